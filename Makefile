@@ -1,0 +1,79 @@
+# The Python that makes the virtual environment, and the one in it.
+PYTHON3 ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON := $(BIN)/python
+LOCK := requirements/dev.txt
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+# The tests measure time and start servers: one thing at once, also with `make -j`.
+.NOTPARALLEL:
+.PHONY: help venv demo test system lint types unit integration e2e coverage docs bench format lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(VENV)/.made ## make .venv from the lock, with agtool in it (editable)
+
+# The stamp comes last: an interrupted installation is made anew.
+$(VENV)/.made: $(LOCK) pyproject.toml
+	@$(PYTHON3) -c 'import ensurepip' 2>/dev/null || tests/install-system-packages.sh python3-venv
+	@echo "Making $(VENV) from $(LOCK) (about a minute) ..."
+	@$(PYTHON3) -m venv --clear $(VENV)
+	@$(PYTHON) -m pip --quiet --quiet --disable-pip-version-check install --require-hashes --requirement $(LOCK)
+	@$(PYTHON) -m pip --quiet --quiet --disable-pip-version-check install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: venv ## see migrate-once at work, with no database server needed
+	@$(PYTHON) -m agtool.migrate_once.demo
+
+test: system lint types unit integration e2e ## everything that CI checks
+
+system: ## install the database servers that tests start (as root on Debian; else says what is missing)
+	@tests/install-system-packages.sh
+
+lint: venv ## style, format and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
+
+types: venv ## mypy, strict
+	@$(BIN)/mypy
+
+unit: venv ## tests that need nothing but Python
+	@$(PYTHON) -m pytest tests/unit
+
+integration: venv ## tests against real database servers
+	@$(PYTHON) -m pytest tests/integration
+
+e2e: venv ## tests of the installed agtool as its users run it
+	@$(PYTHON) -m pytest tests/e2e
+
+coverage: venv system ## run all tests and show what of agtool they leave out
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+docs: venv ## check that the links in the documentation resolve
+	@$(PYTHON) -m pytest tests/unit/test_documentation.py
+
+bench: venv ## measure migrate-once against real servers
+	@$(PYTHON) bench/migrate_once.py
+
+format: venv ## format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+# Universal: one file for every supported Python. The header names only the command below, no index and no machine.
+lock: venv ## remake requirements/dev.txt with the newest versions that pyproject.toml allows
+	@$(BIN)/uv pip compile --no-config --upgrade --universal --python-version 3.10 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --extra mysql --extra dev \
+		--custom-compile-command "make lock" --quiet --output-file $(LOCK) pyproject.toml
+
+clean: ## remove what was built
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -f .coverage .coverage.*
+	@find agtool tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,104 @@
+"""The Typer root, and the only place where an exception becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from agtool import __version__
+from agtool.core import errors, output
+from agtool.migrate_once.cli import migrate_once
+
+app = typer.Typer(
+    name="agtool",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(
+    "migrate-once",
+    # What follows COMMAND belongs to COMMAND, with or without `--`.
+    context_settings={"allow_interspersed_args": False},
+)(migrate_once)
+
+WRAPPING = {"migrate-once"}
+"""Commands whose own usage errors must not be mistaken for an exit code of what they wrap."""
+
+
+@dataclass
+class Invocation:
+    """What the root's own options say."""
+
+    debug: bool = False
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"agtool {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", envvar="AGTOOL_DEBUG", help="Show the traceback of an error."),
+    ] = False,
+) -> None:
+    """Techniques for running software on Kubernetes, as commands that can be trusted."""
+    context.obj.debug = debug
+
+
+def main() -> int:
+    """Run the command line; return the exit code of the process.
+
+    Everything that can go wrong ends here: an AgtoolError as its message and its code, a usage
+    error as Typer prints it, Ctrl-C as 130, and whatever nobody foresaw as 70.
+    """
+    invocation = Invocation()
+    try:
+        result = app(standalone_mode=False, obj=invocation)
+        # Written here rather than at exit, where Python can only complain.
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except errors.AgtoolError as error:
+        return _report(error, invocation)
+    except typer.TyperException as error:
+        error.show()  # type: ignore[attr-defined]  # not in Typer's public base class
+        context = getattr(error, "ctx", None)
+        wrapping = context is not None and context.command.name in WRAPPING
+        return errors.WRAPPER_FAILED if wrapping else error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:
+        # The reader of our results went away; that is its right. The code is a shell's for SIGPIPE.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        bug = errors.AgtoolError(
+            f"unexpected {type(error).__name__}: this is a bug in agtool",
+            hint="Run again with `agtool --debug ...` to see the traceback, and report it.",
+        )
+        return _report(bug, invocation)
+
+
+def _report(error: errors.AgtoolError, invocation: Invocation) -> int:
+    if invocation.debug:
+        import traceback
+
+        traceback.print_exc()
+    if error.json_command:
+        output.print_json(
+            output.document(error.json_command, exit_code=error.exit_code, errors=[error])
+        )
+    else:
+        output.fail(error)
+    return error.exit_code

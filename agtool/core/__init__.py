@@ -1,0 +1,1 @@
+"""What every technique shares. Imports no technique."""

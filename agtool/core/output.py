@@ -1,0 +1,91 @@
+"""A result -> a table for people, or one JSON document for programs.
+
+Results go to stdout; everything else goes to stderr, through `say`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from agtool.core.errors import AgtoolError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+class Format(str, Enum):
+    """The choices of `--output`."""
+
+    table = "table"
+    json = "json"
+
+
+def document(
+    command: str,
+    *,
+    exit_code: int = 0,
+    data: Mapping[str, Any] | None = None,
+    errors: Sequence[AgtoolError] = (),
+) -> dict[str, Any]:
+    """The machine-readable form of a result, the same for every command (version 1)."""
+    return {
+        "version": 1,
+        "command": command,
+        "status": "error" if errors else "ok" if exit_code == 0 else "failed",
+        "exit_code": exit_code,
+        "data": dict(data or {}),
+        "errors": [{"code": e.word, "message": e.message, "hint": e.hint} for e in errors],
+    }
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON document on stdout."""
+    import json
+
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def print_table(*renderables: RenderableType) -> None:
+    """Print rich renderables on stdout; coloured on a terminal only, NO_COLOR honoured."""
+    from rich.console import Console
+
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 160)
+    for renderable in renderables:
+        console.print(renderable)
+
+
+@contextmanager
+def errors_as_json(command: str, wanted: bool) -> Iterator[None]:
+    """Mark errors raised inside so that the boundary prints them as JSON, if `wanted`."""
+    try:
+        yield
+    except AgtoolError as error:
+        if wanted:
+            error.json_command = command
+        raise
+
+
+def say(text: str) -> None:
+    """Write `text` as lines of agtool's own to stderr.
+
+    A reader that went away (closed pipe, vanished terminal, full disk) must not bring down a
+    command that works under a lock, so a failing write is dropped.
+    """
+    try:
+        for line in text.splitlines():
+            sys.stderr.write(f"agtool: {line}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        # Python would try to flush what is left at exit and turn that into exit code 120.
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def fail(error: AgtoolError) -> None:
+    """Report `error` on stderr: what happened, then what to do next."""
+    say(f"error: {error.message}" + (f"\n{error.hint}" if error.hint else ""))

@@ -1,0 +1,157 @@
+"""Waiting: from nothing to a lock that is safe to work under. Runs in a thread of its own."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Lock, LockLost, NotYet
+from agtool.migrate_once.model import LOOK, Attempt, Run, Situation, poll_interval
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """The database does not serve us at the moment; we go on trying for `left` seconds."""
+
+    error: NotYet
+    left: float
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Somebody else holds the lock."""
+
+    situation: Situation
+
+
+@dataclass(frozen=True)
+class Dying:
+    """We hold the lock, but earlier commands may live for `left` seconds more."""
+
+    runs: list[Run]
+    left: float
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """We hold the lock, but statements of earlier, dead commands still run on the server."""
+
+    statements: int
+
+
+News = Unreachable | Waiting | Dying | Stopping
+T = TypeVar("T")
+
+
+class Cancelled(Exception):
+    """We were told to stop waiting."""
+
+
+@dataclass
+class Acquisition:
+    """One replica's way to the lock.
+
+    Args:
+        patience: seconds in which our own command would be dead after a loss of the lock.
+        connect_timeout: seconds for which the database may be out of reach, at a stretch.
+        tell: called with news, from this thread.
+        cancelled: set it to make `run` raise Cancelled.
+    """
+
+    backend: Backend
+    attempt: Attempt
+    patience: float
+    connect_timeout: float
+    tell: Callable[[News], None]
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    _failing_since: float | None = None
+
+    def run(self) -> Lock | AlreadyDone:
+        """Return when the key is done, or when the lock is held and the command may start.
+
+        Raises:
+            Cancelled: `cancelled` was set; no lock is held.
+            AgtoolError: the database could not be reached in time, or refuses us.
+        """
+        began = time.monotonic()
+        looked = began - LOOK
+        tries = waiters = 0
+        while True:
+            look = tries > 0 and time.monotonic() - looked >= LOOK
+            tries += 1
+            answer = self._patiently(lambda look=look: self.backend.attempt(self.attempt, look=look))
+            if isinstance(answer, AlreadyDone):
+                return answer
+            if not isinstance(answer, Busy):
+                try:
+                    self._take_over(answer)
+                    return answer
+                except LockLost:
+                    continue
+                except BaseException:
+                    answer.release()
+                    raise
+            if answer.situation is not None:
+                looked = time.monotonic()
+                waiters = answer.situation.waiters
+                self.tell(Waiting(answer.situation))
+            interval = poll_interval(time.monotonic() - began, waiters)
+            self._sleep(interval * random.uniform(0.5, 1.5))  # noqa: S311  # jitter
+
+    def _take_over(self, lock: Lock) -> None:
+        """With the lock held, wait until no earlier command can be alive, then say we begin.
+
+        A server frees a lock at once when it restarts, when somebody terminates the session or
+        when a connection is reset, while the command of the former holder still has to be
+        killed. So a run that began and has not ended is waited for: until it says so, which is
+        its last act, or until its patience has passed since we got the lock. After that its
+        statements on the server are stopped.
+        """
+        held_since = time.monotonic()
+        while unfinished := lock.unfinished():
+            last = max(run.patience or 0.0 for run in unfinished)
+            left = held_since + last - time.monotonic()
+            if left <= 0:
+                break
+            self.tell(Dying(unfinished, left))
+            self._sleep(min(0.2, left))
+        ids = [run.run_id for run in unfinished]
+        while ids and (count := self._patiently(lambda: self.backend.stop_statements(ids), lock)):
+            self.tell(Stopping(count))
+            self._sleep(0.1)
+        self._patiently(lambda: self.backend.record_start(self.attempt, self.patience), lock)
+        if self.cancelled.is_set():
+            self.backend.record_end(self.attempt.run_id, "lost", None)
+            raise Cancelled
+
+    def _patiently(self, call: Callable[[], T], lock: Lock | None = None) -> T:
+        """The result of `call`, tried again while the database is not there yet.
+
+        lock: checked between the tries, since it may be lost meanwhile.
+        """
+        pause = 0.1
+        while True:
+            try:
+                result = call()
+            except NotYet as error:
+                if lock is not None:
+                    lock.check()
+                now = time.monotonic()
+                self._failing_since = self._failing_since or now
+                left = self._failing_since + self.connect_timeout - now
+                if left <= 0:
+                    raise
+                self.tell(Unreachable(error, left))
+                self._sleep(min(pause, left) * random.uniform(0.5, 1.0))  # noqa: S311  # jitter
+                pause = min(2.0, pause * 2)
+            else:
+                self._failing_since = None
+                return result
+
+    def _sleep(self, seconds: float) -> None:
+        if self.cancelled.wait(seconds):
+            raise Cancelled

@@ -1,0 +1,117 @@
+"""The port: what every database engine does for `migrate-once`, and how it fails.
+
+postgresql.py, mysql.py and sqlite.py are its three implementations, in the same shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agtool.core.errors import UnreachableError
+from agtool.migrate_once.model import Attempt, Run, Situation, Status
+
+
+class NotYet(UnreachableError):
+    """The database cannot serve us now but may soon: starting, full, not resolvable yet."""
+
+
+class LockLost(Exception):
+    """The lock is gone, or can no longer be proven to be held."""
+
+
+@dataclass(frozen=True)
+class AlreadyDone:
+    """The key of this attempt has been finished before."""
+
+
+@dataclass(frozen=True)
+class Busy:
+    """Somebody else holds the lock. situation: only if a look at it was asked for."""
+
+    situation: Situation | None
+
+
+class Lock(Protocol):
+    """A lock that is held. Used by one thread at a time; every method may block."""
+
+    @property
+    def keep_open(self) -> int:
+        """A descriptor; while any process holds it open, the lock stays (a crash aside)."""
+
+    @property
+    def watch(self) -> Sequence[int]:
+        """Descriptors that become readable when the lock may have been lost."""
+
+    def check(self, command: int | None = None) -> None:
+        """Prove that the lock is held: a round trip to the server.
+
+        command: the command's process id while it runs; an engine whose sessions carry no tag
+        records the sessions of its process tree, for `stop_statements`.
+
+        Raises:
+            LockLost: it is not.
+        """
+
+    def unfinished(self) -> list[Run]:
+        """Earlier runs that have not said that they have ended; they may still be dying.
+
+        Raises:
+            LockLost: as for `check`.
+        """
+
+    def finish(self, state: str, exit_code: int) -> None:
+        """Record how the run ended and release the lock, both or neither.
+
+        Raises:
+            LockLost: as for `check`; nothing is recorded.
+        """
+
+    def release(self) -> None:
+        """Let go without recording anything; never raises."""
+
+
+class Backend(Protocol):
+    """One database. Methods connect by themselves and leave no connection behind.
+
+    Raises, all of them:
+        NotYet: try again later.
+        AgtoolError: it will not get better by waiting.
+    """
+
+    @property
+    def lock_name(self) -> str:
+        """What the lock is called, for people."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What the user should know before relying on this."""
+
+    def attempt(self, attempt: Attempt, *, look: bool) -> Lock | AlreadyDone | Busy:
+        """Try for the lock once, without waiting for it. Creates the tables if missing.
+
+        look: also leave a sign of life, and see who holds the lock.
+        """
+
+    def record_start(self, attempt: Attempt, patience: float) -> None:
+        """Make known to all that this run has begun, and that unfinished ones are over.
+
+        Called while holding the lock and before the command starts. patience: seconds after
+        the loss of the lock in which this run's command is certainly dead.
+        """
+
+    def record_end(self, run_id: str, state: str, exit_code: int | None) -> None:
+        """Record an end that `Lock.finish` could not."""
+
+    def stop_statements(self, run_ids: Sequence[str]) -> int:
+        """Stop what the commands of these runs, dead or dying, still execute on the server.
+
+        Returns how many statements were found; zero means that none is left.
+        """
+
+    def environment(self, attempt: Attempt) -> dict[str, str]:
+        """Variables for the command, by which its sessions can be recognised."""
+
+    def status(self, limit: int) -> Status:
+        """The holder, the waiters and the latest `limit` ended runs."""

@@ -1,0 +1,183 @@
+"""Pure facts and decisions: who holds the lock, how long to wait, what a run amounts to."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from agtool.core.errors import UsageError
+
+HEARTBEAT = 1.0
+"""Seconds between two proofs that the lock is still held."""
+
+REPLY = 5.0
+"""Seconds that the database may take to answer one."""
+
+NOTICE = HEARTBEAT + REPLY
+"""Seconds after the loss of the lock in which its holder has noticed, at the latest."""
+
+MARGIN = 5.0
+"""Seconds on top, for killing, scheduling and clocks."""
+
+SEEN = 15.0
+"""Seconds after its last sign of life in which a waiter counts as waiting."""
+
+LOOK = 5.0
+"""Seconds between two signs of life of a waiter, which are also its looks at the holder."""
+
+
+def time_to_die(grace: float) -> float:
+    """Seconds after losing the lock in which a holder's command is certainly dead.
+
+    It notices (NOTICE), ends the command with SIGTERM and, after `grace`, SIGKILL. This is also
+    how long a server is told to keep the lock of a silent client, and how long a successor
+    waits for a predecessor that has not said that it has ended.
+    """
+    return NOTICE + grace + MARGIN
+
+
+def poll_interval(waited: float, waiters: int) -> float:
+    """Seconds until the next try for the lock, before jitter.
+
+    A fifth of a second at first; then one per cent of the time already waited, so that a long
+    migration is delayed by about that share at most, and with many waiters longer, so that
+    together they try no more than a hundred times a second. Never above two seconds.
+    """
+    return min(2.0, max(0.2, waited * 0.01, waiters * 0.01))
+
+
+_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_duration(text: str) -> float:
+    """`90`, `90s`, `1.5m`, `1h30m` -> seconds.
+
+    Raises:
+        UsageError: not such a duration.
+    """
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhd]?)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise UsageError(
+            f"{text!r} is not a duration", hint="Write seconds or units, such as 90, 90s, 5m, 1h30m."
+        )
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+_IDENTIFIER = r'(?:[A-Za-z_][A-Za-z0-9_$]*|"[^"%\0]+")'
+
+
+@dataclass(frozen=True)
+class TableName:
+    """A table, in a schema (in MySQL's words: a database) or in the default one."""
+
+    schema: str | None
+    table: str
+
+    @classmethod
+    def parse(cls, text: str) -> TableName:
+        """`[SCHEMA.]TABLE`; a part with other than letters, digits, _ and $ in double quotes.
+
+        Unquoted parts are folded to lower case, as PostgreSQL does.
+
+        Raises:
+            UsageError: not such a name, or too long to have a companion table.
+        """
+        match = re.fullmatch(rf"(?:({_IDENTIFIER})\.)?({_IDENTIFIER})", text)
+        if match is None:
+            raise UsageError(
+                f"{text!r} is not a table's name",
+                hint='Write TABLE or SCHEMA.TABLE, such as agtool.install_locks or "My-App".locks.',
+            )
+        schema, table = (
+            part and (part[1:-1] if part.startswith('"') else part.lower())
+            for part in match.groups()
+        )
+        if len(table.encode()) > 58 or len((schema or "").encode()) > 63:
+            raise UsageError(
+                f"{text!r} is too long",
+                hint="A table may have 58 bytes here: a second one is named after it, with _runs.",
+            )
+        return cls(schema, table)
+
+    @property
+    def runs(self) -> TableName:
+        """The companion table that records the runs."""
+        return TableName(self.schema, f"{self.table}_runs")
+
+    def quoted(self, quote: str) -> str:
+        """For SQL, with the engine's quotation mark."""
+        return ".".join(f"{quote}{part}{quote}" for part in (self.schema, self.table) if part)
+
+    def __str__(self) -> str:
+        return ".".join(part for part in (self.schema, self.table) if part)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One replica's wish to run the command: what it is called, and who asks."""
+
+    name: str
+    key: str | None
+    place: str
+    run_id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row of the runs table, times in UTC. state: waiting, running, done, failed, lost."""
+
+    run_id: str
+    name: str
+    key: str | None
+    place: str
+    state: str
+    patience: float | None
+    waiting_since: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    exit_code: int | None
+    sessions: str | None
+
+    def seconds(self, now: datetime) -> float | None:
+        """How long the command ran, or has run until `now` (the server's clock)."""
+        if self.started_at is None:
+            return None
+        return max(timedelta(0), (self.finished_at or now) - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a waiter can know of the others; now is the server's clock."""
+
+    holder: Run | None
+    waiters: int
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Status:
+    """What --status tells. held: whether the lock is taken at this moment."""
+
+    held: bool
+    now: datetime
+    running: list[Run]
+    waiting: list[Run]
+    history: list[Run]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an invocation ended: what it amounts to, and the exit code to end with.
+
+    what: ran, already-done, waited-too-long, interrupted, cannot-run, lock-lost.
+    """
+
+    what: str
+    exit_code: int
+    waited: float
+    ran: float | None = None
+    started_at: str | None = None
+    signal: str | None = None
+    marked: bool = False

@@ -1,0 +1,252 @@
+"""Working: the command runs under the lock, and neither outlives the other."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from agtool.core.errors import WRAPPER_FAILED, AgtoolError
+from agtool.core.output import say
+from agtool.core.process import (
+    CannotRun,
+    Ended,
+    Event,
+    Keeper,
+    LeftBehind,
+    Signals,
+    Silent,
+    Started,
+    reap,
+)
+from agtool.migrate_once.backend import Backend, Lock, LockLost
+from agtool.migrate_once.model import HEARTBEAT, NOTICE, Attempt, time_to_die
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How the command ended. lost: why the lock was lost, if it was."""
+
+    exit_code: int
+    ran: float
+    marked: bool
+    cannot_run: str | None = None
+    signal: signal.Signals | None = None
+    lost: str | None = None
+
+
+def supervise(
+    argv: Sequence[str],
+    *,
+    lock: Lock,
+    backend: Backend,
+    attempt: Attempt,
+    grace: float,
+    signals: Signals,
+) -> Verdict:
+    """Run `argv` to its end under `lock`, record how it ended, and release the lock.
+
+    Returns when the whole process tree is gone, and not before.
+    """
+    keeper = Keeper(
+        argv,
+        env={**os.environ, **backend.environment(attempt)},
+        keep_open=lock.keep_open,
+        patience=NOTICE,
+        grace=grace,
+        on_orphaned=lambda: _last_words(backend, attempt),
+    )
+    work = _Work(keeper, lock, backend, attempt, grace)
+    work.heart.start()
+    began = time.monotonic()
+    while not work.over:
+        heart = [work.heart.news] if work.heart.lost is None else []
+        select.select([signals, keeper, *heart], [], [])
+        for number in signals.drain():
+            work.signal = number
+            keeper.forward(number)
+        reap()  # as PID 1 we get orphans that are nobody else's
+        if work.heart.lost is not None:
+            work.lose(str(work.heart.lost))
+        work.hear()
+    verdict = work.conclude(time.monotonic() - began)
+    keeper.close()
+    return verdict
+
+
+class _Heart:
+    """The thread that proves every second that the lock is held, and tells the keeper so."""
+
+    def __init__(self, lock: Lock, keeper: Keeper) -> None:
+        self._lock = lock
+        self._keeper = keeper
+        self.command: int | None = None
+        self.lost: LockLost | None = None
+        self.news, self._tell = os.pipe()
+        self._stopped, self._stop = os.pipe()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self.start = self._thread.start
+
+    def stop(self, seconds: float) -> bool:
+        """Stop beating; whether the lock is free to be used by the caller, and held."""
+        os.close(self._stop)
+        self._thread.join(seconds)
+        return not self._thread.is_alive() and self.lost is None
+
+    def _beat(self) -> None:
+        while True:
+            watched = [self._stopped, *self._lock.watch]
+            readable, _, _ = select.select(watched, [], [], HEARTBEAT)
+            if self._stopped in readable:
+                return
+            try:
+                self._lock.check(self.command)
+            except LockLost as error:
+                self.lost = error
+                os.close(self._tell)
+                return
+            self._keeper.pulse()
+
+
+@dataclass
+class _Work:
+    keeper: Keeper
+    lock: Lock
+    backend: Backend
+    attempt: Attempt
+    grace: float
+    over: bool = False
+    exit_code: int = WRAPPER_FAILED
+    signal: signal.Signals | None = None
+    lost: str | None = None
+    cannot_run: str | None = None
+    left_behind: bool = False
+    stopper: threading.Thread | None = None
+    heart: _Heart = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.heart = _Heart(self.lock, self.keeper)
+
+    def hear(self) -> None:
+        """What the keeper has to say."""
+        if not select.select([self.keeper], [], [], 0)[0]:
+            return
+        try:
+            for event in self.keeper.events():
+                self._handle(event)
+        except EOFError:
+            self.keeper.bury()
+            self.lose("the process that guards the command was killed")
+            self.over = True
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case Started(pid):
+                self.heart.command = pid
+            case CannotRun(code, reason):
+                self.exit_code, self.cannot_run, self.over = code, reason, True
+            case LeftBehind(count):
+                self.left_behind = True
+                say(f"the command left {count} processes behind, which are ended now")
+            case Silent(seconds):
+                self.lose(f"no answer from the database for {seconds:.0f} s")
+            case Ended(code):
+                self.exit_code, self.over = code, True
+
+    def lose(self, reason: str) -> None:
+        """The lock is lost: end the command, and what it runs on the server."""
+        if self.lost is not None:
+            return
+        self.lost = reason
+        say(f"the lock was lost ({reason}); ending the command")
+        self.keeper.end(self.grace)
+        self.stopper = threading.Thread(target=self._stop_statements, daemon=True)
+        self.stopper.start()
+
+    def conclude(self, ran: float) -> Verdict:
+        """Record the end, release the lock."""
+        held = self.lost is None
+        if held and (self.exit_code != 0 or self.left_behind):
+            # A killed command's statement goes on in the server, and would commit under the
+            # next holder's feet.
+            self._stop_statements()
+        done = self.exit_code == 0 and self.signal is None
+        if held:
+            held = self.heart.stop(NOTICE)
+            if held:
+                held = self._finish("done" if done else "failed")
+            if not held and self.lost is None:
+                self.lost = str(self.heart.lost or "no answer from the database")
+        if not held:
+            self._end_without_lock()
+        return Verdict(
+            exit_code=self.exit_code if held else WRAPPER_FAILED,
+            ran=ran,
+            marked=held and done and self.attempt.key is not None,
+            cannot_run=self.cannot_run,
+            signal=self.signal,
+            lost=None if held else self.lost,
+        )
+
+    def _finish(self, state: str) -> bool:
+        def finish() -> None:
+            try:
+                self.lock.finish(state, self.exit_code)
+            except LockLost as error:
+                self.lost = str(error)
+
+        return within(NOTICE, finish) and self.lost is None
+
+    def _end_without_lock(self) -> None:
+        """The command is dead. A successor waits for our word, so give it, if we still can."""
+
+        def say_so() -> None:
+            if self.stopper is not None:
+                self.stopper.join()
+            self._stop_statements()
+            try:
+                self.backend.record_end(self.attempt.run_id, "lost", self.exit_code)
+            except AgtoolError as error:
+                say(f"could not record the end of this run: {error.message}")
+
+        within(NOTICE, say_so)
+
+    def _stop_statements(self) -> None:
+        stop_statements(self.backend, self.attempt.run_id, time_to_die(self.grace))
+
+
+def stop_statements(backend: Backend, run_id: str, seconds: float) -> None:
+    """Stop the run's statements on the server; tries for `seconds` until none is left."""
+    deadline = time.monotonic() + seconds
+    problem = "they have not ended yet"
+    while time.monotonic() < deadline:
+        try:
+            if backend.stop_statements([run_id]) == 0:
+                return
+        except AgtoolError as error:
+            problem = error.message
+        time.sleep(0.1)
+    say(f"could not stop the command's statements on the server: {problem}")
+
+
+def within(seconds: float, call: Callable[[], None]) -> bool:
+    """Call in a thread; whether it returned in time. A network may hang for longer than we can."""
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive()
+
+
+def _last_words(backend: Backend, attempt: Attempt) -> None:
+    """In the keeper: agtool was killed, and the command with it. The lock is still ours."""
+
+    def say_so() -> None:
+        stop_statements(backend, attempt.run_id, NOTICE)
+        backend.record_end(attempt.run_id, "lost", None)
+
+    say("agtool was killed, and its command with it")
+    within(time_to_die(0), say_so)

@@ -1,0 +1,115 @@
+"""Fixtures for tests that use real servers; the servers themselves are in tests/servers."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection
+
+from tests.servers.mariadb import MariaDB
+from tests.servers.network import NetworkNamespace
+from tests.servers.pgbouncer import PgBouncer
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.process import ServerUnavailable, server_folder
+
+_numbers = itertools.count(1)
+
+
+@contextmanager
+def needed() -> Iterator[None]:
+    """Skip a test for want of a server, with the reason; fail where CI is set."""
+    try:
+        yield
+    except ServerUnavailable as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
+
+
+def announce(config: pytest.Config, what: str) -> None:
+    """Say what the person at the terminal now waits for."""
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(f"[starting {what} ...] ", end="", flush=True)  # noqa: T201 - meant for the terminal
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Give a temporary folder in which servers can run."""
+    with server_folder() as path:
+        yield path
+
+
+@pytest.fixture(scope="session")
+def postgresql(pytestconfig: pytest.Config) -> Iterator[PostgreSQL]:
+    """Give the PostgreSQL that all tests share: none may stop it or change its settings."""
+    announce(pytestconfig, "PostgreSQL")
+    with server_folder() as folder, needed(), PostgreSQL(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb(pytestconfig: pytest.Config) -> Iterator[MariaDB]:
+    """Give the MariaDB that all tests share: none may stop it or change its settings."""
+    announce(pytestconfig, "MariaDB")
+    with server_folder() as folder, needed(), MariaDB(folder) as server:
+        yield server
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of one test, and the role that owns it (and has its name)."""
+
+    server: PostgreSQL
+    name: str
+
+    @property
+    def url(self) -> str:
+        """Its URL, as its owner."""
+        return self.server.url(self.name, user=self.name)
+
+    def connect(self, *, autocommit: bool = True) -> Connection:
+        """Return a new connection as its owner."""
+        connection = psycopg2.connect(self.url, connect_timeout=5)
+        connection.autocommit = autocommit
+        return connection
+
+
+@pytest.fixture
+def database(postgresql: PostgreSQL) -> Iterator[Database]:
+    """Give a new database in the shared PostgreSQL, dropped after the test."""
+    name = f"test_{next(_numbers)}"
+    postgresql.create_role(name, f"{name} @ secret")
+    postgresql.create_database(name, owner=name)
+    yield Database(postgresql, name)
+    postgresql.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    postgresql.execute(f"DROP ROLE {name}")
+
+
+@pytest.fixture
+def pgbouncer(postgresql: PostgreSQL) -> Iterator[Callable[..., PgBouncer]]:
+    """Give a function that starts a PgBouncer before the shared PostgreSQL, until the test's end.
+
+    It takes the options of `PgBouncer` and knows the roles that exist when it is called.
+    """
+    with ExitStack() as running:
+
+        def start(**options: Any) -> PgBouncer:
+            with needed():
+                folder = running.enter_context(server_folder())
+                bouncer = PgBouncer(folder, postgresql, **options)
+                return running.enter_context(bouncer)
+
+        yield start
+
+
+@pytest.fixture
+def network_namespace() -> Iterator[NetworkNamespace]:
+    """Give a second host, which can be cut off."""
+    with needed(), NetworkNamespace() as namespace:
+        yield namespace

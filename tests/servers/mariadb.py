@@ -1,0 +1,134 @@
+"""A real MariaDB."""
+
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pymysql
+
+from tests.servers.process import ServerProcess, find_program, free_port
+
+if TYPE_CHECKING:
+    from pymysql.connections import Connection
+
+# Data that need not survive the machine, as for PostgreSQL.
+FAST = {"innodb_flush_log_at_trx_commit": "0", "innodb_log_file_size": "8M", "sync_binlog": "0"}
+
+
+class MariaDB:
+    """A MariaDB on a free loopback port, with a superuser `admin`, a user and a database `app`.
+
+    Raises ServerUnavailable when MariaDB is not installed.
+    """
+
+    def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
+        self._program = find_program("mariadbd")
+        self.process = ServerProcess(folder, account="mysql")
+        self.data = folder / "data"
+        self.host = "127.0.0.1"
+        self.port = free_port()
+        self.passwords = {"admin": "super @ secret"}
+        self.settings = {**FAST, **(settings or {})}
+
+    def __enter__(self) -> "MariaDB":
+        if not self.process.running():
+            self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, or None when it does not run."""
+        return self.process.pid
+
+    def start(self) -> None:
+        """Start it and return when it answers; the first start makes the data.
+
+        Raises ServerFailed.
+        """
+        new = not self.data.exists()
+        if new:
+            self.process.run(
+                find_program("mariadb-install-db"),
+                *("--no-defaults", f"--datadir={self.data}", "--skip-test-db"),
+                *("--auth-root-authentication-method=normal", "--skip-name-resolve"),
+            )
+        # A fresh server lets nobody in over TCP; it runs this file before it listens.
+        admin = self.process.write(
+            self.process.folder / "admin.sql",
+            "CREATE USER IF NOT EXISTS 'admin'@'%' "
+            f"IDENTIFIED BY '{self.passwords['admin']}';\n"
+            "GRANT ALL ON *.* TO 'admin'@'%' WITH GRANT OPTION;\n",
+        )
+        settings = {
+            **self.settings,
+            "datadir": str(self.data),
+            "bind_address": self.host,
+            "port": str(self.port),
+            "socket": str(self.process.folder / "socket"),
+            "pid_file": str(self.process.folder / "pid"),
+            "init_file": str(admin),
+        }
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        first = [str(self._program), "--no-defaults", "--skip-name-resolve"]
+        self.process.launch([*first, *options], self._ping)
+        if new:
+            self.create_role("app", "app @ secret")
+            self.create_database("app", owner="app")
+
+    def stop(self) -> None:
+        """Stop it in order."""
+        self.process.terminate([signal.SIGTERM])
+
+    def restart(self) -> None:
+        """Stop and start it, on the same port."""
+        self.stop()
+        self.start()
+
+    def url(
+        self,
+        database: str = "app",
+        *,
+        user: str = "app",
+        password: str | None = None,
+        host: str | None = None,
+        port: int | None = None,
+    ) -> str:
+        """Return a URL for SQLAlchemy; passwords of known users are filled in."""
+        secret = quote(self.passwords[user] if password is None else password, safe="")
+        place = f"{host or self.host}:{port or self.port}"
+        return f"mysql+pymysql://{quote(user, safe='')}:{secret}@{place}/{quote(database, safe='')}"
+
+    def connect(self, database: str = "mysql", *, autocommit: bool = True) -> "Connection[Any]":
+        """Return a new connection as superuser."""
+        return pymysql.connect(
+            host=self.host,
+            port=self.port,
+            user="admin",
+            password=self.passwords["admin"],
+            database=database,
+            autocommit=autocommit,
+            connect_timeout=5,
+        )
+
+    def execute(self, statement: str, *values: str) -> None:
+        """Run one statement as superuser."""
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(statement, values)
+
+    def create_database(self, name: str, *, owner: str = "admin") -> None:
+        """Create a database, with all rights on it for a user."""
+        self.execute(f"CREATE DATABASE `{name}`")
+        self.execute(f"GRANT ALL ON `{name}`.* TO %s@'%%'", owner)
+
+    def create_role(self, name: str, password: str, attributes: str = "") -> None:
+        """Create a user that can log in; attributes are SQL, as `WITH MAX_USER_CONNECTIONS 3`."""
+        self.execute(f"CREATE USER %s@'%%' IDENTIFIED BY %s {attributes}", name, password)
+        self.passwords[name] = password
+
+    def _ping(self) -> None:
+        self.connect().close()

@@ -1,0 +1,168 @@
+"""What every server shares: finding it, starting it unprivileged, waiting for it, stopping it."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+
+
+class ServerUnavailable(Exception):
+    """Something this machine lacks: the message names the missing program, user or right."""
+
+
+class ServerFailed(Exception):
+    """A server that is installed but did not start: the message ends with its log."""
+
+
+def find_program(name: str, folders: Sequence[Path] = ()) -> Path:
+    """Return the path of a program from the first of the folders that has it, else from PATH.
+
+    /usr/sbin is looked at in any case: the PATH of an ordinary user on Debian lacks it.
+    Raises ServerUnavailable.
+    """
+    path = os.pathsep.join([*map(str, folders), os.environ.get("PATH", ""), "/usr/sbin"])
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise ServerUnavailable(f"{name} is not installed; tests/install-system-packages.sh helps")
+    return Path(found)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a TCP port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """Give a temporary folder that an unprivileged server can reach, and remove it.
+
+    pytest's tmp_path lies in a folder that only the user of pytest may enter.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="agtool-tests-"))
+    try:
+        folder.chmod(0o755)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def tail(log: Path, lines: int = 20) -> str:
+    """Return the end of a log file."""
+    if not log.exists():
+        return "(no log)"
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+class ServerProcess:
+    """One server program in one folder: it runs as `account` when the tests run as root."""
+
+    def __init__(self, folder: Path, account: str) -> None:
+        self.folder = folder
+        self.log = folder / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._user: str | None = None
+        if os.geteuid() == 0:
+            try:
+                pwd.getpwnam(account)
+            except KeyError:
+                raise ServerUnavailable(f"user {account} does not exist here") from None
+            self._user = account
+        folder.mkdir(parents=True, exist_ok=True)
+        self.give(folder)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, or None when the server does not run."""
+        return self._process.pid if self.running() and self._process else None
+
+    def give(self, path: Path) -> None:
+        """Make the server's account the owner of a file or folder."""
+        if self._user is not None:
+            shutil.chown(path, self._user, pwd.getpwnam(self._user).pw_gid)
+
+    def write(self, path: Path, text: str) -> Path:
+        """Write a file that only the server's account can read."""
+        path.touch(mode=0o600)
+        path.write_text(text)
+        self.give(path)
+        return path
+
+    def run(self, *argv: str | Path, env: dict[str, str] | None = None) -> None:
+        """Run one of the server's tools to its end. Raises ServerFailed with its output."""
+        process = self._launch(argv, stdout=subprocess.PIPE, env=env)
+        output, _ = process.communicate(timeout=START_SECONDS)
+        if process.returncode != 0:
+            text = output.decode(errors="replace")
+            raise ServerFailed(f"{argv[0]} exited with {process.returncode}:\n{text}")
+
+    def launch(self, argv: Sequence[str | Path], ready: Callable[[], object]) -> None:
+        """Start the server and return once `ready` raises nothing. Raises ServerFailed."""
+        with self.log.open("ab") as log:
+            self._process = self._launch(argv, stdout=log.fileno())
+        give_up = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                ready()
+            except Exception as error:  # each client library has its own errors
+                if not self.running() or time.monotonic() > give_up:
+                    self.terminate([signal.SIGKILL])
+                    message = f"{argv[0]} did not start: {error}\n{tail(self.log)}"
+                    raise ServerFailed(message) from error
+                time.sleep(0.02)
+            else:
+                return
+
+    def running(self) -> bool:
+        """Whether the process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the server's main process, if it runs."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def terminate(self, signals: Sequence[signal.Signals]) -> None:
+        """Stop the server: the signals in turn, each given STOP_SECONDS, then SIGKILL."""
+        if self._process is None:
+            return
+        for number in [*signals, signal.SIGKILL]:
+            self._process.send_signal(number)
+            try:
+                self._process.wait(STOP_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        self._process = None
+
+    def _launch(
+        self, argv: Sequence[str | Path], stdout: int, env: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        group = None if self._user is None else pwd.getpwnam(self._user).pw_gid
+        return subprocess.Popen(
+            list(map(str, argv)),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.STDOUT,
+            # Not the person's PG* and MYSQL* variables.
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **(env or {})},
+            # The account may not be allowed to enter the present folder.
+            cwd=self.folder,
+            user=self._user,
+            group=group,
+            extra_groups=None if self._user is None else [],
+            # Ctrl-C is for pytest, which then stops the servers in order.
+            start_new_session=True,
+        )

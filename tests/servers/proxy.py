@@ -1,0 +1,133 @@
+"""A TCP proxy on loopback that can stall, reset and refuse connections."""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# l_onoff, l_linger: closing such a socket sends RST and no FIN.
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class TcpProxy:
+    """Forwards a free loopback port to a server; one thread, from `with` to its end.
+
+    Frozen connections stay open and their TCP still acknowledges: what stalls is the peer, not the
+    network. For packets that vanish see `network.py`.
+    """
+
+    def __init__(self, target_host: str, target_port: int) -> None:
+        self.target = (target_host, target_port)
+        self.host = "127.0.0.1"
+        self.port = 0
+        # Seconds, for every chunk in each direction.
+        self.latency = 0.0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+        self._listening: socket.socket | None = None
+        self._connections: dict[asyncio.Task[None], tuple[socket.socket, ...]] = {}
+        self._flowing = asyncio.Event()
+
+    def __enter__(self) -> "TcpProxy":
+        self._thread.start()
+        self.thaw()
+        self.accept()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.refuse()
+        self.cut()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def connections(self) -> int:
+        """Return how many connections are open."""
+        return len(self._connections)
+
+    def freeze(self) -> None:
+        """Forward nothing from now on, in either direction, not even the end of a connection."""
+        self._call(self._flowing.clear)
+
+    def thaw(self) -> None:
+        """Forward again, first what was held back."""
+        self._call(self._flowing.set)
+
+    def cut(self) -> None:
+        """Reset every present connection on both sides, at once."""
+        self._run(self._cut())
+
+    def refuse(self) -> None:
+        """Refuse new connections; present ones go on."""
+        self._run(self._stop_listening())
+
+    def accept(self) -> None:
+        """Accept new connections again, on the same port."""
+        self._run(self._start_listening())
+
+    def _call(self, function: Callable[[], None]) -> None:
+        async def call() -> None:
+            function()
+
+        self._run(call())
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _start_listening(self) -> None:
+        if self._listening is None:
+            self._listening = socket.create_server((self.host, self.port), backlog=128)
+            self.port = self._listening.getsockname()[1]
+            self._loop.add_reader(self._listening, self._welcome, self._listening)
+
+    async def _stop_listening(self) -> None:
+        if self._listening is not None:
+            self._loop.remove_reader(self._listening)
+            self._listening.close()
+            self._listening = None
+
+    def _welcome(self, listening: socket.socket) -> None:
+        client, server = listening.accept()[0], socket.socket()
+        for end in (client, server):
+            end.setblocking(False)
+            # A small answer must not wait for the acknowledgement of the last.
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        task = self._loop.create_task(self._serve(client, server))
+        self._connections[task] = (client, server)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: "asyncio.Task[None]") -> None:
+        for end in self._connections.pop(task):
+            end.close()
+
+    async def _serve(self, client: socket.socket, server: socket.socket) -> None:
+        try:
+            await self._flowing.wait()
+            await self._loop.sock_connect(server, self.target)
+            await asyncio.gather(self._pump(client, server), self._pump(server, client))
+        except OSError:
+            # One side broke the connection, so the other is to see it broken too.
+            for end in (client, server):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+
+    async def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        while True:
+            chunk = await self._loop.sock_recv(source, 65536)
+            await asyncio.sleep(self.latency)
+            await self._flowing.wait()
+            if not chunk:
+                sink.shutdown(socket.SHUT_WR)
+                return
+            await self._loop.sock_sendall(sink, chunk)
+
+    async def _cut(self) -> None:
+        tasks = list(self._connections)
+        for task in tasks:
+            for end in self._connections[task]:
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
