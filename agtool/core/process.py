@@ -367,12 +367,14 @@ class _Tree:
             if os.getppid() != keeper:  # it died before the line above
                 os._exit(CANNOT_EXECUTE)
 
-        return subprocess.Popen(
+        # Kept, because a Popen that is deleted reaps its process behind our back.
+        self.popen = subprocess.Popen(
             list(self.plan.argv),
             env=dict(self.plan.env),
             pass_fds=(self.plan.keep_open,),
             preexec_fn=in_the_child,  # noqa: PLW1509  # the keeper has one thread
-        ).pid
+        )
+        return self.popen.pid
 
     def pause(self) -> float:
         """Seconds until something must be done without being woken."""

@@ -83,7 +83,9 @@ class Acquisition:
         while True:
             look = tries > 0 and time.monotonic() - looked >= LOOK
             tries += 1
-            answer = self._patiently(lambda look=look: self.backend.attempt(self.attempt, look=look))
+            answer = self._patiently(
+                lambda look=look: self.backend.attempt(self.attempt, look=look)
+            )
             if isinstance(answer, AlreadyDone):
                 return answer
             if not isinstance(answer, Busy):

@@ -276,9 +276,7 @@ class _Result:
             return
         import json
 
-        result = document(
-            "migrate-once", exit_code=self._exit_code, data=self._data, errors=errors
-        )
+        result = document("migrate-once", exit_code=self._exit_code, data=self._data, errors=errors)
         try:
             self._path.write_text(json.dumps(result) + "\n", encoding="utf-8")
         except OSError as failure:

@@ -60,7 +60,8 @@ def parse_duration(text: str) -> float:
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhd]?)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise UsageError(
-            f"{text!r} is not a duration", hint="Write seconds or units, such as 90, 90s, 5m, 1h30m."
+            f"{text!r} is not a duration",
+            hint="Write seconds or units, such as 90, 90s, 5m, 1h30m.",
         )
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 

@@ -246,7 +246,7 @@ class PostgreSQL:
         user = self.database.user or "THE_USER"
         grants = [
             f'GRANT USAGE ON SCHEMA "{self.table.schema}" TO "{user}"',
-            f'GRANT SELECT, INSERT, UPDATE, DELETE ON {self.table.quoted(_DIALECT.quote)}, '
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {self.table.quoted(_DIALECT.quote)}, "
             f'{self.runs.table} TO "{user}"',
         ]
         sql = "".join(f"\n  {statement};" for statement in self._ddl + grants)

@@ -74,9 +74,7 @@ class RunTable:
 
     def note_waiting(self, cursor: Cursor, attempt: Attempt) -> None:
         """A waiter's sign of life."""
-        self._execute(
-            cursor, "UPDATE {t} SET seen_at = {now} WHERE run_id = {p}", attempt.run_id
-        )
+        self._execute(cursor, "UPDATE {t} SET seen_at = {now} WHERE run_id = {p}", attempt.run_id)
         if cursor.rowcount == 0:
             self._insert(cursor, attempt, "waiting", None)
 
@@ -90,9 +88,7 @@ class RunTable:
             attempt.run_id,
         )
         waiters, now = cursor.fetchone()
-        return Situation(
-            running[0] if running else None, int(waiters), self.dialect.read_time(now)
-        )
+        return Situation(running[0] if running else None, int(waiters), self.dialect.read_time(now))
 
     def record_start(self, cursor: Cursor, attempt: Attempt, patience: float) -> None:
         """This run has begun; unfinished ones are over; forget what is too old."""
@@ -141,9 +137,7 @@ class RunTable:
 
     def waiting(self, cursor: Cursor) -> list[Run]:
         """Who waits, longest first."""
-        return self._select(
-            cursor, "state = 'waiting' AND seen_at > {seen} ORDER BY waiting_since"
-        )
+        return self._select(cursor, "state = 'waiting' AND seen_at > {seen} ORDER BY waiting_since")
 
     def history(self, cursor: Cursor, limit: int) -> list[Run]:
         """The latest ended runs, newest first."""
@@ -151,9 +145,7 @@ class RunTable:
             cursor, f"finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT {int(limit)}"
         )
 
-    def _insert(
-        self, cursor: Cursor, attempt: Attempt, state: str, patience: float | None
-    ) -> None:
+    def _insert(self, cursor: Cursor, attempt: Attempt, state: str, patience: float | None) -> None:
         started = "{now}" if state == "running" else "NULL"
         self._execute(
             cursor,
