@@ -36,7 +36,7 @@ class Invocation:
     debug: bool = False
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"agtool {__version__}")
         raise typer.Exit
@@ -45,8 +45,11 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
     debug: Annotated[
         bool,
@@ -82,7 +85,7 @@ def main() -> int:
         # The reader of our results went away; that is its right. The code is a shell's for SIGPIPE.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # the boundary: a bug becomes a sentence and 70
         bug = errors.AgtoolError(
             f"unexpected {type(error).__name__}: this is a bug in agtool",
             hint="Run again with `agtool --debug ...` to see the traceback, and report it.",

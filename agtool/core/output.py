@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agtool.core.errors import AgtoolError
@@ -83,7 +84,7 @@ def say(text: str) -> None:
         sys.stderr.flush()
     except (OSError, ValueError):
         # Python would try to flush what is left at exit and turn that into exit code 120.
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for good
 
 
 def fail(error: AgtoolError) -> None:

@@ -337,10 +337,11 @@ class _Tree:
             return
         self.tell(Started(self.command))
         while not self.is_gone():
-            readable, _, _ = select.select([self.control, self.wakeup], [], [], self.pause())
+            sources = [self.control.fileno(), self.wakeup]
+            readable, _, _ = select.select(sources, [], [], self.pause())
             if self.wakeup in readable and signal.SIGCONT in os.read(self.wakeup, 512):
                 self.last_pulse = time.monotonic()  # we slept, so silence means nothing
-            if self.control in readable and not self.obey():
+            if self.control.fileno() in readable and not self.obey():
                 _kill_descendants()
                 self.plan.on_orphaned()
                 return
@@ -353,8 +354,8 @@ class _Tree:
                 self.end(self.plan.grace)
             if self.kill_at is not None and now >= self.kill_at:
                 _signal_processes(self.processes(), signal.SIGKILL)
-        assert self.status is not None
-        code = os.waitstatus_to_exitcode(self.status)
+        # Without a child left the command has been reaped, so its status is known.
+        code = os.waitstatus_to_exitcode(self.status or 0)
         self.tell(Ended(code if code >= 0 else 128 - code))
 
     def start(self) -> int:

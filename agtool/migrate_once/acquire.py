@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Lock, LockLost, NotYet
@@ -83,9 +84,7 @@ class Acquisition:
         while True:
             look = tries > 0 and time.monotonic() - looked >= LOOK
             tries += 1
-            answer = self._patiently(
-                lambda look=look: self.backend.attempt(self.attempt, look=look)
-            )
+            answer = self._patiently(partial(self.backend.attempt, self.attempt, look=look))
             if isinstance(answer, AlreadyDone):
                 return answer
             if not isinstance(answer, Busy):
@@ -122,10 +121,11 @@ class Acquisition:
             self.tell(Dying(unfinished, left))
             self._sleep(min(0.2, left))
         ids = [run.run_id for run in unfinished]
-        while ids and (count := self._patiently(lambda: self.backend.stop_statements(ids), lock)):
+        stop = partial(self.backend.stop_statements, ids)
+        while ids and (count := self._patiently(stop, lock)):
             self.tell(Stopping(count))
             self._sleep(0.1)
-        self._patiently(lambda: self.backend.record_start(self.attempt, self.patience), lock)
+        self._patiently(partial(self.backend.record_start, self.attempt, self.patience), lock)
         if self.cancelled.is_set():
             self.backend.record_end(self.attempt.run_id, "lost", None)
             raise Cancelled

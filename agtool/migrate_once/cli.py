@@ -25,7 +25,7 @@ _TIMES = "Times (90, 90s, 5m, 1h30m)"
 _STATUS = "Status"
 
 
-def migrate_once(
+def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     command: Annotated[
         list[str] | None,
         typer.Argument(
@@ -137,12 +137,13 @@ def migrate_once(
 ) -> int:
     """Run COMMAND under a lock in the database: once at a time among all replicas.
 
-    One replica runs it, the others wait and then run it in turn, finding nothing to do; with
-    --key they end at once instead. The exit code is COMMAND's; 124: waited too long; 125:
-    agtool failed or the lock was lost; 126, 127: COMMAND cannot be run or was not found.
+    One replica runs it; the others wait, then run it in turn and find nothing
+    to do. With --key they end at once instead.
+
+    The exit code is COMMAND's. 124: waited too long. 125: agtool failed, or the
+    lock was lost. 126, 127: COMMAND cannot be run, was not found.
 
     Examples:
-
       agtool migrate-once -- alembic upgrade head
 
       agtool migrate-once --key "$IMAGE_DIGEST" -- python manage.py migrate
@@ -172,19 +173,20 @@ def migrate_once(
             )
         if not 0 < len(name) <= 200 or len(key or "") > 500:
             raise UsageError("--name may have 1 to 200 characters, and --key up to 500")
-        from agtool.migrate_once.run import Times, run
+        from agtool.migrate_once.run import Job, run
 
-        times = Times(
-            wait=None if wait_timeout is None else parse_duration(wait_timeout),
-            connect=parse_duration(connect_timeout),
-            grace=parse_duration(kill_grace),
+        job = Job(
+            argv=command,
+            backend=connect(),
+            attempt=Attempt(name=name, key=key or None, place=_place()),
+            wait_timeout=None if wait_timeout is None else parse_duration(wait_timeout),
+            connect_timeout=parse_duration(connect_timeout),
+            kill_grace=parse_duration(kill_grace),
         )
-        backend = connect()
-        for warning in backend.warnings:
+        for warning in job.backend.warnings:
             say(f"warning: {warning}")
-        attempt = Attempt(name=name, key=key or None, place=_place())
-        result.describe(attempt, backend)
-        return result.set(run(command, backend, attempt, times))
+        result.describe(job.attempt, job.backend)
+        return result.set(run(job))
 
 
 def _backend(database: Database, table: TableName | None, lock: str, grace: float) -> Backend:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import psycopg2.errors
@@ -244,10 +244,10 @@ class PostgreSQL:
 
     def _ask_administrator(self, reason: str) -> DeniedError:
         user = self.database.user or "THE_USER"
+        table = self.table.quoted(_DIALECT.quote)
         grants = [
             f'GRANT USAGE ON SCHEMA "{self.table.schema}" TO "{user}"',
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {self.table.quoted(_DIALECT.quote)}, "
-            f'{self.runs.table} TO "{user}"',
+            f'GRANT SELECT, INSERT, UPDATE, DELETE ON {table}, {self.runs.table} TO "{user}"',
         ]
         sql = "".join(f"\n  {statement};" for statement in self._ddl + grants)
         return DeniedError(
@@ -295,22 +295,22 @@ class PostgreSQL:
 
     def _connect(self, application_name: str) -> Connection:
         try:
-            connection = psycopg2.connect(
-                **self._parameters(), application_name=application_name[:63]
+            connection: Connection = psycopg2.connect(
+                application_name=application_name[:63], **self._parameters()
             )
         except psycopg2.Error as error:
             raise self._cannot_connect(error) from None
         connection.autocommit = True  # transactions are begun by hand, with their settings
         return connection
 
-    def _parameters(self) -> dict[str, object]:
+    def _parameters(self) -> dict[str, Any]:
         """libpq's keywords, translated as SQLAlchemy's psycopg2 dialect does."""
         database = self.database
         query = {key: values[-1] for key, values in database.query.items()}
         # asyncpg's and pg8000's word for libpq's sslmode.
         if "ssl" in query:
             query.setdefault("sslmode", {"true": "require"}.get(query["ssl"], query["ssl"]))
-        parameters: dict[str, object] = {
+        parameters: dict[str, Any] = {
             "host": database.host,
             "port": database.port,
             "user": database.user,

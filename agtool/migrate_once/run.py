@@ -5,141 +5,160 @@ from __future__ import annotations
 import os
 import select
 import signal
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from queue import SimpleQueue
 
 from agtool.core.errors import TIMED_OUT, WRAPPER_FAILED
 from agtool.core.output import say
 from agtool.core.process import Signals, reap
-from agtool.migrate_once.acquire import Acquisition, Cancelled, News
+from agtool.migrate_once.acquire import Acquisition, News
 from agtool.migrate_once.backend import AlreadyDone, Backend, Lock
 from agtool.migrate_once.model import Attempt, Outcome, time_to_die
 from agtool.migrate_once.story import Story
 
+_LAST_CHANCE = 0.7
+"""Seconds for the waiting thread to let go of what it has when we are told to end."""
+
 
 @dataclass(frozen=True)
-class Times:
-    """Seconds; wait None: for ever."""
+class Job:
+    """What to run, where the lock is, and for how long to try; times in seconds.
 
-    wait: float | None
-    connect: float
-    grace: float
+    wait_timeout None: wait for the lock for ever.
+    """
+
+    argv: Sequence[str]
+    backend: Backend
+    attempt: Attempt
+    wait_timeout: float | None
+    connect_timeout: float
+    kill_grace: float
 
 
-def run(argv: Sequence[str], backend: Backend, attempt: Attempt, times: Times) -> Outcome:
-    """Run `argv` once among all replicas with this lock.
+def run(job: Job) -> Outcome:
+    """Run the job's command once among all replicas with this lock.
 
     Raises:
         AgtoolError: the database could not be reached in time, or refuses us.
     """
     began = time.monotonic()
     with Signals() as signals:
-        got = _wait(backend, attempt, times, signals)
+        waiter = _Waiter(job)
+        interrupted = _wait(waiter, signals, job)
         waited = time.monotonic() - began
-        if isinstance(got, AlreadyDone):
-            say(f"{attempt.name}: key {attempt.key} has been finished before; nothing to do")
-            return Outcome("already-done", 0, waited)
-        if isinstance(got, signal.Signals):
-            say(f"{got.name} while waiting for {backend.lock_name}; the command was not run")
-            return Outcome("interrupted", 128 + got, waited, signal=got.name)
-        if got is None:
+        lock_name = job.backend.lock_name
+        if interrupted is not None:
+            say(f"{interrupted.name} while waiting for {lock_name}; the command was not run")
+            return Outcome("interrupted", 128 + interrupted, waited, signal=interrupted.name)
+        if waiter.cancelled:
             say(
-                f"error: waited {waited:.0f} s for {backend.lock_name}; the command was not run\n"
+                f"error: waited {waited:.0f} s for {lock_name}; the command was not run\n"
                 "See who holds it with: agtool migrate-once --status"
             )
             return Outcome("waited-too-long", TIMED_OUT, waited)
-        return _work(argv, got, backend, attempt, times, signals, waited)
+        got = waiter.result()
+        if isinstance(got, AlreadyDone):
+            name, key = job.attempt.name, job.attempt.key
+            say(f"{name}: key {key} has been finished before; nothing to do")
+            return Outcome("already-done", 0, waited)
+        return _work(job, got, signals, waited)
 
 
-def _wait(
-    backend: Backend, attempt: Attempt, times: Times, signals: Signals
-) -> Lock | AlreadyDone | signal.Signals | None:
-    """The lock; or that there is nothing to do; or the signal that came; or None: timed out.
-
-    The waiting is done by a thread, because a driver's calls cannot be interrupted by a signal
-    (a name that does not resolve blocks for half a minute), and we must end within a second.
-    """
-    news: SimpleQueue[News] = SimpleQueue()
-    wakeup, wake = os.pipe()
-    results: list[Lock | AlreadyDone | BaseException] = []
-
-    def tell(item: News) -> None:
-        news.put(item)
-        os.write(wake, b".")
-
-    acquisition = Acquisition(
-        backend=backend,
-        attempt=attempt,
-        patience=time_to_die(times.grace),
-        connect_timeout=times.connect,
-        tell=tell,
-    )
-
-    def acquire() -> None:
-        try:
-            results.append(acquisition.run())
-        except BaseException as error:  # noqa: BLE001  # raised again below, in the main thread
-            results.append(error)
-        os.close(wake)
-
-    thread = threading.Thread(target=acquire, daemon=True)
-    deadline = None if times.wait is None else time.monotonic() + times.wait
-    story = Story(backend.lock_name)
-    received: list[signal.Signals] = []
-    thread.start()
+def _wait(waiter: _Waiter, signals: Signals, job: Job) -> signal.Signals | None:
+    """Until the waiter has a result, a signal comes (returned), or the time is up."""
+    deadline = None if job.wait_timeout is None else time.monotonic() + job.wait_timeout
+    story = Story(job.backend.lock_name)
     try:
-        while not results:
+        while not waiter.is_over():
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            select.select([signals, wakeup], [], [], left)
-            received += signals.drain()
-            reap()
-            if received or (deadline is not None and time.monotonic() >= deadline):
-                acquisition.cancelled.set()
-                thread.join(0.7)
-                break
-            if select.select([wakeup], [], [], 0)[0]:
-                os.read(wakeup, 4096)
-            while not news.empty():
-                story.show(news.get())
+            select.select([signals.fileno(), waiter.fileno()], [], [], left)
+            reap()  # as PID 1 we get the orphans of the container
+            received = signals.drain()
+            if received or left == 0:
+                waiter.cancel()
+                return received[0] if received else None
+            for news in waiter.news():
+                story.show(news)
     finally:
         story.close()
-    if not results:
-        return received[0] if received else None
-    thread.join()
-    os.close(wakeup)
-    result = results[0]
-    if received or isinstance(result, Cancelled):
-        if not isinstance(result, (AlreadyDone, BaseException)):
-            result.release()
-        return received[0] if received else None
-    if isinstance(result, BaseException):
-        raise result
-    return result
+    return None
 
 
-def _work(
-    argv: Sequence[str],
-    lock: Lock,
-    backend: Backend,
-    attempt: Attempt,
-    times: Times,
-    signals: Signals,
-    waited: float,
-) -> Outcome:
+class _Waiter:
+    """The waiting, in a thread.
+
+    A driver's calls cannot be interrupted by a signal (a name that does not resolve blocks for
+    half a minute), and we must end within a second.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.cancelled = False
+        self._news: SimpleQueue[News] = SimpleQueue()
+        self._results: list[Lock | AlreadyDone | BaseException] = []
+        self._wakeup, self._wake = os.pipe()
+        self._acquisition = Acquisition(
+            backend=job.backend,
+            attempt=job.attempt,
+            patience=time_to_die(job.kill_grace),
+            connect_timeout=job.connect_timeout,
+            tell=self._tell,
+        )
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def fileno(self) -> int:
+        return self._wakeup
+
+    def is_over(self) -> bool:
+        return bool(self._results)
+
+    def news(self) -> list[News]:
+        """What came since the last call; waits if nothing did."""
+        os.read(self._wakeup, 4096)
+        return [self._news.get() for _ in range(self._news.qsize())]
+
+    def result(self) -> Lock | AlreadyDone:
+        """What the waiting came to; its error is raised."""
+        self._thread.join()  # so that the fork that follows sees a single thread
+        (result,) = self._results
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def cancel(self) -> None:
+        """Give up waiting, and what may have been got in the last moment."""
+        self.cancelled = True
+        self._acquisition.cancelled.set()
+        self._thread.join(_LAST_CHANCE)
+        for result in self._results:
+            if not isinstance(result, (AlreadyDone, BaseException)):
+                result.release()
+
+    def _tell(self, news: News) -> None:
+        self._news.put(news)
+        os.write(self._wake, b".")
+
+    def _run(self) -> None:
+        try:
+            self._results.append(self._acquisition.run())
+        except BaseException as error:  # noqa: BLE001  # raised by `result`, in the main thread
+            self._results.append(error)
+        os.close(self._wake)
+
+
+def _work(job: Job, lock: Lock, signals: Signals, waited: float) -> Outcome:
     from agtool.migrate_once.supervise import supervise
 
-    # Only the program's name: arguments may hold secrets.
-    say(f"got the lock after {waited:.1f} s; running {os.path.basename(argv[0])}")
+    # Only the program's name is told: arguments may hold secrets.
+    program = Path(job.argv[0]).name
+    say(f"got the lock after {waited:.1f} s; running {program}")
     started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    sys.stderr.flush()
-    verdict = supervise(
-        argv, lock=lock, backend=backend, attempt=attempt, grace=times.grace, signals=signals
-    )
+    verdict = supervise(job, lock, signals)
     if verdict.lost is not None:
         what = "lock-lost"
         say(
@@ -148,10 +167,10 @@ def _work(
         )
     elif verdict.cannot_run is not None:
         what = "cannot-run"
-        say(f"error: cannot run {argv[0]}: {verdict.cannot_run}")
+        say(f"error: cannot run {job.argv[0]}: {verdict.cannot_run}")
     else:
         what = "ran"
-        say(f"{os.path.basename(argv[0])} ended with {verdict.exit_code} in {verdict.ran:.1f} s")
+        say(f"{program} ended with {verdict.exit_code} in {verdict.ran:.1f} s")
     return Outcome(
         what=what,
         exit_code=verdict.exit_code if verdict.lost is None else WRAPPER_FAILED,

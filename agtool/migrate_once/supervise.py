@@ -7,8 +7,9 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from agtool.core.errors import WRAPPER_FAILED, AgtoolError
 from agtool.core.output import say
@@ -26,6 +27,9 @@ from agtool.core.process import (
 from agtool.migrate_once.backend import Backend, Lock, LockLost
 from agtool.migrate_once.model import HEARTBEAT, NOTICE, Attempt, time_to_die
 
+if TYPE_CHECKING:
+    from agtool.migrate_once.run import Job
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -39,21 +43,14 @@ class Verdict:
     lost: str | None = None
 
 
-def supervise(
-    argv: Sequence[str],
-    *,
-    lock: Lock,
-    backend: Backend,
-    attempt: Attempt,
-    grace: float,
-    signals: Signals,
-) -> Verdict:
-    """Run `argv` to its end under `lock`, record how it ended, and release the lock.
+def supervise(job: Job, lock: Lock, signals: Signals) -> Verdict:
+    """Run the command to its end under `lock`, record how it ended, and release the lock.
 
     Returns when the whole process tree is gone, and not before.
     """
+    backend, attempt, grace = job.backend, job.attempt, job.kill_grace
     keeper = Keeper(
-        argv,
+        job.argv,
         env={**os.environ, **backend.environment(attempt)},
         keep_open=lock.keep_open,
         patience=NOTICE,
@@ -65,7 +62,7 @@ def supervise(
     began = time.monotonic()
     while not work.over:
         heart = [work.heart.news] if work.heart.lost is None else []
-        select.select([signals, keeper, *heart], [], [])
+        select.select([signals.fileno(), keeper.fileno(), *heart], [], [])
         for number in signals.drain():
             work.signal = number
             keeper.forward(number)
@@ -133,7 +130,7 @@ class _Work:
 
     def hear(self) -> None:
         """What the keeper has to say."""
-        if not select.select([self.keeper], [], [], 0)[0]:
+        if not select.select([self.keeper.fileno()], [], [], 0)[0]:
             return
         try:
             for event in self.keeper.events():
