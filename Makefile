@@ -23,7 +23,7 @@ $(VENV)/.made: $(LOCK) pyproject.toml
 	@echo "Making $(VENV) from $(LOCK) (about a minute) ..."
 	@$(PYTHON3) -m venv --clear $(VENV)
 	@$(PYTHON) -m pip --quiet --quiet --disable-pip-version-check install --require-hashes --requirement $(LOCK)
-	@$(PYTHON) -m pip --quiet --quiet --disable-pip-version-check install --no-deps --no-build-isolation --editable .
+	@$(PYTHON) -m pip --quiet --quiet --disable-pip-version-check install --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	@touch $@
 
 demo: venv ## see migrate-once at work, with no database server needed

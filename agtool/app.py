@@ -16,6 +16,7 @@ from agtool.migrate_once.cli import migrate_once
 app = typer.Typer(
     name="agtool",
     no_args_is_help=True,
+    rich_markup_mode=None,  # rich triples the time of --help
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -66,6 +67,7 @@ def main() -> int:
     Everything that can go wrong ends here: an AgtoolError as its message and its code, a usage
     error as Typer prints it, Ctrl-C as 130, and whatever nobody foresaw as 70.
     """
+    _fill_standard_descriptors()
     invocation = Invocation()
     try:
         result = app(standalone_mode=False, obj=invocation)
@@ -91,6 +93,20 @@ def main() -> int:
             hint="Run again with `agtool --debug ...` to see the traceback, and report it.",
         )
         return _report(bug, invocation)
+
+
+def _fill_standard_descriptors() -> None:
+    """Open /dev/null for those of 0, 1 and 2 that came closed.
+
+    The next socket would get the number otherwise: a connection to a database, say, into which
+    the command then writes its messages.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def _report(error: errors.AgtoolError, invocation: Invocation) -> int:

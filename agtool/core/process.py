@@ -30,11 +30,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from agtool.core.errors import BUG, CANNOT_EXECUTE, NOT_FOUND
-
-FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+from agtool.core.signals import do_nothing, reap
 
 _LEAVE_TIME = 2.0
 """Seconds that background processes get to end by themselves after the command has ended."""
@@ -49,48 +48,6 @@ def _prctl(option: int, value: int) -> None:
     import ctypes
 
     ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
-
-
-class Signals:
-    """The signals of FORWARDED and SIGCHLD as a descriptor to select on; use as a context.
-
-    A signal that was ignored when agtool started (nohup) stays ignored. As PID 1 a process
-    without handlers would ignore them all, so this is installed before anything can block.
-    """
-
-    def __enter__(self) -> Signals:
-        self._reader, writer = os.pipe()
-        os.set_blocking(self._reader, False)
-        os.set_blocking(writer, False)
-        self._writer = writer
-        self._previous_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        self._previous: dict[int, Any] = {}
-        for number in (*FORWARDED, signal.SIGCHLD):
-            if number == signal.SIGCHLD or signal.getsignal(number) is not signal.SIG_IGN:
-                self._previous[number] = signal.signal(number, _do_nothing)
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(self._previous_fd)
-        os.close(self._reader)
-        os.close(self._writer)
-
-    def fileno(self) -> int:
-        return self._reader
-
-    def drain(self) -> list[signal.Signals]:
-        """The signals that came since the last call, oldest first; SIGCHLD is left out."""
-        try:
-            numbers = os.read(self._reader, 512)
-        except BlockingIOError:
-            return []
-        return [signal.Signals(n) for n in numbers if n in FORWARDED]
-
-
-def _do_nothing(number: int, frame: object) -> None:
-    """A handler; the work is done by whoever selects on `Signals`."""
 
 
 @dataclass(frozen=True)
@@ -233,19 +190,6 @@ class Keeper:
             os.waitpid(self.pid, 0)
 
 
-def reap() -> tuple[dict[int, int], bool]:
-    """Reap every child that has ended: (pid -> wait status, whether any child is left)."""
-    ended: dict[int, int] = {}
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return ended, False
-        if pid == 0:
-            return ended, True
-        ended[pid] = status
-
-
 def descendants(root: int) -> list[int]:
     """The process ids below `root`, parents first, from /proc (empty where there is none)."""
     parents: dict[int, list[int]] = {}
@@ -309,7 +253,7 @@ def _keeper_signals() -> Iterator[int]:
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     # FORWARDED has do-nothing handlers already, from Signals; SIG_IGN would be inherited.
     for number in (signal.SIGCHLD, signal.SIGCONT):
-        signal.signal(number, _do_nothing)
+        signal.signal(number, do_nothing)
     yield reader
 
 

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Lock, LockLost, NotYet
 from agtool.migrate_once.model import LOOK, Attempt, Run, Situation, poll_interval
 
 
-@dataclass(frozen=True)
-class Unreachable:
+class Unreachable(NamedTuple):
     """The database does not serve us at the moment; we go on trying for `left` seconds."""
 
     error: NotYet
     left: float
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(NamedTuple):
     """Somebody else holds the lock."""
 
     situation: Situation
 
 
-@dataclass(frozen=True)
-class Dying:
+class Dying(NamedTuple):
     """We hold the lock, but earlier commands may live for `left` seconds more."""
 
     runs: list[Run]
     left: float
 
 
-@dataclass(frozen=True)
-class Stopping:
+class Stopping(NamedTuple):
     """We hold the lock, but statements of earlier, dead commands still run on the server."""
 
     statements: int
@@ -101,7 +96,7 @@ class Acquisition:
                 waiters = answer.situation.waiters
                 self.tell(Waiting(answer.situation))
             interval = poll_interval(time.monotonic() - began, waiters)
-            self._sleep(interval * random.uniform(0.5, 1.5))  # noqa: S311  # jitter
+            self._sleep(interval * _jitter())
 
     def _take_over(self, lock: Lock) -> None:
         """With the lock held, wait until no earlier command can be alive, then say we begin.
@@ -148,7 +143,7 @@ class Acquisition:
                 if left <= 0:
                     raise
                 self.tell(Unreachable(error, left))
-                self._sleep(min(pause, left) * random.uniform(0.5, 1.0))  # noqa: S311  # jitter
+                self._sleep(min(pause, left) * _jitter())
                 pause = min(2.0, pause * 2)
             else:
                 self._failing_since = None
@@ -157,3 +152,10 @@ class Acquisition:
     def _sleep(self, seconds: float) -> None:
         if self.cancelled.wait(seconds):
             raise Cancelled
+
+
+def _jitter() -> float:
+    """Around one, so that replicas that started together do not try together."""
+    import random  # only those who wait need it
+
+    return random.uniform(0.5, 1.5)  # noqa: S311

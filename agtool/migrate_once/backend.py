@@ -6,8 +6,7 @@ postgresql.py, mysql.py and sqlite.py are its three implementations, in the same
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from agtool.core.errors import UnreachableError
 from agtool.migrate_once.model import Attempt, Run, Situation, Status
@@ -21,13 +20,11 @@ class LockLost(Exception):
     """The lock is gone, or can no longer be proven to be held."""
 
 
-@dataclass(frozen=True)
-class AlreadyDone:
+class AlreadyDone(NamedTuple):
     """The key of this attempt has been finished before."""
 
 
-@dataclass(frozen=True)
-class Busy:
+class Busy(NamedTuple):
     """Somebody else holds the lock. situation: only if a look at it was asked for."""
 
     situation: Situation | None

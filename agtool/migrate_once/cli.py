@@ -11,18 +11,20 @@ import typer
 
 from agtool.core.errors import WRAPPER_FAILED, AgtoolError, ConfigurationError, UsageError
 from agtool.core.output import Format, document, errors_as_json, print_json, say
-from agtool.migrate_once.model import Attempt, Outcome, TableName, parse_duration, time_to_die
+from agtool.migrate_once.model import (
+    Attempt,
+    Outcome,
+    TableName,
+    new_run_id,
+    parse_duration,
+    time_to_die,
+)
 from agtool.migrate_once.url import Database, find_url, parse
 
 if TYPE_CHECKING:
     from agtool.migrate_once.backend import Backend
 
 LOCKS = ("table", "advisory")
-
-_DATABASE = "Database"
-_LOCK = "Lock and done marker"
-_TIMES = "Times (90, 90s, 5m, 1h30m)"
-_STATUS = "Status"
 
 
 def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
@@ -38,7 +40,6 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             metavar="URL",
             help="A SQLAlchemy URL of postgresql, mysql, mariadb or sqlite. Also: environment "
             "variable AGTOOL_DATABASE_URL, then DATABASE_URL, then SQLALCHEMY_DATABASE_URI.",
-            rich_help_panel=_DATABASE,
         ),
     ] = None,
     database_url_file: Annotated[
@@ -46,7 +47,6 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         typer.Option(
             metavar="FILE",
             help="Read the URL from FILE, such as a mounted Secret.",
-            rich_help_panel=_DATABASE,
         ),
     ] = None,
     lock_table: Annotated[
@@ -54,9 +54,8 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         typer.Option(
             metavar="[SCHEMA.]TABLE",
             envvar="AGTOOL_LOCK_TABLE",
-            help="The table to lock, created if missing.  \\[default: agtool.install_locks; "
+            help="The table to lock, created if missing.  [default: agtool.install_locks; "
             "MySQL: agtool_install_locks; SQLite: a file beside the database]",
-            rich_help_panel=_LOCK,
         ),
     ] = None,
     lock: Annotated[
@@ -65,7 +64,6 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             metavar="table|advisory",
             envvar="AGTOOL_LOCK",
             help="advisory: for upgrades that VACUUM the whole database.",
-            rich_help_panel=_LOCK,
         ),
     ] = "table",
     name: Annotated[
@@ -73,7 +71,6 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         typer.Option(
             envvar="AGTOOL_NAME",
             help="What the command is called in the history and for --key.",
-            rich_help_panel=_LOCK,
         ),
     ] = "default",
     key: Annotated[
@@ -81,7 +78,6 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         typer.Option(
             envvar="AGTOOL_KEY",
             help="If NAME has already finished with KEY (an image's digest), end with 0 at once.",
-            rich_help_panel=_LOCK,
         ),
     ] = None,
     wait_timeout: Annotated[
@@ -89,8 +85,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         typer.Option(
             metavar="DURATION",
             envvar="AGTOOL_WAIT_TIMEOUT",
-            help="Give up waiting for the lock (exit 124).  \\[default: never]",
-            rich_help_panel=_TIMES,
+            help="Give up waiting for the lock (exit 124).  [default: never]",
         ),
     ] = None,
     connect_timeout: Annotated[
@@ -99,7 +94,6 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             metavar="DURATION",
             envvar="AGTOOL_CONNECT_TIMEOUT",
             help="Give up on a database that does not answer (exit 125).",
-            rich_help_panel=_TIMES,
         ),
     ] = "2m",
     kill_grace: Annotated[
@@ -108,7 +102,6 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             metavar="DURATION",
             envvar="AGTOOL_KILL_GRACE",
             help="Time between SIGTERM and SIGKILL when the lock is lost.",
-            rich_help_panel=_TIMES,
         ),
     ] = "10s",
     result_file: Annotated[
@@ -124,34 +117,29 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         typer.Option(
             "--status",
             help="Show the holder, the waiters and the history; run nothing.",
-            rich_help_panel=_STATUS,
         ),
     ] = False,
-    output: Annotated[
-        Format, typer.Option(help="How to print the status.", rich_help_panel=_STATUS)
-    ] = Format.table,
+    output: Annotated[Format, typer.Option(help="How to print the status.")] = Format.table,
     limit: Annotated[
         int,
-        typer.Option(min=1, max=10000, help="Runs to show.", rich_help_panel=_STATUS),
+        typer.Option(min=1, max=10000, help="Runs to show."),
     ] = 20,
 ) -> int:
-    """Run COMMAND under a lock in the database: once at a time among all replicas.
+    """Run COMMAND once at a time among all replicas.
 
-    One replica runs it; the others wait, then run it in turn and find nothing
-    to do. With --key they end at once instead.
+    Under a lock in the database, one replica runs it; the others wait, then run it
+    in turn and find nothing to do. With --key they end at once instead.
 
     The exit code is COMMAND's. 124: waited too long. 125: agtool failed, or the
-    lock was lost. 126, 127: COMMAND cannot be run, was not found.
+    lock was lost. 126: COMMAND cannot be run. 127: it was not found.
 
+    \b
     Examples:
       agtool migrate-once -- alembic upgrade head
-
       agtool migrate-once --key "$IMAGE_DIGEST" -- python manage.py migrate
-
-      agtool migrate-once --database-url-file /secrets/url --wait-timeout 10m -- ./upgrade.sh
-
+      agtool migrate-once --database-url-file /secrets/url -- ./upgrade.sh
       agtool migrate-once --status --output json
-    """
+    """  # noqa: D301  # the backslash keeps the examples' lines apart
 
     def connect() -> Backend:
         url = find_url(database_url, database_url_file, os.environ)
@@ -178,7 +166,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         job = Job(
             argv=command,
             backend=connect(),
-            attempt=Attempt(name=name, key=key or None, place=_place()),
+            attempt=Attempt(name, key or None, _place(), new_run_id()),
             wait_timeout=None if wait_timeout is None else parse_duration(wait_timeout),
             connect_timeout=parse_duration(connect_timeout),
             kill_grace=parse_duration(kill_grace),

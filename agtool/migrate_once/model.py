@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from agtool.core.errors import UsageError
 
@@ -69,8 +69,7 @@ def parse_duration(text: str) -> float:
 _IDENTIFIER = r'(?:[A-Za-z_][A-Za-z0-9_$]*|"[^"%\0]+")'
 
 
-@dataclass(frozen=True)
-class TableName:
+class TableName(NamedTuple):
     """A table, in a schema (in MySQL's words: a database) or in the default one."""
 
     schema: str | None
@@ -115,18 +114,21 @@ class TableName:
         return ".".join(part for part in (self.schema, self.table) if part)
 
 
-@dataclass(frozen=True)
-class Attempt:
+def new_run_id() -> str:
+    """Sixty-four random bits, as text."""
+    return os.urandom(8).hex()
+
+
+class Attempt(NamedTuple):
     """One replica's wish to run the command: what it is called, and who asks."""
 
     name: str
     key: str | None
     place: str
-    run_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    run_id: str
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """A row of the runs table, times in UTC. state: waiting, running, done, failed, lost."""
 
     run_id: str
@@ -148,8 +150,7 @@ class Run:
         return max(timedelta(0), (self.finished_at or now) - self.started_at).total_seconds()
 
 
-@dataclass(frozen=True)
-class Situation:
+class Situation(NamedTuple):
     """What a waiter can know of the others; now is the server's clock."""
 
     holder: Run | None
@@ -157,8 +158,7 @@ class Situation:
     now: datetime
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(NamedTuple):
     """What --status tells. held: whether the lock is taken at this moment."""
 
     held: bool
@@ -168,8 +168,7 @@ class Status:
     history: list[Run]
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How an invocation ended: what it amounts to, and the exit code to end with.
 
     what: ran, already-done, waited-too-long, interrupted, cannot-run, lock-lost.

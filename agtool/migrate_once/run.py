@@ -8,14 +8,14 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from queue import SimpleQueue
+from typing import NamedTuple
 
 from agtool.core.errors import TIMED_OUT, WRAPPER_FAILED
 from agtool.core.output import say
-from agtool.core.process import Signals, reap
+from agtool.core.signals import Signals, reap
 from agtool.migrate_once.acquire import Acquisition, News
 from agtool.migrate_once.backend import AlreadyDone, Backend, Lock
 from agtool.migrate_once.model import Attempt, Outcome, time_to_die
@@ -25,8 +25,7 @@ _LAST_CHANCE = 0.7
 """Seconds for the waiting thread to let go of what it has when we are told to end."""
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """What to run, where the lock is, and for how long to try; times in seconds.
 
     wait_timeout None: wait for the lock for ever.

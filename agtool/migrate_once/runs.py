@@ -6,9 +6,8 @@ The same SQL on every engine, given a DB-API cursor; what differs stands in `Dia
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from agtool.migrate_once.model import SEEN, Attempt, Run, Situation, TableName
 
@@ -31,8 +30,7 @@ class Cursor(Protocol):
     def fetchall(self) -> Any: ...
 
 
-@dataclass(frozen=True)
-class Dialect:
+class Dialect(NamedTuple):
     """How an engine spells things. ago: seconds -> an expression; read_time: its value -> UTC."""
 
     quote: str

@@ -19,11 +19,10 @@ from agtool.core.process import (
     Event,
     Keeper,
     LeftBehind,
-    Signals,
     Silent,
     Started,
-    reap,
 )
+from agtool.core.signals import Signals, reap
 from agtool.migrate_once.backend import Backend, Lock, LockLost
 from agtool.migrate_once.model import HEARTBEAT, NOTICE, Attempt, time_to_die
 

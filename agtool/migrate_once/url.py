@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from agtool.core.errors import ConfigurationError, UsageError
@@ -32,18 +32,20 @@ _PLAIN = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Database:
+class Database(NamedTuple):
     """The parts of a database URL; `engine` is postgresql, mysql or sqlite."""
 
     engine: str
     driver: str | None
     user: str | None
-    password: str | None = field(repr=False)
+    password: str | None
     host: str | None
     port: int | None
     database: str | None
     query: Mapping[str, tuple[str, ...]]
+
+    def __repr__(self) -> str:
+        return f"Database({self})"
 
     def __str__(self) -> str:
         place = "".join([self.host or "", f":{self.port}" if self.port else ""])
