@@ -27,7 +27,7 @@ $(VENV)/.made: $(LOCK) pyproject.toml
 	@touch $@
 
 demo: venv ## see migrate-once at work, with no database server needed
-	@$(PYTHON) -m agtool.migrate_once.demo
+	@$(PYTHON) docs/tutorial/five_replicas/run.py
 
 test: system lint types unit integration e2e ## everything that CI checks
 

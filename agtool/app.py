@@ -29,6 +29,9 @@ app.command(
 WRAPPING = {"migrate-once"}
 """Commands whose own usage errors must not be mistaken for an exit code of what they wrap."""
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as a shell gives it."""
+
 
 @dataclass
 class Invocation:
@@ -62,7 +65,17 @@ def root(
 
 
 def main() -> int:
-    """Run the command line; return the exit code of the process.
+    """Run the command line; return the exit code of the process, or die of Ctrl-C."""
+    code = _run()
+    if code == INTERRUPTED:
+        from agtool.core.signals import die_as_by_ctrl_c
+
+        die_as_by_ctrl_c()
+    return code
+
+
+def _run() -> int:
+    """Run the command line; return its exit code.
 
     Everything that can go wrong ends here: an AgtoolError as its message and its code, a usage
     error as Typer prints it, Ctrl-C as 130, and whatever nobody foresaw as 70.
@@ -82,17 +95,13 @@ def main() -> int:
         wrapping = context is not None and context.command.name in WRAPPING
         return errors.WRAPPER_FAILED if wrapping else error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader of our results went away; that is its right. The code is a shell's for SIGPIPE.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:  # noqa: BLE001  # the boundary: a bug becomes a sentence and 70
-        bug = errors.AgtoolError(
-            f"unexpected {type(error).__name__}: this is a bug in agtool",
-            hint="Run again with `agtool --debug ...` to see the traceback, and report it.",
-        )
-        return _report(bug, invocation)
+        return _report(errors.unexpected(error), invocation)
 
 
 def _fill_standard_descriptors() -> None:

@@ -91,6 +91,36 @@ def database(postgresql: PostgreSQL) -> Iterator[Database]:
     postgresql.execute(f"DROP ROLE {name}")
 
 
+@dataclass(frozen=True)
+class MariaDBDatabase:
+    """A database of one test, and the user that has all rights on it (and its name)."""
+
+    server: MariaDB
+    name: str
+
+    @property
+    def url(self) -> str:
+        """Its URL, as its user."""
+        return self.server.url(self.name, user=self.name)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Return what a query gives, asked as superuser in this database."""
+        with self.server.connect(self.name) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+
+@pytest.fixture
+def mariadb_database(mariadb: MariaDB) -> Iterator[MariaDBDatabase]:
+    """Give a new database in the shared MariaDB, dropped after the test."""
+    name = f"test_{next(_numbers)}"
+    mariadb.create_role(name, f"{name} @ secret")
+    mariadb.create_database(name, owner=name)
+    yield MariaDBDatabase(mariadb, name)
+    mariadb.execute(f"DROP DATABASE {name}")
+    mariadb.execute(f"DROP USER {name}@'%%'")
+
+
 @pytest.fixture
 def pgbouncer(postgresql: PostgreSQL) -> Iterator[Callable[..., PgBouncer]]:
     """Give a function that starts a PgBouncer before the shared PostgreSQL, until the test's end.

@@ -37,6 +37,14 @@ class AgtoolError(Exception):
         self.json_command = ""
 
 
+def unexpected(error: Exception) -> AgtoolError:
+    """What nobody foresaw, as an error that can be reported."""
+    return AgtoolError(
+        f"unexpected {type(error).__name__}: this is a bug in agtool",
+        hint="Run again with `agtool --debug ...` to see the traceback, and report it.",
+    )
+
+
 class UsageError(AgtoolError):
     """The command line makes no sense."""
 

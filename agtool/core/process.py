@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from agtool.core.errors import BUG, CANNOT_EXECUTE, NOT_FOUND
-from agtool.core.signals import do_nothing, reap
+from agtool.core.signals import do_nothing, in_foreground, reap
 
 _LEAVE_TIME = 2.0
 """Seconds that background processes get to end by themselves after the command has ended."""
@@ -116,7 +116,7 @@ class Keeper:
     ) -> None:
         # On a terminal the command stays in the foreground group with us, so that Ctrl-C,
         # Ctrl-Z, pipes to a pager and reading from the keyboard are as without agtool.
-        self.on_terminal = _in_foreground()
+        self.on_terminal = in_foreground()
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         self._socket, theirs = socket.socketpair()
         self._buffer = b""
@@ -370,17 +370,3 @@ class _Tree:
         message = json.dumps([type(event).__name__, event.__dict__]).encode() + b"\n"
         with suppress(OSError):  # agtool is gone: obey() tells
             self.control.sendall(message)
-
-
-def _in_foreground() -> bool:
-    """Whether we are the foreground job of our controlling terminal."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)

@@ -63,3 +63,28 @@ def reap() -> tuple[dict[int, int], bool]:
         if pid == 0:
             return ended, True
         ended[pid] = status
+
+
+def in_foreground() -> bool:
+    """Whether we are the foreground job of our controlling terminal."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+def die_as_by_ctrl_c() -> None:
+    """End by SIGINT if the keyboard's Ctrl-C came to our whole foreground job; else return.
+
+    A shell that runs a loop or a script stops it only if its command died of SIGINT; the exit
+    code that it shows, 130, is the same.
+    """
+    if os.getpid() != 1 and in_foreground():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)

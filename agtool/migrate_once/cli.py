@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agtool.core.errors import WRAPPER_FAILED, AgtoolError, ConfigurationError, UsageError
+from agtool.core.errors import (
+    WRAPPER_FAILED,
+    AgtoolError,
+    ConfigurationError,
+    UsageError,
+    unexpected,
+)
 from agtool.core.output import Format, document, errors_as_json, print_json, say
 from agtool.migrate_once.model import (
     Attempt,
@@ -224,7 +230,7 @@ class _Result:
         if self._path is not None:
             try:
                 # Before any work: a path that cannot be written must not show after it.
-                with self._path.open("a", encoding="utf-8"):
+                with self._path.open("w", encoding="utf-8"):
                     pass
             except OSError as error:
                 failure = ConfigurationError(
@@ -256,17 +262,21 @@ class _Result:
         return outcome.exit_code
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        errors: list[AgtoolError] = []
-        if isinstance(error, AgtoolError):
-            error.exit_code = self._exit_code = WRAPPER_FAILED
-            errors.append(error)
-        elif error is not None:
-            return
+        if isinstance(error, Exception):
+            failure = error if isinstance(error, AgtoolError) else unexpected(error)
+            failure.exit_code = WRAPPER_FAILED
+            self._write(WRAPPER_FAILED, [failure])
+            if failure is not error:
+                raise failure from error
+        elif error is None:
+            self._write(self._exit_code, [])
+
+    def _write(self, exit_code: int, errors: list[AgtoolError]) -> None:
         if self._path is None:
             return
         import json
 
-        result = document("migrate-once", exit_code=self._exit_code, data=self._data, errors=errors)
+        result = document("migrate-once", exit_code=exit_code, data=self._data, errors=errors)
         try:
             self._path.write_text(json.dumps(result) + "\n", encoding="utf-8")
         except OSError as failure:

@@ -57,7 +57,7 @@ def parse_duration(text: str) -> float:
     Raises:
         UsageError: not such a duration.
     """
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhd]?)", text)
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhd]?)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise UsageError(
             f"{text!r} is not a duration",
@@ -107,8 +107,12 @@ class TableName(NamedTuple):
         return TableName(self.schema, f"{self.table}_runs")
 
     def quoted(self, quote: str) -> str:
-        """For SQL, with the engine's quotation mark."""
-        return ".".join(f"{quote}{part}{quote}" for part in (self.schema, self.table) if part)
+        """For SQL, with the engine's quotation mark, which is doubled inside a name."""
+        return ".".join(
+            quote + part.replace(quote, quote * 2) + quote
+            for part in (self.schema, self.table)
+            if part
+        )
 
     def __str__(self) -> str:
         return ".".join(part for part in (self.schema, self.table) if part)

@@ -87,7 +87,7 @@ class PostgreSQL:
                     lock = PostgreSQLLock(self, connection, attempt)
                     # Done by another one between our look and our lock.
                     if attempt.key is not None:
-                        with connection.cursor() as cursor:
+                        with connection.cursor() as cursor, _leaving_no_lock(cursor):
                             if self.runs.is_done(cursor, attempt.name, attempt.key):
                                 lock.release()
                                 return AlreadyDone()
@@ -139,11 +139,14 @@ class PostgreSQL:
             if cursor.fetchone() == (None,):
                 return Status(False, self.runs.now(cursor), [], [], [])
             cursor.execute(
+                # The table's own lock may be held by somebody with the recipe before agtool.
                 "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE granted "
                 "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-                "AND locktype = 'advisory' AND objsubid = 1 "
-                "AND (classid::bigint << 32 | objid::bigint) = %s)",
-                (self.advisory_key,),
+                "AND (locktype = 'advisory' AND objsubid = 1 "
+                "AND (classid::bigint << 32 | objid::bigint) = %s "
+                "OR locktype = 'relation' AND relation = to_regclass(%s) AND mode IN "
+                "('ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')))",
+                (self.advisory_key, self.table.quoted(_DIALECT.quote)),
             )
             (held,) = cursor.fetchone() or (False,)
             return Status(
@@ -408,7 +411,7 @@ class PostgreSQLLock:
             cursor.execute("SHOW transaction_isolation")
 
     def unfinished(self) -> list[Run]:
-        with self._statement() as cursor:
+        with self._statement() as cursor, _leaving_no_lock(cursor):
             return self._backend.runs.unfinished(cursor)
 
     def finish(self, state: str, exit_code: int) -> None:
@@ -432,6 +435,18 @@ class PostgreSQLLock:
         except psycopg2.Error as error:
             text = self._backend.database.redact(_first_line(error))
             raise LockLost(text) from error
+
+
+@contextmanager
+def _leaving_no_lock(cursor: Cursor) -> Iterator[None]:
+    """Read a table inside the lock's transaction without keeping ACCESS SHARE on it.
+
+    The command's own VACUUM FULL or REINDEX DATABASE would wait for that for ever. What was
+    locked since a savepoint is unlocked by rolling back to it.
+    """
+    cursor.execute("SAVEPOINT look")
+    yield
+    cursor.execute("ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look")
 
 
 _PERMANENT = {

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from queue import SimpleQueue
@@ -100,6 +101,7 @@ class _Waiter:
         self._news: SimpleQueue[News] = SimpleQueue()
         self._results: list[Lock | AlreadyDone | BaseException] = []
         self._wakeup, self._wake = os.pipe()
+        os.set_blocking(self._wakeup, False)
         self._acquisition = Acquisition(
             backend=job.backend,
             attempt=job.attempt,
@@ -117,8 +119,9 @@ class _Waiter:
         return bool(self._results)
 
     def news(self) -> list[News]:
-        """What came since the last call; waits if nothing did."""
-        os.read(self._wakeup, 4096)
+        """What came since the last call."""
+        with suppress(BlockingIOError):
+            os.read(self._wakeup, 4096)
         return [self._news.get() for _ in range(self._news.qsize())]
 
     def result(self) -> Lock | AlreadyDone:

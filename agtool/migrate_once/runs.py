@@ -5,7 +5,7 @@ The same SQL on every engine, given a DB-API cursor; what differs stands in `Dia
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -25,7 +25,7 @@ class Cursor(Protocol):
 
     @property
     def rowcount(self) -> int: ...
-    def execute(self, query: str, parameters: Sequence[Any] = ..., /) -> Any: ...
+    def execute(self, query: str, parameters: tuple[Any, ...] = ..., /) -> Any: ...
     def fetchone(self) -> Any: ...
     def fetchall(self) -> Any: ...
 

@@ -1,0 +1,257 @@
+"""Signals, exit codes and the process tree, seen from outside."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Database, needed
+from tests.e2e.conftest import Agtool, Gate, Running, wait_until
+from tests.servers.process import ServerUnavailable
+
+FORWARDED = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT]
+
+# Says which signals it got, and ends with 5 on the first; its child does the same.
+LISTENER = r"""
+import os, signal, time
+child = os.fork()
+name = "child" if child == 0 else "command"
+def got(number, frame):
+    os.write(1, f"{name} {signal.Signals(number).name}\n".encode())
+    if child: os.wait()
+    os._exit(5)
+for number in (1, 2, 3, 15):
+    signal.signal(number, got)
+os.write(1, f"{name} ready\n".encode())
+while True: time.sleep(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137), ("kill -15 $$", 143)],
+)
+def test_exit_codes_are_the_commands(
+    agtool: Agtool, database: Database, script: str, code: int
+) -> None:
+    assert agtool.run("migrate-once", "--", "sh", "-c", script, url=database.url).exit_code == code
+
+
+def test_a_command_that_cannot_be_run(agtool: Agtool, database: Database, tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("no program")
+    for command, code in [("no-such-command", 127), (str(tmp_path), 126), (str(text), 126)]:
+        done = agtool.run("migrate-once", "--key", "k", "--", command, url=database.url)
+        assert done.exit_code == code
+        assert f"cannot run {command}" in done.stderr
+    assert agtool.run("migrate-once", "--key", "k", "--", "true", url=database.url).exit_code == 0
+
+
+def test_stdin_and_stdout_belong_to_the_command(database: Database) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "agtool", "migrate-once", "--", "tr", "a-z", "A-Z"],
+        input="hello\n",
+        env={**os.environ, "AGTOOL_DATABASE_URL": database.url},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "HELLO\n"
+
+
+@pytest.mark.parametrize("number", FORWARDED)
+def test_signals_go_to_the_whole_group_once(
+    agtool: Agtool, database: Database, tmp_path: Path, number: signal.Signals
+) -> None:
+    result = tmp_path / "result.json"
+    running = agtool.start(
+        "migrate-once", "--key", "k", "--result-file", result, "--", sys.executable, "-c", LISTENER,
+        url=database.url,
+    )  # fmt: skip
+    wait_until(lambda: running.stdout.count("ready") == 2, "both listen")
+    running.send(number)
+    done = running.wait()
+    assert done.exit_code == 5
+    got = sorted(line for line in done.stdout.splitlines() if "SIG" in line)
+    assert got == [f"child {number.name}", f"command {number.name}"]
+    data = json.loads(result.read_text())["data"]
+    assert data["signal"] == number.name
+    assert data["marked_done"] is False
+
+
+def test_exit_0_after_a_forwarded_signal_is_not_done(agtool: Agtool, database: Database) -> None:
+    polite = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done"
+    running = agtool.start("migrate-once", "--key", "k", "--", "sh", "-c", polite, url=database.url)
+    wait_until(lambda: "ready" in running.stdout, "the command runs")
+    running.send(signal.SIGTERM)
+    assert running.wait().exit_code == 0
+    again = agtool.run("migrate-once", "--key", "k", "--", "echo", "ran", url=database.url)
+    assert again.stdout == "ran\n"
+    third = agtool.run("migrate-once", "--key", "k", "--", "echo", "ran", url=database.url)
+    assert third.stdout == ""
+
+
+@pytest.mark.parametrize("number", FORWARDED)
+def test_a_waiter_ends_within_a_second(
+    agtool: Agtool, database: Database, gate: Gate, number: signal.Signals
+) -> None:
+    holder = agtool.start("migrate-once", "--", *gate.command, url=database.url)
+    gate.wait()
+    waiter = agtool.start("migrate-once", "--", "echo", "ran", url=database.url)
+    waiter.wait_for("waiting for")
+    sent = time.monotonic()
+    waiter.send(number)
+    done = waiter.wait()
+    assert time.monotonic() - sent < 1.0 + 1.0  # a second, and one for a busy machine
+    assert (done.exit_code, done.stdout) == (128 + number, "")
+    assert f"{number.name} while waiting" in done.stderr
+    gate.open()
+    assert holder.wait().exit_code == 0
+
+
+def test_a_server_that_never_answers_does_not_keep_a_waiter(agtool: Agtool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        waiter = agtool.start("migrate-once", "--", "true", url=f"postgresql://127.0.0.1:{port}/x")
+        connection, _ = silent.accept()  # libpq has connected, and waits in C for an answer
+        sent = time.monotonic()
+        waiter.send(signal.SIGTERM)
+        assert waiter.wait().exit_code == 143
+        assert time.monotonic() - sent < 3
+        connection.close()
+
+
+def test_waiting_too_long(agtool: Agtool, database: Database, gate: Gate) -> None:
+    holder = agtool.start("migrate-once", "--", *gate.command, url=database.url)
+    gate.wait()
+    done = agtool.run("migrate-once", "--wait-timeout", "1s", "--", "echo", "ran", url=database.url)
+    assert (done.exit_code, done.stdout) == (124, "")
+    assert done.seconds >= 1
+    assert "waited 1 s" in done.stderr
+    gate.open()
+    assert holder.wait().exit_code == 0
+
+
+def test_nohup_is_respected(agtool: Agtool, database: Database) -> None:
+    program = ["nohup", sys.executable, "-m", "agtool"]
+    show = "grep SigIgn /proc/self/status"
+    done = agtool.run("migrate-once", "--", "sh", "-c", show, url=database.url, program=program)
+    assert int(done.stdout.split()[-1], 16) & 1 << (signal.SIGHUP - 1)
+
+
+def test_the_command_finds_signals_as_they_are_by_default(
+    agtool: Agtool, database: Database
+) -> None:
+    show = "grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status"
+    done = agtool.run("migrate-once", "--", "sh", "-c", show, url=database.url)
+    blocked, ignored, _ = (int(line.split()[1], 16) for line in done.stdout.splitlines())
+    assert (blocked, ignored) == (0, 0)
+
+
+def test_what_the_command_leaves_behind_ends_before_the_lock_is_free(
+    agtool: Agtool, database: Database, tmp_path: Path
+) -> None:
+    pid = tmp_path / "pid"
+    # A daemon: a session of its own, and no descriptor of ours.
+    daemon = f"import os,time; open({str(pid)!r},'w').write(str(os.getpid())); time.sleep(600)"
+    script = (
+        "import subprocess, sys;"
+        f"subprocess.Popen([sys.executable, '-c', {daemon!r}], start_new_session=True,"
+        " stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)"
+    )
+    done = agtool.run("migrate-once", "--", sys.executable, "-c", script, url=database.url)
+    assert done.exit_code == 0
+    assert "left 1 processes behind" in done.stderr
+    assert not Path(f"/proc/{pid.read_text()}").exists()
+
+
+def test_a_background_process_may_finish_its_last_words(agtool: Agtool, database: Database) -> None:
+    script = "(sleep 0.5; echo last words) & exit 3"
+    done = agtool.run("migrate-once", "--", "sh", "-c", script, url=database.url)
+    assert (done.exit_code, done.stdout) == (3, "last words\n")
+    assert "behind" not in done.stderr
+
+
+class TestAsPid1:
+    """In a PID namespace of its own, as in a container."""
+
+    @pytest.fixture
+    def program(self) -> list[str]:
+        with needed():
+            if os.getuid() != 0 or shutil.which("unshare") is None:
+                raise ServerUnavailable("a PID namespace needs root and unshare(1)")
+        return [
+            "unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
+            sys.executable, "-m", "agtool",
+        ]  # fmt: skip
+
+    @staticmethod
+    def init_of(running: Running) -> int:
+        """The process that is 1 in its namespace."""
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+        wait_until(lambda: children.read_text().split(), "the namespace has a process")
+        return int(children.read_text().split()[0])
+
+    def test_zombies_are_reaped_and_the_code_is_passed(
+        self, agtool: Agtool, database: Database, program: list[str]
+    ) -> None:
+        # Fifty orphans, which die after their parents.
+        orphans = "for i in $(seq 50); do (sleep 0.2 & ) ; done; sleep 1"
+        count = "ps -eo stat= | grep -c '^Z'"
+        script = f"test $$ != 1; {orphans}; {count}; exit 9"
+        done = agtool.run(
+            "migrate-once", "--", "sh", "-c", script, url=database.url, program=program
+        )
+        assert (done.exit_code, done.stdout) == (9, "0\n")
+
+    def test_sigterm_reaches_the_command(
+        self, agtool: Agtool, database: Database, program: list[str]
+    ) -> None:
+        running = agtool.start(
+            "migrate-once", "--", sys.executable, "-c", LISTENER, url=database.url, program=program
+        )
+        wait_until(lambda: running.stdout.count("ready") == 2, "both listen")
+        os.kill(self.init_of(running), signal.SIGTERM)
+        assert running.wait().exit_code == 5
+
+    def test_a_waiter_ends_on_sigterm(
+        self, agtool: Agtool, database: Database, program: list[str], gate: Gate
+    ) -> None:
+        holder = agtool.start("migrate-once", "--", *gate.command, url=database.url)
+        gate.wait()
+        waiter = agtool.start("migrate-once", "--", "true", url=database.url, program=program)
+        waiter.wait_for("waiting for")
+        sent = time.monotonic()
+        os.kill(self.init_of(waiter), signal.SIGTERM)
+        assert waiter.wait().exit_code == 143
+        assert time.monotonic() - sent < 2
+        gate.open()
+        assert holder.wait().exit_code == 0
+
+    def test_zombies_are_reaped_while_waiting(
+        self, agtool: Agtool, database: Database, program: list[str], gate: Gate
+    ) -> None:
+        agtool.start("migrate-once", "--", *gate.command, url=database.url)
+        gate.wait()
+        waiter = agtool.start("migrate-once", "--", "true", url=database.url, program=program)
+        waiter.wait_for("waiting for")
+        init = self.init_of(waiter)
+        # As `kubectl exec` does: a process from outside whose child is orphaned inside.
+        subprocess.run(
+            ["nsenter", "--target", str(init), "--pid", "--mount", "sh", "-c", "(sleep 0.3 &)"],
+            check=True,
+        )
+        time.sleep(1)
+        states = [
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            for pid in Path(f"/proc/{init}/task/{init}/children").read_text().split()
+        ]
+        assert "Z" not in states
+        gate.open()

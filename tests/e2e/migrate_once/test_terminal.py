@@ -1,0 +1,190 @@
+"""On a terminal: the keyboard's signals, job control, reading, and a terminal that vanishes."""
+
+import os
+import pty
+import re
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Database
+from tests.e2e.conftest import Agtool, Gate, clean_environment, wait_until
+
+AGTOOL = [sys.executable, "-m", "agtool", "migrate-once"]
+CTRL_C, CTRL_Z, CTRL_BACKSLASH = "\x03", "\x1a", "\x1c"
+
+
+class Terminal:
+    """A program on a pseudo-terminal of its own."""
+
+    def __init__(self, argv: list[str], url: str) -> None:
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            environment = clean_environment(
+                {"AGTOOL_DATABASE_URL": url, "TERM": "xterm", "COLUMNS": "200", "PS1": "$ "}
+            )
+            os.execvpe(argv[0], argv, environment)  # noqa: S606  # no shell is wanted
+        self.text = ""
+
+    def expect(self, pattern: str, seconds: float = 60) -> None:
+        """Read on until `pattern` (a regular expression) has come; forget what was before it."""
+        deadline = time.monotonic() + seconds
+        while (match := re.search(pattern, self.text)) is None:
+            left = deadline - time.monotonic()
+            assert left > 0, f"no {pattern!r} in {self.text!r}"
+            if select.select([self.master], [], [], left)[0]:
+                try:
+                    self.text += os.read(self.master, 65536).decode(errors="replace")
+                except OSError:  # the other side is closed
+                    assert re.search(pattern, self.text), f"ended without {pattern!r}: {self.text}"
+        self.text = self.text[match.end() :]
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def wait(self, seconds: float = 60) -> int:
+        """The exit code; what is written meanwhile is kept in `text`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            if select.select([self.master], [], [], 0.02)[0]:
+                with suppress(OSError):
+                    self.text += os.read(self.master, 65536).decode(errors="replace")
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.pid = 0
+                return os.waitstatus_to_exitcode(status)
+            assert time.monotonic() < deadline, f"still runs: {self.text!r}"
+
+    def close(self) -> None:
+        """Let the terminal vanish."""
+        with suppress(OSError):
+            os.close(self.master)
+
+    def kill(self) -> None:
+        self.close()
+        if self.pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    """Terminals to be killed at the end."""
+    started: list[Terminal] = []
+    yield started
+    for terminal in started:
+        terminal.kill()
+
+
+def test_ctrl_c_reaches_the_command_once(database: Database, terminals: list[Terminal]) -> None:
+    script = (
+        "import signal, time, os\n"
+        "def got(*_): os.write(1, b'INT once\\n')\n"
+        "signal.signal(signal.SIGINT, got); print('ready', flush=True)\n"
+        "end = time.monotonic() + 2\n"
+        "while time.monotonic() < end: time.sleep(0.1)\n"
+        "os._exit(3)"
+    )
+    terminal = Terminal([*AGTOOL, "--", sys.executable, "-c", script], database.url)
+    terminals.append(terminal)
+    terminal.expect("ready")
+    terminal.type(CTRL_C)
+    assert terminal.wait() == 3
+    assert terminal.text.count("INT once") == 1
+
+
+@pytest.mark.parametrize(("key", "code"), [(CTRL_C, -signal.SIGINT), (CTRL_BACKSLASH, 131)])
+def test_the_keyboard_ends_the_command(
+    database: Database, terminals: list[Terminal], key: str, code: int
+) -> None:
+    script = "ulimit -c 0; echo ready; exec sleep 600"
+    terminal = Terminal([*AGTOOL, "--", "sh", "-c", script], database.url)
+    terminals.append(terminal)
+    terminal.expect("ready")
+    terminal.type(key)
+    assert terminal.wait() == code
+
+
+def test_the_command_reads_what_is_typed(database: Database, terminals: list[Terminal]) -> None:
+    terminal = Terminal(
+        [*AGTOOL, "--", "sh", "-c", "echo name?; read x; echo hello $x"], database.url
+    )
+    terminals.append(terminal)
+    terminal.expect(r"name\?")
+    terminal.type("world\n")
+    terminal.expect("hello world")
+    assert terminal.wait() == 0
+
+
+def test_a_waiter_shows_the_holder_and_ends_on_ctrl_c(
+    agtool: Agtool, database: Database, gate: Gate, terminals: list[Terminal]
+) -> None:
+    holder = agtool.start("migrate-once", "--", *gate.command, url=database.url)
+    gate.wait()
+    terminal = Terminal([*AGTOOL, "--", "echo", "ran"], database.url)
+    terminals.append(terminal)
+    terminal.expect(rf"waiting for .*\(pid {holder.pid}\).*has held the lock for")
+    sent = time.monotonic()
+    terminal.type(CTRL_C)
+    assert terminal.wait() == -signal.SIGINT
+    assert time.monotonic() - sent < 2
+    assert "\x1b[?25h" in terminal.text  # the cursor is shown again
+    gate.open()
+    assert holder.wait().exit_code == 0
+
+
+def test_ctrl_z_keeps_the_lock(
+    agtool: Agtool, database: Database, terminals: list[Terminal], tmp_path: Path
+) -> None:
+    shell = Terminal(["bash", "--norc", "--noprofile", "-i"], database.url)
+    terminals.append(shell)
+    shell.expect(r"\$ ")
+    script = f"echo ready; while [ ! -e {tmp_path}/go ]; do sleep 0.1; done; echo finished"
+    shell.type(f"{' '.join(AGTOOL)} --key k -- sh -c '{script}'\n")
+    shell.expect(r"\nready")
+    shell.type(CTRL_Z)
+    shell.expect("Stopped")
+    # Longer than the keeper would wait for a sign of life, were it not stopped as well.
+    time.sleep(8)
+    status = agtool.run("migrate-once", "--status", url=database.url)
+    assert ": held by" in status.stdout
+    (tmp_path / "go").touch()
+    shell.type("fg\n")
+    shell.expect(r"\nfinished")
+    shell.type("echo code=$?\n")
+    shell.expect("code=0")
+
+
+def test_a_shell_loop_ends_on_ctrl_c(database: Database, terminals: list[Terminal]) -> None:
+    command = " ".join([*AGTOOL, "--", "sleep", "600"])
+    script = f"for i in 1 2 3; do echo round $i; {command}; done; echo not reached"
+    shell = Terminal(["bash", "--norc", "--noprofile", "-c", script], database.url)
+    terminals.append(shell)
+    shell.expect("running sleep")
+    time.sleep(0.3)
+    shell.type(CTRL_C)
+    assert shell.wait() in {130, -signal.SIGINT}
+    assert "round 2" not in shell.text
+    assert "not reached" not in shell.text
+
+
+def test_a_terminal_that_vanishes(
+    agtool: Agtool, database: Database, terminals: list[Terminal], tmp_path: Path
+) -> None:
+    pid = tmp_path / "pid"
+    script = f"echo $$ > {pid}; echo ready; exec sleep 600"
+    terminal = Terminal([*AGTOOL, "--key", "k", "--", "sh", "-c", script], database.url)
+    terminals.append(terminal)
+    terminal.expect("ready")
+    terminal.close()
+    command = int(pid.read_text())
+    wait_until(lambda: not Path(f"/proc/{command}").exists(), "the command ends on SIGHUP")
+    again = agtool.run("migrate-once", "--key", "k", "--", "echo", "ran", url=database.url)
+    assert (again.exit_code, again.stdout) == (0, "ran\n")

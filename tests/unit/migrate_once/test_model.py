@@ -1,0 +1,89 @@
+"""Durations, table names, and the figures on which exclusion rests."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agtool.core.errors import UsageError
+from agtool.migrate_once.model import (
+    HEARTBEAT,
+    NOTICE,
+    REPLY,
+    TableName,
+    parse_duration,
+    poll_interval,
+    time_to_die,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("5m", 300),
+        ("1h", 3600),
+        ("1h30m", 5400),
+        ("1.5m", 90),
+        ("250ms", 0.25),
+        ("0", 0),
+        ("1d", 86400),
+    ],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1", "1 h", "1x", "five", "1e3", "\u0661s", "inf"])
+def test_bad_durations(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a duration"):
+        parse_duration(text)
+
+
+@given(st.floats(0, 1e6), st.integers(0, 10_000))
+def test_polling_is_quick_at_first_and_never_a_burden(waited: float, waiters: int) -> None:
+    interval = poll_interval(waited, waiters)
+    assert 0.2 <= interval <= 2.0
+    assert interval <= max(0.2, waited * 0.01, waiters * 0.01)
+    if 20 <= waiters <= 200:
+        assert waiters / interval <= 100.1  # tries per second, all together
+
+
+@given(st.floats(0, 3600))
+def test_a_holder_is_dead_before_anybody_else_may_begin(grace: float) -> None:
+    assert NOTICE == HEARTBEAT + REPLY
+    assert NOTICE + grace < time_to_die(grace)
+
+
+@pytest.mark.parametrize(
+    ("text", "schema", "table"),
+    [
+        ("install_locks", None, "install_locks"),
+        ("agtool.install_locks", "agtool", "install_locks"),
+        ("Agtool.Install_Locks", "agtool", "install_locks"),
+        ('"My-App"."Lock Table"', "My-App", "Lock Table"),
+        ('app."Locks"', "app", "Locks"),
+        ('"a.b".c', "a.b", "c"),
+    ],
+)
+def test_table_names(text: str, schema: str | None, table: str) -> None:
+    assert TableName.parse(text) == TableName(schema, table)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "a.", ".a", "a.b.c", "a b", "a;b", 'a"', '""', '"a', "1a", "a-b", '"a%b"', "x" * 59],
+)
+def test_bad_table_names(text: str) -> None:
+    with pytest.raises(UsageError):
+        TableName.parse(text)
+
+
+@given(st.from_regex(r'[^"%\0]{1,14}', fullmatch=True))
+def test_a_quoted_name_is_quoted_back(name: str) -> None:
+    assert TableName.parse(f'"{name}"').quoted('"') == f'"{name}"'
+
+
+def test_the_companion_table() -> None:
+    assert str(TableName.parse("a.b").runs) == "a.b_runs"
+    assert TableName.parse("a.b").runs.quoted("`") == "`a`.`b_runs`"

@@ -1,0 +1,45 @@
+"""Start-up is part of the product: nothing slow is imported before it is needed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SLOW = {"kubernetes", "sqlalchemy", "psycopg2", "pymysql", "httpx", "cryptography", "pydantic"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["migrate-once", "--help"], ["migrate-once"]]
+)
+def test_help_imports_nothing_slow(arguments: list[str]) -> None:
+    code = (
+        "import sys; from agtool.app import main; sys.argv = ['agtool', *sys.argv[1:]];"
+        "main(); print('MODULES', *sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    modules = run.stdout.rpartition("MODULES ")[2].split()
+    assert "agtool.migrate_once.cli" in modules
+    assert not SLOW & set(modules)
+    assert not any(module.startswith("rich") for module in modules)
+
+
+def test_version_and_module() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "agtool", "--version"], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.startswith("agtool 0.")
+
+
+def test_the_shell_completes_commands() -> None:
+    program = Path(sys.executable).with_name("agtool")
+    run = subprocess.run(
+        [program],
+        env={"_AGTOOL_COMPLETE": "complete_bash", "COMP_WORDS": "agtool mig", "COMP_CWORD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.split() == ["migrate-once"]
