@@ -1,4 +1,4 @@
-"""Five replicas start at once, each upgrades the schema first: who works, who waits?
+"""Five replicas start at once, and each wants the schema upgraded first.
 
 `make demo` runs this. Every replica is a process, as an init container would be:
 
@@ -22,21 +22,24 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+AGTOOL = [sys.executable, "-m", "agtool", "migrate-once"]
 HERE = Path(__file__).parent
 REPLICAS = 5
-WIDTH = 44
+WIDTH = 28
 
 
 def main() -> int:
     """Run the replicas, draw what happened; the exit code is 0 if all of them ended well."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=100)
     with tempfile.TemporaryDirectory(prefix="agtool-demo-") as name:
         folder = Path(name)
         url = f"sqlite:///{folder / 'shop.db'}"
         (folder / "alembic.ini").write_text(
             f"[alembic]\nscript_location = {HERE}\npath_separator = os\n"
         )
-        console.print(f"{REPLICAS} replicas start at once: agtool migrate-once -- alembic upgrade head")
+        console.print(
+            f"{REPLICAS} replicas start at once: agtool migrate-once -- alembic upgrade head"
+        )
         began = datetime.now().astimezone()
         replicas = [_start(f"shop-{number}", folder, url) for number in range(1, REPLICAS + 1)]
         codes = [replica.wait() for replica in replicas]
@@ -45,7 +48,7 @@ def main() -> int:
         console.print("\nThe history in the database, as `agtool migrate-once --status` shows it:")
         sys.stdout.flush()
         subprocess.run(
-            [sys.executable, "-m", "agtool", "migrate-once", "--status"],
+            [*AGTOOL, "--status"],
             env={**os.environ, "DATABASE_URL": url},
             check=True,
         )
@@ -57,8 +60,7 @@ def _start(name: str, folder: Path, url: str) -> subprocess.Popen[bytes]:
     result = f"--result-file={folder / name}.json"
     with (folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "agtool", "migrate-once", result, "--"]
-            + [*alembic, "upgrade", "head"],
+            [*AGTOOL, result, "--", *alembic, "upgrade", "head"],
             env={**os.environ, "DATABASE_URL": url, "POD_NAME": name},
             stdout=log,
             stderr=log,
