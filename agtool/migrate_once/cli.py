@@ -52,6 +52,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         Path | None,
         typer.Option(
             metavar="FILE",
+            readable=False,  # not checked by Typer: our own message names the reason
             help="Read the URL from FILE, such as a mounted Secret.",
         ),
     ] = None,
@@ -114,6 +115,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         Path | None,
         typer.Option(
             metavar="FILE",
+            readable=False,  # it is only written
             envvar="AGTOOL_RESULT_FILE",
             help="Write the result there as JSON; stdout belongs to the command.",
         ),
@@ -150,7 +152,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     def connect() -> Backend:
         url = find_url(database_url, database_url_file, os.environ)
         database = parse(url)
-        if database_url is not None and database.password:
+        if database_url is not None:
             _hide_from_process_list(database_url, str(database))
         table = TableName.parse(lock_table) if lock_table else None
         return _backend(database, table, lock, parse_duration(kill_grace))

@@ -54,6 +54,8 @@ _DIALECT = Dialect(
     read_time=lambda value: value.replace(tzinfo=timezone.utc),
 )
 
+_READ_ONLY = "@@global.read_only, @@global.innodb_read_only"
+
 # Transactions for the marker; and keys that differ in case or accents are different keys.
 _STORAGE = "ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 
@@ -140,10 +142,7 @@ class MySQL:
             known = {session for (sessions,) in cursor.fetchall() for session in sessions.split()}
             if not known:
                 return 0
-            cursor.execute(
-                "SELECT id, host, command FROM information_schema.processlist "
-                "WHERE id <> connection_id()"
-            )
+            cursor.execute("SELECT id, host, command FROM information_schema.processlist")
             active = [
                 int(ident)
                 for ident, host, command in cursor.fetchall()
@@ -185,16 +184,17 @@ class MySQL:
             raise
 
     def _take(self, cursor: Cursor) -> bool:
-        cursor.execute(
-            "SELECT @@global.read_only, @@global.innodb_read_only, get_lock(%s, 0)", (self.name,)
-        )
+        cursor.execute(f"SELECT {_READ_ONLY}, get_lock(%s, 0)", (self.name,))
         *read_only, taken = cursor.fetchone() or (0, 0, None)
-        # Refused to those with SUPER too, who could write: others have their lock on the primary.
-        if any(str(value) not in ("0", "OFF") for value in read_only):
-            raise mysql_session.replica(self.database, "read_only is on")
+        self._refuse_replica(*read_only)
         if taken is None:
             raise NotYet(f"{self.database} could not answer GET_LOCK")
         return bool(taken)
+
+    def _refuse_replica(self, *read_only: object) -> None:
+        """Also to those with SUPER, who could write there: others have their lock elsewhere."""
+        if any(str(value) not in ("0", "OFF") for value in read_only):
+            raise mysql_session.replica(self.database, "read_only is on")
 
     def _look(self, cursor: Cursor, attempt: Attempt) -> Situation:
         try:
@@ -209,6 +209,8 @@ class MySQL:
 
     def _prepare(self, cursor: Cursor) -> None:
         """Create the runs table if missing, without needing CREATE when it is there."""
+        cursor.execute(f"SELECT {_READ_ONLY}")
+        self._refuse_replica(*(cursor.fetchone() or ()))
         try:
             cursor.execute(f"SELECT 1 FROM {self.runs.table} LIMIT 0", ())
         except pymysql.Error as error:
@@ -367,9 +369,7 @@ class MySQLLock:
         # The command has inherited the lock's own socket.
         ports = local_ports([command, *descendants(command)]) - {own_port}
         if host is not None and ports:
-            cursor.execute(
-                "SELECT id, host FROM information_schema.processlist WHERE id <> connection_id()"
-            )
+            cursor.execute("SELECT id, host FROM information_schema.processlist")
             places = {f"{host}:{port}" for port in ports}
             self._known = {
                 session

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -113,8 +112,7 @@ def close(session: Session) -> None:
 def _options(database: Database) -> dict[str, Any]:
     """PyMySQL's parameters, from what SQLAlchemy's MySQL dialects accept in a URL."""
     query = {key: values[-1] for key, values in database.query.items()}
-    known = {*inspect.signature(Connection).parameters, *_TLS_OPTIONS, "conv", "cursorclass"}
-    unknown = [key for key in query if key not in known]
+    unknown = _unknown(query)
     # Another driver's options are its own business. For these drivers an unknown one is a mistake,
     # which the application would stumble over.
     if unknown and database.driver in _DRIVERS_LIKE_OURS:
@@ -138,6 +136,15 @@ def _options(database: Database) -> dict[str, Any]:
         if key in query:
             options[key] = query[key]
     return options
+
+
+def _unknown(query: Mapping[str, str]) -> list[str]:
+    if not query:
+        return []
+    import inspect
+
+    known = {*inspect.signature(Connection).parameters, *_TLS_OPTIONS}
+    return [key for key in query if key not in known]
 
 
 def _seconds(text: str | None) -> int:

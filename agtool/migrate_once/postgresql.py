@@ -14,13 +14,16 @@ Why so, measured on PostgreSQL 15 and told in docs/explanation/lock.md:
 from __future__ import annotations
 
 import hashlib
+import re
+import select
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import psycopg2.errors
-from psycopg2.extensions import make_dsn
+from psycopg2.extensions import POLL_OK, POLL_READ, make_dsn
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
 from agtool.migrate_once.backend import AlreadyDone, Busy, LockLost, NotYet
@@ -63,6 +66,7 @@ class PostgreSQL:
         digest = hashlib.sha256(f"agtool:{self.table}".encode()).digest()
         self.advisory_key = int.from_bytes(digest[:8], "big", signed=True)
         self.tag = f"agtool:{digest[:6].hex()}:"
+        self.application_name = "agtool migrate-once"
         self.prepared = False
         self.warnings: Sequence[str] = ()
 
@@ -75,7 +79,8 @@ class PostgreSQL:
         return {"PGAPPNAME": self.tag + attempt.run_id}
 
     def attempt(self, attempt: Attempt, *, look: bool) -> PostgreSQLLock | AlreadyDone | Busy:
-        connection = self._connect(f"agtool migrate-once {attempt.place}")
+        self.application_name = f"agtool migrate-once {attempt.place}"[:63]
+        connection = self._connect()
         try:
             with self._translated():
                 if attempt.key is not None and self._is_done(connection, attempt.name, attempt.key):
@@ -120,9 +125,10 @@ class PostgreSQL:
         with self._session() as cursor:
             cursor.execute(
                 "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
-                "AND application_name = ANY(%s) AND backend_type = 'client backend' "
+                # PgBouncer's application_name_add_host appends to the name.
+                "AND application_name LIKE ANY(%s) AND backend_type = 'client backend' "
                 "AND state IS DISTINCT FROM 'idle'",
-                ([self.tag + run_id for run_id in run_ids],),
+                ([f"{self.tag}{run_id}%" for run_id in run_ids],),
             )
             pids = [pid for (pid,) in cursor.fetchall()]
             for pid in pids:
@@ -263,7 +269,7 @@ class PostgreSQL:
     @contextmanager
     def _session(self) -> Iterator[Cursor]:
         """A connection of its own for one short transaction."""
-        connection = self._connect("agtool migrate-once")
+        connection = self._connect()
         try:
             with self._translated(), self._transaction(connection) as cursor:
                 yield cursor
@@ -294,13 +300,14 @@ class PostgreSQL:
         cursor.execute(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
             + "".join(f"; SET LOCAL {name} = 0" for name in timeouts)
+            # Given when connecting, it would stay with a pooler's session and name the next client.
+            + "; SET LOCAL application_name = %s",
+            (self.application_name,),
         )
 
-    def _connect(self, application_name: str) -> Connection:
+    def _connect(self) -> Connection:
         try:
-            connection: Connection = psycopg2.connect(
-                application_name=application_name[:63], **self._parameters()
-            )
+            connection: Connection = psycopg2.connect(**self._parameters())
         except psycopg2.Error as error:
             raise self._cannot_connect(error) from None
         connection.autocommit = True  # transactions are begun by hand, with their settings
@@ -349,14 +356,34 @@ class PostgreSQL:
             parameters.setdefault("target_session_attrs", "read-write")
         return {key: value for key, value in parameters.items() if value is not None}
 
+    def _pools_statements(self) -> bool:
+        """Whether a pooler answers BEGIN with its error about statement pooling mode.
+
+        It then closes the connection, and psycopg2's blocking calls know only about that; its
+        asynchronous ones tell the server's last words.
+        """
+        give_up = time.monotonic() + _CONNECT_TIMEOUT
+        connection: Connection | None = None
+        try:
+            connection = psycopg2.connect(**self._parameters(), async_=True)
+            if _poll(connection, give_up):
+                connection.cursor().execute("BEGIN")
+                _poll(connection, give_up)
+        except psycopg2.Error as error:
+            return "statement pooling mode" in str(error)
+        finally:
+            if connection is not None:
+                connection.close()
+        return False
+
     # -- errors ---------------------------------------------------------------------------
 
     def _cannot_connect(self, error: psycopg2.Error) -> AgtoolError:
         """libpq gives no SQLSTATE here, so the text decides; unknown texts are worth a retry."""
         text = self.database.redact(str(error)).strip()
         where = str(self.database)
-        if "pooling mode" in text:
-            return _statement_pooling(where)
+        if re.match(r'invalid \S+ value: "', text):
+            return ConfigurationError(f"the database URL has an {text.splitlines()[0]}")
         for clue, hint in _PERMANENT.items():
             if clue in text:
                 line = next(line for line in text.splitlines() if clue in line)
@@ -374,7 +401,7 @@ class PostgreSQL:
         except psycopg2.Error as error:
             text = self.database.redact(_first_line(error))
             where = str(self.database)
-            if "pooling mode" in str(error):
+            if "closed the connection" in text and self._pools_statements():
                 raise _statement_pooling(where) from error
             if "recovery" in text or isinstance(error, psycopg2.errors.ReadOnlySqlTransaction):
                 raise DeniedError(
@@ -451,6 +478,8 @@ def _leaving_no_lock(cursor: Cursor) -> Iterator[None]:
 
 _PERMANENT = {
     "password authentication failed": "Check user and password in the database URL.",
+    # PgBouncer's words for the same.
+    "SASL authentication failed": "Check user and password in the database URL.",
     "no password supplied": "The database URL holds no password.",
     "fe_sendauth": "The database URL holds no password.",
     "authentication failed": "Check how pg_hba.conf lets this user in.",
@@ -465,6 +494,16 @@ _PERMANENT = {
     "is not read-write": "Give the URL of the primary.",
     "session is read-only": "Give the URL of the primary.",
 }
+
+
+def _poll(connection: Connection, give_up: float) -> bool:
+    """Go on with an asynchronous connection's work; whether it was done before `give_up`."""
+    while (state := connection.poll()) != POLL_OK:
+        ends = [connection.fileno()]
+        read, write = (ends, []) if state == POLL_READ else ([], ends)
+        if not any(select.select(read, write, [], max(0.0, give_up - time.monotonic()))):
+            return False
+    return True
 
 
 def _statement_pooling(where: str) -> ConfigurationError:

@@ -165,37 +165,43 @@ class _Work:
 
     def conclude(self, ran: float) -> Verdict:
         """Record the end, release the lock."""
-        held = self.lost is None
-        if held and (self.exit_code != 0 or self.left_behind):
+        done = self.exit_code == 0 and self.signal is None
+        quiet = True
+        if self.lost is None and (self.exit_code != 0 or self.left_behind):
             # A killed command's statement goes on in the server, and would commit under the
             # next holder's feet.
-            self._stop_statements()
-        done = self.exit_code == 0 and self.signal is None
-        if held:
-            held = self.heart.stop(NOTICE)
-            if held:
-                held = self._finish("done" if done else "failed")
-            if not held and self.lost is None:
-                self.lost = str(self.heart.lost or "no answer from the database")
-        if not held:
+            quiet = self._stop_statements()
+        if self.lost is None:
+            self._finish("done" if done else "failed", quiet)
+        if self.lost is not None:
             self._end_without_lock()
         return Verdict(
-            exit_code=self.exit_code if held else WRAPPER_FAILED,
+            exit_code=self.exit_code if self.lost is None else WRAPPER_FAILED,
             ran=ran,
-            marked=held and done and self.attempt.key is not None,
+            marked=self.lost is None and done and quiet and self.attempt.key is not None,
             cannot_run=self.cannot_run,
             signal=self.signal,
-            lost=None if held else self.lost,
+            lost=self.lost,
         )
 
-    def _finish(self, state: str) -> bool:
+    def _finish(self, state: str, quiet: bool) -> None:
+        """Record the end and release the lock, or set `lost`.
+
+        quiet: nothing of the command runs on the server. Otherwise the run stays unfinished, so
+        that the successor waits for its statements.
+        """
+
         def finish() -> None:
             try:
-                self.lock.finish(state, self.exit_code)
+                if quiet:
+                    self.lock.finish(state, self.exit_code)
+                else:
+                    self.lock.release()
             except LockLost as error:
                 self.lost = str(error)
 
-        return within(NOTICE, finish) and self.lost is None
+        if not (self.heart.stop(NOTICE) and within(NOTICE, finish)) and self.lost is None:
+            self.lost = str(self.heart.lost or "no answer from the database")
 
     def _end_without_lock(self) -> None:
         """The command is dead. A successor waits for our word, so give it, if we still can."""
@@ -203,7 +209,8 @@ class _Work:
         def say_so() -> None:
             if self.stopper is not None:
                 self.stopper.join()
-            self._stop_statements()
+            if not self._stop_statements():
+                return
             try:
                 self.backend.record_end(self.attempt.run_id, "lost", self.exit_code)
             except AgtoolError as error:
@@ -211,22 +218,23 @@ class _Work:
 
         within(NOTICE, say_so)
 
-    def _stop_statements(self) -> None:
-        stop_statements(self.backend, self.attempt.run_id, time_to_die(self.grace))
+    def _stop_statements(self) -> bool:
+        return stop_statements(self.backend, self.attempt.run_id, time_to_die(self.grace))
 
 
-def stop_statements(backend: Backend, run_id: str, seconds: float) -> None:
-    """Stop the run's statements on the server; tries for `seconds` until none is left."""
+def stop_statements(backend: Backend, run_id: str, seconds: float) -> bool:
+    """Stop the run's statements on the server; whether none is left after `seconds`."""
     deadline = time.monotonic() + seconds
     problem = "they have not ended yet"
     while time.monotonic() < deadline:
         try:
             if backend.stop_statements([run_id]) == 0:
-                return
+                return True
         except AgtoolError as error:
             problem = error.message
         time.sleep(0.1)
     say(f"could not stop the command's statements on the server: {problem}")
+    return False
 
 
 def within(seconds: float, call: Callable[[], None]) -> bool:
@@ -241,8 +249,8 @@ def _last_words(backend: Backend, attempt: Attempt) -> None:
     """In the keeper: agtool was killed, and the command with it. The lock is still ours."""
 
     def say_so() -> None:
-        stop_statements(backend, attempt.run_id, NOTICE)
-        backend.record_end(attempt.run_id, "lost", None)
+        if stop_statements(backend, attempt.run_id, NOTICE):
+            backend.record_end(attempt.run_id, "lost", None)
 
     say("agtool was killed, and its command with it")
     within(time_to_die(0), say_so)

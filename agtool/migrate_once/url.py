@@ -31,6 +31,10 @@ _PLAIN = re.compile(
     re.ASCII,
 )
 
+# The account as SQLAlchemy reads it, then host and path. An @ in those belongs to a password
+# that is not encoded: its tail is taken for the host, and messages would show it.
+_ACCOUNT_AND_REST = re.compile(r"[^:]*://(?:[^:/]*(?::[^@]*)?@)?([^?]*)")
+
 
 class Database(NamedTuple):
     """The parts of a database URL; `engine` is postgresql, mysql or sqlite."""
@@ -108,15 +112,14 @@ def parse(url: str) -> Database:
             made = make_url(url)
         except (ArgumentError, ValueError):
             # The message may hold the URL and so the password: neither quoted nor chained.
-            raise ConfigurationError(
-                "the database URL does not parse",
-                hint="It should look like postgresql://user:password@host:5432/database, "
-                "with special characters percent-encoded.",
-            ) from None
+            raise _unreadable() from None
         name, host, port = made.drivername, made.host, made.port
         user, password = made.username, made.password
         database = made.database or ""
         query = {k: (v,) if isinstance(v, str) else tuple(v) for k, v in made.query.items()}
+        rest = _ACCOUNT_AND_REST.match(url)
+        if not name.startswith("sqlite") and rest is not None and "@" in rest[1]:
+            raise _unreadable()
     dialect, _, driver = name.partition("+")
     if dialect not in _ENGINES:
         raise ConfigurationError(
@@ -132,6 +135,14 @@ def parse(url: str) -> Database:
         port=port,
         database=database or None,
         query=query,
+    )
+
+
+def _unreadable() -> ConfigurationError:
+    return ConfigurationError(
+        "the database URL does not parse",
+        hint="It should look like postgresql://user:password@host:5432/database, "
+        "with special characters percent-encoded.",
     )
 
 

@@ -1,0 +1,130 @@
+"""What is told: who holds the lock, who waits, what has run; for people and for programs."""
+
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+
+from tests.conftest import Database
+from tests.e2e.conftest import Agtool, Gate, wait_until
+
+
+def test_a_waiter_names_the_holder(agtool: Agtool, database: Database, gate: Gate) -> None:
+    pod = {"POD_NAME": "shop-6d4cf56db6-x2zvp"}
+    agtool.start("migrate-once", "--", *gate.command, url=database.url, env=pod)
+    gate.wait()
+    waiter = agtool.start("migrate-once", "--", "true", url=database.url)
+    waiter.wait_for("waiting for")
+    assert re.search(
+        r"^agtool: waiting for shop-6d4cf56db6-x2zvp \(pid \d+\), which has held the lock "
+        r"for \d+ s \(since \d\d:\d\d:\d\d UTC\)$",
+        waiter.stderr,
+        re.MULTILINE,
+    )
+    gate.open()
+    done = waiter.wait()
+    assert done.exit_code == 0
+    assert re.search(r"got the lock after \d+\.\d s; running true", done.stderr)
+    assert "\x1b" not in done.stderr  # no terminal, no control sequences
+
+
+def test_a_log_repeats_itself_only_now_and_then(
+    agtool: Agtool, database: Database, gate: Gate
+) -> None:
+    agtool.start("migrate-once", "--", *gate.command, url=database.url)
+    gate.wait()
+    waiter = agtool.start("migrate-once", "--wait-timeout", "13s", "--", "true", url=database.url)
+    lines = waiter.wait().stderr.splitlines()
+    # It looked at the holder three times, every five seconds, and told the same once.
+    assert len([line for line in lines if "waiting for" in line]) == 1
+    gate.open()
+
+
+def test_status_on_a_fresh_database_creates_nothing(agtool: Agtool, database: Database) -> None:
+    done = agtool.run("migrate-once", "--status", url=database.url)
+    assert done.exit_code == 0
+    assert "free, 0 waiting; nothing has run yet" in done.stdout
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('agtool.install_locks')")
+        assert cursor.fetchone() == (None,)
+
+
+def test_status_shows_holder_waiters_and_history(
+    agtool: Agtool, database: Database, gate: Gate
+) -> None:
+    agtool.run("migrate-once", "--key", "sha256:1", "--", "true", url=database.url)
+    agtool.run("migrate-once", "--name", "other", "--", "sh", "-c", "exit 4", url=database.url)
+    holder = agtool.start(
+        "migrate-once", "--key", "sha256:2", "--", *gate.command, url=database.url
+    )
+    gate.wait()
+    waiter = agtool.start("migrate-once", "--", "true", url=database.url)
+    waiter.wait_for("waiting for")
+
+    text = agtool.run("migrate-once", "--status", url=database.url)
+    assert f"(pid {holder.pid}), 1 waiting" in text.stdout
+    states = [line.split()[0] for line in text.stdout.splitlines()[2:]]
+    assert states == ["running", "waiting", "failed", "done"]
+
+    document = json.loads(
+        agtool.run("migrate-once", "--status", "--output", "json", url=database.url).stdout
+    )
+    assert list(document) == ["version", "command", "status", "exit_code", "data", "errors"]
+    assert (document["version"], document["status"], document["errors"]) == (1, "ok", [])
+    data = document["data"]
+    assert data["held"] is True
+    assert [run["key"] for run in data["running"]] == ["sha256:2"]
+    assert [f"(pid {waiter.pid})" in run["place"] for run in data["waiting"]] == [True]
+    failed, done = data["history"]
+    assert (failed["name"], failed["state"], failed["exit_code"]) == ("other", "failed", 4)
+    assert (done["key"], done["state"], done["exit_code"]) == ("sha256:1", "done", 0)
+    began, ended = (datetime.fromisoformat(done[x]) for x in ("started_at", "finished_at"))
+    assert (ended - began).total_seconds() == done["seconds"]
+    gate.open()
+
+
+def test_a_waiter_that_has_gone_is_shown_no_longer(
+    agtool: Agtool, database: Database, gate: Gate
+) -> None:
+    agtool.start("migrate-once", "--", *gate.command, url=database.url)
+    gate.wait()
+    waiter = agtool.start("migrate-once", "--", "true", url=database.url)
+    waiter.wait_for("waiting for")
+    waiter.kill()
+
+    def waiting() -> list[object]:
+        done = agtool.run("migrate-once", "--status", "--output", "json", url=database.url)
+        found: list[object] = json.loads(done.stdout)["data"]["waiting"]
+        return found
+
+    assert len(waiting()) == 1
+    wait_until(lambda: not waiting(), "it is forgotten")
+    gate.open()
+
+
+def test_the_result_file(agtool: Agtool, database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    arguments = ["migrate-once", "--key", "k", "--result-file", str(file), "--"]
+    agtool.run(*arguments, "sh", "-c", "sleep 0.2; exit 6", url=database.url)
+    document = json.loads(file.read_text())
+    assert (document["version"], document["command"]) == (1, "migrate-once")
+    assert (document["status"], document["exit_code"]) == ("failed", 6)
+    data = document["data"]
+    assert (data["outcome"], data["marked_done"], data["key"]) == ("ran", False, "k")
+    assert data["ran_seconds"] >= 0.2
+
+    agtool.run(*arguments, "true", url=database.url)
+    assert json.loads(file.read_text())["data"]["marked_done"] is True
+    agtool.run(*arguments, "false", url=database.url)
+    assert json.loads(file.read_text())["data"]["outcome"] == "already-done"
+
+
+def test_a_stale_result_is_not_left(agtool: Agtool, database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    file.write_text("stale")
+    running = agtool.start(
+        "migrate-once", "--result-file", file, "--", "sleep", "600", url=database.url
+    )
+    running.wait_for("running sleep")
+    running.kill()
+    assert "stale" not in file.read_text()
