@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from agtool.core.errors import DeniedError
 from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Lock, LockLost, NotYet
 from agtool.migrate_once.model import LOOK, Attempt, Run, Situation, poll_interval
 
@@ -117,13 +118,25 @@ class Acquisition:
             self._sleep(min(0.2, left))
         ids = [run.run_id for run in unfinished]
         stop = partial(self.backend.stop_statements, ids)
+        give_up = time.monotonic() + self.patience
         while ids and (count := self._patiently(stop, lock)):
+            if time.monotonic() >= give_up:
+                raise self._unstoppable(count, unfinished)
             self.tell(Stopping(count))
             self._sleep(0.1)
         self._patiently(partial(self.backend.record_start, self.attempt, self.patience), lock)
         if self.cancelled.is_set():
             self.backend.record_end(self.attempt.run_id, "lost", None)
             raise Cancelled
+
+    def _unstoppable(self, count: int, runs: list[Run]) -> DeniedError:
+        places = ", ".join(run.place for run in runs)
+        return DeniedError(
+            f"{count} statements of a dead command ({places}) still run on the server, and cannot "
+            f"be stopped; nothing was run",
+            hint="They belong to another user. Wait for them or let an administrator end them. "
+            "On PostgreSQL, pg_signal_backend lets agtool's user do that.",
+        )
 
     def _patiently(self, call: Callable[[], T], lock: Lock | None = None) -> T:
         """The result of `call`, tried again while the database is not there yet.

@@ -148,10 +148,11 @@ class Run(NamedTuple):
     sessions: str | None
 
     def seconds(self, now: datetime) -> float | None:
-        """How long the command ran, or has run until `now` (the server's clock)."""
-        if self.started_at is None:
+        """How long it ran; until `now` (the server's clock) if it still runs, or still waits."""
+        since = self.waiting_since if self.state == "waiting" else self.started_at
+        if since is None:
             return None
-        return max(timedelta(0), (self.finished_at or now) - self.started_at).total_seconds()
+        return max(timedelta(0), (self.finished_at or now) - since).total_seconds()
 
 
 class Situation(NamedTuple):

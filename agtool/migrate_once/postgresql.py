@@ -117,17 +117,19 @@ class PostgreSQL:
             self.runs.record_end(cursor, run_id, state, exit_code)
 
     def stop_statements(self, run_ids: Sequence[str]) -> int:
-        """pg_terminate_backend on every session with the tag of one of the runs, but idle ones.
+        """pg_terminate_backend on every session with the tag of one of the runs that is at work.
 
-        An idle session of a dead process does nothing any more, and behind a pooler it may be
-        somebody else's by now. What we may not terminate counts too: the caller waits for it.
+        At work: in a transaction, and so with a lock on its virtual transaction, which pg_locks
+        shows of every role's sessions, where pg_stat_activity hides their state. A session that
+        is idle does nothing for a dead process, and behind a pooler it may be somebody else's by
+        now. What we may not terminate counts too: the caller waits for it.
         """
         with self._session() as cursor:
             cursor.execute(
-                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+                "SELECT DISTINCT pid FROM pg_stat_activity JOIN pg_locks USING (pid) "
+                "WHERE datname = current_database() AND locktype = 'virtualxid' AND granted "
                 # PgBouncer's application_name_add_host appends to the name.
-                "AND application_name LIKE ANY(%s) AND backend_type = 'client backend' "
-                "AND state IS DISTINCT FROM 'idle'",
+                "AND application_name LIKE ANY(%s)",
                 ([f"{self.tag}{run_id}%" for run_id in run_ids],),
             )
             pids = [pid for (pid,) in cursor.fetchall()]

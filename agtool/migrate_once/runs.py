@@ -134,8 +134,13 @@ class RunTable:
         return self.dialect.read_time(cursor.fetchone()[0])
 
     def waiting(self, cursor: Cursor) -> list[Run]:
-        """Who waits, longest first."""
-        return self._select(cursor, "state = 'waiting' AND seen_at > {seen} ORDER BY waiting_since")
+        """Who waits, longest first; one whose key is done has gone, or is about to."""
+        return self._select(
+            cursor,
+            "state = 'waiting' AND seen_at > {seen} AND NOT EXISTS (SELECT 1 FROM {t} AS d "
+            "WHERE d.name = {t}.name AND d.done_key = {t}.done_key AND d.state = 'done') "
+            "ORDER BY waiting_since",
+        )
 
     def history(self, cursor: Cursor, limit: int) -> list[Run]:
         """The latest ended runs, newest first."""

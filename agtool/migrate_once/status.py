@@ -51,8 +51,6 @@ def print_status(status: Status, lock_name: str) -> None:
             state = "gone"  # it began, holds no lock any more, and has not said how it ended
         since = run.started_at or run.waiting_since
         seconds = run.seconds(status.now)
-        if run.state == "waiting" and run.waiting_since:
-            seconds = (status.now - run.waiting_since).total_seconds()
         table.add_row(
             state,
             run.place,
