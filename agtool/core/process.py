@@ -99,7 +99,8 @@ class Keeper:
         argv: the command and its arguments.
         env: its environment.
         keep_open: a descriptor that the whole tree shall hold (a lock's socket).
-        patience: seconds without `pulse` after which the keeper ends the command.
+        patience: seconds after the last pulse in which the keeper ends the command.
+        last_pulse: time.monotonic() of the first pulse; too old, and the command is not started.
         grace: seconds between SIGTERM and SIGKILL when the keeper does so by itself.
         on_orphaned: called in the keeper, after agtool died and the tree has gone.
     """
@@ -111,6 +112,7 @@ class Keeper:
         env: Mapping[str, str],
         keep_open: int,
         patience: float,
+        last_pulse: float,
         grace: float,
         on_orphaned: Callable[[], None],
     ) -> None:
@@ -133,6 +135,7 @@ class Keeper:
                     keep_open=keep_open,
                     on_terminal=self.on_terminal,
                     patience=patience,
+                    last_pulse=last_pulse,
                     grace=grace,
                     on_orphaned=on_orphaned,
                 ),
@@ -159,9 +162,9 @@ class Keeper:
             kind, values = json.loads(line)
             yield _EVENTS[kind](**values)
 
-    def pulse(self) -> None:
-        """All is well: the command may go on. May be called from another thread."""
-        self._send("pulse")
+    def pulse(self, moment: float) -> None:
+        """At `moment` (time.monotonic()) all was well. May be called from another thread."""
+        self._send(f"pulse {moment}")
 
     def forward(self, number: signal.Signals) -> None:
         """Send a signal to the command's process group (on a terminal: to its processes).
@@ -224,6 +227,7 @@ class _Plan:
     keep_open: int
     on_terminal: bool
     patience: float
+    last_pulse: float
     grace: float
     on_orphaned: Callable[[], None]
 
@@ -269,10 +273,14 @@ class _Tree:
         self.status: int | None = None
         self.leave_at = 0.0
         self.kill_at: float | None = None
-        self.last_pulse = time.monotonic()
+        self.last_pulse = plan.last_pulse
         self.buffer = b""
 
     def watch(self) -> None:
+        if time.monotonic() - self.last_pulse > self.plan.patience:
+            self.tell(Silent(self.plan.patience))
+            self.tell(Ended(BUG))
+            return
         try:
             self.command = self.start()
         except OSError as error:
@@ -344,7 +352,7 @@ class _Tree:
         for message in messages:
             verb, *value = message.split()
             if verb == b"pulse":
-                self.last_pulse = time.monotonic()
+                self.last_pulse = max(self.last_pulse, float(value[0]))
             elif verb == b"signal":
                 self.deliver(int(value[0]))
             elif verb == b"end":

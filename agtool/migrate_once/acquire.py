@@ -5,13 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from agtool.core.errors import DeniedError
+from agtool.core.errors import AgtoolError, DeniedError
 from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Lock, LockLost, NotYet
-from agtool.migrate_once.model import LOOK, Attempt, Run, Situation, poll_interval
+from agtool.migrate_once.model import (
+    LOOK,
+    Attempt,
+    Run,
+    Situation,
+    new_run_id,
+    poll_interval,
+)
 
 
 class Unreachable(NamedTuple):
@@ -57,6 +65,10 @@ class Acquisition:
         connect_timeout: seconds for which the database may be out of reach, at a stretch.
         tell: called with news, from this thread.
         cancelled: set it to make `run` raise Cancelled.
+
+    Attributes:
+        attempt: as given, but with another run_id after a lock that was lost again.
+        proven_at: time.monotonic() at which the lock that `run` returns was held for certain.
     """
 
     backend: Backend
@@ -65,6 +77,7 @@ class Acquisition:
     connect_timeout: float
     tell: Callable[[News], None]
     cancelled: threading.Event = field(default_factory=threading.Event)
+    proven_at: float = 0.0
     _failing_since: float | None = None
 
     def run(self) -> Lock | AlreadyDone:
@@ -88,6 +101,8 @@ class Acquisition:
                     self._take_over(answer)
                     return answer
                 except LockLost:
+                    # A new name, since somebody slow may still declare the old one lost.
+                    self.attempt = self.attempt._replace(run_id=new_run_id())
                     continue
                 except BaseException:
                     answer.release()
@@ -124,10 +139,18 @@ class Acquisition:
                 raise self._unstoppable(count, unfinished)
             self.tell(Stopping(count))
             self._sleep(0.1)
-        self._patiently(partial(self.backend.record_start, self.attempt, self.patience), lock)
-        if self.cancelled.is_set():
-            self.backend.record_end(self.attempt.run_id, "lost", None)
-            raise Cancelled
+        for run_id in ids:
+            self._patiently(partial(self.backend.record_end, run_id, "lost", None), lock)
+        try:
+            self._patiently(partial(self.backend.record_start, self.attempt, self.patience), lock)
+            # Held after the record was there: so whoever gets the lock next sees the record.
+            self.proven_at = time.monotonic()
+            lock.check()
+            self._sleep(0)  # the last moment at which we can be told to stop
+        except (LockLost, Cancelled):
+            with suppress(AgtoolError):
+                self.backend.record_end(self.attempt.run_id, "lost", None)
+            raise
 
     def _unstoppable(self, count: int, runs: list[Run]) -> DeniedError:
         places = ", ".join(run.place for run in runs)

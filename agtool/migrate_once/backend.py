@@ -92,14 +92,14 @@ class Backend(Protocol):
         """
 
     def record_start(self, attempt: Attempt, patience: float) -> None:
-        """Make known to all that this run has begun, and that unfinished ones are over.
+        """Make known to all that this run has begun.
 
         Called while holding the lock and before the command starts. patience: seconds after
         the loss of the lock in which this run's command is certainly dead.
         """
 
     def record_end(self, run_id: str, state: str, exit_code: int | None) -> None:
-        """Record an end that `Lock.finish` could not."""
+        """Record the end of a run that could not do so with `Lock.finish`."""
 
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         """Stop what the commands of these runs, dead or dying, still execute on the server.

@@ -155,7 +155,13 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         if database_url is not None:
             _hide_from_process_list(database_url, str(database))
         table = TableName.parse(lock_table) if lock_table else None
-        return _backend(database, table, lock, parse_duration(kill_grace))
+        return _backend(
+            database,
+            table,
+            lock=lock,
+            grace=parse_duration(kill_grace),
+            connect_timeout=parse_duration(connect_timeout),
+        )
 
     if status:
         with errors_as_json("migrate-once", output is Format.json):
@@ -185,7 +191,9 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         return result.set(run(job))
 
 
-def _backend(database: Database, table: TableName | None, lock: str, grace: float) -> Backend:
+def _backend(
+    database: Database, table: TableName | None, *, lock: str, grace: float, connect_timeout: float
+) -> Backend:
     """The implementation for the URL's engine; imports its driver and no other."""
     if lock not in LOCKS:
         raise UsageError(f"--lock is {lock!r}", hint="Choose table or advisory.")
@@ -193,7 +201,13 @@ def _backend(database: Database, table: TableName | None, lock: str, grace: floa
         if database.engine == "postgresql":
             from agtool.migrate_once.postgresql import PostgreSQL
 
-            return PostgreSQL(database, table, lock=lock, time_to_die=time_to_die(grace))
+            return PostgreSQL(
+                database,
+                table,
+                lock=lock,
+                time_to_die=time_to_die(grace),
+                connect_timeout=connect_timeout,
+            )
         if database.engine == "mysql":
             from agtool.migrate_once.mysql import MySQL
 

@@ -14,20 +14,18 @@ Why so, measured on PostgreSQL 15 and told in docs/explanation/lock.md:
 from __future__ import annotations
 
 import hashlib
-import re
-import select
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import psycopg2
 import psycopg2.errors
-from psycopg2.extensions import POLL_OK, POLL_READ, make_dsn
 
-from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
+from agtool.core.errors import DeniedError
+from agtool.migrate_once import postgresql_session
 from agtool.migrate_once.backend import AlreadyDone, Busy, LockLost, NotYet
 from agtool.migrate_once.model import Attempt, Run, Status, TableName
+from agtool.migrate_once.postgresql_session import first_line
 from agtool.migrate_once.runs import Dialect, RunTable
 from agtool.migrate_once.url import Database
 
@@ -46,15 +44,21 @@ _DIALECT = Dialect(
     read_time=lambda value: value,
 )
 
-# A try to connect gives up after this many seconds, per address; the caller tries again.
-_CONNECT_TIMEOUT = 10
-
 
 class PostgreSQL:
-    """The port for PostgreSQL. lock: 'table', or 'advisory' for upgrades that VACUUM."""
+    """The port for PostgreSQL. Seconds in time_to_die and connect_timeout.
+
+    lock: 'table', or 'advisory' for upgrades that VACUUM the whole database.
+    """
 
     def __init__(
-        self, database: Database, table: TableName | None, *, lock: str, time_to_die: float
+        self,
+        database: Database,
+        table: TableName | None,
+        *,
+        lock: str,
+        time_to_die: float,
+        connect_timeout: float,
     ) -> None:
         table = table or DEFAULT_TABLE
         # An unqualified name would mean another table to a role with another search_path.
@@ -62,6 +66,7 @@ class PostgreSQL:
         self.database = database
         self.lock = lock
         self.time_to_die = time_to_die
+        self.connect_timeout = connect_timeout
         self.runs = RunTable(self.table.runs, _DIALECT)
         digest = hashlib.sha256(f"agtool:{self.table}".encode()).digest()
         self.advisory_key = int.from_bytes(digest[:8], "big", signed=True)
@@ -117,29 +122,38 @@ class PostgreSQL:
             self.runs.record_end(cursor, run_id, state, exit_code)
 
     def stop_statements(self, run_ids: Sequence[str]) -> int:
-        """pg_terminate_backend on every session with the tag of one of the runs that is at work.
+        """pg_terminate_backend on every session with the tag of one of the runs.
 
-        At work: in a transaction, and so with a lock on its virtual transaction, which pg_locks
-        shows of every role's sessions, where pg_stat_activity hides their state. A session that
-        is idle does nothing for a dead process, and behind a pooler it may be somebody else's by
-        now. What we may not terminate counts too: the caller waits for it.
+        Idle ones too, since what a dead process has sent may still be on its way to them; but not
+        behind a pooler, where an idle session may be somebody else's by now. What is at work and
+        not ours to terminate counts too: the caller waits for it. At work is what has a lock on
+        its virtual transaction: pg_stat_activity hides the state of another role's sessions,
+        pg_locks hides nothing.
         """
         with self._session() as cursor:
             cursor.execute(
-                "SELECT DISTINCT pid FROM pg_stat_activity JOIN pg_locks USING (pid) "
-                "WHERE datname = current_database() AND locktype = 'virtualxid' AND granted "
+                "SELECT pid, at_work FROM (SELECT pid, EXISTS (SELECT 1 FROM pg_locks WHERE "
+                "pg_locks.pid = activity.pid AND locktype = 'virtualxid' AND granted) AS at_work "
+                "FROM pg_stat_activity AS activity WHERE datname = current_database() "
                 # PgBouncer's application_name_add_host appends to the name.
-                "AND application_name LIKE ANY(%s)",
-                ([f"{self.tag}{run_id}%" for run_id in run_ids],),
+                "AND application_name LIKE ANY(%s)) AS tagged "
+                # A pooler makes up the process id that it gives to a client.
+                "WHERE at_work OR pg_backend_pid() = %s",
+                (
+                    [f"{self.tag}{run_id}%" for run_id in run_ids],
+                    cursor.connection.get_backend_pid(),
+                ),
             )
-            pids = [pid for (pid,) in cursor.fetchall()]
-            for pid in pids:
+            found = cursor.fetchall()
+            count = len(found)
+            for pid, at_work in found:
                 cursor.execute("SAVEPOINT one")
                 try:
                     cursor.execute("SELECT pg_terminate_backend(%s)", (pid,))
                 except psycopg2.errors.InsufficientPrivilege:
                     cursor.execute("ROLLBACK TO SAVEPOINT one")
-            return len(pids)
+                    count -= not at_work
+            return count
 
     def status(self, limit: int) -> Status:
         with self._session() as cursor:
@@ -183,7 +197,7 @@ class PostgreSQL:
         """
         silence = int(self.time_to_die)
         with connection.cursor() as cursor:
-            self._begin(cursor)
+            postgresql_session.begin(cursor, self.application_name)
             cursor.execute(
                 f"SET LOCAL tcp_keepalives_idle = {max(1, silence - 6)}; "
                 "SET LOCAL tcp_keepalives_interval = 2; SET LOCAL tcp_keepalives_count = 3; "
@@ -219,7 +233,7 @@ class PostgreSQL:
                     for statement in missing:
                         cursor.execute(statement)
             except psycopg2.errors.InsufficientPrivilege as error:
-                raise self._ask_administrator(_first_line(error)) from error
+                raise self._ask_administrator(first_line(error)) from error
             except (
                 psycopg2.errors.UniqueViolation,
                 psycopg2.errors.DuplicateObject,
@@ -278,145 +292,21 @@ class PostgreSQL:
         finally:
             connection.close()
 
-    @contextmanager
-    def _transaction(self, connection: Connection) -> Iterator[Cursor]:
-        with connection.cursor() as cursor:
-            self._begin(cursor)
-            try:
-                yield cursor
-                cursor.execute("COMMIT")
-            except BaseException:
-                with suppress(psycopg2.Error):
-                    cursor.execute("ROLLBACK")
-                raise
-
-    def _begin(self, cursor: Cursor) -> None:
-        """BEGIN, untouched by what the role or the database set as defaults."""
-        timeouts = [
-            "statement_timeout",
-            "lock_timeout",
-            "idle_in_transaction_session_timeout",
-        ]
-        if cursor.connection.server_version >= 170000:
-            timeouts.append("transaction_timeout")
-        cursor.execute(
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-            + "".join(f"; SET LOCAL {name} = 0" for name in timeouts)
-            # Given when connecting, it would stay with a pooler's session and name the next client.
-            + "; SET LOCAL application_name = %s",
-            (self.application_name,),
-        )
-
     def _connect(self) -> Connection:
-        try:
-            connection: Connection = psycopg2.connect(**self._parameters())
-        except psycopg2.Error as error:
-            raise self._cannot_connect(error) from None
-        connection.autocommit = True  # transactions are begun by hand, with their settings
-        return connection
+        return postgresql_session.connect(self.database, self.connect_timeout)
 
-    def _parameters(self) -> dict[str, Any]:
-        """libpq's keywords, translated as SQLAlchemy's psycopg2 dialect does."""
-        database = self.database
-        query = {key: values[-1] for key, values in database.query.items()}
-        # asyncpg's and pg8000's word for libpq's sslmode.
-        if "ssl" in query:
-            query.setdefault("sslmode", {"true": "require"}.get(query["ssl"], query["ssl"]))
-        parameters: dict[str, Any] = {
-            "host": database.host,
-            "port": database.port,
-            "user": database.user,
-            "password": database.password,
-            "dbname": database.database,
-            "connect_timeout": _CONNECT_TIMEOUT,
-            # Our packets unanswered for so long mean that the connection is gone.
-            "tcp_user_timeout": 5000,
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-        }
-        if "host" in database.query:
-            hosts = [host.rpartition(":") for host in database.query["host"]]
-            query["host"] = ",".join(h if p.isdigit() and h else h + c + p for h, c, p in hosts)
-            if any(p.isdigit() and h for h, _, p in hosts):
-                query["port"] = ",".join(p if p.isdigit() and h else "" for h, _, p in hosts)
-        for key, value in query.items():
-            if key == "application_name":
-                continue
-            try:
-                make_dsn(**{key: value})
-            except psycopg2.ProgrammingError:
-                # Another driver's option, such as asyncpg's prepared_statement_cache_size. For
-                # libpq's own drivers it is a mistake, which the application would stumble over.
-                if self.database.driver in (None, "psycopg2", "psycopg"):
-                    raise ConfigurationError(
-                        f"the database URL has the unknown option {key!r}"
-                    ) from None
-                continue
-            parameters[key] = value
-        if "," in str(parameters["host"]):
-            parameters.setdefault("target_session_attrs", "read-write")
-        return {key: value for key, value in parameters.items() if value is not None}
-
-    def _pools_statements(self) -> bool:
-        """Whether a pooler answers BEGIN with its error about statement pooling mode.
-
-        It then closes the connection, and psycopg2's blocking calls know only about that; its
-        asynchronous ones tell the server's last words.
-        """
-        give_up = time.monotonic() + _CONNECT_TIMEOUT
-        connection: Connection | None = None
-        try:
-            connection = psycopg2.connect(**self._parameters(), async_=True)
-            if _poll(connection, give_up):
-                connection.cursor().execute("BEGIN")
-                _poll(connection, give_up)
-        except psycopg2.Error as error:
-            return "statement pooling mode" in str(error)
-        finally:
-            if connection is not None:
-                connection.close()
-        return False
-
-    # -- errors ---------------------------------------------------------------------------
-
-    def _cannot_connect(self, error: psycopg2.Error) -> AgtoolError:
-        """libpq gives no SQLSTATE here, so the text decides; unknown texts are worth a retry."""
-        text = self.database.redact(str(error)).strip()
-        where = str(self.database)
-        if re.match(r'invalid \S+ value: "', text):
-            return ConfigurationError(f"the database URL has an {text.splitlines()[0]}")
-        for clue, hint in _PERMANENT.items():
-            if clue in text:
-                line = next(line for line in text.splitlines() if clue in line)
-                return DeniedError(f"cannot log in to {where}: {_strip(line)}", hint=hint)
-        return NotYet(
-            f"cannot connect to {where}: {_strip(text.splitlines()[0] if text else 'no answer')}",
-            hint="Check that host and port are right and that the server is up and reachable.",
-        )
+    def _transaction(self, connection: Connection) -> AbstractContextManager[Cursor]:
+        return postgresql_session.transaction(connection, self.application_name)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """Errors of statements -> agtool's."""
         try:
             yield
+        except psycopg2.errors.InsufficientPrivilege as error:
+            raise self._ask_administrator(first_line(error)) from error
         except psycopg2.Error as error:
-            text = self.database.redact(_first_line(error))
-            where = str(self.database)
-            if "closed the connection" in text and self._pools_statements():
-                raise _statement_pooling(where) from error
-            if "recovery" in text or isinstance(error, psycopg2.errors.ReadOnlySqlTransaction):
-                raise DeniedError(
-                    f"{where} is a standby or read-only: {text}",
-                    hint="A lock on a standby excludes nobody. Give the URL of the primary.",
-                ) from error
-            if isinstance(error, psycopg2.errors.InsufficientPrivilege):
-                raise self._ask_administrator(text) from error
-            if isinstance(
-                error, (psycopg2.OperationalError, psycopg2.InterfaceError)
-            ) or _is_closed(error):
-                raise NotYet(f"lost the connection to {where}: {text}") from error
-            raise ConfigurationError(f"{where} refused a statement: {text}") from error
+            raise postgresql_session.refused(self.database, error) from error
 
 
 class PostgreSQLLock:
@@ -462,7 +352,7 @@ class PostgreSQLLock:
             with self._connection.cursor() as cursor:
                 yield cursor
         except psycopg2.Error as error:
-            text = self._backend.database.redact(_first_line(error))
+            text = self._backend.database.redact(first_line(error))
             raise LockLost(text) from error
 
 
@@ -476,54 +366,3 @@ def _leaving_no_lock(cursor: Cursor) -> Iterator[None]:
     cursor.execute("SAVEPOINT look")
     yield
     cursor.execute("ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look")
-
-
-_PERMANENT = {
-    "password authentication failed": "Check user and password in the database URL.",
-    # PgBouncer's words for the same.
-    "SASL authentication failed": "Check user and password in the database URL.",
-    "no password supplied": "The database URL holds no password.",
-    "fe_sendauth": "The database URL holds no password.",
-    "authentication failed": "Check how pg_hba.conf lets this user in.",
-    "no pg_hba.conf entry": "Check pg_hba.conf: user, database, address, and whether it wants SSL.",
-    "does not exist": "Check the database's and the user's name in the database URL.",
-    "permission denied": "Grant this user CONNECT on the database.",
-    "is not permitted to log in": "Give this role LOGIN.",
-    "server does not support SSL": "Change sslmode in the database URL, or enable SSL.",
-    "certificate verify failed": "Check sslrootcert in the database URL.",
-    "no such database": "PgBouncer does not know this database.",
-    "no such user": "PgBouncer does not know this user.",
-    "is not read-write": "Give the URL of the primary.",
-    "session is read-only": "Give the URL of the primary.",
-}
-
-
-def _poll(connection: Connection, give_up: float) -> bool:
-    """Go on with an asynchronous connection's work; whether it was done before `give_up`."""
-    while (state := connection.poll()) != POLL_OK:
-        ends = [connection.fileno()]
-        read, write = (ends, []) if state == POLL_READ else ([], ends)
-        if not any(select.select(read, write, [], max(0.0, give_up - time.monotonic()))):
-            return False
-    return True
-
-
-def _statement_pooling(where: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"the pooler at {where} is in statement pooling mode, where no transaction is possible",
-        hint="Use pool_mode transaction or session, or the address of PostgreSQL itself.",
-    )
-
-
-def _is_closed(error: psycopg2.Error) -> bool:
-    return isinstance(error, psycopg2.DatabaseError) and error.pgcode is None
-
-
-def _first_line(error: psycopg2.Error) -> str:
-    diagnosis = error.diag.message_primary
-    return diagnosis or (str(error).strip().splitlines() or ["the connection was closed"])[0]
-
-
-def _strip(line: str) -> str:
-    """libpq's line without its own preamble, which repeats the address."""
-    return line.rpartition("FATAL:")[2].strip() or line.strip()

@@ -18,7 +18,7 @@ from agtool.core.errors import TIMED_OUT, WRAPPER_FAILED
 from agtool.core.output import say
 from agtool.core.signals import Signals, reap
 from agtool.migrate_once.acquire import Acquisition, News
-from agtool.migrate_once.backend import AlreadyDone, Backend, Lock
+from agtool.migrate_once.backend import AlreadyDone, Backend, Lock, LockLost
 from agtool.migrate_once.model import Attempt, Outcome, time_to_die
 from agtool.migrate_once.story import Story
 
@@ -66,7 +66,8 @@ def run(job: Job) -> Outcome:
             name, key = job.attempt.name, job.attempt.key
             say(f"{name}: key {key} has been finished before; nothing to do")
             return Outcome("already-done", 0, waited)
-        return _work(job, got, signals, waited)
+        job = job._replace(attempt=waiter.attempt)
+        return _work(job, got, waiter.proven_at, signals, waited)
 
 
 def _wait(waiter: _Waiter, signals: Signals, job: Job) -> signal.Signals | None:
@@ -112,6 +113,16 @@ class _Waiter:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    @property
+    def attempt(self) -> Attempt:
+        """Whose lock it is; see Acquisition."""
+        return self._acquisition.attempt
+
+    @property
+    def proven_at(self) -> float:
+        """When the lock was held for certain; see Acquisition."""
+        return self._acquisition.proven_at
+
     def fileno(self) -> int:
         return self._wakeup
 
@@ -139,7 +150,9 @@ class _Waiter:
         self._thread.join(_LAST_CHANCE)
         for result in self._results:
             if not isinstance(result, (AlreadyDone, BaseException)):
-                result.release()
+                # With a last word, for which a successor would wait.
+                with suppress(LockLost):
+                    result.finish("lost", WRAPPER_FAILED)
 
     def _tell(self, news: News) -> None:
         self._news.put(news)
@@ -153,14 +166,14 @@ class _Waiter:
         os.close(self._wake)
 
 
-def _work(job: Job, lock: Lock, signals: Signals, waited: float) -> Outcome:
+def _work(job: Job, lock: Lock, proven_at: float, signals: Signals, waited: float) -> Outcome:
     from agtool.migrate_once.supervise import supervise
 
     # Only the program's name is told: arguments may hold secrets.
     program = Path(job.argv[0]).name
     say(f"got the lock after {waited:.1f} s; running {program}")
     started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    verdict = supervise(job, lock, signals)
+    verdict = supervise(job, lock, proven_at, signals)
     if verdict.lost is not None:
         what = "lock-lost"
         say(

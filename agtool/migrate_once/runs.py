@@ -89,10 +89,7 @@ class RunTable:
         return Situation(running[0] if running else None, int(waiters), self.dialect.read_time(now))
 
     def record_start(self, cursor: Cursor, attempt: Attempt, patience: float) -> None:
-        """This run has begun; unfinished ones are over; forget what is too old."""
-        self._execute(
-            cursor, "UPDATE {t} SET state = 'lost', finished_at = {now} WHERE state = 'running'"
-        )
+        """This run has begun; forget what is too old."""
         self._execute(
             cursor,
             "DELETE FROM {t} WHERE (state = 'waiting' AND seen_at < {stale}) OR "

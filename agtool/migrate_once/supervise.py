@@ -42,8 +42,10 @@ class Verdict:
     lost: str | None = None
 
 
-def supervise(job: Job, lock: Lock, signals: Signals) -> Verdict:
+def supervise(job: Job, lock: Lock, proven_at: float, signals: Signals) -> Verdict:
     """Run the command to its end under `lock`, record how it ended, and release the lock.
+
+    proven_at: time.monotonic() at which the lock was held for certain.
 
     Returns when the whole process tree is gone, and not before.
     """
@@ -53,6 +55,7 @@ def supervise(job: Job, lock: Lock, signals: Signals) -> Verdict:
         env={**os.environ, **backend.environment(attempt)},
         keep_open=lock.keep_open,
         patience=NOTICE,
+        last_pulse=proven_at,
         grace=grace,
         on_orphaned=lambda: _last_words(backend, attempt),
     )
@@ -99,13 +102,14 @@ class _Heart:
             readable, _, _ = select.select(watched, [], [], HEARTBEAT)
             if self._stopped in readable:
                 return
+            began = time.monotonic()
             try:
                 self._lock.check(self.command)
             except LockLost as error:
                 self.lost = error
                 os.close(self._tell)
                 return
-            self._keeper.pulse()
+            self._keeper.pulse(began)
 
 
 @dataclass

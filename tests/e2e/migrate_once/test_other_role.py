@@ -1,5 +1,6 @@
 """A command that connects as another role than agtool, whose statements agtool cannot stop."""
 
+from contextlib import closing
 from pathlib import Path
 
 from tests.conftest import Database
@@ -49,7 +50,8 @@ def test_an_idle_session_of_another_role_is_no_obstacle(
     script = f'echo "$PGAPPNAME"; until [ -e {tmp_path}/go ]; do sleep 0.05; done; exit 3'
     running = agtool.start("migrate-once", "--", "sh", "-c", script, url=database.url)
     wait_until(lambda: running.stdout, "the command says its name")
-    with database.server.connect(database.name) as idle, idle.cursor() as cursor:
+    # closing(): psycopg2's own context would begin a transaction, and make it busy.
+    with closing(database.server.connect(database.name)) as idle, idle.cursor() as cursor:
         # As a pooler keeps it: idle, with the name that the command gave it.
         cursor.execute("SET application_name = %s", (running.stdout.strip(),))
         (tmp_path / "go").touch()

@@ -109,7 +109,9 @@ def test_indexes_built_concurrently_beside_waiters(
 @contextmanager
 def held(database: Database) -> Iterator[PostgreSQLLock]:
     """The lock, held by this process."""
-    backend = PostgreSQL(parse(database.url), None, lock="table", time_to_die=20.0)
+    backend = PostgreSQL(
+        parse(database.url), None, lock="table", time_to_die=20.0, connect_timeout=60.0
+    )
     lock = backend.attempt(Attempt("default", None, "here", run_id="1"), look=False)
     assert isinstance(lock, PostgreSQLLock)
     try:
@@ -419,7 +421,9 @@ def test_thirty_create_the_tables_in_the_same_moment(database: Database) -> None
     def replica() -> None:
         for number in range(rounds):
             table = TableName(f"new_{number}", "locks")
-            backend = PostgreSQL(parse(database.url), table, lock="table", time_to_die=20.0)
+            backend = PostgreSQL(
+                parse(database.url), table, lock="table", time_to_die=20.0, connect_timeout=60.0
+            )
             barrier.wait()
             try:
                 answer = backend.attempt(Attempt("default", None, "here", run_id="1"), look=False)
