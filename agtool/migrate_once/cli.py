@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -302,7 +301,7 @@ class _Result:
 
 def _place() -> str:
     """Where we are, for people: the pod's name, which is its host name; else host and pid."""
-    host = os.environ.get("POD_NAME") or socket.gethostname()
+    host = os.environ.get("POD_NAME") or os.uname().nodename
     return host[:250] if os.getpid() == 1 else f"{host[:250]} (pid {os.getpid()})"
 
 

@@ -41,11 +41,11 @@ def time_to_die(grace: float) -> float:
 def poll_interval(waited: float, waiters: int) -> float:
     """Seconds until the next try for the lock, before jitter.
 
-    A fifth of a second at first; then one per cent of the time already waited, so that a long
+    A tenth of a second at first; then one per cent of the time already waited, so that a long
     migration is delayed by about that share at most, and with many waiters longer, so that
-    together they try no more than a hundred times a second. Never above two seconds.
+    together they try no more than fifty times a second. Never above two seconds.
     """
-    return min(2.0, max(0.2, waited * 0.01, waiters * 0.01))
+    return min(2.0, max(0.1, waited * 0.01, waiters * 0.02))
 
 
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

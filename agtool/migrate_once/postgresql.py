@@ -13,7 +13,6 @@ Why so, measured on PostgreSQL 15 and told in docs/explanation/lock.md:
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -34,6 +33,9 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
 DEFAULT_TABLE = TableName("agtool", "install_locks")
+
+_TAG = "agtool:"
+"""What the application_name of a command's sessions begins with; the run's id follows."""
 
 _DIALECT = Dialect(
     quote='"',
@@ -68,9 +70,7 @@ class PostgreSQL:
         self.time_to_die = time_to_die
         self.connect_timeout = connect_timeout
         self.runs = RunTable(self.table.runs, _DIALECT)
-        digest = hashlib.sha256(f"agtool:{self.table}".encode()).digest()
-        self.advisory_key = int.from_bytes(digest[:8], "big", signed=True)
-        self.tag = f"agtool:{digest[:6].hex()}:"
+        self.advisory_name = f"agtool:{self.table}"
         self.application_name = "agtool migrate-once"
         self.prepared = False
         self.warnings: Sequence[str] = ()
@@ -81,7 +81,7 @@ class PostgreSQL:
 
     def environment(self, attempt: Attempt) -> dict[str, str]:
         """PGAPPNAME, which libpq, psycopg, pgx and others send as application_name."""
-        return {"PGAPPNAME": self.tag + attempt.run_id}
+        return {"PGAPPNAME": _TAG + attempt.run_id}
 
     def attempt(self, attempt: Attempt, *, look: bool) -> PostgreSQLLock | AlreadyDone | Busy:
         self.application_name = f"agtool migrate-once {attempt.place}"[:63]
@@ -140,7 +140,7 @@ class PostgreSQL:
                 # A pooler makes up the process id that it gives to a client.
                 "WHERE at_work OR pg_backend_pid() = %s",
                 (
-                    [f"{self.tag}{run_id}%" for run_id in run_ids],
+                    [f"{_TAG}{run_id}%" for run_id in run_ids],
                     cursor.connection.get_backend_pid(),
                 ),
             )
@@ -165,10 +165,10 @@ class PostgreSQL:
                 "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE granted "
                 "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
                 "AND (locktype = 'advisory' AND objsubid = 1 "
-                "AND (classid::bigint << 32 | objid::bigint) = %s "
+                "AND (classid::bigint << 32 | objid::bigint) = hashtextextended(%s, 0) "
                 "OR locktype = 'relation' AND relation = to_regclass(%s) AND mode IN "
                 "('ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')))",
-                (self.advisory_key, self.table.quoted(_DIALECT.quote)),
+                (self.advisory_name, self.table.quoted(_DIALECT.quote)),
             )
             (held,) = cursor.fetchone() or (False,)
             return Status(
@@ -202,7 +202,8 @@ class PostgreSQL:
                 f"SET LOCAL tcp_keepalives_idle = {max(1, silence - 6)}; "
                 "SET LOCAL tcp_keepalives_interval = 2; SET LOCAL tcp_keepalives_count = 3; "
                 f"SET LOCAL tcp_user_timeout = {silence * 1000}; "
-                f"SELECT pg_try_advisory_xact_lock({self.advisory_key})"
+                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))",
+                (self.advisory_name,),
             )
             (taken,) = cursor.fetchone() or (False,)
             if taken and self.lock == "table":

@@ -7,11 +7,11 @@ import select
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from queue import SimpleQueue
 from typing import NamedTuple
 
 from agtool.core.errors import TIMED_OUT, WRAPPER_FAILED
@@ -99,7 +99,7 @@ class _Waiter:
 
     def __init__(self, job: Job) -> None:
         self.cancelled = False
-        self._news: SimpleQueue[News] = SimpleQueue()
+        self._news: deque[News] = deque()
         self._results: list[Lock | AlreadyDone | BaseException] = []
         self._wakeup, self._wake = os.pipe()
         os.set_blocking(self._wakeup, False)
@@ -133,7 +133,7 @@ class _Waiter:
         """What came since the last call."""
         with suppress(BlockingIOError):
             os.read(self._wakeup, 4096)
-        return [self._news.get() for _ in range(self._news.qsize())]
+        return [self._news.popleft() for _ in range(len(self._news))]
 
     def result(self) -> Lock | AlreadyDone:
         """What the waiting came to; its error is raised."""
@@ -155,7 +155,7 @@ class _Waiter:
                     result.finish("lost", WRAPPER_FAILED)
 
     def _tell(self, news: News) -> None:
-        self._news.put(news)
+        self._news.append(news)
         os.write(self._wake, b".")
 
     def _run(self) -> None:
