@@ -6,17 +6,21 @@ Results go to stdout; everything else goes to stderr, through `say`.
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agtool.core.errors import AgtoolError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+
+_PATIENCE = 1.0
+"""Seconds for which a message waits for its reader."""
 
 
 class Format(str, Enum):
@@ -75,16 +79,16 @@ def errors_as_json(command: str, wanted: bool) -> Iterator[None]:
 def say(text: str) -> None:
     """Write `text` as lines of agtool's own to stderr.
 
-    A reader that went away (closed pipe, vanished terminal, full disk) must not bring down a
-    command that works under a lock, so a failing write is dropped.
+    A reader that went away (closed pipe, vanished terminal, full disk) or does not read (full
+    pipe, Ctrl-S) must not hold up those who guard a command: after a second it is dropped.
     """
-    try:
-        for line in text.splitlines():
-            sys.stderr.write(f"agtool: {line}\n")
+    message = "".join(f"agtool: {line}\n" for line in text.splitlines())
+    with suppress(OSError, ValueError):
         sys.stderr.flush()
-    except (OSError, ValueError):
-        # Python would try to flush what is left at exit and turn that into exit code 120.
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for good
+        descriptor = sys.stderr.fileno()
+        # Writable means that a pipe takes a page, which is more than a message has.
+        if select.select([], [descriptor], [], _PATIENCE)[1]:
+            os.write(descriptor, message.encode(errors="backslashreplace"))
 
 
 def fail(error: AgtoolError) -> None:

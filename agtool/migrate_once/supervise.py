@@ -162,8 +162,8 @@ class _Work:
         if self.lost is not None:
             return
         self.lost = reason
-        say(f"the lock was lost ({reason}); ending the command")
         self.keeper.end(self.grace)
+        say(f"the lock was lost ({reason}); ending the command")
         self.stopper = threading.Thread(target=self._stop_statements, daemon=True)
         self.stopper.start()
 
