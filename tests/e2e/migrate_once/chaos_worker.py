@@ -64,6 +64,20 @@ def escape(folder: Path, seconds: float) -> int:
     return pid
 
 
+def connect(url: str) -> Any:
+    """A connection; a busy machine resets one in some thousands before the server answers."""
+    import psycopg2
+
+    give_up = time.monotonic() + 30
+    while True:
+        try:
+            return psycopg2.connect(url, connect_timeout=30)
+        except psycopg2.OperationalError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.05)
+
+
 def work_in_database(plan: dict[str, Any], failed: list[str]) -> None:
     """A row at the begin, then one that is committed `sql_seconds` later."""
     sys.path.append(plan["site_packages"])
@@ -71,7 +85,7 @@ def work_in_database(plan: dict[str, Any], failed: list[str]) -> None:
 
     row = f"INSERT INTO work (run, note) SELECT '{os.environ['PGAPPNAME'].rpartition(':')[2]}'"
     try:
-        connection = psycopg2.connect(plan["url"], connect_timeout=30)
+        connection = connect(plan["url"])
         connection.autocommit = True
         cursor = connection.cursor()
         cursor.execute(f"{row}, 'begin'")
