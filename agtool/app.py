@@ -29,9 +29,6 @@ app.command(
 WRAPPING = {"migrate-once"}
 """Commands whose own usage errors must not be mistaken for an exit code of what they wrap."""
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as a shell gives it."""
-
 
 @dataclass
 class Invocation:
@@ -65,17 +62,7 @@ def root(
 
 
 def main() -> int:
-    """Run the command line; return the exit code of the process, or die of Ctrl-C."""
-    code = _run()
-    if code == INTERRUPTED:
-        from agtool.core.signals import die_as_by_ctrl_c
-
-        die_as_by_ctrl_c()
-    return code
-
-
-def _run() -> int:
-    """Run the command line; return its exit code.
+    """Run the command line; return the exit code of the process.
 
     Everything that can go wrong ends here: an AgtoolError as its message and its code, a usage
     error as Typer prints it, Ctrl-C as 130, and whatever nobody foresaw as 70.
@@ -95,7 +82,7 @@ def _run() -> int:
         wrapping = context is not None and context.command.name in WRAPPING
         return errors.WRAPPER_FAILED if wrapping else error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return INTERRUPTED
+        return errors.INTERRUPTED
     except BrokenPipeError:
         # The reader of our results went away; that is its right. The code is a shell's for SIGPIPE.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

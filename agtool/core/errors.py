@@ -14,6 +14,9 @@ CANNOT_EXECUTE = 126
 NOT_FOUND = 127
 """Exit code when the wrapped command was not found, as in a shell."""
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as in a shell."""
+
 BUG = 70
 """Exit code of a failure that nobody foresaw (EX_SOFTWARE of sysexits.h)."""
 

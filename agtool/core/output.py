@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from agtool.core.errors import AgtoolError
+from agtool.core.errors import AgtoolError, unexpected
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,9 +72,12 @@ def errors_as_json(command: str, wanted: bool) -> Iterator[None]:
     try:
         yield
     except AgtoolError as error:
-        if wanted:
-            error.json_command = command
+        error.json_command = command if wanted else ""
         raise
+    except Exception as error:
+        failure = unexpected(error)
+        failure.json_command = command if wanted else ""
+        raise failure from error
 
 
 def say(text: str) -> None:
@@ -82,12 +86,26 @@ def say(text: str) -> None:
     A reader that went away (closed pipe, vanished terminal, full disk) or does not read (full
     pipe, Ctrl-S) must not hold up those who guard a command: after a second it is dropped.
     """
-    message = "".join(f"agtool: {line}\n" for line in text.splitlines())
+    _write("".join(f"agtool: {line}\n" for line in text.splitlines()), _PATIENCE)
+
+
+def show_line(text: str) -> None:
+    """Show `text` on the terminal in the place of the last one; nothing: take it away.
+
+    Not with rich, whose live display writes whether or not the terminal takes it: Ctrl-S would
+    stop us.
+    """
+    width = shutil.get_terminal_size().columns - 1
+    line = f"agtool: {text}"[:width] if text else ""
+    _write(f"\r\x1b[K{line}", 0)
+
+
+def _write(message: str, patience: float) -> None:
     with suppress(OSError, ValueError):
         sys.stderr.flush()
         descriptor = sys.stderr.fileno()
         # Writable means that a pipe takes a page, which is more than a message has.
-        if select.select([], [descriptor], [], _PATIENCE)[1]:
+        if select.select([], [descriptor], [], patience)[1]:
             os.write(descriptor, message.encode(errors="backslashreplace"))
 
 

@@ -27,7 +27,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -182,6 +182,10 @@ class Keeper:
         with suppress(OSError):  # the keeper is gone: events() tells
             self._socket.sendall(message.encode() + b"\n")
 
+    def kill(self) -> None:
+        """SIGKILL the keeper, which takes the command along; then `events` raises EOFError."""
+        _signal_processes([self.pid], signal.SIGKILL)
+
     def bury(self) -> None:
         """After the keeper died: kill what is left of the tree, and reap it."""
         _kill_descendants()
@@ -215,9 +219,11 @@ def _signal_processes(pids: Sequence[int], number: int) -> None:
 
 def _kill_descendants() -> None:
     """SIGKILL until no child is left; what a dead parent leaves becomes our child."""
+    pause = 0.005
     while reap()[1]:
         _signal_processes(descendants(os.getpid()), signal.SIGKILL)
-        time.sleep(0.005)
+        time.sleep(pause)
+        pause = min(0.5, pause * 2)  # one that is not ours to kill may take long
 
 
 @dataclass(frozen=True)
@@ -237,8 +243,7 @@ def _keep(control: socket.socket, plan: _Plan) -> NoReturn:
     code = BUG
     try:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-        with _keeper_signals() as wakeup:
-            _Tree(control, plan, wakeup).watch()
+        _Tree(control, plan, _keeper_signals()).watch()
         code = 0
     except BaseException:  # noqa: BLE001  # reported, then the process is over
         import traceback
@@ -248,9 +253,11 @@ def _keep(control: socket.socket, plan: _Plan) -> NoReturn:
         os._exit(code)
 
 
-@contextmanager
-def _keeper_signals() -> Iterator[int]:
-    """Only SIGCHLD and SIGCONT matter to the keeper; signals for the command come from agtool."""
+def _keeper_signals() -> int:
+    """A descriptor to select on. Only SIGCHLD and SIGCONT matter to the keeper.
+
+    Signals for the command come from agtool.
+    """
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
@@ -258,7 +265,7 @@ def _keeper_signals() -> Iterator[int]:
     # FORWARDED has do-nothing handlers already, from Signals; SIG_IGN would be inherited.
     for number in (signal.SIGCHLD, signal.SIGCONT):
         signal.signal(number, do_nothing)
-    yield reader
+    return reader
 
 
 class _Tree:
@@ -339,6 +346,7 @@ class _Tree:
         ended, any_left = reap()
         if self.command in ended:
             self.status = ended[self.command]
+            self.popen.returncode = 0  # reaped here, so that Popen does not look for it
             self.leave_at = time.monotonic() + _LEAVE_TIME
         return not any_left
 

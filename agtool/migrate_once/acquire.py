@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -56,6 +57,22 @@ class Cancelled(Exception):
     """We were told to stop waiting."""
 
 
+class WaitedTooLong(Exception):
+    """Somebody else held the lock for all of the time that we had."""
+
+
+class Acquired(NamedTuple):
+    """A lock under which the command may start.
+
+    attempt: as it was given, but perhaps with another run_id. proven_at: time.monotonic() at
+    which the lock was held for certain.
+    """
+
+    lock: Lock
+    attempt: Attempt
+    proven_at: float
+
+
 @dataclass
 class Acquisition:
     """One replica's way to the lock.
@@ -64,11 +81,8 @@ class Acquisition:
         patience: seconds in which our own command would be dead after a loss of the lock.
         connect_timeout: seconds for which the database may be out of reach, at a stretch.
         tell: called with news, from this thread.
+        wait_timeout: seconds for which somebody else may hold the lock; one try is always made.
         cancelled: set it to make `run` raise Cancelled.
-
-    Attributes:
-        attempt: as given, but with another run_id after a lock that was lost again.
-        proven_at: time.monotonic() at which the lock that `run` returns was held for certain.
     """
 
     backend: Backend
@@ -76,45 +90,49 @@ class Acquisition:
     patience: float
     connect_timeout: float
     tell: Callable[[News], None]
+    wait_timeout: float = math.inf
     cancelled: threading.Event = field(default_factory=threading.Event)
-    proven_at: float = 0.0
     _failing_since: float | None = None
 
-    def run(self) -> Lock | AlreadyDone:
+    def run(self) -> Acquired | AlreadyDone:
         """Return when the key is done, or when the lock is held and the command may start.
 
         Raises:
             Cancelled: `cancelled` was set; no lock is held.
+            WaitedTooLong: somebody else held the lock for all of wait_timeout.
             AgtoolError: the database could not be reached in time, or refuses us.
         """
         began = time.monotonic()
-        looked = began - LOOK
-        tries = waiters = 0
+        look_at: float | None = None  # not at the first try, which mostly succeeds
+        waiters = 0
         while True:
-            look = tries > 0 and time.monotonic() - looked >= LOOK
-            tries += 1
+            look = look_at is not None and time.monotonic() >= look_at
             answer = self._patiently(partial(self.backend.attempt, self.attempt, look=look))
+            look_at = look_at or began
             if isinstance(answer, AlreadyDone):
                 return answer
-            if not isinstance(answer, Busy):
+            if isinstance(answer, Busy):
+                if answer.situation is not None:
+                    look_at = time.monotonic() + LOOK
+                    waiters = answer.situation.waiters
+                    self.tell(Waiting(answer.situation))
+            else:
                 try:
-                    self._take_over(answer)
-                    return answer
+                    return self._take_over(answer)
                 except LockLost:
+                    answer.release()
                     # A new name, since somebody slow may still declare the old one lost.
                     self.attempt = self.attempt._replace(run_id=new_run_id())
-                    continue
                 except BaseException:
                     answer.release()
                     raise
-            if answer.situation is not None:
-                looked = time.monotonic()
-                waiters = answer.situation.waiters
-                self.tell(Waiting(answer.situation))
-            interval = poll_interval(time.monotonic() - began, waiters)
-            self._sleep(interval * _jitter())
+            waited = time.monotonic() - began
+            left = self.wait_timeout - waited
+            if left <= 0:
+                raise WaitedTooLong
+            self._sleep(min(left, poll_interval(waited, waiters) * _jitter()))
 
-    def _take_over(self, lock: Lock) -> None:
+    def _take_over(self, lock: Lock) -> Acquired:
         """With the lock held, wait until no earlier command can be alive, then say we begin.
 
         A server frees a lock at once when it restarts, when somebody terminates the session or
@@ -144,13 +162,14 @@ class Acquisition:
         try:
             self._patiently(partial(self.backend.record_start, self.attempt, self.patience), lock)
             # Held after the record was there: so whoever gets the lock next sees the record.
-            self.proven_at = time.monotonic()
+            proven_at = time.monotonic()
             lock.check()
             self._sleep(0)  # the last moment at which we can be told to stop
         except (LockLost, Cancelled):
             with suppress(AgtoolError):
                 self.backend.record_end(self.attempt.run_id, "lost", None)
             raise
+        return Acquired(lock, self.attempt, proven_at)
 
     def _unstoppable(self, count: int, runs: list[Run]) -> DeniedError:
         places = ", ".join(run.place for run in runs)

@@ -82,6 +82,13 @@ class Backend(Protocol):
         """What the lock is called, for people."""
 
     @property
+    def pooled(self) -> bool:
+        """Whether a pooler passes sessions on, so that one of ours may be another client's by now.
+
+        Known after `attempt`.
+        """
+
+    @property
     def warnings(self) -> Sequence[str]:
         """What the user should know before relying on this."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agtool.core.errors import (
+    INTERRUPTED,
     WRAPPER_FAILED,
     AgtoolError,
     ConfigurationError,
@@ -28,6 +30,9 @@ from agtool.migrate_once.url import Database, find_url, parse
 
 if TYPE_CHECKING:
     from agtool.migrate_once.backend import Backend
+
+_LONGEST_GRACE = 3600.0
+"""Seconds; the kernel cannot probe a connection after more than nine hours."""
 
 LOCKS = ("table", "advisory")
 
@@ -148,7 +153,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool migrate-once --status --output json
     """  # noqa: D301  # the backslash keeps the examples' lines apart
 
-    def connect() -> Backend:
+    def backend() -> Backend:
         url = find_url(database_url, database_url_file, os.environ)
         database = parse(url)
         if database_url is not None:
@@ -158,36 +163,55 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             database,
             table,
             lock=lock,
-            grace=parse_duration(kill_grace),
+            grace=grace(),
             connect_timeout=parse_duration(connect_timeout),
         )
+
+    def grace() -> float:
+        seconds = parse_duration(kill_grace)
+        if seconds > _LONGEST_GRACE:
+            raise UsageError(f"--kill-grace {kill_grace} is too long", hint="At most 1h.")
+        return seconds
 
     if status:
         with errors_as_json("migrate-once", output is Format.json):
             if command:
                 raise UsageError("--status runs no command", hint="Leave out what follows --.")
-            return _status(connect(), limit, output)
+            return _status(backend(), limit, output)
     with _Result(result_file) as result:
-        if not command:
-            raise UsageError(
-                "no COMMAND to run", hint="Example: agtool migrate-once -- alembic upgrade head"
-            )
-        if not 0 < len(name) <= 200 or len(key or "") > 500:
-            raise UsageError("--name may have 1 to 200 characters, and --key up to 500")
+        from agtool.core.signals import die_as_by_ctrl_c
         from agtool.migrate_once.run import Job, run
 
         job = Job(
-            argv=command,
-            backend=connect(),
-            attempt=Attempt(name, key or None, _place(), new_run_id()),
-            wait_timeout=None if wait_timeout is None else parse_duration(wait_timeout),
+            argv=_checked(command),
+            backend=backend(),
+            attempt=_attempt(name, key),
+            wait_timeout=math.inf if wait_timeout is None else parse_duration(wait_timeout),
             connect_timeout=parse_duration(connect_timeout),
-            kill_grace=parse_duration(kill_grace),
+            kill_grace=grace(),
         )
         for warning in job.backend.warnings:
             say(f"warning: {warning}")
         result.describe(job.attempt, job.backend)
-        return result.set(run(job))
+        outcome = run(job)
+        result.set(outcome)
+    if outcome.signal == "SIGINT" and outcome.exit_code == INTERRUPTED:
+        die_as_by_ctrl_c()
+    return outcome.exit_code
+
+
+def _checked(command: list[str] | None) -> list[str]:
+    if not command:
+        raise UsageError(
+            "no COMMAND to run", hint="Example: agtool migrate-once -- alembic upgrade head"
+        )
+    return command
+
+
+def _attempt(name: str, key: str | None) -> Attempt:
+    if not 0 < len(name) <= 200 or len(key or "") > 500:
+        raise UsageError("--name may have 1 to 200 characters, and --key up to 500")
+    return Attempt(name, key or None, _place(), new_run_id())
 
 
 def _backend(
@@ -264,9 +288,10 @@ class _Result:
             lock=backend.lock_name,
         )
 
-    def set(self, outcome: Outcome) -> int:
+    def set(self, outcome: Outcome) -> None:
         self._data.update(
             outcome=outcome.what,
+            run_id=outcome.run_id,
             waited_seconds=round(outcome.waited, 3),
             ran_seconds=None if outcome.ran is None else round(outcome.ran, 3),
             started_at=outcome.started_at,
@@ -274,7 +299,6 @@ class _Result:
             marked_done=outcome.marked,
         )
         self._exit_code = outcome.exit_code
-        return outcome.exit_code
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, Exception):

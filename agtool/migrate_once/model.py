@@ -13,7 +13,7 @@ HEARTBEAT = 1.0
 """Seconds between two proofs that the lock is still held."""
 
 REPLY = 5.0
-"""Seconds that the database may take to answer one."""
+"""Seconds that the database may take to answer one, if it answered the one before at once."""
 
 NOTICE = HEARTBEAT + REPLY
 """Seconds after the loss of the lock in which its holder has noticed, at the latest."""
@@ -182,6 +182,7 @@ class Outcome(NamedTuple):
     what: str
     exit_code: int
     waited: float
+    run_id: str
     ran: float | None = None
     started_at: str | None = None
     signal: str | None = None

@@ -82,6 +82,7 @@ class MySQL:
         # Rounded up: never sooner than a silent holder's command is dead.
         self.silence = math.ceil(time_to_die)
         self.prepared = False
+        self.pooled = False
         self.warnings: Sequence[str] = ()
 
     @property
@@ -95,7 +96,7 @@ class MySQL:
     def attempt(self, attempt: Attempt, *, look: bool) -> MySQLLock | AlreadyDone | Busy:
         session = mysql_session.connect(self.database, self.silence)
         try:
-            with self._translated(), session.cursor() as cursor:
+            with self.translated(), session.cursor() as cursor:
                 if attempt.key is not None and self._is_done(cursor, attempt.name, attempt.key):
                     mysql_session.close(session)
                     return AlreadyDone()
@@ -268,7 +269,7 @@ class MySQL:
     def _session(self) -> Iterator[Cursor]:
         session = mysql_session.connect(self.database, self.silence)
         try:
-            with self._translated(), session.cursor() as cursor:
+            with self.translated(), session.cursor() as cursor:
                 yield cursor
         finally:
             mysql_session.close(session)
@@ -282,7 +283,7 @@ class MySQL:
             cursor.execute("COMMIT")
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
         """Errors of statements -> agtool's."""
         try:
             yield
@@ -319,8 +320,11 @@ class MySQLLock:
                 self._note_sessions(cursor, command)
 
     def unfinished(self) -> list[Run]:
-        with self._statement() as cursor:
-            return self._backend.runs.unfinished(cursor)
+        try:
+            with self._backend.translated(), self._session.cursor() as cursor:
+                return self._backend.runs.unfinished(cursor)
+        except NotYet as error:
+            raise LockLost(error.message) from error
 
     def finish(self, state: str, exit_code: int) -> None:
         """First the record, then the release: a successor must see the record.

@@ -111,7 +111,7 @@ def close(session: Session) -> None:
 
 def _options(database: Database) -> dict[str, Any]:
     """PyMySQL's parameters, from what SQLAlchemy's MySQL dialects accept in a URL."""
-    query = {key: values[-1] for key, values in database.query.items()}
+    query = database.options
     unknown = _unknown(query)
     # Another driver's options are its own business. For these drivers an unknown one is a mistake,
     # which the application would stumble over.

@@ -73,6 +73,7 @@ class PostgreSQL:
         self.advisory_name = f"agtool:{self.table}"
         self.application_name = "agtool migrate-once"
         self.prepared = False
+        self.pooled = False
         self.warnings: Sequence[str] = ()
 
     @property
@@ -87,7 +88,7 @@ class PostgreSQL:
         self.application_name = f"agtool migrate-once {attempt.place}"[:63]
         connection = self._connect()
         try:
-            with self._translated():
+            with self.translated():
                 if attempt.key is not None and self._is_done(connection, attempt.name, attempt.key):
                     connection.close()
                     return AlreadyDone()
@@ -134,9 +135,8 @@ class PostgreSQL:
             cursor.execute(
                 "SELECT pid, at_work FROM (SELECT pid, EXISTS (SELECT 1 FROM pg_locks WHERE "
                 "pg_locks.pid = activity.pid AND locktype = 'virtualxid' AND granted) AS at_work "
-                "FROM pg_stat_activity AS activity WHERE datname = current_database() "
-                # PgBouncer's application_name_add_host appends to the name.
-                "AND application_name LIKE ANY(%s)) AS tagged "
+                # In any database. PgBouncer's application_name_add_host appends to the name.
+                "FROM pg_stat_activity AS activity WHERE application_name LIKE ANY(%s)) AS tagged "
                 # A pooler makes up the process id that it gives to a client.
                 "WHERE at_work OR pg_backend_pid() = %s",
                 (
@@ -202,10 +202,12 @@ class PostgreSQL:
                 f"SET LOCAL tcp_keepalives_idle = {max(1, silence - 6)}; "
                 "SET LOCAL tcp_keepalives_interval = 2; SET LOCAL tcp_keepalives_count = 3; "
                 f"SET LOCAL tcp_user_timeout = {silence * 1000}; "
-                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))",
+                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)), pg_backend_pid()",
                 (self.advisory_name,),
             )
-            (taken,) = cursor.fetchone() or (False,)
+            taken, pid = cursor.fetchone() or (False, 0)
+            # A pooler makes up the process id that it gives to a client.
+            self.pooled = pid != connection.get_backend_pid()
             if taken and self.lock == "table":
                 table = self.table.quoted('"')
                 try:
@@ -288,7 +290,7 @@ class PostgreSQL:
         """A connection of its own for one short transaction."""
         connection = self._connect()
         try:
-            with self._translated(), self._transaction(connection) as cursor:
+            with self.translated(), self._transaction(connection) as cursor:
                 yield cursor
         finally:
             connection.close()
@@ -300,7 +302,7 @@ class PostgreSQL:
         return postgresql_session.transaction(connection, self.application_name)
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
         """Errors of statements -> agtool's."""
         try:
             yield
@@ -331,8 +333,15 @@ class PostgreSQLLock:
             cursor.execute("SHOW transaction_isolation")
 
     def unfinished(self) -> list[Run]:
-        with self._statement() as cursor, _leaving_no_lock(cursor):
-            return self._backend.runs.unfinished(cursor)
+        try:
+            with (
+                self._backend.translated(),
+                self._connection.cursor() as cursor,
+                _leaving_no_lock(cursor),
+            ):
+                return self._backend.runs.unfinished(cursor)
+        except NotYet as error:
+            raise LockLost(error.message) from error
 
     def finish(self, state: str, exit_code: int) -> None:
         with self._statement() as cursor:

@@ -104,7 +104,7 @@ def first_line(error: psycopg2.Error) -> str:
 
 def _parameters(database: Database, timeout: float) -> dict[str, Any]:
     """libpq's keywords, translated as SQLAlchemy's psycopg2 dialect does."""
-    query = {key: values[-1] for key, values in database.query.items()}
+    query = database.options
     # asyncpg's and pg8000's word for libpq's sslmode.
     if "ssl" in query:
         query.setdefault("sslmode", {"true": "require"}.get(query["ssl"], query["ssl"]))

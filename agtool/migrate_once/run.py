@@ -17,8 +17,8 @@ from typing import NamedTuple
 from agtool.core.errors import TIMED_OUT, WRAPPER_FAILED
 from agtool.core.output import say
 from agtool.core.signals import Signals, reap
-from agtool.migrate_once.acquire import Acquisition, News
-from agtool.migrate_once.backend import AlreadyDone, Backend, Lock, LockLost
+from agtool.migrate_once.acquire import Acquired, Acquisition, News, WaitedTooLong
+from agtool.migrate_once.backend import AlreadyDone, Backend, LockLost
 from agtool.migrate_once.model import Attempt, Outcome, time_to_die
 from agtool.migrate_once.story import Story
 
@@ -27,15 +27,12 @@ _LAST_CHANCE = 0.7
 
 
 class Job(NamedTuple):
-    """What to run, where the lock is, and for how long to try; times in seconds.
-
-    wait_timeout None: wait for the lock for ever.
-    """
+    """What to run, where the lock is, and for how long to try; times in seconds."""
 
     argv: Sequence[str]
     backend: Backend
     attempt: Attempt
-    wait_timeout: float | None
+    wait_timeout: float
     connect_timeout: float
     kill_grace: float
 
@@ -49,42 +46,39 @@ def run(job: Job) -> Outcome:
     began = time.monotonic()
     with Signals() as signals:
         waiter = _Waiter(job)
-        interrupted = _wait(waiter, signals, job)
+        interrupted = _wait(waiter, signals, job.backend.lock_name)
         waited = time.monotonic() - began
+        outcome = Outcome("interrupted", 0, waited, job.attempt.run_id)
         lock_name = job.backend.lock_name
         if interrupted is not None:
             say(f"{interrupted.name} while waiting for {lock_name}; the command was not run")
-            return Outcome("interrupted", 128 + interrupted, waited, signal=interrupted.name)
-        if waiter.cancelled:
+            return outcome._replace(exit_code=128 + interrupted, signal=interrupted.name)
+        try:
+            got = waiter.result()
+        except WaitedTooLong:
             say(
                 f"error: waited {waited:.0f} s for {lock_name}; the command was not run\n"
                 "See who holds it with: agtool migrate-once --status"
             )
-            return Outcome("waited-too-long", TIMED_OUT, waited)
-        got = waiter.result()
+            return outcome._replace(what="waited-too-long", exit_code=TIMED_OUT)
         if isinstance(got, AlreadyDone):
             name, key = job.attempt.name, job.attempt.key
             say(f"{name}: key {key} has been finished before; nothing to do")
-            return Outcome("already-done", 0, waited)
-        job = job._replace(attempt=waiter.attempt)
-        return _work(job, got, waiter.proven_at, signals, waited)
+            return outcome._replace(what="already-done")
+        return _work(job, got, signals, waited)
 
 
-def _wait(waiter: _Waiter, signals: Signals, job: Job) -> signal.Signals | None:
-    """Until the waiter has a result, a signal comes (returned), or the time is up."""
-    deadline = None if job.wait_timeout is None else time.monotonic() + job.wait_timeout
-    story = Story(job.backend.lock_name)
+def _wait(waiter: _Waiter, signals: Signals, lock_name: str) -> signal.Signals | None:
+    """Until the waiter has a result, or a signal comes (returned)."""
+    story = Story(lock_name)
     try:
         while not waiter.is_over():
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            select.select([signals.fileno(), waiter.fileno()], [], [], left)
+            select.select([signals.fileno(), waiter.fileno()], [], [], story.tick)
             reap()  # as PID 1 we get the orphans of the container
-            received = signals.drain()
-            if received or left == 0:
+            if received := signals.drain():
                 waiter.cancel()
-                return received[0] if received else None
-            for news in waiter.news():
-                story.show(news)
+                return received[0]
+            story.show(waiter.news())
     finally:
         story.close()
     return None
@@ -98,9 +92,8 @@ class _Waiter:
     """
 
     def __init__(self, job: Job) -> None:
-        self.cancelled = False
         self._news: deque[News] = deque()
-        self._results: list[Lock | AlreadyDone | BaseException] = []
+        self._results: list[Acquired | AlreadyDone | BaseException] = []
         self._wakeup, self._wake = os.pipe()
         os.set_blocking(self._wakeup, False)
         self._acquisition = Acquisition(
@@ -108,20 +101,11 @@ class _Waiter:
             attempt=job.attempt,
             patience=time_to_die(job.kill_grace),
             connect_timeout=job.connect_timeout,
+            wait_timeout=job.wait_timeout,
             tell=self._tell,
         )
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-
-    @property
-    def attempt(self) -> Attempt:
-        """Whose lock it is; see Acquisition."""
-        return self._acquisition.attempt
-
-    @property
-    def proven_at(self) -> float:
-        """When the lock was held for certain; see Acquisition."""
-        return self._acquisition.proven_at
 
     def fileno(self) -> int:
         return self._wakeup
@@ -135,7 +119,7 @@ class _Waiter:
             os.read(self._wakeup, 4096)
         return [self._news.popleft() for _ in range(len(self._news))]
 
-    def result(self) -> Lock | AlreadyDone:
+    def result(self) -> Acquired | AlreadyDone:
         """What the waiting came to; its error is raised."""
         self._thread.join()  # so that the fork that follows sees a single thread
         (result,) = self._results
@@ -145,14 +129,13 @@ class _Waiter:
 
     def cancel(self) -> None:
         """Give up waiting, and what may have been got in the last moment."""
-        self.cancelled = True
         self._acquisition.cancelled.set()
         self._thread.join(_LAST_CHANCE)
         for result in self._results:
-            if not isinstance(result, (AlreadyDone, BaseException)):
+            if isinstance(result, Acquired):
                 # With a last word, for which a successor would wait.
                 with suppress(LockLost):
-                    result.finish("lost", WRAPPER_FAILED)
+                    result.lock.finish("lost", WRAPPER_FAILED)
 
     def _tell(self, news: News) -> None:
         self._news.append(news)
@@ -166,14 +149,14 @@ class _Waiter:
         os.close(self._wake)
 
 
-def _work(job: Job, lock: Lock, proven_at: float, signals: Signals, waited: float) -> Outcome:
+def _work(job: Job, got: Acquired, signals: Signals, waited: float) -> Outcome:
     from agtool.migrate_once.supervise import supervise
 
     # Only the program's name is told: arguments may hold secrets.
     program = Path(job.argv[0]).name
     say(f"got the lock after {waited:.1f} s; running {program}")
     started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    verdict = supervise(job, lock, proven_at, signals)
+    verdict = supervise(job, got, signals)
     if verdict.lost is not None:
         what = "lock-lost"
         say(
@@ -188,8 +171,9 @@ def _work(job: Job, lock: Lock, proven_at: float, signals: Signals, waited: floa
         say(f"{program} ended with {verdict.exit_code} in {verdict.ran:.1f} s")
     return Outcome(
         what=what,
-        exit_code=verdict.exit_code if verdict.lost is None else WRAPPER_FAILED,
+        exit_code=verdict.exit_code,
         waited=waited,
+        run_id=got.attempt.run_id,
         ran=verdict.ran,
         started_at=started_at,
         signal=verdict.signal.name if verdict.signal else None,

@@ -52,6 +52,7 @@ class SQLite:
         name = TableName(None, table.table if table else DEFAULT_TABLE)
         self.runs = RunTable(name.runs, _DIALECT)
         self.prepared = False
+        self.pooled = False
 
     @property
     def lock_name(self) -> str:
@@ -263,9 +264,8 @@ class SQLiteLock:
             self.check()
             with self._backend.transaction() as cursor:
                 return self._backend.runs.unfinished(cursor)
-        except (AgtoolError, LockLost) as error:
-            self.release()
-            raise LockLost(str(error)) from error
+        except NotYet as error:
+            raise LockLost(error.message) from error
 
     def finish(self, state: str, exit_code: int) -> None:
         try:
@@ -290,7 +290,7 @@ def _file(database: Database) -> str:
         ConfigurationError: it is in memory.
     """
     name = database.database or ""
-    query = {key: values[-1] for key, values in database.query.items()}
+    query = database.options
     if query.get("uri", "").lower() in ("true", "1", "yes", "on") and name.startswith("file:"):
         # https://www.sqlite.org/uri.html; SQLAlchemy adds the URL's query to it.
         parts = urlsplit(name)

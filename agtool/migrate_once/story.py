@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from agtool.core.output import say
+from agtool.core.output import say, show_line
 from agtool.migrate_once.acquire import Dying, News, Stopping, Unreachable, Waiting
-
-if TYPE_CHECKING:
-    from rich.status import Status
 
 _REPEAT = 15.0
 """Seconds between two lines of a log that say the same."""
 
 
-def sentence(news: News, lock_name: str) -> str:
-    """The news for people, in one line."""
+def sentence(news: News, lock_name: str, age: float) -> str:
+    """News that are `age` seconds old, for people, in one line."""
     match news:
         case Unreachable(error, left):
-            return f"{error.message}; trying for {left:.0f} s more"
+            return f"{error.message}; trying for {max(0.0, left - age):.0f} s more"
         case Waiting(situation):
             others = f"; {situation.waiters} more wait" if situation.waiters else ""
             holder = situation.holder
             if holder is None or holder.started_at is None:
                 return f"waiting for the lock ({lock_name}){others}"
-            held = holder.seconds(situation.now) or 0.0
+            held = (holder.seconds(situation.now) or 0.0) + age
             return (
                 f"waiting for {holder.place}, which has held the lock for {held:.0f} s "
                 f"(since {clock(holder.started_at)}){others}"
@@ -35,8 +32,8 @@ def sentence(news: News, lock_name: str) -> str:
         case Dying(runs, left):
             places = ", ".join(run.place for run in runs)
             return (
-                f"got the lock, but {places} lost it without a word; "
-                f"starting when its command is certainly dead, in {left:.0f} s at the latest"
+                f"got the lock, but {places} lost it without a word; starting when its command "
+                f"is certainly dead, in {max(0.0, left - age):.0f} s at the latest"
             )
         case Stopping(statements):
             return f"got the lock; stopping {statements} statements of a dead command on the server"
@@ -48,41 +45,37 @@ def clock(moment: datetime) -> str:
 
 
 class Story:
-    """Tells the news of waiting. `show` and `close` from one thread."""
+    """Tells the news of waiting. tick: seconds after which `show` wants to be called again."""
 
     def __init__(self, lock_name: str) -> None:
         self._lock_name = lock_name
         self._live = sys.stderr.isatty()
-        self._status: Status | None = None
+        self._news: News | None = None
+        self._news_at = 0.0
         self._subject: tuple[object, ...] = ()
         self._told_at = 0.0
+        self.tick = 1.0 if self._live else None
 
-    def show(self, news: News) -> None:
-        text = sentence(news, self._lock_name)
-        if self._live:
-            self._show_live(text)
-            return
-        subject = (type(news), _who(news))
+    def show(self, news: Sequence[News]) -> None:
+        """Show the latest of the news, or how the last one has aged."""
         now = time.monotonic()
-        if subject != self._subject or now - self._told_at >= _REPEAT:
+        if news:
+            self._news, self._news_at = news[-1], now
+        if self._news is None:
+            return
+        text = sentence(self._news, self._lock_name, now - self._news_at)
+        if self._live:
+            show_line(text)
+            return
+        subject = (type(self._news), _who(self._news))
+        if subject != self._subject or (news and now - self._told_at >= _REPEAT):
             self._subject, self._told_at = subject, now
             say(text)
 
     def close(self) -> None:
         """Take the live line away."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
-
-    def _show_live(self, text: str) -> None:
-        from rich.console import Console
-        from rich.markup import escape
-
-        if self._status is None:
-            console = Console(file=sys.stderr, highlight=False)
-            self._status = console.status(escape(text))
-            self._status.start()
-        self._status.update(escape(text))
+        if self._live and self._news is not None:
+            show_line("")
 
 
 def _who(news: News) -> str | None:

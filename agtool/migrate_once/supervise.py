@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agtool.core.errors import WRAPPER_FAILED, AgtoolError
+from agtool.core.errors import WRAPPER_FAILED, AgtoolError, DeniedError
 from agtool.core.output import say
 from agtool.core.process import (
     CannotRun,
@@ -24,9 +24,10 @@ from agtool.core.process import (
 )
 from agtool.core.signals import Signals, reap
 from agtool.migrate_once.backend import Backend, Lock, LockLost
-from agtool.migrate_once.model import HEARTBEAT, NOTICE, Attempt, time_to_die
+from agtool.migrate_once.model import HEARTBEAT, MARGIN, NOTICE, Attempt, time_to_die
 
 if TYPE_CHECKING:
+    from agtool.migrate_once.acquire import Acquired
     from agtool.migrate_once.run import Job
 
 
@@ -42,29 +43,34 @@ class Verdict:
     lost: str | None = None
 
 
-def supervise(job: Job, lock: Lock, proven_at: float, signals: Signals) -> Verdict:
-    """Run the command to its end under `lock`, record how it ended, and release the lock.
-
-    proven_at: time.monotonic() at which the lock was held for certain.
+def supervise(job: Job, got: Acquired, signals: Signals) -> Verdict:
+    """Run the command to its end under the lock, record how it ended, and release the lock.
 
     Returns when the whole process tree is gone, and not before.
     """
-    backend, attempt, grace = job.backend, job.attempt, job.kill_grace
-    keeper = Keeper(
-        job.argv,
-        env={**os.environ, **backend.environment(attempt)},
-        keep_open=lock.keep_open,
-        patience=NOTICE,
-        last_pulse=proven_at,
-        grace=grace,
-        on_orphaned=lambda: _last_words(backend, attempt),
-    )
+    backend, (lock, attempt, proven_at), grace = job.backend, got, job.kill_grace
+    try:
+        keeper = Keeper(
+            job.argv,
+            env={**os.environ, **backend.environment(attempt)},
+            keep_open=lock.keep_open,
+            patience=NOTICE,
+            last_pulse=proven_at,
+            grace=grace,
+            on_orphaned=lambda: _last_words(backend, attempt),
+        )
+    except OSError as error:
+        lock.finish("lost", WRAPPER_FAILED)
+        raise DeniedError(f"cannot start a process: {error.strerror}") from error
     work = _Work(keeper, lock, backend, attempt, grace)
     work.heart.start()
     began = time.monotonic()
     while not work.over:
         heart = [work.heart.news] if work.heart.lost is None else []
-        select.select([signals.fileno(), keeper.fileno(), *heart], [], [])
+        left = None if work.give_up is None else max(0.0, work.give_up - time.monotonic())
+        select.select([signals.fileno(), keeper.fileno(), *heart], [], [], left)
+        if left == 0:
+            keeper.kill()  # stopped itself, perhaps; events() then ends and we bury its tree
         for number in signals.drain():
             work.signal = number
             keeper.forward(number)
@@ -84,7 +90,7 @@ class _Heart:
         self._lock = lock
         self._keeper = keeper
         self.command: int | None = None
-        self.lost: LockLost | None = None
+        self.lost: Exception | None = None
         self.news, self._tell = os.pipe()
         self._stopped, self._stop = os.pipe()
         self._thread = threading.Thread(target=self._beat, daemon=True)
@@ -97,15 +103,18 @@ class _Heart:
         return not self._thread.is_alive() and self.lost is None
 
     def _beat(self) -> None:
+        began = time.monotonic()
         while True:
             watched = [self._stopped, *self._lock.watch]
-            readable, _, _ = select.select(watched, [], [], HEARTBEAT)
+            # From beginning to beginning: a slow answer must not delay the next proof.
+            pause = max(0.0, began + HEARTBEAT - time.monotonic())
+            readable, _, _ = select.select(watched, [], [], pause)
             if self._stopped in readable:
                 return
             began = time.monotonic()
             try:
                 self._lock.check(self.command)
-            except LockLost as error:
+            except Exception as error:  # noqa: BLE001  # what cannot be proven is lost
                 self.lost = error
                 os.close(self._tell)
                 return
@@ -126,6 +135,7 @@ class _Work:
     cannot_run: str | None = None
     left_behind: bool = False
     stopper: threading.Thread | None = None
+    give_up: float | None = None
     heart: _Heart = field(init=False)
 
     def __post_init__(self) -> None:
@@ -151,7 +161,8 @@ class _Work:
                 self.exit_code, self.cannot_run, self.over = code, reason, True
             case LeftBehind(count):
                 self.left_behind = True
-                say(f"the command left {count} processes behind, which are ended now")
+                plural = "" if count == 1 else "es"
+                say(f"the command left {count} process{plural} behind; ending what it left")
             case Silent(seconds):
                 self.lose(f"no answer from the database for {seconds:.0f} s")
             case Ended(code):
@@ -163,17 +174,19 @@ class _Work:
             return
         self.lost = reason
         self.keeper.end(self.grace)
+        self.give_up = time.monotonic() + self.grace + MARGIN / 2
         say(f"the lock was lost ({reason}); ending the command")
         self.stopper = threading.Thread(target=self._stop_statements, daemon=True)
         self.stopper.start()
 
     def conclude(self, ran: float) -> Verdict:
         """Record the end, release the lock."""
-        done = self.exit_code == 0 and self.signal is None
+        done = self.exit_code == 0 and self.signal is None and not self.left_behind
         quiet = True
-        if self.lost is None and (self.exit_code != 0 or self.left_behind):
-            # A killed command's statement goes on in the server, and would commit under the
-            # next holder's feet.
+        # A killed process's statement goes on in the server, and would commit under the next
+        # holder's feet. A command that ended well may have killed one too (timeout 1 psql ...);
+        # but behind a pooler we would rather not disturb others for that.
+        if self.lost is None and not (done and self.backend.pooled):
             quiet = self._stop_statements()
         if self.lost is None:
             self._finish("done" if done else "failed", quiet)

@@ -56,6 +56,11 @@ class Database(NamedTuple):
         account = f"{self.user}@" if self.user else ""
         return f"{self.engine}://{account}{place}/{self.database or ''}"
 
+    @property
+    def options(self) -> dict[str, str]:
+        """The query's options; the last counts of one that is given more than once."""
+        return {key: values[-1] for key, values in self.query.items()}
+
     def redact(self, text: str) -> str:
         """`text` without the password, should a driver's message hold it."""
         return text.replace(self.password, "***") if self.password else text

@@ -168,7 +168,7 @@ def test_what_the_command_leaves_behind_ends_before_the_lock_is_free(
     )
     done = agtool.run("migrate-once", "--", sys.executable, "-c", script, url=database.url)
     assert done.exit_code == 0
-    assert "left 1 processes behind" in done.stderr
+    assert "left 1 process behind" in done.stderr
     assert not Path(f"/proc/{pid.read_text()}").exists()
 
 

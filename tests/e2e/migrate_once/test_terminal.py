@@ -6,6 +6,7 @@ import re
 import select
 import signal
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -135,7 +136,7 @@ def test_a_waiter_shows_the_holder_and_ends_on_ctrl_c(
     terminal.type(CTRL_C)
     assert terminal.wait() == -signal.SIGINT
     assert time.monotonic() - sent < 2
-    assert "\x1b[?25h" in terminal.text  # the cursor is shown again
+    assert "\r\x1b[K" in terminal.text  # the live line is taken away
     gate.open()
     assert holder.wait().exit_code == 0
 
@@ -173,6 +174,30 @@ def test_a_shell_loop_ends_on_ctrl_c(database: Database, terminals: list[Termina
     assert shell.wait() in {130, -signal.SIGINT}
     assert "round 2" not in shell.text
     assert "not reached" not in shell.text
+
+
+def test_exit_130_without_ctrl_c_is_only_a_number(
+    database: Database, terminals: list[Terminal]
+) -> None:
+    terminal = Terminal([*AGTOOL, "--", "sh", "-c", "exit 130"], database.url)
+    terminals.append(terminal)
+    assert terminal.wait() == 130
+
+
+def test_a_halted_terminal_does_not_keep_the_lock_from_others(
+    agtool: Agtool, database: Database, gate: Gate, terminals: list[Terminal]
+) -> None:
+    holder = agtool.start("migrate-once", "--", *gate.command, url=database.url)
+    gate.wait()
+    terminal = Terminal([*AGTOOL, "--", "true"], database.url)
+    terminals.append(terminal)
+    terminal.expect("waiting for")
+    termios.tcflow(terminal.master, termios.TCOOFF)  # as Ctrl-S
+    gate.open()
+    assert holder.wait().exit_code == 0
+    third = agtool.run("migrate-once", "--wait-timeout", "30s", "--", "true", url=database.url)
+    assert third.exit_code == 0
+    assert terminal.wait() == 0
 
 
 def test_a_terminal_that_vanishes(

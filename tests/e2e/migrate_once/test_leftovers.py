@@ -1,0 +1,147 @@
+"""What a command leaves on the server or on the machine never works beside the next one."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Database
+from tests.e2e.conftest import Agtool, wait_until
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.proxy import TcpProxy
+
+SLOW_INSERT = "INSERT INTO work SELECT pg_sleep(3)"
+
+
+@pytest.fixture
+def work(database: Database) -> Database:
+    """A database with a table for the results of statements."""
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE work (nothing text)")
+    return database
+
+
+def _rows(database: Database) -> int:
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM work")
+        row = cursor.fetchone()
+    return int(row[0]) if row else -1
+
+
+@pytest.mark.parametrize(
+    ("script", "number"),
+    [
+        # Ends well, but killed its statement's client: nothing on this machine is left of it.
+        ('timeout 1 psql "$URL" -qc "$SQL"; exit 0', None),
+        # The same on a signal.
+        (
+            'trap "kill -9 $!; exit 0" TERM; psql "$URL" -qc "$SQL" & echo ready; wait',
+            signal.SIGTERM,
+        ),
+    ],
+)
+def test_a_statement_of_a_command_that_exits_0_does_not_commit_later(
+    agtool: Agtool, work: Database, script: str, number: signal.Signals | None
+) -> None:
+    running = agtool.start(
+        "migrate-once", "--", "bash", "-c", script,
+        url=work.url, env={"URL": work.url, "SQL": SLOW_INSERT},
+    )  # fmt: skip
+    if number:
+        wait_until(lambda: "ready" in running.stdout, "the statement is on its way")
+        time.sleep(1)
+        running.send(number)
+    assert running.wait().exit_code == 0
+    time.sleep(4)
+    assert _rows(work) == 0
+
+
+def test_a_lost_run_leaves_nothing_in_another_database(
+    agtool: Agtool, work: Database, postgresql: PostgreSQL
+) -> None:
+    other = f"{work.name}_lock"
+    postgresql.create_database(other, owner=work.name)
+    lock_url = postgresql.url(other, user=work.name)
+    running = agtool.start(
+        "migrate-once", "--kill-grace", "0s", "--", "psql", work.url, "-qc", SLOW_INSERT,
+        url=lock_url,
+    )  # fmt: skip
+    running.wait_for("running psql")
+    time.sleep(0.5)
+    postgresql.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        f"WHERE datname = '{other}' AND application_name LIKE 'agtool migrate-once%'"
+    )
+    assert running.wait().exit_code == 125
+    time.sleep(4)
+    assert _rows(work) == 0
+    postgresql.execute(f"DROP DATABASE {other} WITH (FORCE)")
+
+
+def test_background_work_that_is_cut_short_is_not_done(
+    agtool: Agtool, database: Database, tmp_path: Path
+) -> None:
+    script = f"(sleep 60; touch {tmp_path}/finished) & exit 0"
+    first = agtool.run("migrate-once", "--key", "k", "--", "sh", "-c", script, url=database.url)
+    assert first.exit_code == 0
+    assert "behind" in first.stderr
+    again = agtool.run("migrate-once", "--key", "k", "--", "echo", "ran", url=database.url)
+    assert again.stdout == "ran\n"
+
+
+def test_a_keeper_that_somebody_stopped_cannot_spare_the_command(
+    agtool: Agtool, database: Database, postgresql: PostgreSQL, tmp_path: Path
+) -> None:
+    pid = tmp_path / "pid"
+    running = agtool.start(
+        "migrate-once", "--kill-grace", "0s", "--", "sh", "-c", f"echo $$ > {pid}; exec sleep 600",
+        url=database.url,
+    )  # fmt: skip
+    wait_until(lambda: pid.exists() and pid.read_text(), "the command runs")
+    (keeper,) = map(
+        int, Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    )
+    os.kill(keeper, signal.SIGSTOP)
+    postgresql.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        f"WHERE datname = '{database.name}' AND application_name LIKE 'agtool migrate-once%'"
+    )
+    assert running.wait().exit_code == 125
+    assert not Path(f"/proc/{int(pid.read_text())}").exists()
+
+
+def test_slow_answers_are_no_loss(agtool: Agtool, database: Database) -> None:
+    server = database.server
+    with TcpProxy(server.host, server.port) as proxy:
+        url = server.url(database.name, user=database.name, host=proxy.host, port=proxy.port)
+        running = agtool.start("migrate-once", "--", "sleep", "12", url=url)
+        running.wait_for("running sleep")
+        proxy.latency = 1.2  # in each direction: a heartbeat takes 2.4 s
+        assert running.wait().exit_code == 0
+
+
+def test_no_time_to_wait_is_still_one_try(agtool: Agtool, database: Database) -> None:
+    once = ["migrate-once", "--wait-timeout", "0", "--key", "k", "--", "echo", "ran"]
+    done = agtool.run(*once, url=database.url)
+    assert (done.exit_code, done.stdout) == (0, "ran\n")
+    again = agtool.run(*once, url=database.url)
+    assert (again.exit_code, again.stdout) == (0, "")
+
+
+def test_the_result_names_the_run_that_is_on_record(
+    agtool: Agtool, database: Database, tmp_path: Path
+) -> None:
+    result = tmp_path / "result.json"
+    agtool.run("migrate-once", "--result-file", result, "--", "true", url=database.url)
+    status = agtool.run("migrate-once", "--status", "--output", "json", url=database.url)
+    (run,) = json.loads(status.stdout)["data"]["history"]
+    assert json.loads(result.read_text())["data"]["run_id"] == run["run_id"]
+
+
+def test_a_grace_beyond_reason_is_refused(agtool: Agtool, database: Database) -> None:
+    done = agtool.run("migrate-once", "--kill-grace", "30d", "--", "true", url=database.url)
+    assert done.exit_code == 125
+    assert "--kill-grace 30d is too long" in done.stderr
