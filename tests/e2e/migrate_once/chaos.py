@@ -320,6 +320,9 @@ def judge(scene: Scene, marks: Sequence[Commit], in_order: Sequence[Run], mark: 
             continue
         code = replica.exit_code()
         allowed = {0, *scene.codes, *replica.codes, *([FAILED] if replica.plan.fails else [])}
+        log = (scene.folder / f"r{replica.number}.stderr").read_text(errors="replace")
+        if code == 1 and "agtool:" not in log and log.rstrip().endswith("KeyboardInterrupt"):
+            continue  # SIGINT met Python itself, before agtool was there
         if code is not None and code not in allowed:
             problems.append(f"r{replica.number} ended with {code}, and not one of {allowed}")
     return problems

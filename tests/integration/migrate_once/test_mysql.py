@@ -442,15 +442,15 @@ def test_a_read_only_server_is_refused(harsh: MariaDB, user: str) -> None:
 
 
 def test_a_node_of_a_cluster_is_warned_about(
-    folder: Path, capsys: pytest.CaptureFixture[str], mariadb_database: MariaDBDatabase
+    folder: Path, capfd: pytest.CaptureFixture[str], mariadb_database: MariaDBDatabase
 ) -> None:
     """Named locks are not replicated. Without a provider a node is a cluster of its own."""
     take(backend(mariadb_database.url), new_attempt()).release()
-    assert "Galera" not in capsys.readouterr().err
+    assert "Galera" not in capfd.readouterr().err
     settings = {"wsrep_on": "ON", "wsrep_provider": "none", "binlog_format": "ROW"}
     with needed(), MariaDB(folder, settings=settings) as node:
         take(backend(node.url()), new_attempt()).release()
-    assert "node of a Galera cluster" in capsys.readouterr().err
+    assert "node of a Galera cluster" in capfd.readouterr().err
 
 
 def test_refused_logins(mariadb_database: MariaDBDatabase) -> None:
