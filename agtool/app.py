@@ -54,11 +54,11 @@ def root(
     ] = False,
     debug: Annotated[
         bool,
-        typer.Option("--debug", envvar="AGTOOL_DEBUG", help="Show the traceback of an error."),
+        typer.Option("--debug", help="Show the traceback of an error. Also: AGTOOL_DEBUG=1."),
     ] = False,
 ) -> None:
     """Techniques for running software on Kubernetes, as commands that can be trusted."""
-    context.obj.debug = debug
+    context.obj.debug = debug or bool(os.environ.get("AGTOOL_DEBUG"))
 
 
 def main() -> int:
@@ -77,10 +77,12 @@ def main() -> int:
     except errors.AgtoolError as error:
         return _report(error, invocation)
     except typer.TyperException as error:
-        error.show()  # type: ignore[attr-defined]  # not in Typer's public base class
         context = getattr(error, "ctx", None)
-        wrapping = context is not None and context.command.name in WRAPPING
-        return errors.WRAPPER_FAILED if wrapping else error.exit_code
+        path = context.command_path if context else "agtool"
+        usage = errors.UsageError(error.format_message(), hint=f"Try: {path} --help")
+        if path.split()[-1] in WRAPPING and "--status" not in sys.argv:
+            usage.exit_code = errors.WRAPPER_FAILED
+        return _report(usage, invocation)
     except (KeyboardInterrupt, typer.Abort):
         return errors.INTERRUPTED
     except BrokenPipeError:

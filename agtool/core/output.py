@@ -12,9 +12,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
+from io import TextIOWrapper
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agtool.core.errors import AgtoolError, unexpected
+from agtool.core.errors import AgtoolError, ConfigurationError, unexpected
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -49,21 +51,37 @@ def document(
     }
 
 
+@contextmanager
+def _stdout() -> Iterator[None]:
+    """A reader that went away is for the boundary; a disk that is full is an error."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # what is left
+        raise ConfigurationError(f"cannot write the output: {error.strerror}") from error
+
+
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one JSON document on stdout."""
     import json
 
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    with _stdout():
+        sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 def print_table(*renderables: RenderableType) -> None:
     """Print rich renderables on stdout; coloured on a terminal only, NO_COLOR honoured."""
     from rich.console import Console
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows only ASCII
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 160)
-    for renderable in renderables:
-        console.print(renderable)
+    with _stdout():
+        for renderable in renderables:
+            console.print(renderable)
 
 
 @contextmanager

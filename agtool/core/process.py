@@ -372,12 +372,15 @@ class _Tree:
         self.deliver(signal.SIGTERM)
 
     def deliver(self, number: int) -> None:
-        if self.status is None and not self.on_terminal:
-            with suppress(ProcessLookupError):
-                os.killpg(self.command, number)
-        else:
-            # The group may be somebody else's by now, or our own: signal each process.
-            _signal_processes(self.processes(), number)
+        # SIGCONT, since one that is stopped (reading from a terminal in the background, say)
+        # would not see the signal, as timeout(1) does.
+        for each in (number, signal.SIGCONT):
+            if self.status is None and not self.on_terminal:
+                with suppress(ProcessLookupError):
+                    os.killpg(self.command, each)
+            else:
+                # The group may be somebody else's by now, or our own: signal each process.
+                _signal_processes(self.processes(), each)
 
     def processes(self) -> list[int]:
         return descendants(os.getpid()) or ([self.command] if self.status is None else [])

@@ -58,7 +58,7 @@ class Cancelled(Exception):
 
 
 class WaitedTooLong(Exception):
-    """Somebody else held the lock for all of the time that we had."""
+    """Somebody else held the lock for all of the time that we had; the text says who."""
 
 
 class Acquired(NamedTuple):
@@ -105,6 +105,7 @@ class Acquisition:
         began = time.monotonic()
         look_at: float | None = None  # not at the first try, which mostly succeeds
         waiters = 0
+        holder = ""
         while True:
             look = look_at is not None and time.monotonic() >= look_at
             answer = self._patiently(partial(self.backend.attempt, self.attempt, look=look))
@@ -115,6 +116,7 @@ class Acquisition:
                 if answer.situation is not None:
                     look_at = time.monotonic() + LOOK
                     waiters = answer.situation.waiters
+                    holder = answer.situation.holder.place if answer.situation.holder else ""
                     self.tell(Waiting(answer.situation))
             else:
                 try:
@@ -129,7 +131,7 @@ class Acquisition:
             waited = time.monotonic() - began
             left = self.wait_timeout - waited
             if left <= 0:
-                raise WaitedTooLong
+                raise WaitedTooLong(holder or "somebody who has not said who it is")
             self._sleep(min(left, poll_interval(waited, waiters) * _jitter()))
 
     def _take_over(self, lock: Lock) -> Acquired:

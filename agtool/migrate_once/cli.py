@@ -211,6 +211,10 @@ def _checked(command: list[str] | None) -> list[str]:
 def _attempt(name: str, key: str | None) -> Attempt:
     if not 0 < len(name) <= 200 or len(key or "") > 500:
         raise UsageError("--name may have 1 to 200 characters, and --key up to 500")
+    try:
+        (name + (key or "")).encode()
+    except UnicodeEncodeError:
+        raise UsageError("--name and --key must be UTF-8 text") from None
     return Attempt(name, key or None, _place(), new_run_id())
 
 
@@ -234,7 +238,9 @@ def _backend(
         if database.engine == "mysql":
             from agtool.migrate_once.mysql import MySQL
 
-            return MySQL(database, table, time_to_die=time_to_die(grace))
+            return MySQL(
+                database, table, time_to_die=time_to_die(grace), connect_timeout=connect_timeout
+            )
     except ModuleNotFoundError as error:
         extra = "agtool[mysql]" if database.engine == "mysql" else "psycopg2-binary"
         raise ConfigurationError(
@@ -243,7 +249,12 @@ def _backend(
         ) from error
     from agtool.migrate_once.sqlite import SQLite
 
-    return SQLite(database, table)
+    try:
+        return SQLite(database, table)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot use {database}: {error.strerror}", hint="Check the path in the database URL."
+        ) from error
 
 
 def _status(backend: Backend, limit: int, output: Format) -> int:
@@ -262,6 +273,8 @@ class _Result:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        # /dev/stderr and its like name an open file, whose earlier content is not ours.
+        self._mode = "a" if str(path).startswith(("/dev/std", "/dev/fd/", "/proc/")) else "w"
         self._data: dict[str, Any] = {}
         self._exit_code = 0
 
@@ -269,7 +282,7 @@ class _Result:
         if self._path is not None:
             try:
                 # Before any work: a path that cannot be written must not show after it.
-                with self._path.open("w", encoding="utf-8"):
+                with self._path.open(self._mode, encoding="utf-8"):
                     pass
             except OSError as error:
                 failure = ConfigurationError(
@@ -296,6 +309,7 @@ class _Result:
             ran_seconds=None if outcome.ran is None else round(outcome.ran, 3),
             started_at=outcome.started_at,
             signal=outcome.signal,
+            reason=outcome.reason,
             marked_done=outcome.marked,
         )
         self._exit_code = outcome.exit_code
@@ -317,7 +331,8 @@ class _Result:
 
         result = document("migrate-once", exit_code=exit_code, data=self._data, errors=errors)
         try:
-            self._path.write_text(json.dumps(result) + "\n", encoding="utf-8")
+            with self._path.open(self._mode, encoding="utf-8") as file:
+                file.write(json.dumps(result) + "\n")
         except OSError as failure:
             # The command's exit code is worth more than its report.
             say(f"warning: cannot write the result file {self._path}: {failure.strerror}")
@@ -326,6 +341,7 @@ class _Result:
 def _place() -> str:
     """Where we are, for people: the pod's name, which is its host name; else host and pid."""
     host = os.environ.get("POD_NAME") or os.uname().nodename
+    host = host.encode(errors="replace").decode()
     return host[:250] if os.getpid() == 1 else f"{host[:250]} (pid {os.getpid()})"
 
 

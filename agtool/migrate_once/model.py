@@ -48,6 +48,7 @@ def poll_interval(waited: float, waiters: int) -> float:
     return min(2.0, max(0.1, waited * 0.01, waiters * 0.02))
 
 
+_LONGEST = 366 * 86400.0
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -63,7 +64,10 @@ def parse_duration(text: str) -> float:
             f"{text!r} is not a duration",
             hint="Write seconds or units, such as 90, 90s, 5m, 1h30m.",
         )
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds > _LONGEST:
+        raise UsageError(f"{text!r} is too long", hint="A duration may be a year at most.")
+    return seconds
 
 
 _IDENTIFIER = r'(?:[A-Za-z_][A-Za-z0-9_$]*|"[^"%\0]+")'
@@ -176,7 +180,8 @@ class Status(NamedTuple):
 class Outcome(NamedTuple):
     """How an invocation ended: what it amounts to, and the exit code to end with.
 
-    what: ran, already-done, waited-too-long, interrupted, cannot-run, lock-lost.
+    what: ran, already-done, waited-too-long, interrupted, cannot-run, lock-lost. reason: for
+    people, why the command did not run or did not come to its own end.
     """
 
     what: str
@@ -187,3 +192,4 @@ class Outcome(NamedTuple):
     started_at: str | None = None
     signal: str | None = None
     marked: bool = False
+    reason: str | None = None

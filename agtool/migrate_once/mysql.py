@@ -63,7 +63,14 @@ _STORAGE = "ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 class MySQL:
     """The port for MySQL and MariaDB."""
 
-    def __init__(self, database: Database, table: TableName | None, *, time_to_die: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        table: TableName | None,
+        *,
+        time_to_die: float,
+        connect_timeout: float = 10.0,
+    ) -> None:
         table = table or TableName(None, DEFAULT_TABLE)
         schema = table.schema or database.database
         if schema is None:
@@ -83,6 +90,7 @@ class MySQL:
         self.silence = math.ceil(time_to_die)
         self.prepared = False
         self.pooled = False
+        self.connect_timeout = connect_timeout
         self.warnings: Sequence[str] = ()
 
     @property
@@ -94,7 +102,7 @@ class MySQL:
         return {}
 
     def attempt(self, attempt: Attempt, *, look: bool) -> MySQLLock | AlreadyDone | Busy:
-        session = mysql_session.connect(self.database, self.silence)
+        session = mysql_session.connect(self.database, self.silence, self.connect_timeout)
         try:
             with self.translated(), session.cursor() as cursor:
                 if attempt.key is not None and self._is_done(cursor, attempt.name, attempt.key):
@@ -251,7 +259,7 @@ class MySQL:
     def _account(self) -> str | None:
         """The account that the server took us for; it may be another than the URL's user."""
         try:
-            session = mysql_session.connect(self.database, self.silence)
+            session = mysql_session.connect(self.database, self.silence, self.connect_timeout)
         except AgtoolError:
             return None
         try:
@@ -267,7 +275,7 @@ class MySQL:
 
     @contextmanager
     def _session(self) -> Iterator[Cursor]:
-        session = mysql_session.connect(self.database, self.silence)
+        session = mysql_session.connect(self.database, self.silence, self.connect_timeout)
         try:
             with self.translated(), session.cursor() as cursor:
                 yield cursor

@@ -42,7 +42,7 @@ class Session(BaseConnection):
     """A connection that does not wait for an answer for longer than REPLY seconds."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(read_timeout=_CONNECT_TIMEOUT, write_timeout=REPLY, **options)
+        super().__init__(read_timeout=options["connect_timeout"], write_timeout=REPLY, **options)
         self._read_timeout = REPLY  # PyMySQL has one for the greeting and all that follows
 
     def fileno(self) -> int:
@@ -55,16 +55,18 @@ class Session(BaseConnection):
         return int(name[1]) if isinstance(name, tuple) else 0
 
 
-def connect(database: Database, silence: int) -> Session:
+def connect(database: Database, silence: int, timeout: float) -> Session:
     """A session with settings of its own, whatever the server's or the user's defaults.
 
     silence: seconds after which the server shall end it, and free its lock, if we are silent.
+    timeout: seconds for which the caller is willing to try.
 
     Raises:
         NotYet: the server is not there, not ready or full.
         AgtoolError: it refuses us, or the URL's options make no sense.
     """
     options = _options(database)
+    options["connect_timeout"] = max(2, min(options["connect_timeout"], round(timeout)))
     try:
         session = Session(**options)
     except UnicodeError:

@@ -184,6 +184,7 @@ _PERMANENT = {
     "fe_sendauth": "The database URL holds no password.",
     "authentication failed": "Check how pg_hba.conf lets this user in.",
     "no pg_hba.conf entry": "Check pg_hba.conf: user, database, address, and whether it wants SSL.",
+    "certificate file": "Check sslrootcert, sslcert and sslkey in the database URL.",
     "does not exist": "Check the database's and the user's name in the database URL.",
     "permission denied": "Grant this user CONNECT on the database.",
     "is not permitted to log in": "Give this role LOGIN.",

@@ -55,12 +55,13 @@ def run(job: Job) -> Outcome:
             return outcome._replace(exit_code=128 + interrupted, signal=interrupted.name)
         try:
             got = waiter.result()
-        except WaitedTooLong:
+        except WaitedTooLong as error:
+            reason = f"waited {waited:.0f} s for {lock_name}, held by {error}"
             say(
-                f"error: waited {waited:.0f} s for {lock_name}; the command was not run\n"
-                "See who holds it with: agtool migrate-once --status"
+                f"error: {reason}; the command was not run\n"
+                "See what goes on with: agtool migrate-once --status"
             )
-            return outcome._replace(what="waited-too-long", exit_code=TIMED_OUT)
+            return outcome._replace(what="waited-too-long", exit_code=TIMED_OUT, reason=reason)
         if isinstance(got, AlreadyDone):
             name, key = job.attempt.name, job.attempt.key
             say(f"{name}: key {key} has been finished before; nothing to do")
@@ -169,6 +170,9 @@ def _work(job: Job, got: Acquired, signals: Signals, waited: float) -> Outcome:
     else:
         what = "ran"
         say(f"{program} ended with {verdict.exit_code} in {verdict.ran:.1f} s")
+        if verdict.exit_code == 0 and job.attempt.key is not None and not verdict.marked:
+            why = f"{verdict.signal.name} was passed on" if verdict.signal else "work was cut short"
+            say(f"key {job.attempt.key} is not marked as done: {why}")
     return Outcome(
         what=what,
         exit_code=verdict.exit_code,
@@ -178,4 +182,5 @@ def _work(job: Job, got: Acquired, signals: Signals, waited: float) -> Outcome:
         started_at=started_at,
         signal=verdict.signal.name if verdict.signal else None,
         marked=verdict.marked,
+        reason=verdict.lost or verdict.cannot_run,
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agtool.core.output import print_table
 from agtool.migrate_once.model import Run, Status
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 def as_data(status: Status, lock_name: str) -> dict[str, Any]:
@@ -53,16 +56,23 @@ def print_status(status: Status, lock_name: str) -> None:
         seconds = run.seconds(status.now)
         table.add_row(
             state,
-            run.place,
-            run.name,
-            run.key or "",
+            _cell(run.place),
+            _cell(run.name),
+            _cell(run.key or ""),
             since.strftime("%Y-%m-%d %H:%M:%S") if since else "",
             "" if seconds is None else f"{seconds:.1f}",
             "" if run.exit_code is None else str(run.exit_code),
         )
-    print_table(f"{lock_name}: {_summary(status)}")
+    print_table(_cell(f"{lock_name}: {_summary(status)}"))
     if table.row_count:
         print_table(table)
+
+
+def _cell(text: str) -> Text:
+    """What somebody stored, as it is: no markup, no control characters."""
+    from rich.text import Text
+
+    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
 
 
 def _summary(status: Status) -> str:

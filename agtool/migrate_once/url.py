@@ -52,7 +52,8 @@ class Database(NamedTuple):
         return f"Database({self})"
 
     def __str__(self) -> str:
-        place = "".join([self.host or "", f":{self.port}" if self.port else ""])
+        host = f"[{self.host}]" if ":" in (self.host or "") else self.host or ""
+        place = host + (f":{self.port}" if self.port else "")
         account = f"{self.user}@" if self.user else ""
         return f"{self.engine}://{account}{place}/{self.database or ''}"
 
@@ -87,6 +88,7 @@ def find_url(flag: str | None, file: Path | None, environ: Mapping[str, str]) ->
         if not flag:
             raise ConfigurationError(f"{file} is empty; it should hold the database URL")
     url = flag or next((environ[name] for name in VARIABLES if environ.get(name)), None)
+    url = url and url.strip()  # `echo URL | base64` in a Secret leaves a line's end
     if not url:
         raise ConfigurationError(
             "no database URL",
@@ -101,9 +103,15 @@ def parse(url: str) -> Database:
     Raises:
         ConfigurationError: it does not parse, or names an engine that agtool does not know.
     """
+    if not url.isprintable():
+        raise _unreadable()
     if _PLAIN.fullmatch(url):
         parts = urlsplit(url)
-        name, host, port = parts.scheme, parts.hostname and _host(parts.netloc), parts.port
+        try:
+            port = parts.port
+        except ValueError:  # above 65535
+            raise _unreadable() from None
+        name, host = parts.scheme, parts.hostname and _host(parts.netloc)
         user, password = _unquote(parts.username), _unquote(parts.password)
         database = unquote(parts.path[1:])
         query: dict[str, tuple[str, ...]] = {}

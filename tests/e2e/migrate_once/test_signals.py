@@ -98,6 +98,15 @@ def test_exit_0_after_a_forwarded_signal_is_not_done(agtool: Agtool, database: D
     assert third.stdout == ""
 
 
+def test_a_stopped_command_can_be_ended(agtool: Agtool, database: Database) -> None:
+    script = "echo ready; kill -STOP $$; echo not reached"
+    running = agtool.start("migrate-once", "--", "sh", "-c", script, url=database.url)
+    wait_until(lambda: "ready" in running.stdout, "the command runs")
+    time.sleep(0.5)
+    running.send(signal.SIGTERM)
+    assert running.wait().exit_code == 143
+
+
 @pytest.mark.parametrize("number", FORWARDED)
 def test_a_waiter_ends_within_a_second(
     agtool: Agtool, database: Database, gate: Gate, number: signal.Signals

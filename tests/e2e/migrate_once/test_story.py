@@ -2,6 +2,8 @@
 
 import json
 import re
+import signal
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -117,6 +119,55 @@ def test_the_result_file(agtool: Agtool, database: Database, tmp_path: Path) -> 
     assert json.loads(file.read_text())["data"]["marked_done"] is True
     agtool.run(*arguments, "false", url=database.url)
     assert json.loads(file.read_text())["data"]["outcome"] == "already-done"
+
+
+def test_the_reason_of_waiting_too_long(
+    agtool: Agtool, database: Database, gate: Gate, tmp_path: Path
+) -> None:
+    file = tmp_path / "result.json"
+    agtool.start("migrate-once", "--", *gate.command, url=database.url, env={"POD_NAME": "shop-1"})
+    gate.wait()
+    done = agtool.run(
+        "migrate-once", "--wait-timeout", "2s", "--result-file", file, "--", "true",
+        url=database.url,
+    )  # fmt: skip
+    assert done.exit_code == 124
+    reason = json.loads(file.read_text())["data"]["reason"]
+    assert re.fullmatch(r"waited \d+ s for table agtool.install_locks, held by shop-1 .*", reason)
+    assert reason in done.stderr
+    gate.open()
+
+
+def test_a_result_file_that_is_an_open_file_is_appended_to(
+    agtool: Agtool, database: Database, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    log.write_text("precious\n")
+    command = f"{sys.executable} -m agtool migrate-once --result-file /dev/stdout -- echo ran"
+    done = agtool.run(url=database.url, program=["sh", "-c", f"{command} >> {log}"])
+    assert done.exit_code == 0
+    first, second, third = log.read_text().splitlines()
+    assert (first, second) == ("precious", "ran")
+    assert json.loads(third)["exit_code"] == 0
+
+
+def test_what_somebody_stored_is_shown_as_it_is(agtool: Agtool, database: Database) -> None:
+    key, name = "a[/b] [red]x[/red]", "two\nlines\x1b[2J"
+    agtool.run("migrate-once", "--key", key, "--name", name, "--", "true", url=database.url)
+    done = agtool.run("migrate-once", "--status", url=database.url)
+    assert done.exit_code == 0
+    assert key in done.stdout
+    assert "two\ufffdlines\ufffd[2J" in done.stdout
+    ascii_only = {"PYTHONIOENCODING": "ascii"}
+    assert agtool.run("migrate-once", "--status", url=database.url, env=ascii_only).exit_code == 0
+
+
+def test_it_is_told_why_a_key_is_not_done(agtool: Agtool, database: Database) -> None:
+    polite = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done"
+    running = agtool.start("migrate-once", "--key", "k", "--", "sh", "-c", polite, url=database.url)
+    wait_until(lambda: "ready" in running.stdout, "the command runs")
+    running.send(signal.SIGTERM)
+    assert "key k is not marked as done: SIGTERM was passed on" in running.wait().stderr
 
 
 def test_a_stale_result_is_not_left(agtool: Agtool, database: Database, tmp_path: Path) -> None:

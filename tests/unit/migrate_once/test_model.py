@@ -87,3 +87,8 @@ def test_a_quoted_name_is_quoted_back(name: str) -> None:
 def test_the_companion_table() -> None:
     assert str(TableName.parse("a.b").runs) == "a.b_runs"
     assert TableName.parse("a.b").runs.quoted("`") == "`a`.`b_runs`"
+
+
+def test_a_duration_beyond_reason() -> None:
+    with pytest.raises(UsageError, match="is too long"):
+        parse_duration("99999999999d")

@@ -104,6 +104,8 @@ def test_engines(text: str, engine: str) -> None:
         ("oracle://u:s3cret@db/x", "unknown dialect 'oracle'"),
         ("u:s3cret@db", "does not parse"),
         ("postgresql://u:s3cret@db:port/x", "does not parse"),
+        ("postgresql://u:s3cret@db:99999/x", "does not parse"),
+        ("postgresql://u:s3cret@db/x\ty", "does not parse"),
         ("", "does not parse"),
     ],
 )
@@ -142,6 +144,9 @@ class TestFindUrl:
         assert find_url(None, None, environ) == "second"
         assert find_url(None, None, {"SQLALCHEMY_DATABASE_URI": "third"}) == "third"
         assert find_url(None, None, {**environ, "AGTOOL_DATABASE_URL": ""}) == "second"
+
+    def test_the_end_of_a_line_is_no_part_of_it(self) -> None:
+        assert find_url(None, None, {"DATABASE_URL": "postgresql://db/x\n"}) == "postgresql://db/x"
 
     def test_both_flag_and_file(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="exclude each other"):
