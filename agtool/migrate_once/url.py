@@ -103,7 +103,7 @@ def parse(url: str) -> Database:
     Raises:
         ConfigurationError: it does not parse, or names an engine that agtool does not know.
     """
-    if not url.isprintable():
+    if re.search(r"[\x00-\x1f]", url):  # a line's end in the middle, say
         raise _unreadable()
     if _PLAIN.fullmatch(url):
         parts = urlsplit(url)
