@@ -19,6 +19,13 @@ _FOREIGN = ("AGTOOL_", "PG", "MYSQL", "DATABASE_URL", "SQLALCHEMY_DATABASE_URI",
 PATIENCE = 60.0
 
 
+# agtool leaves alone what was ignored when it started, as after nohup or in a shell's background
+# job, which our own run may be.
+for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
+
+
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return our environment without the settings of agtool and of databases, and with `more`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
