@@ -55,7 +55,7 @@ class Session(BaseConnection):
         return int(name[1]) if isinstance(name, tuple) else 0
 
 
-def connect(database: Database, silence: int, timeout: float) -> Session:
+def connect(database: Database, silence: int, timeout: float = _CONNECT_TIMEOUT) -> Session:
     """A session with settings of its own, whatever the server's or the user's defaults.
 
     silence: seconds after which the server shall end it, and free its lock, if we are silent.
