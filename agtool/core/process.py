@@ -298,8 +298,10 @@ class _Tree:
         while not self.is_gone():
             sources = [self.control.fileno(), self.wakeup]
             readable, _, _ = select.select(sources, [], [], self.pause())
-            if self.wakeup in readable and signal.SIGCONT in os.read(self.wakeup, 512):
-                self.last_pulse = time.monotonic()  # we slept, so silence means nothing
+            # Read in any case: select() may return, its time over, just before the signal comes.
+            with suppress(BlockingIOError):
+                if signal.SIGCONT in os.read(self.wakeup, 512):
+                    self.last_pulse = time.monotonic()  # we slept, so silence means nothing
             if self.control.fileno() in readable and not self.obey():
                 _kill_descendants()
                 self.plan.on_orphaned()
