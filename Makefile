@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
 LOCK := requirements/dev.txt
+# The last file that compiling pause writes.
+PAUSE := agtool/pause/data/syscalls.h
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -18,13 +20,17 @@ help: ## show this list
 venv: $(VENV)/.made ## make .venv from the lock, with agtool in it (editable)
 
 # The stamp comes last: an interrupted installation is made anew.
-$(VENV)/.made: $(LOCK) pyproject.toml
+$(VENV)/.made: $(LOCK) pyproject.toml setup.py
 	@$(PYTHON3) -c 'import ensurepip' 2>/dev/null || tests/install-system-packages.sh python3-venv
 	@echo "Making $(VENV) from $(LOCK) (about a minute) ..."
 	@$(PYTHON3) -m venv --clear $(VENV)
 	@$(PYTHON) -m pip --quiet --quiet --disable-pip-version-check install --require-hashes --requirement $(LOCK)
 	@$(PYTHON) -m pip --quiet --quiet --disable-pip-version-check install --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	@touch $@
+
+# The editable installation compiles pause too; this does it again after a change to its sources.
+$(PAUSE): $(VENV)/.made pause/pause.c pause/syscalls.h pause/build.py
+	@$(PYTHON) pause/build.py $(@D)
 
 demo: venv ## see migrate-once at work, with no database server needed
 	@$(PYTHON) docs/tutorial/five_replicas/run.py
@@ -42,16 +48,16 @@ lint: venv ## style, format and the direction of imports
 types: venv ## mypy, strict
 	@$(BIN)/mypy
 
-unit: venv ## tests that need nothing but Python
+unit: venv $(PAUSE) ## tests that need nothing but Python
 	@$(PYTHON) -m pytest tests/unit
 
-integration: venv ## tests against real database servers
+integration: venv $(PAUSE) ## tests against real database servers
 	@$(PYTHON) -m pytest tests/integration
 
-e2e: venv ## tests of the installed agtool as its users run it
+e2e: venv $(PAUSE) ## tests of the installed agtool as its users run it
 	@$(PYTHON) -m pytest tests/e2e
 
-coverage: venv system ## run all tests and show what of agtool they leave out
+coverage: venv system $(PAUSE) ## run all tests and show what of agtool they leave out
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest
 	@$(BIN)/coverage combine --quiet
@@ -60,8 +66,10 @@ coverage: venv system ## run all tests and show what of agtool they leave out
 docs: venv ## check that the links in the documentation resolve
 	@$(PYTHON) -m pytest tests/unit/test_documentation.py
 
-bench: venv ## measure migrate-once against real servers
+bench: venv $(PAUSE) ## measure migrate-once against real servers, and pause beside its like
 	@$(PYTHON) bench/migrate_once.py
+	@tests/install-system-packages.sh tini dumb-init catatonit
+	@$(PYTHON) -m bench.pause --write
 
 format: venv ## format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only .
@@ -75,5 +83,6 @@ lock: venv ## remake requirements/dev.txt with the newest versions that pyprojec
 
 clean: ## remove what was built
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf agtool/pause/data pause/build pause/pause
 	@rm -f .coverage .coverage.*
 	@find agtool tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,27 @@
+"""What pyproject.toml cannot say: the programs of pause/ are compiled into the package."""
+
+import importlib.util
+import runpy
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+
+class BuildWithPause(build_py):
+    """Copies the Python files as ever, and compiles pause beside them."""
+
+    def run(self) -> None:
+        """Fill build_lib; in an editable installation the source tree itself."""
+        super().run()
+        here = Path(__file__).resolve().parent
+        package = here if self.editable_mode else Path(self.build_lib)
+        if self.editable_mode and importlib.util.find_spec("ziglang") is None:
+            # --no-build-isolation in an environment without it. The rest of agtool works.
+            self.warn("ziglang is not installed: agtool.pause will have no programs")
+            return
+        build = runpy.run_path(str(here / "pause" / "build.py"))["build"]
+        build(package / "agtool" / "pause" / "data")
+
+
+setup(cmdclass={"build_py": BuildWithPause})

@@ -1,0 +1,255 @@
+"""Which signals end pause, and that none gets lost, however early it comes."""
+
+import fcntl
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import needed
+from tests.integration.pause.namespace import (
+    PATIENCE,
+    begun,
+    first_process,
+    ready,
+    run_beside,
+    status,
+    wait_until,
+)
+
+RTMIN = 34  # also where Python's or Docker's C library calls it so
+
+ENDING = [
+    *(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP),
+    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGPWR, signal.SIGWINCH),
+    *(RTMIN, RTMIN + 3, 64),
+]
+
+FAULTS = [
+    *(signal.SIGILL, signal.SIGTRAP, signal.SIGABRT, signal.SIGBUS),
+    *(signal.SIGFPE, signal.SIGSEGV, signal.SIGSYS),
+]
+
+IGNORED = [
+    number
+    for number in range(1, RTMIN)
+    if number not in {*ENDING, *FAULTS, signal.SIGKILL, signal.SIGSTOP}
+]
+
+
+@contextmanager
+def ordinary_process(argv: Sequence[str | Path]) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(list(map(str, argv)), start_new_session=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture(params=["first", "ordinary"])
+def process(pause: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
+    """Give a pause that waits, as PID 1 and as an ordinary process; it has no terminal."""
+    start = first_process if request.param == "first" else ordinary_process
+    with needed(), start([pause]) as running:
+        ready(running)
+        yield running
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_ends(process: subprocess.Popen[bytes], number: int) -> None:
+    process.send_signal(number)
+    assert process.wait(PATIENCE) == 0
+
+
+def test_other_signals_do_nothing(process: subprocess.Popen[bytes]) -> None:
+    assert {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, 32, 33} <= set(IGNORED)
+    for number in IGNORED:
+        process.send_signal(number)
+    wait_until(lambda: int(status(process.pid)["ShdPnd"], 16) == 0, "all have been taken")
+    assert process.poll() is None
+    assert status(process.pid)["State"].startswith("S"), "sleeps, and is not stopped"
+    process.terminate()
+    assert process.wait(PATIENCE) == 0
+
+
+def test_goes_on_after_a_stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: status(process.pid)["State"].startswith("T"), "it is stopped")
+    process.send_signal(signal.SIGCONT)
+    wait_until(lambda: status(process.pid)["State"].startswith("S"), "it waits again")
+    process.terminate()
+    assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("number", FAULTS)
+def test_a_fault_is_not_hidden(pause: Path, number: int) -> None:
+    with ordinary_process([pause]) as process:
+        ready(process)
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == -number
+
+
+def _urgent(processor: int) -> None:
+    """In the child before exec: not to be kept waiting by the machine's other work."""
+    os.sched_setaffinity(0, {processor})
+    with suppress(PermissionError):  # then it is only less likely that a run counts
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+
+
+def _lost(pause: Path, microseconds: int, processor: int) -> bool | None:
+    """Send SIGTERM that long after exec. Whether it got lost; None: it came before the program.
+
+    exec has been done when the `with` begins, but the program may still wait for a processor. The
+    kernel throws away what comes before the first instruction, and no program can help it.
+    """
+    start = first_process([pause], preexec_fn=partial(_urgent, processor))
+    with needed(), start as process:
+        until = time.perf_counter() + microseconds / 1e6
+        while time.perf_counter() < until:
+            pass
+        process.terminate()
+        # After the signal, since looking takes time. What has ended can be asked too.
+        if not begun(process.pid):
+            return None
+        try:
+            return process.wait(1) != 0
+        except subprocess.TimeoutExpired:
+            return True
+
+
+@pytest.mark.parametrize("microseconds", [0, 50, 100, 200, 400])
+def test_no_early_signal_is_lost(pause: Path, microseconds: int) -> None:
+    processors = os.sched_getaffinity(0)
+    results: list[bool] = []
+    give_up = time.monotonic() + 60
+    # The tester on one processor and the tested on another, if there are two.
+    os.sched_setaffinity(0, {min(processors)})
+    try:
+        while len(results) < 100 and time.monotonic() < give_up:
+            result = _lost(pause, microseconds, max(processors))
+            if result is not None:
+                results.append(result)
+    finally:
+        os.sched_setaffinity(0, processors)
+    assert results.count(True) == 0
+    assert len(results) == 100, "too few runs in which the program had begun"
+
+
+def test_a_signal_from_the_same_container_ends_it(pause: Path) -> None:
+    with needed(), first_process([pause]) as process:
+        ready(process)
+        run_beside(process, "sh", "-c", "kill -TERM 1")  # and dies with the container
+        assert process.wait(PATIENCE) == 0
+
+
+# A terminal's resize
+
+
+@contextmanager
+def on_a_terminal(
+    argv: Sequence[str | Path], root: Path | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run a program that has a controlling terminal; give it and the terminal's other end."""
+    ours, its = os.openpty()
+
+    def take_terminal() -> None:
+        fcntl.ioctl(its, termios.TIOCSCTTY, 0)
+        if root is not None:
+            os.chroot(root)
+
+    try:
+        with first_process(argv, stdin=its, preexec_fn=take_terminal) as process:
+            ready(process)
+            yield process, ours
+    finally:
+        os.close(ours)
+        os.close(its)
+
+
+def resize(terminal: int) -> None:
+    """Change a terminal's size, of which the kernel tells the programs in its foreground."""
+    rows, columns, *_ = struct.unpack("4H", fcntl.ioctl(terminal, termios.TIOCGWINSZ, bytes(8)))
+    size = struct.pack("4H", rows + 1, columns + 1, 0, 0)
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
+
+
+def test_a_resize_does_not_end_it(pause: Path) -> None:
+    with needed(), on_a_terminal([pause]) as (process, terminal):
+        before = status(process.pid)["voluntary_ctxt_switches"]
+        resize(terminal)
+        wait_until(lambda: status(process.pid)["voluntary_ctxt_switches"] != before, "it got it")
+        # As from a wrapper that has the terminal and passes on what it gets.
+        process.send_signal(signal.SIGWINCH)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_resize_does_not_end_it_without_a_device(pause: Path, tmp_path: Path) -> None:
+    shutil.copy(pause, tmp_path / "pause")
+    with needed(), on_a_terminal(["/pause"], root=tmp_path) as (process, terminal):
+        resize(terminal)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.send_signal(signal.SIGWINCH)
+        assert process.wait(PATIENCE) == 0
+
+
+# Standard streams that are in the way
+
+
+@pytest.fixture
+def full_pipe() -> Iterator[int]:
+    """Give the writing end of a pipe that is full, and blocks whoever writes."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(4096))
+    os.set_blocking(writing, True)
+    yield writing
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_ends_though_nobody_reads(pause: Path, full_pipe: int, number: int) -> None:
+    with needed(), first_process([pause], stdout=full_pipe, stderr=full_pipe) as process:
+        ready(process)
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize(("argument", "code"), [("--wrong", 2), ("--version", 1), ("--help", 1)])
+def test_does_not_wait_for_a_reader(pause: Path, full_pipe: int, argument: str, code: int) -> None:
+    with needed(), first_process([pause, argument], stdout=full_pipe, stderr=full_pipe) as process:
+        assert process.wait(PATIENCE) == code
+
+
+def test_needs_no_streams(pause: Path) -> None:
+    close = partial(os.closerange, 0, 3)
+    with needed(), first_process([pause], preexec_fn=close) as process:
+        ready(process)
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    with needed(), first_process([pause, "--wrong"], preexec_fn=close) as process:
+        assert process.wait(PATIENCE) == 2
+
+
+def test_writes_nothing(pause: Path) -> None:
+    pipe = subprocess.PIPE
+    with needed(), first_process([pause], stdout=pipe, stderr=pipe) as process:
+        ready(process)
+        process.send_signal(signal.SIGWINCH)
+        assert process.communicate(timeout=PATIENCE) == (b"", b"")
+        assert process.returncode == 0
