@@ -31,8 +31,8 @@ from pymysql.constants import ER
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
 from agtool.core.output import say
-from agtool.core.process import descendants
 from agtool.core.sockets import local_ports
+from agtool.core.tree import descendants
 from agtool.migrate_once import mysql_session
 from agtool.migrate_once.backend import AlreadyDone, Busy, LockLost, NotYet
 from agtool.migrate_once.model import REPLY, Attempt, Run, Situation, Status, TableName
