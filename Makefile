@@ -10,7 +10,7 @@ PAUSE := agtool/pause/data/syscalls.h
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-# The tests measure time and start servers: one thing at once, also with `make -j`.
+# One kind of test at once, also with `make -j`. Of the slowest kind three run side by side: they mostly wait.
 .NOTPARALLEL:
 .PHONY: help venv demo test system lint types unit integration e2e coverage docs bench format lock clean
 
@@ -55,7 +55,7 @@ integration: venv $(PAUSE) ## tests against real database servers
 	@$(PYTHON) -m pytest tests/integration
 
 e2e: venv $(PAUSE) ## tests of the installed agtool as its users run it
-	@$(PYTHON) -m pytest tests/e2e
+	@$(PYTHON) -m pytest --numprocesses 3 --dist loadgroup tests/e2e
 
 coverage: venv system $(PAUSE) ## run all tests and show what of agtool they leave out
 	@$(BIN)/coverage erase
