@@ -166,7 +166,8 @@ def _waiting(pid: int, name: str) -> bool:
     for one in [pid, *_below(pid)]:
         with suppress(OSError):
             comm, _, rest = Path(f"/proc/{one}/stat").read_text().rpartition(")")
-            if comm.partition("(")[2].startswith(name):
+            # The kernel keeps 15 characters of a name.
+            if comm.partition("(")[2].startswith(name[:15]):
                 return rest.split()[0] == "S"
     return False
 

@@ -11,7 +11,7 @@ packages=("$@")
 if [ ${#packages[@]} -eq 0 ]; then
     packages=(postgresql pgbouncer mariadb-server iproute2 procps python3-venv)
     # For pause: other architectures, tools for images and containers, a C compiler, prlimit.
-    packages+=(qemu-user-static skopeo umoci runc gcc util-linux)
+    packages+=(qemu-user-static skopeo umoci runc buildah gcc util-linux)
 fi
 
 say() { printf '%s\n' "$*" >&2; }
