@@ -182,13 +182,16 @@ class Machine:
 
 
 def hierarchies() -> Iterator[Path]:
-    """The roots of the cgroup hierarchies: those of version 1, or the one of version 2."""
-    if (CGROUPS / "cgroup.controllers").exists():
+    """The roots of the cgroup hierarchies: the one of version 2, or those of version 1.
+
+    Beside these stands `unified`, a version 2 without controllers, where runc makes groups too.
+    """
+    if (CGROUPS / "cgroup.procs").exists():
         yield CGROUPS
         return
     for folder in sorted(CGROUPS.iterdir()):
-        # /sys/fs/cgroup/unified is version 2 with no controllers; links are second names.
-        if (folder / "tasks").exists() and not folder.is_symlink():
+        # Links are second names.
+        if (folder / "cgroup.procs").exists() and not folder.is_symlink():
             yield folder
 
 
