@@ -157,7 +157,9 @@ class Machine:
         network, link = f"10.214.{number}", f"agtool{number}"
         _run("ip", "address", "add", f"{network}.254/24", "dev", link)
         _run("ip", "link", "set", link, "up")
-        self.run("ip", "link", "add", BRIDGE, "type", "bridge")
+        # With an address of its own. Else it takes one of those that are joined to it, and another
+        # when that leaves: what knew it before then talks to nobody for up to a minute.
+        self.run("ip", "link", "add", BRIDGE, "address", "02:00:00:0a:d6:01", "type", "bridge")
         for address in (f"{network}.1/24", *addresses):
             self.run("ip", "address", "add", address, "dev", BRIDGE)
         self.run("ip", "link", "set", "uplink", "up", "master", BRIDGE)
