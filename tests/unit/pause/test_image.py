@@ -75,6 +75,24 @@ def test_one_architecture(tmp_path: Path) -> None:
     assert [files[name] for name in docker["Layers"]] == [content]
 
 
+def test_links(tmp_path: Path) -> None:
+    path = tmp_path / "links.tar"
+    write_archive(path, NAME, [made("amd64", links={"/usr/bin/also": "../../bin/it", "/sh": "it"})])
+    files = read(path.read_bytes())
+    (layer,) = json.loads(files["manifest.json"])[0]["Layers"]
+    with tarfile.open(fileobj=io.BytesIO(files[layer])) as tar:
+        assert [entry.name for entry in tar] == [
+            "bin",
+            "usr",
+            "usr/bin",
+            "bin/it",
+            "sh",
+            "usr/bin/also",
+        ]
+        also = tar.getmember("usr/bin/also")
+        assert (also.issym(), also.linkname, also.mtime, also.uid) == (True, "../../bin/it", 0, 0)
+
+
 def test_several_architectures(tmp_path: Path) -> None:
     path = tmp_path / "several.tar"
     digest = write_archive(path, NAME, [made("amd64"), made("arm"), made("s390x")])
