@@ -1,0 +1,19 @@
+"""`agtool le-staging`: Let's Encrypt's staging environment, verified and browsable, safely.
+
+No client trusts the roots of the staging environment. So one either checks nothing (`curl -k`)
+or trusts a fake root in the daily browser. What must hold instead, and where it is seen to:
+
+* A root is known by its fingerprint and by nothing else: `roots` has the pinned facts, `store`
+  checks them whenever it reads, `fetch` before it writes. A retired root is refused, however
+  long its certificate is still valid.
+* A verdict is curl's verdict: the same library (OpenSSL), the same flags, only these roots:
+  `handshake`. It names the anchor that was really used, so that a production certificate never
+  passes as staging: `judge`.
+* One handshake tells everything, so that a report never mixes two replicas that stand behind
+  one name and have different certificates: `handshake`.
+* The browser that a person uses every day stays as it was: the files of the browser.
+
+Read in this order: roots (facts), store (where they lie), fetch; then target (what to check),
+starttls, handshake (the effect), names, judge (the decision), verify (many at once), report.
+cli, browser_cli and status are the edges.
+"""
