@@ -75,6 +75,15 @@ def bundle() -> Path:
     return folder() / "roots.pem"
 
 
+def no_certificates() -> Path:
+    """An empty folder for curl's --capath, made with the bundle.
+
+    Without it curl also trusts the folder of roots that it was built with: Debian's curl accepts
+    a production certificate with --cacert alone.
+    """
+    return folder() / "no-certificates"
+
+
 def roots() -> list[Root]:
     """The fetched roots, Let's Encrypt's first, each checked against its fingerprint.
 
@@ -125,6 +134,7 @@ def write(wanted: Iterable[Root]) -> Path:
     )
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        no_certificates().mkdir(mode=0o755, exist_ok=True)
         write_atomically(path, text.encode(), mode=0o644)
     except OSError as error:
         raise ConfigurationError(
@@ -154,13 +164,15 @@ def write_atomically(path: Path, content: bytes, *, mode: int) -> None:
 def remove() -> list[Path]:
     """Delete the fetched roots; return what was deleted. Raises ConfigurationError."""
     path = bundle()
+    with suppress(OSError):  # it is not there, or somebody put something into it
+        no_certificates().rmdir()
     try:
         path.unlink()
     except FileNotFoundError:
         return []
     except OSError as error:
         raise ConfigurationError(f"cannot remove {path}: {error.strerror}") from error
-    with suppress(OSError):  # not empty
+    with suppress(OSError):  # something else is in there
         path.parent.rmdir()
     return [path]
 
