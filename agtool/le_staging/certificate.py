@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from OpenSSL.crypto import X509
 
 
+_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+"""As NIST calls them, and everybody else."""
+
+
 class Certificate(NamedTuple):
     """What a certificate says.
 
@@ -118,7 +122,7 @@ def _key(certificate: x509.Certificate) -> str:
     if isinstance(key, rsa.RSAPublicKey):
         return f"RSA {key.key_size}"
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return f"ECDSA {key.curve.name}"
+        return f"ECDSA {_CURVES.get(key.curve.name, key.curve.name)}"
     return type(key).__name__.removesuffix("PublicKey").lstrip("_")
 
 

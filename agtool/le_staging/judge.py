@@ -96,20 +96,21 @@ _EXPIRED = 10
 _SELF_SIGNED_LEAF = 18
 _UNTRUSTED = {2, 18, 19, 20, 21, 27}
 _DATES = {_NOT_YET_VALID, _EXPIRED}
+_NOT_A_CA = "{subject} may not issue certificates: basic constraints or key usage do not allow it"
 _OTHERS = {
     22: ("chain", "the chain is too long"),
-    24: ("not-a-ca", "{subject} may not issue certificates"),
+    24: ("not-a-ca", _NOT_A_CA),
     25: ("not-a-ca", "the path below {subject} is longer than it allows"),
-    26: ("purpose", "{subject} is not meant for that: its extended key usage forbids it"),
+    26: ("purpose", "{subject} is not for servers: its extended key usage does not allow it"),
     28: ("purpose", "{subject} is rejected for that purpose"),
-    32: ("not-a-ca", "{subject} may not sign certificates: its key usage forbids it"),
+    32: ("not-a-ca", _NOT_A_CA),
     34: ("extension", "{subject} has a critical extension that OpenSSL does not know"),
     47: ("name-constraint", "a CA above {subject} may not issue for its names"),
     48: ("name-constraint", "a CA above {subject} may not issue for its names"),
     66: ("weak", "the key of {subject} is too weak: {key}"),
     67: ("weak", "the key of {subject} is too weak: {key}"),
     68: ("weak", "the signature of {subject} is too weak: {signature}"),
-    79: ("not-a-ca", "{subject} may not issue certificates: it is no CA"),
+    79: ("not-a-ca", _NOT_A_CA),
 }
 
 DEFAULT_CERTIFICATES = {
@@ -152,21 +153,27 @@ def _of_trust(evidence: Evidence, *, trusted: bool) -> Iterator[Problem]:
     codes = {flaw.code for flaw in evidence.flaws}
     if codes & _UNTRUSTED and not trusted:
         yield _untrusted(evidence)
+    found: dict[tuple[int, str], Problem] = {}
     for code, depth in evidence.flaws:
-        if code in _UNTRUSTED | _DATES:
-            continue
-        certificate = evidence.chain[min(depth, len(evidence.chain) - 1)]
-        if code == _BAD_SIGNATURE:
-            yield Problem(
-                "bad-signature",
-                f"{certificate.subject} was not signed by {certificate.issuer}, as it claims",
-                "The chain was put together wrongly: serve what the ACME client wrote.",
-            )
-        else:
-            kind, text = _OTHERS.get(
-                code, ("refused-by-openssl", f"OpenSSL refuses {{subject}} (verify error {code})")
-            )
-            yield Problem(kind, text.format(**certificate._asdict()))
+        if code not in _UNTRUSTED | _DATES:
+            problem = _of_flaw(code, evidence.chain[min(depth, len(evidence.chain) - 1)])
+            found.setdefault((depth, problem.kind), problem)
+    for (depth, kind), problem in found.items():
+        # What is no CA at all is no CA for servers either.
+        if kind != "purpose" or (depth, "not-a-ca") not in found:
+            yield problem
+
+
+def _of_flaw(code: int, certificate: Certificate) -> Problem:
+    if code == _BAD_SIGNATURE:
+        return Problem(
+            "bad-signature",
+            f"{certificate.subject} was not signed by {certificate.issuer}, as it claims",
+            "The chain was put together wrongly: serve what the ACME client wrote.",
+        )
+    unknown = ("refused-by-openssl", f"OpenSSL refuses {{subject}} (verify error {code})")
+    kind, text = _OTHERS.get(code, unknown)
+    return Problem(kind, text.format(**certificate._asdict()))
 
 
 def _untrusted(evidence: Evidence) -> Problem:
@@ -195,8 +202,7 @@ def _untrusted(evidence: Evidence) -> Problem:
     if top.self_issued:
         return Problem(
             "unknown-root",
-            f"the chain ends in {top.subject}, which is neither a staging root nor a public one "
-            f"(SHA-256 {top.sha256})",
+            f"the chain ends in {top.subject}, which is neither a staging root nor a public one",
             _private_hint(top.subject),
         )
     by_aia = next(iter(top.issuer_urls), "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from agtool.le_staging.judge import Problem, Verdict
@@ -38,7 +39,7 @@ def as_data(report: Report) -> dict[str, Any]:
         "warnings": [problem._asdict() for problem in report.warnings],
         "anchor": {"name": anchor.subject, "sha256": anchor.sha256} if anchor else None,
         "matched_name": judgement.matched if judgement else None,
-        "days_left": (leaf.not_after - report.now).days if leaf else None,
+        "days_left": _days_left(report, leaf) if leaf else None,
         "chain": [_certificate(certificate) for certificate in judgement.path] if judgement else [],
         "presented": [c.sha256 for c in seen.presented] if seen else [],
         "address": seen.address if seen else None,
@@ -72,16 +73,16 @@ def for_people(reports: Sequence[Report]) -> Iterator[RenderableType]:
         line.append(f"{report.verdict.value:<10}", style=_COLOURS[report.verdict])
         if report.seen and report.judgement:
             leaf = report.seen.presented[0]
-            days = (leaf.not_after - report.now).days
+            days = _days_left(report, leaf)
             anchor = report.judgement.anchor
             line.append(f"  {days:>4} days left")
             line.append_text(_cell(f"  {anchor.subject}" if anchor else ""))
+        line.rstrip()
         yield line
         yield from _problems(report)
 
 
 def _full(report: Report) -> Iterator[RenderableType]:
-    from rich.table import Table
     from rich.tree import Tree
 
     head = _cell(f"{report.target}  ")
@@ -99,20 +100,29 @@ def _full(report: Report) -> Iterator[RenderableType]:
         branch = branch.add(_cell(certificate.subject))
     yield tree
     leaf = seen.presented[0]
-    facts = Table.grid(padding=(0, 2))
-    facts.add_row("anchor", f"SHA-256 {judgement.anchor.sha256}" if judgement.anchor else "none")
+    yield _fact(
+        "anchor" if judgement.anchor else "no anchor", f"{top.subject}, SHA-256 {top.sha256}"
+    )
     names = [*leaf.dns_names, *leaf.addresses] or [f"{n} (common name)" for n in leaf.common_names]
-    facts.add_row("names", _cell(", ".join(names) or "none"))
-    facts.add_row("matches", _cell(judgement.matched or "none of them"))
-    days = (leaf.not_after - report.now).days
-    facts.add_row(
+    yield _fact("names", ", ".join(names) or "none")
+    yield _fact("matches", judgement.matched or "none of them")
+    days = _days_left(report, leaf)
+    yield _fact(
         "valid",
         f"{leaf.not_before:%Y-%m-%d %H:%M} to {leaf.not_after:%Y-%m-%d %H:%M} UTC, "
-        + (f"{days} days left" if days >= 0 else f"expired {-days} days ago"),
+        + (f"{days} days left" if leaf.not_after >= report.now else "which is over"),
     )
-    facts.add_row("key", f"{leaf.key}, signed with {leaf.signature}")
-    facts.add_row("TLS", f"{seen.tls}, {seen.cipher}, {seen.address}")
-    yield facts
+    yield _fact("key", f"{leaf.key}, signed with {leaf.signature}")
+    yield _fact("TLS", f"{seen.tls}, {seen.cipher}, {seen.address}")
+
+
+def _days_left(report: Report, leaf: Certificate) -> int:
+    """Whole days; 0 on the last and on the first one after it."""
+    return int((leaf.not_after - report.now) / timedelta(days=1))
+
+
+def _fact(what: str, value: str) -> Text:
+    return _cell(f"{what:<11}{value}")
 
 
 def _problems(report: Report) -> Iterator[Text]:
