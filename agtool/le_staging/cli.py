@@ -90,6 +90,8 @@ def fetch(
         if url is not None and fingerprint is not None:
             wanted = (fetch.Wanted(url, fetch.parse_fingerprint(fingerprint)),)
         done = fetch.fetch(wanted, force=force)
+        if done.lost:
+            say(f"warning: {done.lost.message}; what a private CA had there must be fetched again")
         for failure in done.failures:
             say(f"warning: {failure.message}")
         if done.failures:

@@ -35,6 +35,10 @@ class Wanted(NamedTuple):
     sha256: str
 
 
+class _Refused(UnreachableError):
+    """The server was reached, and does not have the file."""
+
+
 class Fetched(NamedTuple):
     """What `fetch` did.
 
@@ -42,11 +46,13 @@ class Fetched(NamedTuple):
         roots: what lies there now.
         new: which of them came over the network now.
         failures: why others did not; a copy from before stands in for them.
+        lost: the file from before could not be used, so that private roots in it are lost.
     """
 
     roots: tuple[Root, ...]
     new: tuple[Root, ...]
     failures: tuple[AgtoolError, ...]
+    lost: AgtoolError | None
 
 
 LETS_ENCRYPT = tuple(Wanted(pin.url, pin.sha256) for pin in CURRENT)
@@ -87,7 +93,7 @@ def fetch(wanted: Sequence[Wanted], *, force: bool, now: datetime | None = None)
     ConfigurationError.
     """
     now = now or datetime.now(timezone.utc)
-    present = _present()
+    present, lost = _present()
     missing = [want for want in wanted if force or want.sha256 not in present]
     new: dict[str, Root] = {}
     failures: list[AgtoolError] = []
@@ -97,21 +103,25 @@ def fetch(wanted: Sequence[Wanted], *, force: bool, now: datetime | None = None)
                 try:
                     new[want.sha256] = _get(client, want, now)
                 except UnreachableError as error:
-                    if want.sha256 not in present:
+                    if not all(want.sha256 in present for want in missing):
                         raise
                     failures.append(error)
+                    if not isinstance(error, _Refused):
+                        break  # no network: the others would only take as long to say so
     roots = {**present, **new}
     if new:
         store.write(roots.values())
-    return Fetched(tuple(roots.values()), tuple(new.values()), tuple(failures))
+    return Fetched(tuple(roots.values()), tuple(new.values()), tuple(failures), lost)
 
 
-def _present() -> Mapping[str, Root]:
-    """What lies there; a file that was damaged counts as none, since it will be replaced."""
+def _present() -> tuple[Mapping[str, Root], AgtoolError | None]:
+    """What lies there, and why it cannot be used if it cannot; then it will be replaced."""
     try:
-        return {root.sha256: root for root in store.roots()}
-    except ConfigurationError:
-        return {}
+        return {root.sha256: root for root in store.roots()}, None
+    except store.NotFetched:
+        return {}, None
+    except ConfigurationError as error:
+        return {}, error
 
 
 def _client() -> httpx.Client:
@@ -121,7 +131,8 @@ def _client() -> httpx.Client:
         return httpx.Client(
             timeout=_TIMEOUT, follow_redirects=True, max_redirects=5, verify=_normal_tls()
         )
-    except (ValueError, OSError, httpx.InvalidURL) as error:
+    # ImportError: a SOCKS proxy, for which httpx wants another package.
+    except (ValueError, OSError, ImportError, httpx.InvalidURL) as error:
         raise ConfigurationError(
             f"cannot use the proxy or certificate settings of the environment: {error}",
             hint="Look at HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR.",
@@ -145,7 +156,7 @@ def _get(client: httpx.Client, want: Wanted, now: datetime) -> Root:
     try:
         with client.stream("GET", want.url) as response:
             if response.status_code != httpx.codes.OK:
-                raise UnreachableError(
+                raise _Refused(
                     f"cannot fetch {want.url}: HTTP {response.status_code} "
                     f"{response.reason_phrase}".rstrip(),
                     hint="Is the URL right? Does a proxy stand between?",
@@ -158,9 +169,13 @@ def _get(client: httpx.Client, want: Wanted, now: datetime) -> Root:
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
         raise ConfigurationError(f"{want.url!r} is no URL: {error}") from error
     except httpx.HTTPError as error:
+        # Without the number of an error before it and the place in Python's source after it.
+        reason = re.sub(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$", "", str(error))
         raise UnreachableError(
-            f"cannot fetch {want.url}: {str(error) or type(error).__name__}",
-            hint="Is there a network, or a proxy (HTTPS_PROXY)? What was fetched before stays.",
+            f"cannot fetch {want.url}: {reason or 'no answer in time'}",
+            hint="If a proxy answers in its place, SSL_CERT_FILE names the roots to trust."
+            if "certificate verify failed" in reason
+            else "Is there a network, or a proxy (HTTPS_PROXY)? Nothing was changed.",
         ) from error
     return _checked(want, content, now)
 

@@ -3,7 +3,7 @@
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -108,3 +108,48 @@ def silent(connection: socket.socket) -> None:
     """Say nothing until the other side gives up."""
     while connection.recv(65536):
         pass
+
+
+def files(context: ssl.SSLContext, served: Mapping[str, bytes]) -> Handler:
+    """Serve files over TLS by their path; 404 for others."""
+
+    def handle(connection: socket.socket) -> None:
+        with (
+            context.wrap_socket(connection, server_side=True) as tls,
+            tls.makefile("rwb") as stream,
+        ):
+            path = stream.readline().split()[1].decode()
+            while stream.readline().strip():
+                pass
+            body = served.get(path)
+            status = b"404 Not Found" if body is None else b"200 OK"
+            stream.write(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n")
+            stream.write(b"Content-Length: %d\r\n\r\n" % len(body or b"") + (body or b""))
+            stream.flush()
+
+    return handle
+
+
+def connect_proxy(port: int) -> Handler:
+    """Be an HTTP proxy that takes every CONNECT to `port` on loopback, whatever host it names."""
+
+    def handle(connection: socket.socket) -> None:
+        request = b""
+        while not request.endswith(b"\r\n\r\n"):
+            request += connection.recv(1)
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", port)) as server:
+            back = threading.Thread(target=_pump, args=(server, connection), daemon=True)
+            back.start()
+            _pump(connection, server)
+            back.join(60)
+
+    return handle
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
