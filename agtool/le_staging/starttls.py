@@ -151,7 +151,7 @@ def _postgres(server: _Conversation) -> None:
         raise server.refusal(says.get(answer, "its answer is not PostgreSQL's"))
 
 
-_PROTOCOLS: dict[str, Callable[[_Conversation], None]] = {
+PROTOCOLS: dict[str, Callable[[_Conversation], None]] = {
     "smtp": _smtp,
     "imap": _imap,
     "pop3": _pop3,
@@ -167,4 +167,4 @@ def start(protocol: str, connection: socket.socket, deadline: float) -> None:
     Raises NoTls when the server does not want that, or not before the deadline
     (time.monotonic()), and OSError when the connection breaks.
     """
-    _PROTOCOLS[protocol](_Conversation(connection, deadline, protocol))
+    PROTOCOLS[protocol](_Conversation(connection, deadline, protocol))

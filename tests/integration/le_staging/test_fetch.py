@@ -1,6 +1,7 @@
 """`fetch` against real HTTPS servers; Let's Encrypt's own cannot be reached by a test."""
 
 import resource
+import socket
 import ssl
 import stat
 from collections.abc import Iterator
@@ -166,10 +167,10 @@ def test_a_server_that_this_machine_does_not_trust(tmp_path: Path, staging: Auth
 def test_a_redirect_is_followed_and_a_loop_is_not(site: Site) -> None:
     one = site.has("/1", root("One"))
 
-    def redirect(connection: object) -> None:
-        connection.recv(65536)  # type: ignore[attr-defined]
-        answer = f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n"
-        connection.sendall(answer.encode())  # type: ignore[attr-defined]
+    def redirect(connection: socket.socket) -> None:
+        connection.recv(65536)
+        answer = f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n"
+        connection.sendall(f"{answer}Connection: close\r\n\r\n".encode())
 
     with tls.Listener(redirect) as elsewhere:
         here = f"http://127.0.0.1:{elsewhere.port}/"
