@@ -61,10 +61,10 @@ def addresses(destination: Destination, family: socket.AddressFamily) -> list[Ad
                 "Is the name right, and is it in DNS? --resolve HOST:PORT:ADDRESS goes round DNS.",
             ) from error
         found += [(kind, where) for kind, _, _, _, where in listed]
-    return _alternating(found)
+    return alternating(found)
 
 
-def _alternating(found: Sequence[Address]) -> list[Address]:
+def alternating(found: Sequence[Address]) -> list[Address]:
     """The families in turn, so that one of them that leads nowhere does not hold up (RFC 8305)."""
     first = [address for address in found if address[0] == found[0][0]]
     second = [address for address in found if address[0] != found[0][0]]

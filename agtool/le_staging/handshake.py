@@ -31,8 +31,7 @@ class Seen(NamedTuple):
         address: the IP address that answered.
         tls, cipher: what was agreed on.
         presented: the certificates that the server sent, in its order.
-        chain: the path that OpenSSL built from them; its last one is the anchor if there are
-            no flaws.
+        chain: the path that OpenSSL built from them; an anchor may be any of it.
         flaws: what OpenSSL objected to, in its order.
     """
 
@@ -95,6 +94,7 @@ def _over(
             flaws[Flaw(code, depth)] = None
         return True
 
+    address = str(connection.getpeername()[0])  # while nobody has hung up yet
     tls = SSL.Connection(context, connection)
     tls.set_verify(SSL.VERIFY_PEER, note)
     tls.set_connect_state()
@@ -111,7 +111,7 @@ def _over(
     if not presented:
         raise NoTls("tls", "the server sent no certificate")
     seen = Seen(
-        address=str(connection.getpeername()[0]),
+        address=address,
         tls=tls.get_protocol_version_name(),
         cipher=tls.get_cipher_name() or "",
         presented=presented,

@@ -57,7 +57,8 @@ class Evidence(NamedTuple):
 
     Attributes:
         presented: the certificates that the server sent, leaf first.
-        chain: the path that OpenSSL built, leaf first; an anchor is its last one.
+        chain: the path that OpenSSL built, leaf first. Its anchor is the last one, except when
+            the bundle has the server's own certificate: then OpenSSL goes on, and stops there.
         flaws: what OpenSSL objected to with the staging roots as the only anchors.
         voucher: which other root vouches for the chain, dates apart.
     """
@@ -125,11 +126,16 @@ def judge(target: Target, evidence: Evidence, anchors: Collection[str], now: dat
     codes = {flaw.code for flaw in evidence.flaws} - _DATES
     path, voucher = evidence.chain, evidence.voucher
     issued_by = Verdict.failed
-    if path[-1].sha256 in anchors:
-        if not codes:
-            issued_by = Verdict.staging
+    if (length := _length(path, anchors)) and not codes:
+        path = path[:length]
+        issued_by = Verdict.staging
     # Let's Encrypt's roots for staging stay what they are, even if this machine trusts them.
-    elif voucher and not codes - _UNTRUSTED and voucher.path[-1].sha256 not in BY_SHA256:
+    elif (
+        not length
+        and voucher
+        and not codes - _UNTRUSTED
+        and voucher.path[-1].sha256 not in BY_SHA256
+    ):
         path = voucher.path
         issued_by = Verdict.production if voucher.public else Verdict.other
     anchor = None if issued_by is Verdict.failed else path[-1]
@@ -147,6 +153,12 @@ def judge(target: Target, evidence: Evidence, anchors: Collection[str], now: dat
         matched,
         tuple(dict.fromkeys(problems)),
     )
+
+
+def _length(chain: tuple[Certificate, ...], anchors: Collection[str]) -> int:
+    """How many certificates there are up to the first anchor; 0: none of them is one."""
+    places = (at + 1 for at, certificate in enumerate(chain) if certificate.sha256 in anchors)
+    return next(places, 0)
 
 
 def _of_trust(evidence: Evidence, *, trusted: bool) -> Iterator[Problem]:

@@ -93,7 +93,7 @@ class Checker:
             return failure(target, error, time.monotonic() - began)
         now = datetime.now(timezone.utc)
         voucher = None
-        if seen.chain[-1].sha256 not in self._anchors:
+        if self._anchors.isdisjoint(certificate.sha256 for certificate in seen.chain):
             with self._lock:
                 voucher = self._public.voucher(seen.presented)
         evidence = Evidence(seen.presented, seen.chain, seen.flaws, voucher)
