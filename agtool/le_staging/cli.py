@@ -340,10 +340,9 @@ def curl(
         from agtool.le_staging.target import parse
 
         _overrides(resolve or [], connect_to or [])  # wrong ones are refused here
+        target = parse(host, 443)
         store.roots()
-        argv = command(
-            parse(host, 443), resolve=resolve or [], connect_to=connect_to or [], env=os.environ
-        )
+        argv = command(target, resolve=resolve or [], connect_to=connect_to or [], env=os.environ)
         if output is Format.json:
             print_json(document("le-staging curl", data={"argv": argv}))
         else:

@@ -9,7 +9,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError, UnreachableError
+from agtool.core.errors import (
+    AgtoolError,
+    ConfigurationError,
+    DeniedError,
+    UnreachableError,
+    UsageError,
+)
 from agtool.le_staging import store
 from agtool.le_staging.roots import BY_SHA256, CURRENT
 from agtool.le_staging.store import Root
@@ -61,12 +67,12 @@ LETS_ENCRYPT = tuple(Wanted(pin.url, pin.sha256) for pin in CURRENT)
 def parse_fingerprint(text: str) -> str:
     """A SHA-256 as openssl, browsers or sha256sum write it, in lower-case hexadecimal.
 
-    Raises ConfigurationError for anything else and, by name, for a retired root.
+    Raises UsageError for anything else and, by name, DeniedError for a retired root.
     """
-    digits = re.sub(r"^sha-?256(\s+fingerprint)?\s*[=:]", "", text.strip().lower())
+    digits = re.sub(r"^sha-?256(\s+fingerprint)?[\s=:]", "", text.strip().lower())
     digits = re.sub(r"[\s:]", "", digits)
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
-        raise ConfigurationError(
+        raise UsageError(
             f"{text!r} is no SHA-256 fingerprint",
             hint="It has 64 hexadecimal digits: openssl x509 -in root.pem -noout -fingerprint "
             "-sha256",

@@ -153,3 +153,14 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
             target.sendall(data)
     with suppress(OSError):
         target.shutdown(socket.SHUT_WR)
+
+
+def plain_file(content: bytes) -> Handler:
+    """Serve one file over HTTP without TLS, whatever the path is."""
+
+    def handle(connection: socket.socket) -> None:
+        connection.recv(65536)
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode() + content)
+
+    return handle
