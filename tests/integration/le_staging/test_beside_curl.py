@@ -12,6 +12,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
 
 from agtool.le_staging import store, target
 from agtool.le_staging.judge import Verdict
@@ -265,3 +267,61 @@ def test_same_verdict_as_curl(
     assert (report.verdict is Verdict.staging) == (done.returncode == 0), done.stderr
     assert tuple(problem.kind for problem in report.problems) == row.problems, report.problems
     assert report.fine == (not row.problems)
+
+
+labels = st.sampled_from(["a", "b", "shop", "xn--bcher-kva", "*", "a*", "1"])
+names = st.lists(labels, min_size=1, max_size=4).map(".".join)
+addresses = st.sampled_from(["127.0.0.1", "127.0.0.2", "::1"])
+asked = st.one_of(names.filter(lambda name: "*" not in name), addresses)
+# Most examples shall come as far as the names.
+days = st.sampled_from([(-90, 60)] * 3 + [(-90, -1), (1, 90)])
+mostly = st.sampled_from([True] * 4 + [False])
+
+
+class Case(NamedTuple):
+    """A certificate, the chain above it, and the host for which it is asked."""
+
+    alternative: list[str]
+    common: str | None
+    host: str
+    leaf_days: tuple[float, float]
+    ca_days: tuple[float, float]
+    whole: bool
+    known: bool
+
+
+cases = st.builds(
+    Case,
+    st.lists(st.one_of(names, addresses), max_size=3),
+    st.one_of(st.none(), names, addresses),
+    asked,
+    days,
+    days,
+    mostly,
+    mostly,
+)
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(case=cases)
+@pytest.mark.usefixtures("data_home", "public_roots")
+def test_same_verdict_as_curl_for_any_certificate(
+    case: Case, staging: Authority, tmp_path: Path
+) -> None:
+    top = staging.root if case.known else root("Elsewhere Root")
+    ca = top.intermediate("CA", days=case.ca_days)
+    leaf = issue(ca, case.common, names=case.alternative, days=case.leaf_days)
+    context = tls.tls_context(tmp_path, leaf, None if case.whole else [leaf.certificate])
+    host = f"[{case.host}]" if ":" in case.host else case.host
+    with tls.Listener(tls.https(context)) as server:
+        report = ours(case.host, server.port)
+        done = curl(host, server.port, server.host)
+    assert (report.verdict is Verdict.staging) == (done.returncode == 0), done.stderr
+    event(f"curl exits with {done.returncode}")
+    kinds = {problem.kind for problem in report.problems}
+    assert ("incomplete-chain" in kinds) == (not case.whole)
+    assert ("unknown-root" in kinds) == (case.whole and not case.known)
