@@ -18,8 +18,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -87,7 +87,7 @@ def observe(make_profile: Callable[[Path], Profile], parent: Path) -> Seen:
         )
     except OSError as error:
         raise ConfigurationError(f"cannot write {parent}: {error.strerror}") from error
-    with temporary as name, ExitStack() as running:
+    with _interruptible(), temporary as name, ExitStack() as running:
         folder = Path(name)
         trusted, limited, leaves = _chains()
         contexts = {name: _context(folder / name, pem) for name, pem in leaves.items()}
@@ -108,6 +108,21 @@ def observe(make_profile: Callable[[Path], Profile], parent: Path) -> Seen:
             if server.refused(_GOOD):
                 break
         return server.seen()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let a closed terminal and a shutdown clean up as Ctrl-C does: the browser must not stay."""
+    previous = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is signal.SIG_DFL
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _end(browser: subprocess.Popen[bytes]) -> None:

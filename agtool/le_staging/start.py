@@ -29,11 +29,15 @@ class Started(NamedTuple):
 
 def last_words(log: Path) -> str:
     """The last lines that a browser wrote, for a hint."""
+    # Chromium complains of a missing D-Bus again and again, and can do without it.
+    return "\n".join([line[:300] for line in _said(log) if ":dbus/" not in line][-3:])
+
+
+def _said(log: Path) -> list[str]:
     try:
-        lines = log.read_text(errors="replace").strip().splitlines()
+        return log.read_text(errors="replace").splitlines()
     except OSError:
-        return ""
-    return "\n".join(line[:300] for line in lines[-3:])
+        return []
 
 
 def launch(command: Command, log: Path) -> subprocess.Popen[bytes]:
@@ -96,7 +100,7 @@ def hand_over(command: Command) -> None:
 
 
 def _advice(log: Path) -> str:
-    said = last_words(log)
-    if "display" in said.lower():
-        return f"There is no graphical session here (DISPLAY, WAYLAND_DISPLAY).\n{said}"
-    return f"{said}\nAll it said: {log}"
+    for line in _said(log):
+        if "display" in line.lower():
+            return f"There is no graphical session here (DISPLAY, WAYLAND_DISPLAY).\n{line[:300]}"
+    return f"{last_words(log)}\nAll it said: {log}"
