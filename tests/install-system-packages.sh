@@ -12,6 +12,9 @@ if [ ${#packages[@]} -eq 0 ]; then
     packages=(postgresql pgbouncer mariadb-server iproute2 procps python3-venv)
     # For pause: other architectures, tools for images and containers, a C compiler, prlimit.
     packages+=(qemu-user-static skopeo umoci runc gcc util-linux)
+    # For le-staging in browsers: a screen, its windows, certificates, and a desktop's tools.
+    packages+=(chromium firefox-esr libnss3-tools xvfb x11-utils)
+    packages+=(desktop-file-utils gtk-update-icon-cache libglib2.0-bin)
 fi
 
 say() { printf '%s\n' "$*" >&2; }

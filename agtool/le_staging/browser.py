@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,27 +73,19 @@ class Version(NamedTuple):
 
 def find(known: Sequence[Known], environment: Mapping[str, str] = os.environ) -> list[Browser]:
     """The browsers of this machine among `known`, the preferred one first."""
-    found: dict[str, Browser] = {}
-    for path in _candidates(known, environment):
-        # /usr/bin/google-chrome-stable and /usr/bin/google-chrome are one browser. A Snap's
-        # program must keep its name: all of them are links to /usr/bin/snap.
-        resolved = path if _is_snap(path) else os.path.realpath(path)
-        found.setdefault(resolved, describe(path))
-    return list(found.values())
+    return [describe(path) for path in _candidates(known, environment)]
 
 
 def _candidates(known: Sequence[Known], environment: Mapping[str, str]) -> Iterator[str]:
-    search = environment.get("PATH", os.defpath) + os.pathsep + os.pathsep.join(_SNAPS)
+    search = os.pathsep.join((environment.get("PATH", os.defpath), *_SNAPS))
     exports = (folder(environment).parents[1] / "flatpak", Path("/var/lib/flatpak"))
     for browser in known:
-        for name in browser.programs:
-            if path := shutil.which(name, path=search):
-                yield path
+        # Several names on PATH are one browser; the first will do.
+        on_path = filter(None, (shutil.which(name, path=search) for name in browser.programs))
+        yield from islice(on_path, 1)
         for application in browser.flatpaks:
-            for export in exports:
-                path = str(export / "exports/bin" / application)
-                if os.access(path, os.X_OK):
-                    yield path
+            installed = (str(export / "exports/bin" / application) for export in exports)
+            yield from islice((path for path in installed if os.access(path, os.X_OK)), 1)
 
 
 def describe(path: str) -> Browser:
@@ -108,16 +101,12 @@ def describe(path: str) -> Browser:
     return Browser(path, folder() / "browsers" / f"{name}-{digest}")
 
 
-def _is_snap(path: str) -> bool:
-    return path.startswith(_SNAPS)
-
-
 def _snap(path: str) -> str:
     """The name of the snap that a program starts, or nothing.
 
     Ubuntu's /usr/bin/chromium-browser and /usr/bin/firefox are scripts that start one.
     """
-    if _is_snap(path):
+    if path.startswith(_SNAPS):
         return Path(path).name.partition(".")[0]
     try:
         with open(path, "rb") as file:  # noqa: PTH123  # it may be any kind of file

@@ -134,7 +134,8 @@ def remove() -> None:
         return
     try:
         for file in made.files:
-            Path(file).unlink(missing_ok=True)
+            with suppress(FileNotFoundError, NotADirectoryError):
+                Path(file).unlink()
         for made_folder in reversed(made.folders):
             with suppress(OSError):  # others have put something there
                 Path(made_folder).rmdir()

@@ -48,7 +48,9 @@ def domains(trust_settings: bytes) -> tuple[str, ...] | None:
         names = _content(constraints)
         while names:
             name = _content(names)
-            found.append(name.decode("ascii", "replace"))
+            if not name.isascii():
+                return None
+            found.append(name.decode("ascii"))
             names = names[len(_field(1, name)) :]
     # Whatever else is in there, it does not come out the same.
     return tuple(found) if trust_settings == settings(found) else None
