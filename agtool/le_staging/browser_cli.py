@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
@@ -59,6 +60,9 @@ def chrome(  # noqa: PLR0917  # Typer's way: a parameter is an option
         bool, typer.Option("--self-test", help="Test the browser again, though it has passed.")
     ] = False,
     no_sandbox: Annotated[bool, _NO_SANDBOX] = False,
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Show an error on the desktop too.")
+    ] = False,
     dry_run: Annotated[bool, _DRY_RUN] = False,
     output: Annotated[Format, _OUTPUT] = Format.table,
 ) -> int:
@@ -76,7 +80,12 @@ def chrome(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool le-staging chrome --only example.dev example.dev
       agtool le-staging chrome --firefox https://example.dev
     """  # noqa: D301  # the backslash keeps the examples' lines apart
-    with errors_as_json("le-staging chrome", output is Format.json):
+    from agtool.le_staging.launcher import notifying
+
+    with (
+        errors_as_json("le-staging chrome", output is Format.json),
+        notifying() if notify else nullcontext(),
+    ):
         addresses = [_address(url) for url in urls or []]
         domains = _domains(only)
         chosen, version = _choose(browser, firefox=firefox, no_sandbox=no_sandbox, domains=domains)
@@ -313,7 +322,7 @@ def desktop(  # noqa: PLR0917
 
         domains = _domains(only)
         chosen, _ = _choose(browser, firefox=firefox, no_sandbox=no_sandbox, domains=domains)
-        command = [_program(), "le-staging", "chrome"]
+        command = [_program(), "le-staging", "chrome", "--notify"]
         command += [f"--only={domain}" for domain in domains]
         command += [f"--browser={chosen.program}"] if browser else []
         command += ["--firefox"] if firefox else []

@@ -11,13 +11,13 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from agtool.core.errors import ConfigurationError
+from agtool.core.errors import AgtoolError, ConfigurationError
 from agtool.le_staging.profile import TITLE, WINDOW_CLASS
 from agtool.le_staging.store import folder, write_atomically
 
@@ -145,23 +145,39 @@ def remove() -> None:
         raise ConfigurationError(f"cannot remove {error.filename}: {error.strerror}") from error
 
 
+@contextmanager
+def notifying() -> Iterator[None]:
+    """Show an error on the desktop too: what a launcher writes goes where nobody looks."""
+    try:
+        yield
+    except AgtoolError as error:
+        if program := shutil.which("notify-send"):
+            text = f"{error.message}\n{error.hint}".strip()
+            _run([program, f"--icon={WINDOW_CLASS}", "--", TITLE, text])
+        raise
+
+
 def _renew_caches() -> None:
     for program, below, cache, options in _CACHES:
         place = data_home() / below
         if place.exists():
             with suppress(OSError):
                 os.utime(place)  # desktops watch it
-        if (place / cache).exists() and shutil.which(program):
-            # A launcher works without it, so its failure is no failure of ours.
-            with suppress(OSError, subprocess.TimeoutExpired):
-                subprocess.run(
-                    [program, "--quiet", *options, str(place)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    timeout=30,
-                    check=False,
-                )
+        if (place / cache).exists() and (found := shutil.which(program)):
+            _run([found, "--quiet", *options, str(place)])
+
+
+def _run(argv: Sequence[str]) -> None:
+    """Run a tool of the desktop. Its failure is no failure of ours."""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=30,
+            check=False,
+        )
 
 
 def _record() -> Path:

@@ -87,3 +87,17 @@ def test_the_package_has_all_icons() -> None:
     assert len(made) == len(launcher.SIZES) + 2
     assert all(made.values())
     assert sum(map(len, made.values())) < 40_000  # a package for servers, too
+
+
+def test_an_error_shows_on_the_desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "notify-send"
+    program.write_text(f'#!/bin/sh\nprintf "%s|" "$@" > {tmp_path}/said\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(ConfigurationError), launcher.notifying():
+        raise ConfigurationError("--what happened", hint="what to do")
+    said = (tmp_path / "said").read_text()
+    assert said == "--icon=chrome-le|--|Let's Encrypt staging|--what happened\nwhat to do|"
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    with pytest.raises(ConfigurationError), launcher.notifying():
+        raise ConfigurationError("again")
