@@ -357,7 +357,7 @@ def _program() -> str:
 
 
 def remove(
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: Annotated[bool, _DRY_RUN] = False,
     output: Annotated[Format, _OUTPUT] = Format.table,
 ) -> int:
