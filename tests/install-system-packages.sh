@@ -10,6 +10,8 @@ set -euo pipefail
 packages=("$@")
 if [ ${#packages[@]} -eq 0 ]; then
     packages=(postgresql pgbouncer mariadb-server iproute2 procps python3-venv)
+    # For le-staging: an ACME server, the clients it is compared with, servers with STARTTLS.
+    packages+=(pebble curl openssl dovecot-imapd dovecot-pop3d slapd)
     # For pause: other architectures, tools for images and containers, a C compiler, prlimit.
     packages+=(qemu-user-static skopeo umoci runc gcc util-linux)
     # For le-staging in browsers: a screen, its windows, certificates, and a desktop's tools.

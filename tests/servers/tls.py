@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -65,13 +66,24 @@ def tls_context(
 
 
 def https(
-    context: ssl.SSLContext, body: bytes = b"hello\n", before: Handler | None = None
+    context: ssl.SSLContext,
+    body: bytes = b"hello\n",
+    *,
+    before: Handler | None = None,
+    round_trip: float = 0,
 ) -> Handler:
-    """Answer every request over TLS with 200 and `body`; before: what to do before TLS."""
+    """Answer every request over TLS with 200 and `body`.
+
+    before: what to do before TLS. round_trip: seconds by which the answers to the first message
+    of TLS and to the request come late, as from a host that is far away.
+    """
 
     def handle(connection: socket.socket) -> None:
         if before:
             before(connection)
+        if round_trip:
+            connection.recv(1, socket.MSG_PEEK)
+            time.sleep(round_trip)
         with context.wrap_socket(connection, server_side=True) as tls:
             request = b""
             while b"\r\n\r\n" not in request:
@@ -79,6 +91,7 @@ def https(
                 if not data:
                     return
                 request += data
+            time.sleep(round_trip)
             head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             tls.sendall(head.encode() + body)
             with suppress(OSError):
