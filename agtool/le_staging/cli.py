@@ -45,7 +45,6 @@ def le_staging() -> None:
 
     \b
     Begin with:
-      agtool le-staging fetch
       agtool le-staging verify example.com
     """  # noqa: D301  # the backslash keeps the examples' lines apart
 
@@ -201,7 +200,7 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
         typer.Option(
             metavar="FOLDER",
             readable=False,
-            help="Save what each host sends, as FOLDER/HOST_PORT.pem.",
+            help="Save what each host sends there, in a file each.",
         ),
     ] = None,
     output: Annotated[Format, _OUTPUT] = Format.table,
@@ -211,7 +210,7 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     As strict as `curl --cacert` with the staging roots and no others. The verdict
     is STAGING, PRODUCTION (a public root), OTHER (only this machine trusts it) or
     FAILED, with every reason. The exit code is 1 when a host's verdict is not the
-    expected one.
+    expected one. The roots are fetched when they are not there yet.
 
     \b
     Examples:
@@ -222,14 +221,14 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool le-staging verify --from-file hosts.txt --warn-days 14 --output json
     """  # noqa: D301
     with errors_as_json("le-staging verify", output is Format.json):
-        from agtool.le_staging import store
+        from agtool.le_staging.fetch import ensure
         from agtool.le_staging.judge import Verdict
         from agtool.le_staging.target import PORTS
 
         protocol = starttls.value if starttls else ""
         targets = _targets(hosts or [], from_file, port or PORTS[protocol])
         overrides = _overrides(resolve or [], connect_to or [])
-        roots = tuple(store.roots())
+        roots = ensure()
         from agtool.le_staging.verify import Checker, How, in_order
 
         families = {"4": socket.AF_INET, "6": socket.AF_INET6}
@@ -335,13 +334,13 @@ def curl(
       agtool le-staging curl example.com
     """  # noqa: D301
     with errors_as_json("le-staging curl", output is Format.json):
-        from agtool.le_staging import store
         from agtool.le_staging.curl import command
+        from agtool.le_staging.fetch import ensure
         from agtool.le_staging.target import parse
 
         _overrides(resolve or [], connect_to or [])  # wrong ones are refused here
         target = parse(host, 443)
-        store.roots()
+        ensure()
         argv = command(target, resolve=resolve or [], connect_to=connect_to or [], env=os.environ)
         if output is Format.json:
             print_json(document("le-staging curl", data={"argv": argv}))

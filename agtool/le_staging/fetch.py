@@ -16,6 +16,7 @@ from agtool.core.errors import (
     UnreachableError,
     UsageError,
 )
+from agtool.core.output import say
 from agtool.le_staging import store
 from agtool.le_staging.roots import BY_SHA256, CURRENT
 from agtool.le_staging.store import Root
@@ -118,6 +119,15 @@ def fetch(wanted: Sequence[Wanted], *, force: bool, now: datetime | None = None)
     if new:
         store.write(roots.values())
     return Fetched(tuple(roots.values()), tuple(new.values()), tuple(failures), lost)
+
+
+def ensure() -> tuple[Root, ...]:
+    """The roots that are there; if none are, Let's Encrypt's are fetched. Raises as `fetch`."""
+    try:
+        return tuple(store.roots())
+    except store.NotFetched:
+        say("fetching the staging roots ...")
+        return fetch(LETS_ENCRYPT, force=False).roots
 
 
 def _present() -> tuple[Mapping[str, Root], AgtoolError | None]:
