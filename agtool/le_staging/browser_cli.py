@@ -19,10 +19,7 @@ from agtool.core.output import Format, document, errors_as_json, print_json, pri
 from agtool.le_staging.status import Section
 
 if TYPE_CHECKING:
-    from agtool.le_staging.browser import Browser, Version
-    from agtool.le_staging.profile import Profile
-    from agtool.le_staging.store import Root
-    from agtool.le_staging.tested import Tested
+    from agtool.le_staging.opening import Opening, Wish
 
 _ONLY = typer.Option(
     metavar="DOMAIN",
@@ -86,148 +83,60 @@ def chrome(  # noqa: PLR0917  # Typer's way: a parameter is an option
         errors_as_json("le-staging chrome", output is Format.json),
         notifying() if notify else nullcontext(),
     ):
-        addresses = [_address(url) for url in urls or []]
-        domains = _domains(only)
-        chosen, version = _choose(browser, firefox=firefox, no_sandbox=no_sandbox, domains=domains)
-        done = _Opening(
-            chosen, version, addresses, domains, sandbox=not no_sandbox, self_test=self_test
+        from agtool.le_staging import opening
+
+        wish = opening.Wish(
+            urls=tuple(_address(url) for url in urls or ()),
+            domains=_domains(only),
+            browser=browser,
+            firefox=firefox,
+            sandbox=not no_sandbox,
+            self_test=self_test,
         )
-        data = done.plan() if dry_run else done.run()
+        done = opening.plan(wish) if dry_run else opening.run(wish)
         if output is Format.json:
-            print_json(document("le-staging chrome", data={"dry_run": dry_run, **data}))
+            data = {"dry_run": dry_run, **_as_data(wish, done)}
+            print_json(document("le-staging chrome", data=data))
         else:
-            _show(done.lines(data, dry_run=dry_run))
+            _show(_for_people(wish, done, dry_run=dry_run))
         return 0
 
 
-class _Opening:
-    """One call of `chrome`."""
+def _as_data(wish: Wish, done: Opening) -> dict[str, Any]:
+    return {
+        "browser": {"name": str(done.version), "program": done.browser.program},
+        "profile": {"kind": done.kind, "folder": str(done.folder)},
+        "roots": done.roots,
+        "only": wish.domains,
+        "urls": wish.urls,
+        "steps": done.steps,
+        "command": done.command.argv,
+        "environment": done.command.environment,
+        "pid": done.pid,
+        "already_running": done.running,
+        "self_test": done.self_test._asdict() if done.self_test else None,
+    }
 
-    def __init__(
-        self,
-        browser: Browser,
-        version: Version,
-        urls: list[str],
-        domains: tuple[str, ...],
-        *,
-        sandbox: bool,
-        self_test: bool,
-    ) -> None:
-        self._browser = browser
-        self._version = version
-        self._urls = urls
-        self._domains = domains
-        self._sandbox = sandbox
-        self._self_test = self_test
 
-    def plan(self) -> dict[str, Any]:
-        """What `run` would do, as far as it can be known without doing it."""
-        from agtool.le_staging import store, tested
-        from agtool.le_staging.fetch import LETS_ENCRYPT
-        from agtool.le_staging.roots import BY_SHA256
-
-        known = tested.remembered(self._browser, self._version)
-        kind = known.kind if known else tested.kinds(self._browser, self._version)[0]
-        profile = self._profile(kind)
-        try:
-            roots = [root.name for root in store.roots()]
-            steps = []
-        except store.NotFetched:
-            roots = [BY_SHA256[wanted.sha256].name for wanted in LETS_ENCRYPT]
-            steps = ["fetch the roots"]
-        if known is None or self._self_test:
-            steps.append("test the browser with a throw-away CA")
-        return self._data(kind, roots, profile, None, steps=steps)
-
-    def run(self) -> dict[str, Any]:
-        """Test the browser, prepare the profile, start it."""
-        from agtool.le_staging import start
-        from agtool.le_staging.profile import digests
-
-        roots = _roots()
-        passed = self._passed()
-        profile = self._profile(passed.kind)
-        anchors = {root.der: self._domains for root in roots}
-        running = profile.running()
-        if not (running and profile.trusted() == digests(anchors)):
-            profile.prepare(anchors)
-        command = profile.command(self._urls)
-        pid = None
-        if running:
-            start.hand_over(command)
-        else:
-            log = self._browser.data / "browser.log"
-            started = start.start(profile, command, log)
-            pid = started.pid
-            if not started.seen:
-                say(f"warning: the browser is slow to start; what it says: {log}")
-        data = self._data(passed.kind, [r.name for r in roots], profile, pid, steps=[])
-        return {**data, "self_test": passed._asdict(), "already_running": running}
-
-    def _profile(self, kind: str) -> Profile:
-        from agtool.le_staging import tested
-
-        return tested.make(kind, self._browser, self._browser.data, sandbox=self._sandbox)
-
-    def _passed(self) -> Tested:
-        from agtool.le_staging import tested
-
-        passed = tested.remembered(self._browser, self._version)
-        if passed is None or self._self_test:
-            say(f"testing {self._version} with a throw-away CA ...")
-            passed = tested.test(self._browser, self._version, sandbox=self._sandbox)
-            say(
-                "it trusts a good chain in the profile, and refuses expired, wrong name, "
-                "self-signed and unknown root"
-            )
-        if self._domains and not passed.limits:
-            raise ConfigurationError(
-                f"{self._version} cannot limit trust to domains",
-                hint="Leave out --only, or use a Chrome or Chromium that can.",
-            )
-        if passed.kind == tested.HOME:
-            say(
-                f"warning: {self._version} has no store of roots in its profile; it gets a home "
-                f"folder of its own: {self._browser.data}/home (downloads go there)"
-            )
-        return passed
-
-    def _data(
-        self, kind: str, roots: list[str], profile: Profile, pid: int | None, *, steps: list[str]
-    ) -> dict[str, Any]:
-        command = profile.command(self._urls)
-        return {
-            "browser": {"name": str(self._version), "program": self._browser.program},
-            "profile": {"kind": kind, "folder": str(self._browser.data)},
-            "roots": roots,
-            "only": list(self._domains),
-            "urls": self._urls,
-            "steps": steps,
-            "command": command.argv,
-            "environment": command.environment,
-            "pid": pid,
-        }
-
-    def lines(self, data: dict[str, Any], *, dry_run: bool) -> list[tuple[str, str]]:
-        """What was done, for people."""
-        domains = ", ".join(self._domains)
-        where = f"for {domains} and what is below" if domains else "for every domain"
-        if dry_run:
-            did = "would start" + "".join(f", after it would {step}" for step in data["steps"])
-        elif data["already_running"]:
-            did = "was running; opened there" if self._urls else "was running"
-        else:
-            did = f"started (process {data['pid']})"
-        lines = [
-            ("browser", f"{self._version}: {did}"),
-            ("profile", str(self._browser.data)),
-            ("trusts", f"{', '.join(data['roots'])}; {where}; only in this profile"),
-        ]
-        if self._urls:
-            lines.append(("opened" if not dry_run else "opens", "\n".join(self._urls)))
-        if dry_run:
-            lines.append(("command", shlex.join(data["command"])))
-        return lines
+def _for_people(wish: Wish, done: Opening, *, dry_run: bool) -> list[tuple[str, str]]:
+    if dry_run:
+        did = "would start" + "".join(f", after it would {step}" for step in done.steps)
+    elif done.running:
+        did = "was running; opened there" if wish.urls else "was running"
+    else:
+        did = f"started (process {done.pid})"
+    domains = ", ".join(wish.domains)
+    where = f"for {domains} and what is below" if domains else "for every domain"
+    lines = [
+        ("browser", f"{done.version}: {did}"),
+        ("profile", str(done.folder)),
+        ("trusts", f"{', '.join(done.roots)}; {where}; only in this profile"),
+    ]
+    if wish.urls:
+        lines.append(("opens" if dry_run else "opened", "\n".join(wish.urls)))
+    if dry_run:
+        lines.append(("command", shlex.join(done.command.argv)))
+    return lines
 
 
 def _address(text: str) -> str:
@@ -260,45 +169,6 @@ def _domains(only: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(domains)
 
 
-def _choose(
-    wanted: str | None, *, firefox: bool, no_sandbox: bool, domains: tuple[str, ...]
-) -> tuple[Browser, Version]:
-    """The browser, if it can do what is asked for."""
-    from agtool.le_staging import browser
-
-    chosen = browser.choose(wanted, firefox=firefox)
-    version = browser.version(chosen)
-    if firefox and not version.is_firefox:
-        raise UsageError(f"{chosen.program} is {version}, not Firefox", hint="Leave out --firefox.")
-    if version.is_firefox and domains:
-        raise UsageError(
-            "Firefox cannot limit trust to domains",
-            hint="Leave out --only, or leave out --firefox.",
-        )
-    if version.is_firefox:
-        return chosen, version
-    if no_sandbox:
-        say("warning: without its sandbox a hostile page can do whatever you can")
-    elif os.geteuid() == 0:
-        raise ConfigurationError(
-            f"{version} does not start as root: its sandbox cannot work",
-            hint="Run agtool as the user who sits at the desktop. In a throw-away container: "
-            "--no-sandbox",
-        )
-    return chosen, version
-
-
-def _roots() -> list[Root]:
-    """The roots to trust, fetched if they are not there yet."""
-    from agtool.le_staging import fetch, store
-
-    try:
-        return store.roots()
-    except store.NotFetched:
-        say("fetching the staging roots ...")
-        return list(fetch.fetch(fetch.LETS_ENCRYPT, force=False).roots)
-
-
 def desktop(  # noqa: PLR0917
     only: Annotated[list[str] | None, _ONLY] = None,
     browser: Annotated[str | None, _BROWSER] = None,
@@ -318,10 +188,12 @@ def desktop(  # noqa: PLR0917
       agtool le-staging desktop --only example.dev
     """  # noqa: D301
     with errors_as_json("le-staging desktop", output is Format.json):
-        from agtool.le_staging import launcher
+        from agtool.le_staging import launcher, opening
 
         domains = _domains(only)
-        chosen, _ = _choose(browser, firefox=firefox, no_sandbox=no_sandbox, domains=domains)
+        chosen, _ = opening.choose(
+            opening.Wish((), domains, browser, firefox, sandbox=not no_sandbox)
+        )
         command = [_program(), "le-staging", "chrome", "--notify"]
         command += [f"--only={domain}" for domain in domains]
         command += [f"--browser={chosen.program}"] if browser else []

@@ -1,5 +1,6 @@
 """`agtool le-staging chrome` with real browsers, headless and on a virtual screen."""
 
+import json
 import os
 import pty
 import signal
@@ -18,6 +19,7 @@ from tests.servers.certificates import Issued
 from tests.servers.chains import Chains
 from tests.servers.screen import Screen
 
+REFERENCE = Path(__file__).parents[3] / "docs/reference/le-staging.md"
 GOOD = f"good.{DOMAIN}"
 OTHER = f"other.{DOMAIN}"
 
@@ -280,6 +282,9 @@ def test_json_has_one_document_also_for_an_error(home: Home) -> None:
     document = home.json("chrome", "--no-sandbox", "--browser", home.chromium(), f"https://{GOOD}")
     assert document["status"] == "ok"
     assert document["data"]["self_test"]["kind"] == "profile"
+    section = REFERENCE.read_text().partition("\n## chrome\n")[2]
+    example = json.loads(section.partition("```json\n")[2].partition("```")[0])
+    assert list(document["data"]) == list(example)
     assert document["data"]["pid"] in home.processes()
     failed = home.json("chrome", "--browser", "/nowhere/chromium")
     assert failed["command"] == "le-staging chrome"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agtool.core.errors import ConfigurationError, DeniedError, UsageError
-from agtool.le_staging import browser, browser_cli, firefox, selftest, tested
+from agtool.le_staging import browser, browser_cli, firefox, opening, selftest, tested
 from agtool.le_staging.browser import CHROMIUMS, FIREFOXES, Browser, Version
 from agtool.le_staging.profile import Profile
 from agtool.le_staging.selftest import BAD, Seen, judge
@@ -143,9 +143,7 @@ def test_root_is_told_to_be_someone_else(home: Path, monkeypatch: pytest.MonkeyP
     path = program(home / "bin/chromium", "#!/bin/sh\necho Chromium 156.0.1\n")
 
     def choose(*, no_sandbox: bool) -> str:
-        _, version = browser_cli._choose(  # noqa: SLF001
-            str(path), firefox=False, no_sandbox=no_sandbox, domains=()
-        )
+        _, version = opening.choose(opening.Wish(browser=str(path), sandbox=not no_sandbox))
         return str(version)
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
