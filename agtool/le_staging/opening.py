@@ -12,7 +12,6 @@ from agtool.le_staging import browser, fetch, start, store, tested
 from agtool.le_staging.browser import Browser, Version
 from agtool.le_staging.profile import Command, Profile, digests
 from agtool.le_staging.roots import CURRENT
-from agtool.le_staging.store import Root
 from agtool.le_staging.tested import Tested
 
 
@@ -106,11 +105,11 @@ def plan(wish: Wish) -> Opening:
 def run(wish: Wish) -> Opening:
     """Do it.
 
-    Raises AgtoolError of every kind: as `choose`, `fetch.fetch`, `tested.test`, and DeniedError
+    Raises AgtoolError of every kind: as `choose`, `fetch.ensure`, `tested.test`, and DeniedError
     when the browser runs and what it trusts would have to change.
     """
     chosen, version = choose(wish)
-    roots = _roots()
+    roots = fetch.ensure()
     passed = _passed(wish, chosen, version)
     profile = _profile(wish, chosen, passed.kind)
     anchors = {root.der: wish.domains for root in roots}
@@ -135,15 +134,6 @@ def run(wish: Wish) -> Opening:
 
 def _profile(wish: Wish, chosen: Browser, kind: str) -> Profile:
     return tested.make(kind, chosen, chosen.data, sandbox=wish.sandbox)
-
-
-def _roots() -> list[Root]:
-    """The roots to trust, fetched if they are not there yet."""
-    try:
-        return store.roots()
-    except store.NotFetched:
-        say("fetching the staging roots ...")
-        return list(fetch.fetch(fetch.LETS_ENCRYPT, force=False).roots)
 
 
 def _passed(wish: Wish, chosen: Browser, version: Version) -> Tested:

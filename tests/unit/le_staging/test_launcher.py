@@ -20,6 +20,7 @@ def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def unquoted(text: str) -> str:
     """The inverse of `quoted`, as the Desktop Entry Specification tells it."""
+    assert "%" not in text.replace("%%", "")  # a field code
     value = text.replace("\\\\", "\0").replace("%%", "%").replace("\0", "\\")
     assert value[0] == value[-1] == '"'
     argument, rest = "", value[1:-1]
