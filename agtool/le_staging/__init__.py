@@ -11,9 +11,12 @@ or trusts a fake root in the daily browser. What must hold instead, and where it
   passes as staging: `judge`.
 * One handshake tells everything, so that a report never mixes two replicas that stand behind
   one name and have different certificates: `handshake`.
-* The browser that a person uses every day stays as it was: the files of the browser.
+* The browser that a person uses every day stays as it was: one profile of agtool's own trusts the
+  roots (`trust_store`, `nss`), and the browser is asked whether it really checks: `selftest`.
 
 Read in this order: roots (facts), store (where they lie), fetch; then target (what to check),
 starttls, handshake (the effect), names, judge (the decision), verify (many at once), report.
-cli, browser_cli and status are the edges.
+For the browser: profile (what a kind of browser must do), browser (which there are), chromium
+with trust_store, firefox with nss, selftest with throwaway_ca, tested, start, opening (one call
+of `chrome`); launcher and removal. cli, browser_cli and the two files of status are the edges.
 """
