@@ -75,8 +75,9 @@ coverage: venv system $(PAUSE) ## run all tests and show what of agtool they lea
 docs: venv ## check that the links in the documentation resolve
 	@$(PYTHON) -m pytest tests/unit/test_documentation.py
 
-bench: venv $(PAUSE) ## measure migrate-once against real servers, and pause beside its like
+bench: venv $(PAUSE) ## measure migrate-once against real servers, le-staging beside curl, pause beside its like
 	@$(PYTHON) bench/migrate_once.py
+	@$(PYTHON) -m bench.le_staging
 	@tests/install-system-packages.sh tini dumb-init catatonit
 	@$(PYTHON) -m bench.pause --write
 

@@ -11,6 +11,7 @@ import typer
 
 from agtool import __version__
 from agtool.core import errors, output
+from agtool.le_staging.cli import app as le_staging
 from agtool.migrate_once.cli import migrate_once
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app.command(
     # What follows COMMAND belongs to COMMAND, with or without `--`.
     context_settings={"allow_interspersed_args": False},
 )(migrate_once)
+app.add_typer(le_staging, name="le-staging")
 
 WRAPPING = {"migrate-once"}
 """Commands whose own usage errors must not be mistaken for an exit code of what they wrap."""

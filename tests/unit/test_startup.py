@@ -7,10 +7,22 @@ from pathlib import Path
 import pytest
 
 SLOW = {"kubernetes", "sqlalchemy", "psycopg2", "pymysql", "httpx", "cryptography", "pydantic"}
+SLOW |= {"OpenSSL", "certifi", "idna"}
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["migrate-once", "--help"], ["migrate-once"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["migrate-once", "--help"],
+        ["migrate-once"],
+        ["le-staging", "--help"],
+        ["le-staging", "fetch", "--help"],
+        ["le-staging", "verify", "--help"],
+        ["le-staging", "curl", "--help"],
+        ["le-staging", "chrome", "--help"],
+    ],
 )
 def test_help_imports_nothing_slow(arguments: list[str]) -> None:
     code = (
