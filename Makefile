@@ -79,6 +79,7 @@ bench: venv $(PAUSE) ## measure migrate-once against real servers, le-staging be
 	@$(PYTHON) bench/migrate_once.py
 	@$(PYTHON) -m bench.le_staging
 	@tests/install-system-packages.sh tini dumb-init catatonit
+	@$(PYTHON) -m tests.cluster build
 	@$(PYTHON) -m bench.pause --write
 
 format: venv ## format the code and mend what ruff can mend

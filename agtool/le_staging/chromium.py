@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agtool.core.errors import ConfigurationError, DeniedError
+from agtool.core.files import write_atomically
 from agtool.le_staging import nss, trust_store
 from agtool.le_staging.browser import Browser
 from agtool.le_staging.profile import COLOUR, NAME, TITLE, WINDOW_CLASS, Anchors, Command, Trusted
-from agtool.le_staging.store import write_atomically
 
 _QUIET = (
     "--no-first-run",

@@ -285,7 +285,8 @@ def _overrides(resolve: Iterable[str], connect_to: Iterable[str]) -> tuple[Overr
 
 
 def _save_chains(folder: Path, reports: Iterable[Report]) -> None:
-    from agtool.le_staging.store import to_pem, write_atomically
+    from agtool.core.files import write_atomically
+    from agtool.le_staging.store import to_pem
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -10,13 +10,13 @@ import binascii
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
+from agtool.core.files import write_atomically
 from agtool.le_staging.roots import BY_SHA256, CURRENT
 
 _HINT = "Fetch the roots anew: agtool le-staging fetch --force"
@@ -142,23 +142,6 @@ def write(wanted: Iterable[Root]) -> Path:
             hint="Make room or set XDG_DATA_HOME to a folder that can be written.",
         ) from error
     return path
-
-
-def write_atomically(path: Path, content: bytes, *, mode: int) -> None:
-    """Make `path` hold `content`, or leave it as it was. Raises OSError."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:  # Ctrl-C too
-        with suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def remove() -> list[Path]:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError, DeniedError
+from agtool.core.files import write_atomically
 from agtool.le_staging import selftest
 from agtool.le_staging.browser import Browser, Version
 from agtool.le_staging.chromium import Chromium, OldChromium
 from agtool.le_staging.firefox import Firefox
 from agtool.le_staging.profile import Profile
 from agtool.le_staging.selftest import Verdict
-from agtool.le_staging.store import folder, write_atomically
+from agtool.le_staging.store import folder
 
 STORE, HOME, FIREFOX = "profile", "private-home", "firefox"
 """Kinds of profile: the Chromium's own store, a private home, and a Firefox."""
