@@ -89,18 +89,13 @@ class Machine:
         return self.first is not None and self._number.exists()
 
     @property
-    def name(self) -> str:
-        """The name of its network interface on this side."""
-        return f"agtool{self._number.read_text()}"
-
-    @property
     def network(self) -> str:
-        """The first three bytes of the addresses in its network."""
+        """The first three bytes of the addresses in its network, in which this side is 254."""
         return f"10.214.{self._number.read_text()}"
 
     @property
     def address(self) -> str:
-        """Its own address; this side is 254."""
+        """Its own address."""
         return f"{self.network}.1"
 
     @property

@@ -24,6 +24,9 @@ from tests.servers.process import ServerFailed, ServerUnavailable
 
 ROOT = Path(__file__).parents[3]
 
+# Several starts of a cluster stand in one test, each about 15 seconds on an idle machine.
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -46,7 +49,7 @@ def command(name: str, *, code: int = 0) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
         check=False,
     )
     assert done.returncode == code, done.stderr
@@ -148,7 +151,7 @@ def test_the_tests_use_a_cluster_that_is_given(cluster: Cluster, tmp_path: Path)
             env={**os.environ, VARIABLE: str(kubeconfig)},
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=250,
             check=False,
         )
         assert done.returncode == 0, done.stdout
@@ -182,7 +185,7 @@ with own_folder() as folder:
         run_pod(api, "default", "it", cluster.images.bash)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    done = subprocess.run([sys.executable, "-c", dies], cwd=ROOT, timeout=100, check=False)
+    done = subprocess.run([sys.executable, "-c", dies], cwd=ROOT, timeout=250, check=False)
     assert done.returncode == -signal.SIGKILL
     (left,) = (cache / "instances").glob("test-*")
     footprint = Footprint(left)
