@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests.cluster.api import Api
 from tests.cluster.cluster import Cluster
 from tests.cluster.given import VARIABLE
 from tests.cluster.images import NAMES
-from tests.cluster.instances import own_folder
+from tests.cluster.instances import own_folder, remove
 from tests.cluster.machine import hierarchies
 from tests.cluster.process import Program, recorded
 from tests.conftest import needed
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give an empty place for clusters, where only the programs are those of all tests."""
     with needed():
         programs = build.programs()
@@ -39,7 +40,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(parents=True)
     (folder / programs.name).symlink_to(programs)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return folder
+    yield folder
+    # Should a test have failed before it stopped its own.
+    for path in (folder / "instances").iterdir():
+        if path.is_dir():
+            remove(path)
 
 
 def command(name: str, *, code: int = 0) -> str:
