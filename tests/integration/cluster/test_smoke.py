@@ -96,6 +96,7 @@ def test_a_stale_version_conflicts(
         assert refused.value.status == 409
 
 
+@pytest.mark.timeout(300)
 def test_five_thousand_nodes(control_plane: Server, fake_nodes: Callable[..., list[str]]) -> None:
     taint = {"key": "ci", "value": "yes", "effect": "NoSchedule"}
     with control_plane.connect() as api:
