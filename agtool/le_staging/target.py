@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+import socket
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -112,6 +114,10 @@ def _ascii(host: str, shown: str) -> str:
         # ::1 and 0:0:0:0:0:0:0:1 are one address; a zone (%eth0) stays.
         return str(ipaddress.ip_address(host))
     host = host.removesuffix(".")
+    if re.fullmatch(r"\d[\da-fx.]*", host.lower(), re.ASCII):
+        with suppress(OSError):
+            # 127.1, 0x7f.1 and 1 are addresses too: curl takes them so, and so does the resolver.
+            return socket.inet_ntoa(socket.inet_aton(host))
     if not host.isascii():
         import idna
 

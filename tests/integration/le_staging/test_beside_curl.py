@@ -168,6 +168,7 @@ ROWS = [
     Row("idn", _leaf("xn--bcher-kva.test"), host="bücher.test"),
     Row("idn, wildcard", _leaf("*.xn--bcher-kva.test"), host="shop.bücher.test"),
     Row("address", _leaf("127.0.0.1"), host="127.0.0.1"),
+    Row("address, in short", _leaf("127.0.0.1"), host="127.1"),
     Row("other address", _leaf("127.0.0.2"), ("wrong-name",), "127.0.0.1"),
     Row(
         "name for an address",
