@@ -1,0 +1,1 @@
+"""`agtool ci-nodepool`: CI jobs on preemptible nodes, kept that way."""
