@@ -15,10 +15,11 @@ import copy
 import hashlib
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from agtool.ci_nodepool.model import Label, Toleration
 from agtool.core.errors import ConfigurationError
 
 if sys.version_info >= (3, 11):
@@ -53,6 +54,14 @@ class Placement:
 
     def __bool__(self) -> bool:
         return bool(self.selector or self.tolerations)
+
+    @classmethod
+    def of(cls, labels: Iterable[Label], tolerations: Iterable[Toleration]) -> Placement:
+        """Jobs that go to nodes with these labels, in spite of what the tolerations name."""
+        entries = {
+            t.key if t.value is None else f"{t.key}={t.value}": t.effect for t in tolerations
+        }
+        return cls(dict(labels), entries)
 
     def tables(self) -> dict[str, Mapping[str, str]]:
         """The same by the names of the TOML tables."""
@@ -144,19 +153,10 @@ def parse(text: str) -> dict[str, Any]:
     return data
 
 
-def tolerates(tolerations: Mapping[str, str], key: str, value: str, effect: str) -> bool:
-    """Whether pods of jobs with these tolerations tolerate a taint."""
-    for toleration, its_effect in tolerations.items():
-        its_key, equals, its_value = toleration.partition("=")
-        # An empty key with Exists matches every taint; an empty effect every effect.
-        matches_key = its_key == key or (not its_key and not equals)
-        if (
-            matches_key
-            and (not equals or its_value.partition("=")[0] == value)
-            and its_effect in {"", effect}
-        ):
-            return True
-    return False
+def toleration(name: str, effect: str) -> Toleration:
+    """What an entry of node_tolerations makes of a job's pod."""
+    key, equals, value = name.partition("=")
+    return Toleration(key, value.partition("=")[0] if equals else None, effect)
 
 
 def missing(present: Placement, wanted: Placement) -> Placement:
@@ -166,11 +166,12 @@ def missing(present: Placement, wanted: Placement) -> Placement:
         CannotPatch: an entry is there with another value, which agtool does not change.
     """
     selector = {k: v for k, v in wanted.selector.items() if present.selector.get(k) != v}
-    tolerations = {}
-    for name, effect in wanted.tolerations.items():
-        key, _, value = name.partition("=")
-        if not tolerates(present.tolerations, key, value, effect):
-            tolerations[name] = effect
+    there_are = [toleration(*entry) for entry in present.tolerations.items()]
+    tolerations = {
+        name: effect
+        for name, effect in wanted.tolerations.items()
+        if not any(_covers(one, toleration(name, effect)) for one in there_are)
+    }
     found = Placement(selector, tolerations)
     for table, there in present.tables().items():
         for name in found.tables()[table]:
@@ -185,6 +186,15 @@ def missing(present: Placement, wanted: Placement) -> Placement:
                     "tolerates all of them.",
                 )
     return found
+
+
+def _covers(there: Toleration, wanted: Toleration) -> bool:
+    """Whether a pod that has the one tolerates all that the other would."""
+    return (
+        there.effect in {"", wanted.effect}
+        and (there.key == wanted.key or (not there.key and there.value is None))
+        and there.value in {None, wanted.value}
+    )
 
 
 def edit(text: str, wanted: Placement) -> Edit:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agtool.ci_nodepool.model import Label, Taint, Toleration
 from agtool.ci_nodepool.runner_config import (
     CannotPatch,
     Edit,
@@ -19,7 +20,7 @@ from agtool.ci_nodepool.runner_config import (
     parse,
     read,
     remove,
-    tolerates,
+    toleration,
 )
 
 KEY = "cloud.google.com/gke-preemptible"
@@ -387,7 +388,7 @@ def test_refusals_name_the_reason(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("toleration", "effect", "tolerated"),
+    ("name", "effect", "tolerated"),
     [
         (f"{KEY}=true", "NoSchedule", True),
         (f"{KEY}=true", "", True),
@@ -401,11 +402,18 @@ def test_refusals_name_the_reason(text: str, message: str) -> None:
         ("other", "NoSchedule", False),
     ],
 )
-def test_tolerates(toleration: str, effect: str, tolerated: bool) -> None:
-    assert tolerates({toleration: effect}, KEY, "true", "NoSchedule") is tolerated
-    if toleration != f"{KEY}=true":
-        added = missing(Placement({KEY: "true"}, {toleration: effect}), WANTED)
+def test_tolerations_that_are_there_already(name: str, effect: str, tolerated: bool) -> None:
+    assert toleration(name, effect).tolerates(Taint(KEY, "true", "NoSchedule")) is tolerated
+    if name != f"{KEY}=true":
+        added = missing(Placement({KEY: "true"}, {name: effect}), WANTED)
         assert bool(added) is not tolerated
+
+
+def test_a_toleration_of_one_value_is_not_one_of_any() -> None:
+    wanted = Placement.of([Label(KEY, "true")], [Toleration(KEY, None, "NoSchedule")])
+    assert wanted == Placement({KEY: "true"}, {KEY: "NoSchedule"})
+    there = Placement({KEY: "true"}, {f"{KEY}=true": ""})
+    assert missing(there, wanted).tolerations == {KEY: "NoSchedule"}
 
 
 def test_settings_by_which_jobs_can_leave_the_pool() -> None:
