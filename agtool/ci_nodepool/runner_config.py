@@ -294,7 +294,7 @@ def _canonical(value: object) -> object:
 # -- where to insert -----------------------------------------------------------------------------
 
 
-class _Statement(NamedTuple):
+class Statement(NamedTuple):
     """A header, an assignment (of several lines, perhaps), or a line with neither.
 
     Attributes:
@@ -325,7 +325,7 @@ _SIMPLE = r"""(?:[\w-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
 _KEY = re.compile(rf"[ \t]*({_SIMPLE}(?:[ \t]*\.[ \t]*{_SIMPLE})*)[ \t]*=")
 
 
-def _statements(text: str) -> list[_Statement]:
+def statements_of(text: str) -> list[Statement]:
     """The statements of a text that is valid TOML; together they are the text."""
     found = []
     offset = 0
@@ -341,7 +341,7 @@ def _statements(text: str) -> list[_Statement]:
         if opens:
             table = _path(piece)
         path = table + _path(f"{key[1]} = 0") if key else ()
-        found.append(_Statement(offset, piece, table, path, opens))
+        found.append(Statement(offset, piece, table, path, opens))
         offset += len(piece)
     return found
 
@@ -385,7 +385,7 @@ def _insert(text: str, table: str, entries: Mapping[str, str]) -> Insertion:
 
 def _candidates(text: str, target: Path, entries: Mapping[str, str]) -> Iterator[Insertion]:
     """The places and pieces to try, best first, for `entries` in the table `target`."""
-    statements = _statements(text)
+    statements = statements_of(text)
     assignments = [f"{quoted(k)} = {quoted(v)}" for k, v in entries.items()]
     # As the table itself is written; where it is not there, as the one around it is.
     for path in (target, KUBERNETES):
@@ -405,7 +405,7 @@ def _candidates(text: str, target: Path, entries: Mapping[str, str]) -> Iterator
 
 
 def _dotted(
-    statements: list[_Statement], path: Path, target: Path, assignments: list[str]
+    statements: list[Statement], path: Path, target: Path, assignments: list[str]
 ) -> Iterator[Insertion]:
     """After the last key that names the table `path` itself, as in kubernetes.image = "x"."""
     for statement in reversed(statements):
@@ -421,7 +421,7 @@ def _dotted(
             return
 
 
-def _into_braces(statement: _Statement, below: Path, assignments: list[str]) -> Iterator[Insertion]:
+def _into_braces(statement: Statement, below: Path, assignments: list[str]) -> Iterator[Insertion]:
     inline = ", ".join(assignments)
     if below:
         inline = f"{'.'.join(below)} = {{ {inline} }}"
@@ -436,16 +436,14 @@ def _into_braces(statement: _Statement, below: Path, assignments: list[str]) -> 
             yield Insertion(statement.offset + len(inner), f", {inline}")
 
 
-def _at_end_of_table(
-    statements: list[_Statement], header: int, assignments: list[str]
-) -> Insertion:
+def _at_end_of_table(statements: list[Statement], header: int, assignments: list[str]) -> Insertion:
     last = _last_of_table(statements, header)
     step = _step(statements) if last is statements[header] else ""
     return _after(statements, last, [f"{last.indent}{step}{each}" for each in assignments])
 
 
 def _new_table(
-    statements: list[_Statement], header: int, target: Path, assignments: list[str]
+    statements: list[Statement], header: int, target: Path, assignments: list[str]
 ) -> Insertion:
     step = _step(statements)
     outer = statements[header]
@@ -454,7 +452,7 @@ def _new_table(
     return _after(statements, _last_of_table(statements, header), pieces)
 
 
-def _last_of_table(statements: list[_Statement], header: int) -> _Statement:
+def _last_of_table(statements: list[Statement], header: int) -> Statement:
     """The last assignment of a table, or its header where it has none."""
     last = statements[header]
     for statement in statements[header + 1 :]:
@@ -465,7 +463,7 @@ def _last_of_table(statements: list[_Statement], header: int) -> _Statement:
     return last
 
 
-def _step(statements: list[_Statement]) -> str:
+def _step(statements: list[Statement]) -> str:
     """By how much this text indents a table within another: by its own example, else by two."""
     indents = {
         statement.table: statement.indent for statement in reversed(statements) if statement.opens
@@ -476,7 +474,7 @@ def _step(statements: list[_Statement]) -> str:
     return inner[len(outer) :] if inner.startswith(outer) else ""
 
 
-def _after(statements: list[_Statement], statement: _Statement, pieces: list[str]) -> Insertion:
+def _after(statements: list[Statement], statement: Statement, pieces: list[str]) -> Insertion:
     """Lines of their own after a statement, with its line end."""
     example = statement if statement.text.endswith("\n") else statements[0]
     newline = "\r\n" if example.text.endswith("\r\n") else "\n"
@@ -505,7 +503,7 @@ def _remove_entry(text: str, table: str, name: str, ours: str) -> str | None:
     entries = expected["runners"][0]["kubernetes"][table]
     del entries[name]
     canonical = _canonical(expected)
-    for start, end, header in _cuts(_statements(text), (*KUBERNETES, table), name):
+    for start, end, header in _cuts(statements_of(text), (*KUBERNETES, table), name):
         if header and (entries or header not in ours):
             continue
         shorter = text[:start] + text[end:]
@@ -514,7 +512,7 @@ def _remove_entry(text: str, table: str, name: str, ours: str) -> str | None:
     return None
 
 
-def _cuts(statements: list[_Statement], target: Path, name: str) -> Iterator[tuple[int, int, str]]:
+def _cuts(statements: list[Statement], target: Path, name: str) -> Iterator[tuple[int, int, str]]:
     """The pieces to try, best first: start, end, and the header of a table that is in it."""
     value = r'"(?:[^"\\]|\\.)*"'
     entry = rf"{re.escape(quoted(name))}[ \t]*=[ \t]*{value}"
