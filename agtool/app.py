@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from agtool import __version__
+from agtool.ci_nodepool.cli import app as ci_nodepool
 from agtool.core import errors, output
 from agtool.migrate_once.cli import migrate_once
 
@@ -25,6 +26,7 @@ app.command(
     # What follows COMMAND belongs to COMMAND, with or without `--`.
     context_settings={"allow_interspersed_args": False},
 )(migrate_once)
+app.add_typer(ci_nodepool)
 
 WRAPPING = {"migrate-once"}
 """Commands whose own usage errors must not be mistaken for an exit code of what they wrap."""

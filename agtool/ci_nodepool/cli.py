@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import typer
 
+from agtool.ci_nodepool import cli_nodes
+
 app = typer.Typer(
     name="ci-nodepool",
     no_args_is_help=True,
     rich_markup_mode=None,  # rich triples the time of --help
     help="CI jobs on preemptible nodes, kept that way.",
 )
+app.command("taint")(cli_nodes.taint)
+app.command("untaint")(cli_nodes.untaint)
+app.command("label")(cli_nodes.label)
+app.command("unlabel")(cli_nodes.unlabel)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from agtool.ci_nodepool.presets import Provider
 from agtool.core.errors import UsageError
+from agtool.core.kube_options import AsGroup, AsUser, Context, Kubeconfig, Namespace
 from agtool.core.output import Format
 
 if TYPE_CHECKING:
@@ -33,19 +33,32 @@ DryRun = Annotated[
 
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 
-Output = Annotated[
-    Format, typer.Option("-o", "--output", help="How to print the result.", show_default=True)
-]
+Output = Annotated[Format, typer.Option("-o", "--output", help="How to print the result.")]
+
+
+class PoolOptions(NamedTuple):
+    """Which nodes, where no names say it."""
+
+    selector: Selector = None
+    preset: Preset = None
+
+
+class ChangeOptions(NamedTuple):
+    """How to go about a change."""
+
+    dry_run: DryRun = False
+    yes: Yes = False
+    output: Output = Format.table
 
 
 class Cluster(NamedTuple):
-    """Which cluster, as which user: the values of core.kube_options."""
+    """Which cluster, as which user."""
 
-    namespace: str | None
-    context: str | None
-    kubeconfig: Path | None
-    as_user: str | None
-    as_groups: list[str] | None
+    namespace: Namespace = None
+    context: Context = None
+    kubeconfig: Kubeconfig = None
+    as_user: AsUser = None
+    as_group: AsGroup = None
 
     @contextmanager
     def session(self, connections: int = 1) -> Iterator[Session]:
@@ -57,7 +70,7 @@ class Cluster(NamedTuple):
             context=self.context,
             namespace=self.namespace,
             as_user=self.as_user,
-            as_groups=self.as_groups or (),
+            as_groups=self.as_group or (),
             connections=connections,
         ) as session:
             yield session
@@ -73,8 +86,8 @@ def ask(question: str, *, yes: bool, output: Format) -> bool:
         return True
     if output is Format.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(
-            f"{question} There is nobody to ask", hint="Add --yes, or look first with --dry-run."
+            f"there is nobody to ask: {question}", hint="Add --yes, or look first with --dry-run."
         )
-    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.write(f"agtool: {question} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

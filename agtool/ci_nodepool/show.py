@@ -1,0 +1,108 @@
+"""Results of changes, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from agtool.ci_nodepool.affected import FATES, Affected
+
+if TYPE_CHECKING:
+    from agtool.ci_nodepool.plan import Change
+    from agtool.ci_nodepool.run import Result
+
+_NAMES = 10
+"""How many names a line holds; JSON has all."""
+
+
+def count(number: int, noun: str) -> str:
+    """Such as `5,000 nodes`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def names(of: Sequence[str]) -> str:
+    """The names, or the first of them and how many more there are."""
+    shown = ", ".join(of[:_NAMES])
+    return shown if len(of) <= _NAMES else f"{shown} and {len(of) - _NAMES:,} more"
+
+
+def diff_text(changes: Iterable[Change]) -> str:
+    """What would change, nodes with the same change together."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for change in changes:
+        kept = tuple(f"  keeps {text}" for text in change.kept)
+        lines = tuple(f"  {line}" for line in change.lines)
+        groups.setdefault((lines or ("  forget what agtool did",)) + kept, []).append(
+            change.node.name
+        )
+    return "\n".join(
+        "\n".join((f"{count(len(of), 'node')}: {names(of)}", *lines))
+        for lines, of in groups.items()
+    )
+
+
+def affected_text(affected: Sequence[Affected]) -> str:
+    """Who is affected, by what becomes of them."""
+    lines = []
+    for fate, meaning in FATES.items():
+        of = [a for a in affected if a.fate == fate]
+        if of:
+            lines.append(f"{count(len(of), of[0].kind)}: {meaning}")
+            lines.append("  " + names([f"{a.namespace}/{a.name}" for a in of]))
+    return "\n".join(lines)
+
+
+def result_text(result: Result, verb: str) -> str:
+    """The end of a command, for people."""
+    lines = []
+    as_wanted = result.nodes - len(result.changes)
+    report = result.report
+    if report is None and result.dry_run and result.changes:
+        lines += [diff_text(result.changes)]
+        if result.affected:
+            lines += [affected_text(result.affected)]
+        lines += [f"{count(len(result.changes), 'node')} would be changed. Nothing was changed."]
+    elif report is None and result.declined:
+        lines += ["Nothing was changed."]
+    elif report is not None:
+        as_wanted += len(report.unchanged)
+        lines += [f"{verb}: {count(len(report.changed), 'node')} changed"]
+        for kept in {line for change in result.changes for line in change.kept}:
+            lines += [f"  kept {kept}"]
+        for what, of in (
+            ("deleted or replaced meanwhile", report.gone),
+            ("failed", list(report.failed)),
+            ("not started", report.not_started),
+        ):
+            if of:
+                lines += [f"  {what}: {count(len(of), 'node')}: {names(of)}"]
+        if result.slipped:
+            lines += ["Came onto the nodes before the taint did:", affected_text(result.slipped)]
+    if as_wanted and not result.declined:
+        lines += [f"{verb}: {count(as_wanted, 'node')} as wanted already"]
+    return "\n".join(lines)
+
+
+def result_data(result: Result) -> dict[str, Any]:
+    """The same for programs."""
+    report = result.report
+    return {
+        "pool": {
+            "nodes": list(result.pool.names),
+            "selector": result.pool.selector,
+            "preset": result.pool.preset.name if result.pool.preset else None,
+        },
+        "dry_run": result.dry_run,
+        "planned": [
+            {"node": c.node.name, "changes": list(c.lines), "kept": list(c.kept)}
+            for c in result.changes
+        ],
+        "as_wanted": result.nodes - len(result.changes),
+        "changed": report.changed if report else [],
+        "unchanged": report.unchanged if report else [],
+        "gone": report.gone if report else [],
+        "failed": {n: e.message for n, e in report.failed.items()} if report else {},
+        "not_started": report.not_started if report else [],
+        "affected": [a._asdict() for a in result.affected],
+        "slipped": [a._asdict() for a in result.slipped],
+    }
