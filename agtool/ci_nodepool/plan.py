@@ -78,7 +78,7 @@ def plan_node(node: Node, wanted: Wanted) -> Change:
     for key in wanted.no_labels:
         draft.remove_label(key)
     for match in wanted.no_taints:
-        for has in map(taint_of, node.taints):
+        for has in draft.taints_now():
             if has.key == match.key and match.effect in ("", has.effect):
                 draft.remove_taint(has)
         draft.forget_taints(match)
@@ -155,7 +155,7 @@ class _Draft:
 
     def remove_label(self, key: str) -> None:
         self.record = self.record.without_label(key)
-        if key in self.node.labels:
+        if key in self.node.labels and key not in self.labels:
             self.restore_label(key, None)
 
     def restore_label(self, key: str, value: str | None) -> None:
@@ -168,7 +168,7 @@ class _Draft:
             self.lines.append(f"+ label {Label(key, value)}")
 
     def set_taint(self, taint: Taint, *, overwrite: bool) -> None:
-        has = next((t for t in self._now() if t[:1] + t[2:] == taint[:1] + taint[2:]), None)
+        has = next((t for t in self.taints_now() if t[:1] + t[2:] == taint[:1] + taint[2:]), None)
         if has == taint:
             return
         if has is not None and not overwrite:
@@ -191,7 +191,7 @@ class _Draft:
 
     def restore_taint(self, has: Taint, value: str | None) -> None:
         """Give the taint that is there another value, or remove it; its place stays its own."""
-        place = self._now().index(has)
+        place = self.taints_now().index(has)
         self.lines.append(f"- taint {has}")
         if value is None:
             del self.taints[place]
@@ -200,7 +200,7 @@ class _Draft:
             self.taints[place] = _as_api(taint)
             self.lines.append(f"+ taint {taint}")
 
-    def _now(self) -> Sequence[Taint]:
+    def taints_now(self) -> Sequence[Taint]:
         return [taint_of(taint) for taint in self.taints]
 
 
