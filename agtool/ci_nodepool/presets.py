@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import NamedTuple
 
-from agtool.ci_nodepool.model import Label, Taint
+from agtool.ci_nodepool.model import Label, Taint, Toleration
 
 
 class Preset(NamedTuple):
@@ -18,16 +18,24 @@ class Preset(NamedTuple):
 
     Attributes:
         built_in: the provider sets the taint by itself.
+        any_value: the value of the provider's taint is not documented.
     """
 
     name: str
     label: Label
     built_in: bool = False
+    any_value: bool = False
 
     @property
     def taint(self) -> Taint:
         """The taint that keeps other pods off: named as the label is."""
         return Taint(self.label.key, self.label.value, "NoSchedule")
+
+    @property
+    def toleration(self) -> Toleration:
+        """What jobs need to run there in spite of the taint."""
+        value = None if self.any_value else self.taint.value
+        return Toleration(self.taint.key, value, self.taint.effect)
 
 
 class Provider(str, Enum):
@@ -52,6 +60,7 @@ PRESETS: Mapping[str, Preset] = {
             "oke-preemptible",
             Label("oci.oraclecloud.com/oke-is-preemptible", "true"),
             built_in=True,
+            any_value=True,
         ),
         Preset("karpenter-spot", Label("karpenter.sh/capacity-type", "spot")),
     )

@@ -143,6 +143,11 @@ def find(session: Session, namespace: str | None) -> list[Runner]:
     return sorted(runners, key=str)
 
 
+def find_jobs(session: Session, namespace: str | None) -> list[Jobs]:
+    """Where the jobs of all these runners go. Raises what Session raises."""
+    return [jobs(runner) for runner in find(session, namespace)]
+
+
 def choose(runners: list[Runner], wanted: str | None, namespace: str | None) -> Runner:
     """The one that is meant: NAMESPACE/NAME, or NAME, or the only one.
 
