@@ -25,6 +25,11 @@ NodesAndSpecs = Annotated[
     ),
 ]
 
+NodeNames = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NODE]...", help="Nodes by name.", show_default=False),
+]
+
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Also where there is another value.")]
 
 Force = Annotated[
@@ -188,6 +193,44 @@ def unlabel(
         manner=Manner(*change, force=force),
         cluster=cluster,
     )
+
+
+@grouped
+def undo(
+    *,
+    nodes: NodeNames = None,
+    pool: PoolOptions,
+    force: Force = False,
+    change: ChangeOptions,
+    cluster: Cluster,
+) -> int:
+    """Bring back what was there before agtool, on nodes.
+
+    What agtool added goes, and what it replaced comes back. What was there before, or was
+    changed since by somebody else, stays, and is named. By default on all nodes.
+
+    \b
+    Examples:
+      agtool ci-nodepool undo --dry-run
+      agtool ci-nodepool undo node-1
+    """  # noqa: D301
+    from agtool.ci_nodepool.nodes import find_changed
+    from agtool.ci_nodepool.parse import split_arguments
+    from agtool.ci_nodepool.plan import undo_node
+    from agtool.ci_nodepool.run import Manner, change_nodes
+    from agtool.ci_nodepool.write import CONNECTIONS
+
+    with errors_as_json("ci-nodepool undo", change.output is Format.json):
+        names, specs = split_arguments(nodes or [])
+        if specs:
+            raise UsageError(
+                f"{specs[0]!r} is not the name of a node", hint="undo takes nodes, and options."
+            )
+        with cluster.session(CONNECTIONS) as session:
+            where, found = find_changed(session, names, pool)
+            manner = Manner(*change, force=force)
+            result = change_nodes(session, where, found, undo_node, manner=manner)
+    return finish("ci-nodepool undo", result, change.output)
 
 
 def _preset(pool: Pool, form: str) -> Preset:

@@ -12,7 +12,7 @@ from agtool.ci_nodepool.options import PoolOptions
 from agtool.ci_nodepool.presets import DEFAULT, PRESETS, Preset, presets_on
 from agtool.ci_nodepool.write import CONNECTIONS
 from agtool.core.errors import UsageError
-from agtool.core.kube_errors import NotFoundError
+from agtool.core.kube_errors import NotFoundError, RejectedError
 
 if TYPE_CHECKING:
     from agtool.core.kube import Session
@@ -93,16 +93,40 @@ def find_pool(
     return Pool((), str(known.label), known), nodes
 
 
+def find_changed(
+    session: Session, names: Sequence[str], options: PoolOptions
+) -> tuple[Pool, list[Node]]:
+    """The nodes that agtool has changed, of those that are meant, or of all. May be none."""
+    if names or options.selector or options.preset:
+        pool, nodes = find_pool(session, names, options)
+    else:
+        pool, nodes = Pool(), select(session, "")
+    return pool, [node for node in nodes if node.record]
+
+
 def select(session: Session, selector: str) -> list[Node]:
     """The nodes with these labels (empty: all), by name."""
     query: dict[str, Any] = {"labelSelector": selector} if selector else {}
-    return [Node.of(node) for node in session.pages(NODES, **query)]
+    try:
+        return [Node.of(node) for node in session.pages(NODES, **query)]
+    except RejectedError as error:
+        raise UsageError(
+            f"{selector!r} is no selector: {error.message}",
+            hint="Write it as for kubectl: KEY=VALUE,KEY!=VALUE,KEY in (A,B),KEY",
+        ) from error
 
 
 def _by_name(session: Session, names: Sequence[str]) -> list[Node]:
-    with ThreadPoolExecutor(min(CONNECTIONS, len(names))) as threads:
-        found = threads.map(lambda name: session.get(f"{NODES}/{name}"), names)
-        return [Node.of(node) for node in found]
+    try:
+        with ThreadPoolExecutor(min(CONNECTIONS, len(names))) as threads:
+            found = threads.map(lambda name: session.get(f"{NODES}/{name}"), names)
+            return [Node.of(node) for node in found]
+    except NotFoundError as error:
+        raise NotFoundError(
+            error.message,
+            hint="Nothing was changed. A label or taint that shall go is written with - at its "
+            "end: KEY-",
+        ) from error
 
 
 def _preset_of(nodes: Sequence[Node]) -> Preset | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agtool.ci_nodepool.affected import FATES, Affected
@@ -10,6 +10,7 @@ from agtool.ci_nodepool.affected import FATES, Affected
 if TYPE_CHECKING:
     from agtool.ci_nodepool.plan import Change
     from agtool.ci_nodepool.run import Result
+    from agtool.ci_nodepool.write import Report
 
 _NAMES = 10
 """How many names a line holds; JSON has all."""
@@ -54,33 +55,44 @@ def affected_text(affected: Sequence[Affected]) -> str:
 
 def result_text(result: Result, verb: str) -> str:
     """The end of a command, for people."""
-    lines = []
-    as_wanted = result.nodes - len(result.changes)
+    if result.declined:
+        return "Nothing was changed."
     report = result.report
-    if report is None and result.dry_run and result.changes:
-        lines += [diff_text(result.changes)]
-        if result.affected:
-            lines += [affected_text(result.affected)]
-        lines += [f"{count(len(result.changes), 'node')} would be changed. Nothing was changed."]
-    elif report is None and result.declined:
-        lines += ["Nothing was changed."]
-    elif report is not None:
+    as_wanted = result.nodes - len(result.changes)
+    lines = []
+    if report is not None:
+        lines += _report_lines(result, report, verb)
         as_wanted += len(report.unchanged)
-        lines += [f"{verb}: {count(len(report.changed), 'node')} changed"]
-        for kept in {line for change in result.changes for line in change.kept}:
-            lines += [f"  kept {kept}"]
-        for what, of in (
-            ("deleted or replaced meanwhile", report.gone),
-            ("failed", list(report.failed)),
-            ("not started", report.not_started),
-        ):
-            if of:
-                lines += [f"  {what}: {count(len(of), 'node')}: {names(of)}"]
-        if result.slipped:
-            lines += ["Came onto the nodes before the taint did:", affected_text(result.slipped)]
-    if as_wanted and not result.declined:
-        lines += [f"{verb}: {count(as_wanted, 'node')} as wanted already"]
+    elif result.changes:
+        lines += [diff_text(result.changes), *_affected_lines(result.affected)]
+        lines += [f"{count(len(result.changes), 'node')} would be changed. Nothing was changed."]
+    if as_wanted or not lines:
+        lines += [
+            f"{verb}: {count(as_wanted, 'node')} as wanted already"
+            if result.nodes
+            else f"{verb}: nothing to do"
+        ]
     return "\n".join(lines)
+
+
+def _report_lines(result: Result, report: Report, verb: str) -> Iterator[str]:
+    yield f"{verb}: {count(len(report.changed), 'node')} changed"
+    for kept in dict.fromkeys(line for change in result.changes for line in change.kept):
+        yield f"  kept {kept}"
+    for what, of in (
+        ("deleted or replaced meanwhile", report.gone),
+        ("failed", list(report.failed)),
+        ("not started", report.not_started),
+    ):
+        if of:
+            yield f"  {what}: {count(len(of), 'node')}: {names(of)}"
+    if result.slipped:
+        yield "Came onto the nodes before the taint did:"
+        yield from _affected_lines(result.slipped)
+
+
+def _affected_lines(affected: Sequence[Affected]) -> list[str]:
+    return [affected_text(affected)] if affected else []
 
 
 def result_data(result: Result) -> dict[str, Any]:

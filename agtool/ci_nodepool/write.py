@@ -91,6 +91,8 @@ def carry_out(
                 getattr(report, outcome).append(name)
             progress.advance()
     report.not_started = [change.node.name for change in waiting]
+    for names in (report.changed, report.unchanged, report.gone):
+        names.sort()
     return report
 
 
