@@ -19,7 +19,7 @@ from agtool.core.output import say
 if TYPE_CHECKING:
     from agtool.core.kube import Session
 
-_TRIES = 5
+_TRIES = 30
 """Conflicts in a row before we give up on a ConfigMap."""
 
 _INTERVAL = 1.0
