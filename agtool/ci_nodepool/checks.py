@@ -85,17 +85,21 @@ def _leaves(of_runner: Jobs, change: Change) -> bool:
     return not of_runner.selector.items() <= labels.items()
 
 
-def refuse_stranding(session: Session, changes: Sequence[Change]) -> None:
-    """Raise WouldStrand if jobs of any runner would wait for ever; looks only where they might."""
+def refuse_stranding(session: Session, changes: Sequence[Change], *, besides: str = "") -> None:
+    """Raise WouldStrand if jobs of any runner would wait for ever; looks only where they might.
+
+    Args:
+        besides: a runner that is not looked at, because it is about to be changed too.
+    """
     tainted = bool(added_taints(changes))
     unlabelled = any(None in change.labels.values() for change in changes)
     if tainted or unlabelled:
-        jobs = _known_jobs(session)
+        jobs = [of_runner for of_runner in known_jobs(session) if of_runner.runner != besides]
         refuse_deadlock(jobs, changes)
         refuse_empty_pool(session, jobs, changes)
 
 
-def _known_jobs(session: Session) -> list[Jobs]:
+def known_jobs(session: Session) -> list[Jobs]:
     """Where the jobs of all runners go, as far as we may look; says so where we may not."""
     from agtool.ci_nodepool.runner import find_jobs
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from agtool.core.option_groups import grouped
 from agtool.core.output import Format, document, errors_as_json, print_json, print_text
 
 if TYPE_CHECKING:
+    from agtool.ci_nodepool.model import Node
     from agtool.ci_nodepool.nodes import Pool
     from agtool.ci_nodepool.plan import Wanted
     from agtool.ci_nodepool.presets import Preset
@@ -25,12 +26,12 @@ NodesAndSpecs = Annotated[
     ),
 ]
 
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Also where there is another value.")]
+
 NodeNames = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NODE]...", help="Nodes by name.", show_default=False),
 ]
-
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Also where there is another value.")]
 
 Force = Annotated[
     bool, typer.Option("--force", help="Also when a runner's jobs would wait for ever.")
@@ -67,12 +68,14 @@ def taint(
       agtool ci-nodepool taint -l pool=ci dedicated=ci:NoSchedule old-key-
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     from agtool.ci_nodepool import parse
+    from agtool.ci_nodepool.nodes import default_taints
     from agtool.ci_nodepool.plan import Wanted
     from agtool.ci_nodepool.run import Manner
 
-    def wanted(specs: tuple[str, ...], found: Pool) -> Wanted:
+    def wanted(specs: tuple[str, ...], found: Pool, nodes: Sequence[Node]) -> Wanted:
         if not specs:
-            return Wanted(taints=(_preset(found, "KEY=VALUE:EFFECT").taint,), overwrite=overwrite)
+            _preset(found, "KEY=VALUE:EFFECT")
+            return Wanted(taints=default_taints(found, nodes), overwrite=overwrite)
         taints = tuple(parse.parse_taint(s) for s in specs if not parse.is_removal(s))
         gone = tuple(parse.parse_taint_match(s) for s in specs if parse.is_removal(s))
         parse.check_distinct([*taints, *gone])
@@ -105,7 +108,7 @@ def untaint(
     from agtool.ci_nodepool.plan import Wanted
     from agtool.ci_nodepool.run import Manner
 
-    def wanted(specs: tuple[str, ...], found: Pool) -> Wanted:
+    def wanted(specs: tuple[str, ...], found: Pool, _: Sequence[Node]) -> Wanted:
         if not specs:
             taint = _preset(found, "KEY:EFFECT").taint
             return Wanted(no_taints=(parse.TaintMatch(taint.key, taint.effect),))
@@ -139,7 +142,7 @@ def label(
     from agtool.ci_nodepool.plan import Wanted
     from agtool.ci_nodepool.run import Manner
 
-    def wanted(specs: tuple[str, ...], found: Pool) -> Wanted:
+    def wanted(specs: tuple[str, ...], found: Pool, _: Sequence[Node]) -> Wanted:
         if not specs:
             return Wanted(labels=(_preset(found, "KEY=VALUE").label,), overwrite=overwrite)
         labels = tuple(parse.parse_label(s) for s in specs if not parse.is_removal(s))
@@ -180,7 +183,7 @@ def unlabel(
     from agtool.ci_nodepool.plan import Wanted
     from agtool.ci_nodepool.run import Manner
 
-    def wanted(specs: tuple[str, ...], found: Pool) -> Wanted:
+    def wanted(specs: tuple[str, ...], found: Pool, _: Sequence[Node]) -> Wanted:
         if not specs:
             return Wanted(no_labels=(_preset(found, "KEY-").label.key,))
         return Wanted(no_labels=tuple(map(parse.parse_label_key, specs)))
@@ -195,44 +198,6 @@ def unlabel(
     )
 
 
-@grouped
-def undo(
-    *,
-    nodes: NodeNames = None,
-    pool: PoolOptions,
-    force: Force = False,
-    change: ChangeOptions,
-    cluster: Cluster,
-) -> int:
-    """Bring back what was there before agtool, on nodes.
-
-    What agtool added goes, and what it replaced comes back. What was there before, or was
-    changed since by somebody else, stays, and is named. By default on all nodes.
-
-    \b
-    Examples:
-      agtool ci-nodepool undo --dry-run
-      agtool ci-nodepool undo node-1
-    """  # noqa: D301
-    from agtool.ci_nodepool.nodes import find_changed
-    from agtool.ci_nodepool.parse import split_arguments
-    from agtool.ci_nodepool.plan import undo_node
-    from agtool.ci_nodepool.run import Manner, change_nodes
-    from agtool.ci_nodepool.write import CONNECTIONS
-
-    with errors_as_json("ci-nodepool undo", change.output is Format.json):
-        names, specs = split_arguments(nodes or [])
-        if specs:
-            raise UsageError(
-                f"{specs[0]!r} is not the name of a node", hint="undo takes nodes, and options."
-            )
-        with cluster.session(CONNECTIONS) as session:
-            where, found = find_changed(session, names, pool)
-            manner = Manner(*change, force=force)
-            result = change_nodes(session, where, found, undo_node, manner=manner)
-    return finish("ci-nodepool undo", result, change.output)
-
-
 def _preset(pool: Pool, form: str) -> Preset:
     if pool.preset is None:
         raise UsageError(
@@ -245,7 +210,7 @@ def _preset(pool: Pool, form: str) -> Preset:
 def _change(
     command: str,
     arguments: list[str] | None,
-    wanted: Callable[[tuple[str, ...], Pool], Wanted],
+    wanted: Callable[[tuple[str, ...], Pool, Sequence[Node]], Wanted],
     *,
     options: PoolOptions,
     manner: Manner,
@@ -261,18 +226,30 @@ def _change(
     with errors_as_json(f"ci-nodepool {command}", manner.output is Format.json):
         names, specs = parse.split_arguments(arguments or [])
         if specs:
-            wanted(specs, Pool())  # what is wrong with it is said before the cluster is asked
+            wanted(specs, Pool(), ())  # what is wrong with it is said before the cluster is asked
         with cluster.session(CONNECTIONS) as session:
             pool, nodes = find_pool(session, names, options)
-            what = wanted(specs, pool)
+            what = wanted(specs, pool, nodes)
             result = change_nodes(
                 session, pool, nodes, lambda node: plan_node(node, what), manner=manner
             )
     return finish(f"ci-nodepool {command}", result, manner.output)
 
 
-def finish(command: str, result: Result, output: Format) -> int:
-    """Print a result; the exit code. Raises the first error of a node, unless it was printed."""
+def finish(
+    command: str,
+    result: Result,
+    output: Format,
+    *,
+    before: str = "",
+    more: Mapping[str, Any] | None = None,
+) -> int:
+    """Print a result; the exit code. Raises the first error of a node, unless it was printed.
+
+    Args:
+        before: what else was done, for people.
+        more: the same for programs.
+    """
     from agtool.ci_nodepool.show import result_data, result_text
     from agtool.ci_nodepool.write import failure
 
@@ -281,9 +258,11 @@ def finish(command: str, result: Result, output: Format) -> int:
     code = error.exit_code if error else INTERRUPTED if interrupted else 0
     if output is Format.json:
         errors = [error] if error else []
-        print_json(document(command, exit_code=code, data=result_data(result), errors=errors))
+        data = {**result_data(result), **(more or {})}
+        print_json(document(command, exit_code=code, data=data, errors=errors))
         return code
-    print_text(result_text(result, command.rpartition(" ")[2]))
+    text = result_text(result, command.rpartition(" ")[2])
+    print_text("\n".join(filter(None, (before, text))))
     if error:
         raise error
     return code

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agtool.ci_nodepool.model import Node
+from agtool.ci_nodepool.model import Node, Taint
 from agtool.ci_nodepool.options import PoolOptions
+from agtool.ci_nodepool.parse import parse_label
 from agtool.ci_nodepool.presets import DEFAULT, PRESETS, Preset, presets_on
 from agtool.ci_nodepool.write import CONNECTIONS
 from agtool.core.errors import UsageError
@@ -91,6 +92,23 @@ def find_pool(
             "A pool that scales from zero has no nodes now.",
         )
     return Pool((), str(known.label), known), nodes
+
+
+def default_taints(pool: Pool, nodes: Sequence[Node]) -> tuple[Taint, ...]:
+    """The taint that goes with the pool's preset, or else with its first label.
+
+    None where the provider sets one by itself whose value it does not tell.
+    """
+    if pool.preset is None:
+        label = parse_label(pool.selector.split(",")[0])
+        return (Taint(label.key, label.value, "NoSchedule"),)
+    taint = pool.preset.taint
+    if pool.preset.any_value and all(
+        any((t["key"], t["effect"]) == (taint.key, taint.effect) for t in node.taints)
+        for node in nodes
+    ):
+        return ()
+    return (taint,)
 
 
 def find_changed(

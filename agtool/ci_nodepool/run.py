@@ -29,6 +29,7 @@ class Manner:
     Attributes:
         force: also when jobs would be stranded.
         look_at_pods: find out who is affected, which takes a list of all pods.
+        besides: a runner whose jobs cannot be stranded, because it is about to be changed too.
     """
 
     dry_run: bool = False
@@ -36,6 +37,7 @@ class Manner:
     output: Format = Format.table
     force: bool = False
     look_at_pods: bool = True
+    besides: str = ""
 
 
 @dataclass
@@ -82,7 +84,7 @@ def change_nodes(
     if not changes:
         return result
     if not manner.force:
-        checks.refuse_stranding(session, changes)
+        checks.refuse_stranding(session, changes, besides=manner.besides)
     result.affected = _affected(session, changes, manner)
     if manner.dry_run:
         return result

@@ -59,7 +59,7 @@ def result_text(result: Result, verb: str) -> str:
         return "Nothing was changed."
     report = result.report
     as_wanted = result.nodes - len(result.changes)
-    lines = []
+    lines: list[str] = []
     if report is not None:
         lines += _report_lines(result, report, verb)
         as_wanted += len(report.unchanged)

@@ -1,0 +1,146 @@
+"""The commands on a pool and its runner together: parse, wire, hand the result on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agtool.ci_nodepool.cli_nodes import Force, NodeNames, SkipPods, finish
+from agtool.ci_nodepool.cli_runner import RunnerName, Taints, Timeout
+from agtool.ci_nodepool.options import ChangeOptions, Cluster, PoolOptions
+from agtool.core.errors import DeniedError, UsageError
+from agtool.core.option_groups import grouped
+from agtool.core.output import Format, errors_as_json, say
+
+if TYPE_CHECKING:
+    from agtool.ci_nodepool import runner_run
+    from agtool.core.kube import Session
+
+
+@grouped
+def apply(
+    *,
+    pool: PoolOptions,
+    runner: RunnerName = None,
+    taint: Taints = None,
+    timeout: Timeout = 600,
+    force: Force = False,
+    skip_pods: SkipPods = False,
+    change: ChangeOptions,
+    cluster: Cluster,
+) -> int:
+    """Send a runner's jobs to the pool, and keep everybody else off it.
+
+    First the jobs get the selector and the toleration, and the runner is restarted; then
+    the nodes get the taint. So no job is ever stranded. It can be run again at any time,
+    and does what is left to do; undo brings back what was there before.
+
+    \b
+    Examples:
+      agtool ci-nodepool apply --dry-run
+      agtool ci-nodepool apply --preset gke-spot --runner gitlab/gitlab-runner
+      agtool ci-nodepool apply -l pool=ci --taint dedicated=ci:NoSchedule --yes
+    """  # noqa: D301  # the backslash keeps the examples' lines apart
+    from agtool.ci_nodepool import parse, runner_run
+    from agtool.ci_nodepool.nodes import default_taints, find_pool
+    from agtool.ci_nodepool.plan import Wanted, plan_node
+    from agtool.ci_nodepool.run import Manner, Result, change_nodes
+    from agtool.ci_nodepool.runner_show import patch_data, patch_text
+    from agtool.ci_nodepool.write import CONNECTIONS
+
+    with errors_as_json("ci-nodepool apply", change.output is Format.json):
+        given = tuple(map(parse.parse_taint, taint or ()))
+        parse.check_distinct(given)
+        with cluster.session(CONNECTIONS) as session:
+            where, nodes = find_pool(session, (), pool)
+            target = runner_run.Target(runner_run.placement(where, given), nodes)
+            how = runner_run.Manner(change.dry_run, change.yes, force, timeout, change.output)
+            patched = runner_run.patch(session, runner, cluster.namespace, target, how)
+            if patched.declined:
+                result = Result(where, len(nodes), [], declined=True)
+            else:
+                wanted = Wanted(taints=given or default_taints(where, nodes))
+                manner = Manner(
+                    *change,
+                    force=force,
+                    look_at_pods=not skip_pods,
+                    besides=str(patched.plan.runner),
+                )
+                result = change_nodes(
+                    session, where, nodes, lambda node: plan_node(node, wanted), manner=manner
+                )
+    return finish(
+        "ci-nodepool apply",
+        result,
+        change.output,
+        before=patch_text(patched),
+        more={"runner": patch_data(patched)},
+    )
+
+
+@grouped
+def undo(
+    *,
+    nodes: NodeNames = None,
+    pool: PoolOptions,
+    timeout: Timeout = 600,
+    force: Force = False,
+    change: ChangeOptions,
+    cluster: Cluster,
+) -> int:
+    """Bring back what was there before agtool: on the runner, then on the nodes.
+
+    What agtool added goes, and what it replaced comes back. What was there before, or was
+    changed since by somebody else, stays, and is named. With NODE, only these nodes.
+
+    \b
+    Examples:
+      agtool ci-nodepool undo --dry-run
+      agtool ci-nodepool undo --yes
+      agtool ci-nodepool undo node-1
+    """  # noqa: D301
+    from agtool.ci_nodepool import runner_run
+    from agtool.ci_nodepool.nodes import find_changed
+    from agtool.ci_nodepool.parse import split_arguments
+    from agtool.ci_nodepool.plan import undo_node
+    from agtool.ci_nodepool.run import Manner, Result, change_nodes
+    from agtool.ci_nodepool.runner_show import change_data, undo_text
+    from agtool.ci_nodepool.write import CONNECTIONS
+
+    with errors_as_json("ci-nodepool undo", change.output is Format.json):
+        names, specs = split_arguments(nodes or [])
+        if specs:
+            raise UsageError(
+                f"{specs[0]!r} is not the name of a node", hint="undo takes nodes, and options."
+            )
+        with cluster.session(CONNECTIONS) as session:
+            where, found = find_changed(session, names, pool)
+            how = runner_run.Manner(change.dry_run, change.yes, force, timeout, change.output)
+            runners = [] if names else _undo_runners(session, cluster.namespace, how)
+            if any(runner.declined for runner in runners):
+                result = Result(where, len(found), [], declined=True)
+            else:
+                manner = Manner(*change, force=force or change.dry_run)
+                result = change_nodes(session, where, found, undo_node, manner=manner)
+    return finish(
+        "ci-nodepool undo",
+        result,
+        change.output,
+        before=undo_text(runners),
+        more={"runners": [change_data(runner) for runner in runners]},
+    )
+
+
+def _undo_runners(
+    session: Session, namespace: str | None, manner: runner_run.Manner
+) -> list[runner_run.Result]:
+    """What became of each runner that agtool has changed."""
+    from agtool.ci_nodepool import runner_run
+    from agtool.ci_nodepool.runner import find
+
+    try:
+        runners = find(session, namespace)
+    except DeniedError as error:
+        say(f"warning: cannot look for runners that agtool changed: {error.message}")
+        return []
+    results = [runner_run.undo(session, runner, manner) for runner in runners]
+    return [result for result in results if result is not None]
