@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from agtool.ci_nodepool import cli_nodes, cli_pool, cli_runner
+from agtool.ci_nodepool import cli_nodes, cli_pool, cli_runner, cli_watch
 
 app = typer.Typer(
     name="ci-nodepool",
@@ -20,3 +20,4 @@ app.command("patch-runner")(cli_runner.patch_runner)
 app.command("emit")(cli_runner.emit)
 app.command("apply")(cli_pool.apply)
 app.command("undo")(cli_pool.undo)
+app.command("watch")(cli_watch.watch)

@@ -61,8 +61,8 @@ class Cluster(NamedTuple):
     as_group: AsGroup = None
 
     @contextmanager
-    def session(self, connections: int = 1) -> Iterator[Session]:
-        """A session, closed at the end. Raises what core.kube.connect raises."""
+    def session(self, connections: int = 1, patience: float = 30.0) -> Iterator[Session]:
+        """A session as by core.kube.connect, closed at the end. Raises what that raises."""
         from agtool.core.kube import connect
 
         with connect(
@@ -72,6 +72,7 @@ class Cluster(NamedTuple):
             as_user=self.as_user,
             as_groups=self.as_group or (),
             connections=connections,
+            patience=patience,
         ) as session:
             yield session
 
