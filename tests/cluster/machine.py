@@ -151,7 +151,9 @@ class Machine:
         network, link = f"10.214.{number}", f"agtool{number}"
         _run("ip", "address", "add", f"{network}.254/24", "dev", link)
         _run("ip", "link", "set", link, "up")
-        self.run("ip", "link", "add", BRIDGE, "type", "bridge")
+        # A bridge takes the lowest address of its links, and so another one whenever a pod comes or
+        # goes; this side would not find it for half a minute. One that is given stays.
+        self.run("ip", "link", "add", BRIDGE, "address", "02:00:00:00:00:01", "type", "bridge")
         for address in (f"{network}.1/24", *addresses):
             self.run("ip", "address", "add", address, "dev", BRIDGE)
         self.run("ip", "link", "set", "uplink", "up", "master", BRIDGE)
