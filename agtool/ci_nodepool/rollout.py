@@ -19,8 +19,9 @@ _HOPELESS = {
 }
 """Reasons of a waiting container that time does not mend."""
 
-_CRASHES = 2
-"""Restarts after which a container that crashes again is taken for broken."""
+_CRASHES = 1
+"""Restarts after which a container that crashes again is taken for broken. A registration alone
+tries 30 times before it lets the manager crash."""
 
 
 class Rollout(NamedTuple):

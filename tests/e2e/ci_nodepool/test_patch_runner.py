@@ -37,7 +37,7 @@ BROKEN = "if grep -q node_selector /configmaps/config.template.toml; then exit 1
 
 
 class Release:
-    """A release of the chart in a namespace, with its manager running."""
+    """A release of the chart in a namespace."""
 
     def __init__(self, api: Api, chart: Chart) -> None:
         self.api = api
@@ -45,7 +45,11 @@ class Release:
         self.name = f"{chart.namespace}/{chart.name}"
         api.post(f"/api/v1/namespaces/{chart.namespace}/configmaps", chart.config_map)
         api.post(f"/apis/apps/v1/namespaces/{chart.namespace}/deployments", chart.deployment)
-        wait_until(self.is_up, "the manager runs")
+
+    def up(self) -> "Release":
+        """Itself, with its manager running."""
+        wait_until(self._is_up, "the manager runs")
+        return self
 
     def deployment(self) -> Object:
         return self.api.get(
@@ -61,7 +65,7 @@ class Release:
         text: str = self.config_map()["data"]["config.template.toml"]
         return text
 
-    def is_up(self) -> bool:
+    def _is_up(self) -> bool:
         return bool(self.deployment()["status"].get("availableReplicas") == 1)
 
     def pods(self) -> list[Object]:
@@ -127,7 +131,7 @@ def install(api: Api, cluster: Server, namespace: str) -> Callable[..., Release]
 def test_the_new_manager_has_the_new_template(
     nodepool: Nodepool, install: Callable[..., Release]
 ) -> None:
-    release = install()
+    release = install().up()
     before = release.pod()["metadata"]["uid"]
     assert release.taken() == DEFAULT_TEMPLATE
 
@@ -148,7 +152,7 @@ def test_the_new_manager_has_the_new_template(
 def test_a_manager_that_crashes_gets_its_old_template_and_its_old_pod_back(
     nodepool: Nodepool, install: Callable[..., Release]
 ) -> None:
-    release = install(BROKEN + MANAGER)
+    release = install(BROKEN + MANAGER).up()
     before = release.pod()["metadata"]["uid"]
     done = nodepool.json("patch-runner", "--runner", release.name)
     (error,) = done["errors"]
@@ -228,7 +232,7 @@ def test_on_a_terminal_it_asks(
 
 @pytest.mark.usefixtures("pool")
 def test_ctrl_c_while_it_waits(nodepool: Nodepool, install: Callable[..., Release]) -> None:
-    release = install(MANAGER.replace("touch /ready", "sleep 5; touch /ready"))
+    release = install(MANAGER.replace("touch /ready", "sleep 5; touch /ready")).up()
     running = nodepool.agtool.start(
         "ci-nodepool",
         "patch-runner",
