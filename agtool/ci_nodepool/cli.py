@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from agtool.ci_nodepool import cli_nodes, cli_pool, cli_runner, cli_watch
+from agtool.ci_nodepool import cli_emit, cli_nodes, cli_pool, cli_runner, cli_watch
 
 app = typer.Typer(
     name="ci-nodepool",
@@ -17,7 +17,7 @@ app.command("untaint")(cli_nodes.untaint)
 app.command("label")(cli_nodes.label)
 app.command("unlabel")(cli_nodes.unlabel)
 app.command("patch-runner")(cli_runner.patch_runner)
-app.command("emit")(cli_runner.emit)
+app.command("emit")(cli_emit.emit)
 app.command("apply")(cli_pool.apply)
 app.command("undo")(cli_pool.undo)
 app.command("watch")(cli_watch.watch)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from agtool.ci_nodepool.options import ChangeOptions, Cluster, PoolOptions
-from agtool.core.errors import UsageError
 from agtool.core.option_groups import grouped
 from agtool.core.output import Format, document, errors_as_json, print_json, print_text
-
-if TYPE_CHECKING:
-    from agtool.ci_nodepool.emit import Chart
 
 RunnerName = Annotated[
     str | None,
@@ -41,14 +35,6 @@ Timeout = Annotated[
         metavar="SECONDS", min=1, help="Put back the old template if the runner is not up by then."
     ),
 ]
-
-
-class What(str, Enum):
-    """What `emit` prints."""
-
-    helm = "helm"
-    toml = "toml"
-    pool = "pool"
 
 
 @grouped
@@ -92,57 +78,3 @@ def patch_runner(  # noqa: PLR0917  # Typer's way: a parameter is an option
     else:
         print_text(patch_text(result))
     return 0
-
-
-@grouped
-def emit(
-    what: Annotated[
-        What, typer.Argument(help="helm, toml: for the runner; pool: the provider's command.")
-    ],
-    pool: PoolOptions,
-    taint: Taints = None,
-    chart: Annotated[
-        str | None,
-        typer.Option(
-            metavar="VERSION", help="helm: of the chart gitlab-runner.  [default: a current one]"
-        ),
-    ] = None,
-) -> int:
-    """Print what makes it last: for Helm, the provider, or a repository.
-
-    A change of a live cluster is lost when Helm or GitOps comes by, and a taint of a node when
-    the node is made anew. Nothing is asked of a cluster.
-
-    \b
-    Examples:
-      agtool ci-nodepool emit helm --preset gke-spot > values-runner.yaml
-      agtool ci-nodepool emit helm --chart 0.19
-      agtool ci-nodepool emit pool --preset eks-spot
-    """  # noqa: D301
-    from agtool.ci_nodepool import emit as texts
-    from agtool.ci_nodepool.parse import parse_taint
-    from agtool.ci_nodepool.presets import DEFAULT, PRESETS
-    from agtool.ci_nodepool.runner_run import named
-
-    taints = [parse_taint(each) for each in taint or ()]
-    wanted = named(pool, taints)
-    if what is What.helm:
-        text = texts.helm_values(wanted, _chart(chart))
-    elif what is What.toml:
-        text = texts.toml(wanted)
-    elif pool.selector and not pool.preset:
-        raise UsageError(
-            "which provider's command?", hint="Add --preset, such as --preset gke-spot."
-        )
-    else:
-        preset = PRESETS[pool.preset] if pool.preset else DEFAULT
-        text = texts.pool_commands(preset, taints or [preset.taint])
-    print_text(text.rstrip("\n"))
-    return 0
-
-
-def _chart(version: str | None) -> Chart | None:
-    found = re.match(r"v?(\d+)\.(\d+)", version or "0.26")
-    if not found:
-        raise UsageError(f"{version!r} is no version of a chart", hint="Such as 0.19 or 0.86.0.")
-    return int(found[1]), int(found[2])
