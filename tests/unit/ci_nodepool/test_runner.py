@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from agtool.ci_nodepool.model import Toleration
+from agtool.ci_nodepool.model import RECORD, Toleration
 from agtool.ci_nodepool.runner import Runner, check_overrides, choose, jobs, overrides, template
 from agtool.ci_nodepool.runner_config import CannotPatch, Placement
 from agtool.ci_nodepool.runner_patch import plan_patch
+from agtool.ci_nodepool.runner_status import findings
 from agtool.core.errors import UsageError
 from agtool.core.kube_errors import NotFoundError
 from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart, operator_deployment
@@ -225,3 +226,39 @@ def test_operator_without_a_config_map() -> None:
         template(of_operator({}))
     assert "emit toml" in refusal.value.hint
     assert "no spec.config" in jobs(of_operator({})).doubt
+
+
+# -- what does not fit together ------------------------------------------------------------------
+
+
+def test_a_runner_that_is_fine() -> None:
+    assert list(findings(runner(Chart("0.86.0")), [])) == []
+
+
+def test_the_wrong_knob() -> None:
+    (found,) = findings(runner(Chart("0.86.0", node_selector={KEY: "true"})), [])
+    assert found.word == "wrong-knob"
+    assert "not its jobs" in found.what
+
+
+def test_jobs_that_may_leave() -> None:
+    chart = Chart("0.86.0")
+    with_overwrites(chart)
+    (found,) = findings(runner(chart), [])
+    assert found.word == "jobs-may-leave"
+
+
+def test_a_change_that_the_manager_does_not_know() -> None:
+    there = runner(Chart("0.86.0"))
+    there.config_map["metadata"]["annotations"] = {RECORD: plan_patch(there, WANTED).record}
+    there.config_map["metadata"]["managedFields"] = [
+        {"time": "2026-01-01T10:00:00Z", "fieldsV1": {"f:data": {}}},
+        {"time": "2026-01-01T12:00:00Z", "fieldsV1": {"f:metadata": {}}},
+    ]
+    old, new = (
+        {"metadata": {"name": name, "creationTimestamp": f"2026-01-01T{hour}:00:00Z"}}
+        for name, hour in (("old", "09"), ("new", "11"))
+    )
+    (found,) = findings(there, [old, new])
+    assert (found.word, "pod old" in found.what) == ("not-restarted", True)
+    assert list(findings(there, [new])) == []
