@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agtool.ci_nodepool.model import Node, Taint, Toleration, tolerated
 from agtool.ci_nodepool.write import CONNECTIONS
-from agtool.core.kube import METADATA_ONLY
+from agtool.core.kube import METADATA_LIST
 
 if TYPE_CHECKING:
     from agtool.core.kube import Session
@@ -95,7 +95,7 @@ def find_affected(
         elif affected:
             found.append(affected)
     if tied:
-        everywhere = session.pages("/api/v1/nodes", accept=METADATA_ONLY)
+        everywhere = session.pages("/api/v1/nodes", accept=METADATA_LIST)
         others = [n for n in map(Node.of, everywhere) if n.name not in by_name]
         found += filter(None, (judge_pod(pod, taints, by_name, others) for pod in tied))
     for daemonset in session.pages("/apis/apps/v1/daemonsets"):

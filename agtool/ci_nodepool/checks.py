@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from agtool.ci_nodepool.model import Jobs, Node, Taint, taint_of
 from agtool.ci_nodepool.plan import Change
 from agtool.core.errors import DeniedError
-from agtool.core.kube import METADATA_ONLY
+from agtool.core.kube import METADATA_LIST
+from agtool.core.kube_errors import ForbiddenError
 from agtool.core.output import say
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def refuse_empty_pool(session: Session, jobs: Iterable[Jobs], changes: Sequence[
         selector = ",".join(f"{key}={value}" for key, value in of_runner.selector.items())
         staying = (
             node["metadata"]["name"]
-            for node in session.pages("/api/v1/nodes", labelSelector=selector, accept=METADATA_ONLY)
+            for node in session.pages("/api/v1/nodes", labelSelector=selector, accept=METADATA_LIST)
         )
         if all(name in leaving for name in staying):
             raise WouldStrand(
@@ -105,6 +106,6 @@ def known_jobs(session: Session) -> list[Jobs]:
 
     try:
         return find_jobs(session, None)
-    except DeniedError as error:
+    except ForbiddenError as error:
         say(f"warning: cannot look for runners whose jobs may be stranded: {error.message}")
         return []

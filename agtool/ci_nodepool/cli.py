@@ -12,6 +12,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich triples the time of --help
     help="CI jobs on preemptible nodes, kept that way.",
 )
+app.command("status")(cli_pool.status)
 app.command("taint")(cli_nodes.taint)
 app.command("untaint")(cli_nodes.untaint)
 app.command("label")(cli_nodes.label)

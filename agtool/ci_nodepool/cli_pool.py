@@ -6,14 +6,51 @@ from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool.cli_nodes import Force, NodeNames, SkipPods, finish
 from agtool.ci_nodepool.cli_runner import RunnerName, Taints, Timeout
-from agtool.ci_nodepool.options import ChangeOptions, Cluster, PoolOptions
-from agtool.core.errors import DeniedError, UsageError
+from agtool.ci_nodepool.options import ChangeOptions, Cluster, Output, PoolOptions
+from agtool.core.errors import UsageError
+from agtool.core.kube_errors import ForbiddenError
 from agtool.core.option_groups import grouped
-from agtool.core.output import Format, errors_as_json, say
+from agtool.core.output import Format, document, errors_as_json, print_json, say
 
 if TYPE_CHECKING:
     from agtool.ci_nodepool import runner_run
     from agtool.core.kube import Session
+
+
+@grouped
+def status(
+    *,
+    pool: PoolOptions,
+    skip_pods: SkipPods = False,
+    output: Output = Format.table,
+    cluster: Cluster,
+) -> int:
+    """Show the pool, its taints and runners, and all that does not fit together.
+
+    The exit code is 0 if everything fits together, and 1 if not.
+
+    \b
+    Examples:
+      agtool ci-nodepool status
+      agtool ci-nodepool status -l pool=ci --output json
+    """  # noqa: D301  # the backslash keeps the examples' lines apart
+    from agtool.ci_nodepool.status import find_status
+    from agtool.ci_nodepool.status_show import print_status, status_data
+    from agtool.ci_nodepool.write import CONNECTIONS
+
+    as_json = output is Format.json
+    with (
+        errors_as_json("ci-nodepool status", as_json),
+        cluster.session(CONNECTIONS) as session,
+    ):
+        found, problems = find_status(session, pool, cluster.namespace, look_at_pods=not skip_pods)
+    code = 1 if problems else 0
+    if as_json:
+        data = status_data(found, problems)
+        print_json(document("ci-nodepool status", exit_code=code, data=data))
+    else:
+        print_status(found, problems)
+    return code
 
 
 @grouped
@@ -39,7 +76,7 @@ def apply(
       agtool ci-nodepool apply --dry-run
       agtool ci-nodepool apply --preset gke-spot --runner gitlab/gitlab-runner
       agtool ci-nodepool apply -l pool=ci --taint dedicated=ci:NoSchedule --yes
-    """  # noqa: D301  # the backslash keeps the examples' lines apart
+    """  # noqa: D301
     from agtool.ci_nodepool import parse, runner_run
     from agtool.ci_nodepool.nodes import default_taints, find_pool
     from agtool.ci_nodepool.plan import Wanted, plan_node
@@ -139,7 +176,7 @@ def _undo_runners(
 
     try:
         runners = find(session, namespace)
-    except DeniedError as error:
+    except ForbiddenError as error:
         say(f"warning: cannot look for runners that agtool changed: {error.message}")
         return []
     results = [runner_run.undo(session, runner, manner) for runner in runners]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -138,3 +138,10 @@ RECORD = "agtool/ci-nodepool"
 def taint_of(taint: Mapping[str, Any]) -> Taint:
     """The taint of a node's specification without its timeAdded."""
     return Taint(taint["key"], taint.get("value", ""), taint["effect"])
+
+
+def lasting_taints(node: Node) -> Iterator[Taint]:
+    """The taints that somebody gave the node; not those by which Kubernetes says that it is ill."""
+    for taint in map(taint_of, node.taints):
+        if not taint.key.startswith(("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")):
+            yield taint

@@ -14,8 +14,7 @@ from agtool.ci_nodepool.options import ask
 from agtool.ci_nodepool.plan import Change
 from agtool.ci_nodepool.show import affected_text, count, diff_text
 from agtool.ci_nodepool.write import Report, carry_out
-from agtool.core.errors import DeniedError
-from agtool.core.kube_errors import ConflictError
+from agtool.core.kube_errors import ConflictError, ForbiddenError
 from agtool.core.output import Format, say
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def _affected(session: Session, changes: Sequence[Change], manner: Manner) -> li
         return []
     try:
         return find_affected(session, taints, [c.node for c in changes if c.taints is not None])
-    except DeniedError as error:
+    except ForbiddenError as error:
         say(f"warning: cannot look at who is affected: {error.message}\n{error.hint}")
         return []
 

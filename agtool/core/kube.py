@@ -34,7 +34,8 @@ MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-"""An `accept` with which the server sends an object's or a list's metadata, and not the rest."""
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""An `accept` with which the server sends the metadata of an object, or of a list's, only."""
 
 _CONNECT_TIMEOUT = 10.0
 """Seconds for one attempt to connect."""
@@ -68,7 +69,7 @@ class Session:
     answer of 429 or 5xx is waited out as the server asks, and so is its restart, for `patience`.
 
     All methods raise:
-        DeniedError: 401, or 403 with the rule to ask for.
+        ForbiddenError: 401, or 403 with the rule to ask for.
         NotFoundError: 404.
         ConflictError: 409.
         RejectedError: 400, 422.
@@ -265,7 +266,9 @@ class Session:
                     url,
                     body=body,
                     headers=urllib3.HTTPHeaderDict([_AGENT, *identity, *(headers or {}).items()]),
-                    timeout=urllib3.Timeout(_CONNECT_TIMEOUT, timeout or self._timeout),
+                    timeout=urllib3.Timeout(
+                        connect=_CONNECT_TIMEOUT, read=timeout or self._timeout
+                    ),
                     retries=False,
                     redirect=False,
                     preload_content=False,
