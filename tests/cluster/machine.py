@@ -114,16 +114,22 @@ class Machine:
         return (self.folder / "cgroup").read_text()
 
     def start(self, addresses: Sequence[str] = ()) -> None:
-        """Start it, with some addresses more. Raises ServerFailed, ServerUnavailable."""
+        """Start it, with some addresses more. Raises ServerUnavailable when that is not allowed."""
         for name in ("run", "log", "sys"):
             (self.folder / name).mkdir(parents=True)
         for name, value in SYSCTLS.items():
             if Path("/proc/sys", name).exists():
                 (self.folder / "sys" / name.replace("/", ".")).write_text(f"{value}\n")
-        self._make_cgroup()
-        self._first.start()
-        self._first.wait(self._is_set_up)
-        self._connect(addresses)
+        try:
+            self._make_cgroup()
+            self._first.start()
+            self._first.wait(self._is_set_up)
+            self._connect(addresses)
+        except (OSError, ServerFailed) as error:
+            # As root in a container that is not privileged, say.
+            raise ServerUnavailable(
+                f"no machine for a cluster can be made here: {error}"
+            ) from error
 
     def run(self, *argv: str | Path) -> str:
         """What a command prints that runs inside. Raises ServerFailed."""
@@ -145,7 +151,7 @@ class Machine:
             if made.returncode == 0:
                 break
             if "File exists" not in made.stderr:
-                raise ServerUnavailable(f"no network can be made here: {made.stderr.strip()}")
+                raise ServerFailed(f"{command}: {made.stderr.strip()}")
         else:
             raise ServerFailed("254 clusters are here already; is `ip link` full of agtool...?")
         network, link = f"10.214.{number}", f"agtool{number}"
@@ -166,9 +172,14 @@ class Machine:
         for hierarchy in hierarchies():
             group = hierarchy / name
             group.mkdir()
-            # An empty set, which a new group of cpuset has, runs nothing.
-            for file in ("cpuset.cpus", "cpuset.mems"):
-                if (group / file).exists() and hierarchy != CGROUPS:
+            if hierarchy == CGROUPS:
+                controllers = (hierarchy / "cgroup.controllers").read_text().split()
+                (hierarchy / "cgroup.subtree_control").write_text(
+                    " ".join(f"+{c}" for c in controllers)
+                )
+            elif (group / "cpuset.cpus").exists():
+                # An empty set, which a new group has, runs nothing.
+                for file in ("cpuset.cpus", "cpuset.mems"):
                     (group / file).write_text((hierarchy / file).read_text())
 
 
