@@ -50,12 +50,16 @@ class Status:
 
     Attributes:
         managers: the nodes of the pools on which a runner itself runs, by runner.
+        of_runners: what does not fit together on the runners alone.
+        findings: what is wrong with the runners themselves.
         unseen: what we were not allowed to look at.
     """
 
     pools: list[PoolStatus]
     jobs: list[Jobs]
     managers: dict[str, list[str]] = field(default_factory=dict)
+    of_runners: list[Problem] = field(default_factory=list)
+    findings: list[Problem] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
 
 
@@ -65,7 +69,7 @@ def judge(status: Status, nodes: Sequence[Node]) -> list[Problem]:
     Args:
         nodes: all of the cluster's.
     """
-    problems = [*_of_jobs(status, nodes), *_of_managers(status)]
+    problems = [*_of_jobs(status, nodes), *_of_managers(status), *status.findings]
     for pool in status.pools:
         problems += _of_pool(pool, status.jobs)
     return sorted(problems, key=lambda problem: _WORST_FIRST.index(problem.word))
@@ -76,11 +80,15 @@ _WORST_FIRST = (
     "no-nodes",
     "no-ready-node",
     "blocked-nodes",
+    "not-restarted",
+    "wrong-knob",
     "manager-in-pool",
     "untainted-nodes",
     "open-pool",
     "not-sent",
+    "jobs-may-leave",
     "doubt",
+    "jobs-may-leave",
     "strangers",
     "daemonsets",
 )
@@ -194,16 +202,19 @@ def _look_at_runners(
 ) -> None:
     from agtool.ci_nodepool.runner import find, jobs
     from agtool.ci_nodepool.runner_change import manager_pods
+    from agtool.ci_nodepool.runner_status import findings
 
     by_name = {node.name: node for node in nodes}
     try:
         for runner in find(session, namespace):
             status.jobs.append(jobs(runner))
             pods = manager_pods(session, runner)
+            status.findings += (Problem(*finding) for finding in findings(runner, pods))
             there = [by_name.get(pod["spec"].get("nodeName", "")) for pod in pods]
             names = [n.name for n in there if n and presets_on([n.labels])]
             if names:
                 status.managers[str(runner)] = sorted(set(names))
+            status.of_runners += [Problem(*finding) for finding in findings(runner, pods)]
     except ForbiddenError as error:
         status.unseen.append(error.message)
 

@@ -89,6 +89,18 @@ def test_everything_fits(
     assert "2 nodes, 2 ready" in done.stdout
 
 
+def test_what_is_wrong_with_the_runner_itself(
+    nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., Chart]
+) -> None:
+    fake_nodes(1, SPOT, [TAINT])
+    chart = runner(DEFAULT_TEMPLATE + PLACED + TOLERATING)
+    path = f"/apis/apps/v1/namespaces/{chart.namespace}/deployments/{chart.name}"
+    spec = {"template": {"spec": {"nodeSelector": {"cloud.google.com/gke-spot": "true"}}}}
+    nodepool.api.patch(path, {"spec": spec})
+    status = nodepool.json("status")
+    assert [problem["word"] for problem in status["data"]["problems"]] == ["wrong-knob"]
+
+
 def test_who_is_affected(
     nodepool: Nodepool, fake_nodes: MakeNodes, control_plane_namespace: str
 ) -> None:
