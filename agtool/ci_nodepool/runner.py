@@ -26,8 +26,8 @@ from agtool.ci_nodepool.runner_config import (
     read,
     toleration,
 )
-from agtool.core.errors import DeniedError, UsageError
-from agtool.core.kube_errors import NotFoundError
+from agtool.core.errors import UsageError
+from agtool.core.kube_errors import ForbiddenError, NotFoundError
 
 if TYPE_CHECKING:
     from agtool.core.kube import Session
@@ -126,7 +126,7 @@ def find(session: Session, namespace: str | None) -> list[Runner]:
     """
     try:
         deployments = list(session.pages(_collection("/apis/apps/v1", "deployments", namespace)))
-    except DeniedError:
+    except ForbiddenError:
         if namespace:
             raise
         return find(session, session.namespace)

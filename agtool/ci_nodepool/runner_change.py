@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agtool.ci_nodepool.rollout import Rollout, look
 from agtool.ci_nodepool.runner import Json, Runner
 from agtool.ci_nodepool.runner_patch import RESTARTED_AT, Plan, record_of, stale_pods
-from agtool.core.errors import AgtoolError, DeniedError, UnreachableError
+from agtool.core.errors import AgtoolError, UnreachableError
 from agtool.core.kube_errors import ConflictError, NotFoundError
 from agtool.core.output import say
 
@@ -151,7 +151,7 @@ def _put_back_on_failure(
             f"kubectl -n {plan.runner.namespace} rollout status deployment/{plan.runner.name}"
         )
         raise
-    except (RolloutFailed, DeniedError, NotFoundError) as error:
+    except AgtoolError as error:
         if written is None:
             raise
         error.hint = _put_back(session, plan, written, restarted_at) + (

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool.checks import WouldStrand
-from agtool.ci_nodepool.model import Jobs, Label, Node, Taint, Toleration, taint_of
+from agtool.ci_nodepool.model import Jobs, Label, Node, Taint, Toleration, lasting_taints
 from agtool.ci_nodepool.nodes import NoNodes, Pool, find_pool
 from agtool.ci_nodepool.options import PoolOptions, ask
 from agtool.ci_nodepool.parse import parse_label
@@ -20,8 +20,8 @@ from agtool.ci_nodepool.runner_change import Outcome, carry_out, managers_on, ne
 from agtool.ci_nodepool.runner_config import Placement
 from agtool.ci_nodepool.runner_diff import diff
 from agtool.ci_nodepool.runner_patch import Plan, plan_patch, plan_undo, record_of
-from agtool.core.errors import DeniedError, UsageError
-from agtool.core.kube_errors import ConflictError
+from agtool.core.errors import UsageError
+from agtool.core.kube_errors import ConflictError, ForbiddenError
 from agtool.core.output import Format, say, show_line
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Result:
 
     Attributes:
         wanted: where jobs shall go; empty for undo.
+        restart: whether the manager has to be restarted.
         outcome: None: nothing was to be done, or was done.
         declined: the person said no.
     """
@@ -60,6 +61,7 @@ class Result:
     wanted: Placement
     warnings: tuple[str, ...]
     dry_run: bool
+    restart: bool = False
     outcome: Outcome | None = None
     declined: bool = False
 
@@ -160,6 +162,7 @@ def _change(
 ) -> Result:
     plan = result.plan
     restart = needs_restart(session, plan)
+    result = replace(result, restart=restart)
     if manner.dry_run or not (plan or restart):
         return result
     if not named:
@@ -199,7 +202,7 @@ def _refuse_nowhere(after: Jobs, target: Target) -> None:
             hint="Label the nodes first, or take another --preset or --selector. --force changes "
             "the runner all the same, for a pool that scales from zero.",
         )
-    blocked = [[t for t in _lasting_taints(node) if not after.tolerates(t)] for node in there]
+    blocked = [[t for t in lasting_taints(node) if not after.tolerates(t)] for node in there]
     if all(blocked):
         untolerated = blocked[0][0]
         raise WouldStrand(
@@ -210,17 +213,10 @@ def _refuse_nowhere(after: Jobs, target: Target) -> None:
         )
 
 
-def _lasting_taints(node: Node) -> Iterator[Taint]:
-    """The taints that keep jobs off; not those by which Kubernetes says that a node is ill."""
-    for taint in map(taint_of, node.taints):
-        if not taint.key.startswith(("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")):
-            yield taint
-
-
 def _manager_warning(session: Session, runner: Runner, wanted: Placement) -> list[str]:
     try:
         nodes = managers_on(session, runner, dict(wanted.selector))
-    except DeniedError as error:
+    except ForbiddenError as error:
         return [f"cannot see on which node the runner itself runs: {error.message}"]
     return [
         f"the runner itself (the manager) runs on {node}, which is one of the pool: when that "

@@ -8,6 +8,7 @@ from typing import Any
 from agtool.ci_nodepool.emit import helm_values
 from agtool.ci_nodepool.runner_config import Placement
 from agtool.ci_nodepool.runner_diff import diff
+from agtool.ci_nodepool.runner_patch import Plan
 from agtool.ci_nodepool.runner_run import Result
 
 
@@ -30,21 +31,25 @@ def change_text(result: Result) -> list[str]:
     lines = []
     if result.declined:
         return ["Nothing was changed."]
-    if result.dry_run and plan:
-        lines += [diff(plan.before, plan.after, str(plan.runner)) or "forget what agtool did"]
-        lines += ["Nothing was changed. The runner would be restarted."]
+    if result.dry_run and (plan or result.restart):
+        if text := diff(plan.before, plan.after, str(plan.runner)):
+            lines += [text]
+        lines += [f"{plan.runner} would be {_deeds(plan, result.restart)}. Nothing was changed."]
     elif result.outcome is None:
         lines += [f"{plan.runner} is as wanted already"]
-    elif result.outcome.restarted:
-        lines += [f"{plan.runner} is changed and restarted"]
+    else:
+        outcome = result.outcome
+        lines += [f"{plan.runner} is {_deeds(outcome.plan, outcome.restarted)}"]
         lines += [
             f"  {pod} goes on until its jobs have ended, where they are"
-            for pod in result.outcome.finishing
+            for pod in outcome.finishing
         ]
-    else:
-        lines += [f"{plan.runner} is changed"]
     lines += [f"  kept {kept}" for kept in plan.kept]
     return lines
+
+
+def _deeds(plan: Plan, restarted: bool) -> str:
+    return " and ".join(["changed"] * bool(plan) + ["restarted"] * restarted)
 
 
 def change_data(result: Result) -> dict[str, Any]:
