@@ -190,7 +190,10 @@ def _owner(deployment: Json) -> str:
 
 def _of_operator(session: Session, deployment: Json, owner: str) -> Runner:
     path = _collection(OPERATOR, "runners", deployment["metadata"]["namespace"])
-    named = (session.get(f"{path}/{owner}").get("spec") or {}).get("config", "")
+    try:
+        named = (session.get(f"{path}/{owner}").get("spec") or {}).get("config", "")
+    except NotFoundError:  # it is being deleted, and its Deployment with it
+        named = ""
     return Runner(deployment, _config_map(session, deployment, named) if named else {}, owner)
 
 
