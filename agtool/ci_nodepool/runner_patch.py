@@ -179,7 +179,7 @@ def _warnings(runner: Runner, wanted: Placement, text: str) -> list[str]:
 
 def _recorded(runner: Runner) -> list[Done]:
     """What agtool did, oldest first. What it did not write gives nothing."""
-    with suppress(ValueError, TypeError, KeyError, AttributeError):
+    with suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError):
         value: Any = json.loads(record_of(runner) or "{}")
         return [
             Done(
