@@ -221,6 +221,7 @@ def _change(
     from agtool.ci_nodepool.nodes import Pool, find_pool
     from agtool.ci_nodepool.plan import plan_node
     from agtool.ci_nodepool.run import change_nodes
+    from agtool.ci_nodepool.show import result_text
     from agtool.ci_nodepool.write import CONNECTIONS
 
     with errors_as_json(f"ci-nodepool {command}", manner.output is Format.json):
@@ -233,36 +234,36 @@ def _change(
             result = change_nodes(
                 session, pool, nodes, lambda node: plan_node(node, what), manner=manner
             )
-    return finish(f"ci-nodepool {command}", result, manner.output)
+    tell(result_text(result, command), manner.output)
+    return finish(f"ci-nodepool {command}", [result], manner.output)
+
+
+def tell(text: str, output: Format) -> None:
+    """Print what was done, to a person, as soon as it was: what comes next may fail."""
+    if output is Format.table and text:
+        print_text(text)
 
 
 def finish(
     command: str,
-    result: Result,
+    results: Sequence[Result],
     output: Format,
-    *,
-    before: str = "",
     more: Mapping[str, Any] | None = None,
 ) -> int:
-    """Print a result; the exit code. Raises the first error of a node, unless it was printed.
+    """The exit code of what came of one step or more; printed for programs, with `more`.
 
-    Args:
-        before: what else was done, for people.
-        more: the same for programs.
+    Raises the first error of a node, unless it was printed.
     """
-    from agtool.ci_nodepool.show import result_data, result_text
+    from agtool.ci_nodepool.show import result_data
     from agtool.ci_nodepool.write import failure
 
-    interrupted = result.report is not None and result.report.interrupted
-    error = failure(result.report, f"agtool {command}") if result.report else None
-    code = error.exit_code if error else INTERRUPTED if interrupted else 0
+    reports = [result.report for result in results if result.report]
+    errors = list(filter(None, (failure(report, f"agtool {command}") for report in reports)))
+    interrupted = any(report.interrupted for report in reports)
+    code = errors[0].exit_code if errors else INTERRUPTED if interrupted else 0
     if output is Format.json:
-        errors = [error] if error else []
-        data = {**result_data(result), **(more or {})}
+        data = {**result_data(results), **(more or {})}
         print_json(document(command, exit_code=code, data=data, errors=errors))
-        return code
-    text = result_text(result, command.rpartition(" ")[2])
-    print_text("\n".join(filter(None, (before, text))))
-    if error:
-        raise error
+    elif errors:
+        raise errors[0]
     return code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agtool.ci_nodepool.cli_nodes import Force, NodeNames, SkipPods, finish
+from agtool.ci_nodepool.cli_nodes import Force, NodeNames, SkipPods, finish, tell
 from agtool.ci_nodepool.cli_runner import RunnerName, Taints, Timeout
 from agtool.ci_nodepool.options import ChangeOptions, Cluster, Output, PoolOptions
 from agtool.core.errors import UsageError
@@ -13,7 +13,12 @@ from agtool.core.option_groups import grouped
 from agtool.core.output import Format, document, errors_as_json, print_json, say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agtool.ci_nodepool import runner_run
+    from agtool.ci_nodepool.model import Node
+    from agtool.ci_nodepool.plan import Change
+    from agtool.ci_nodepool.run import Result
     from agtool.core.kube import Session
 
 
@@ -82,6 +87,7 @@ def apply(
     from agtool.ci_nodepool.plan import Wanted, plan_node
     from agtool.ci_nodepool.run import Manner, Result, change_nodes
     from agtool.ci_nodepool.runner_show import patch_data, patch_text
+    from agtool.ci_nodepool.show import result_text
     from agtool.ci_nodepool.write import CONNECTIONS
 
     with errors_as_json("ci-nodepool apply", change.output is Format.json):
@@ -92,6 +98,7 @@ def apply(
             target = runner_run.Target(runner_run.placement(where, given), nodes)
             how = runner_run.Manner(change.dry_run, change.yes, force, timeout, change.output)
             patched = runner_run.patch(session, runner, cluster.namespace, target, how)
+            tell(patch_text(patched), change.output)
             if patched.declined:
                 result = Result(where, len(nodes), [], declined=True)
             else:
@@ -105,13 +112,8 @@ def apply(
                 result = change_nodes(
                     session, where, nodes, lambda node: plan_node(node, wanted), manner=manner
                 )
-    return finish(
-        "ci-nodepool apply",
-        result,
-        change.output,
-        before=patch_text(patched),
-        more={"runner": patch_data(patched)},
-    )
+    tell(result_text(result, "apply"), change.output)
+    return finish("ci-nodepool apply", [result], change.output, {"runner": patch_data(patched)})
 
 
 @grouped
@@ -124,10 +126,11 @@ def undo(
     change: ChangeOptions,
     cluster: Cluster,
 ) -> int:
-    """Bring back what was there before agtool: on the runner, then on the nodes.
+    """Bring back what was there before agtool: on nodes, and on the runner.
 
-    What agtool added goes, and what it replaced comes back. What was there before, or was
-    changed since by somebody else, stays, and is named. With NODE, only these nodes.
+    First taints go, then the runner gets its jobs' old settings, then labels go: so no job
+    is ever stranded. What was there before, or was changed since by somebody
+    else, stays, and is named. With NODE, only these nodes, and no runner.
 
     \b
     Examples:
@@ -138,9 +141,10 @@ def undo(
     from agtool.ci_nodepool import runner_run
     from agtool.ci_nodepool.nodes import find_changed
     from agtool.ci_nodepool.parse import split_arguments
-    from agtool.ci_nodepool.plan import undo_node
-    from agtool.ci_nodepool.run import Manner, Result, change_nodes
+    from agtool.ci_nodepool.plan import undo_labels, undo_node, undo_taints
+    from agtool.ci_nodepool.run import Manner, change_nodes
     from agtool.ci_nodepool.runner_show import change_data, undo_text
+    from agtool.ci_nodepool.show import result_text
     from agtool.ci_nodepool.write import CONNECTIONS
 
     with errors_as_json("ci-nodepool undo", change.output is Format.json):
@@ -149,22 +153,31 @@ def undo(
             raise UsageError(
                 f"{specs[0]!r} is not the name of a node", hint="undo takes nodes, and options."
             )
+        manner = Manner(*change, force=force)
+        how = runner_run.Manner(change.dry_run, change.yes, force, timeout, change.output)
+        results: list[Result] = []
+        runners: list[runner_run.Result] = []
         with cluster.session(CONNECTIONS) as session:
-            where, found = find_changed(session, names, pool)
-            how = runner_run.Manner(change.dry_run, change.yes, force, timeout, change.output)
-            runners = [] if names else _undo_runners(session, cluster.namespace, how)
-            if any(runner.declined for runner in runners):
-                result = Result(where, len(found), [], declined=True)
-            else:
-                manner = Manner(*change, force=force or change.dry_run)
-                result = change_nodes(session, where, found, undo_node, manner=manner)
-    return finish(
-        "ci-nodepool undo",
-        result,
-        change.output,
-        before=undo_text(runners),
-        more={"runners": [change_data(runner) for runner in runners]},
-    )
+
+            def undo_on_nodes(planned: Callable[[Node], Change]) -> bool:
+                where, found = find_changed(session, names, pool)
+                result = change_nodes(session, where, found, planned, manner=manner)
+                results.append(result)
+                if result.changes:
+                    tell(result_text(result, "undo"), change.output)
+                return result.done()
+
+            if names:
+                undo_on_nodes(undo_node)
+            elif undo_on_nodes(undo_taints):
+                runners += _undo_runners(session, cluster.namespace, how)
+                tell(undo_text(runners), change.output)
+                if not any(runner.declined for runner in runners):
+                    undo_on_nodes(undo_labels)
+    if not runners and not any(result.changes for result in results):
+        tell("undo: nothing to do", change.output)
+    more = {"runners": [change_data(runner) for runner in runners]}
+    return finish("ci-nodepool undo", results, change.output, more)
 
 
 def _undo_runners(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,11 +67,6 @@ class Change:
         return patch
 
 
-def plan(nodes: Iterable[Node], wanted: Wanted) -> list[Change]:
-    """What to change on which nodes so that `wanted` holds; nothing for those where it does."""
-    return [change for node in nodes if (change := plan_node(node, wanted)) or change.clashes]
-
-
 def plan_node(node: Node, wanted: Wanted) -> Change:
     """What to change on one node so that `wanted` holds."""
     draft = _Draft(node)
@@ -89,33 +84,28 @@ def plan_node(node: Node, wanted: Wanted) -> Change:
     return draft.change()
 
 
-def plan_undo(nodes: Iterable[Node]) -> list[Change]:
-    """What to change on which nodes so that what agtool set is as it was before."""
-    return [change for node in nodes if (change := undo_node(node))]
-
-
 def undo_node(node: Node) -> Change:
     """What to change on one node so that what agtool set is as it was before.
 
     What somebody changed since is theirs and stays.
     """
     draft = _Draft(node)
-    for key, entry in draft.record.labels.items():
-        now = node.labels.get(key)
-        if now == entry.value:
-            draft.restore_label(key, entry.before)
-        elif now is not None:
-            draft.kept.append(f"label {Label(key, now)}: changed since by somebody else")
-    now_taints = {(t.key, t.effect): t for t in map(taint_of, node.taints)}
-    for (key, effect), entry in draft.record.taints.items():
-        has = now_taints.get((key, effect))
-        if has is None:
-            continue
-        if has.value == entry.value:
-            draft.restore_taint(has, entry.before)
-        else:
-            draft.kept.append(f"taint {has}: changed since by somebody else")
-    draft.record = Record()
+    draft.undo_labels()
+    draft.undo_taints()
+    return draft.change()
+
+
+def undo_labels(node: Node) -> Change:
+    """The part of `undo_node` that is about labels."""
+    draft = _Draft(node)
+    draft.undo_labels()
+    return draft.change()
+
+
+def undo_taints(node: Node) -> Change:
+    """The part of `undo_node` that is about taints."""
+    draft = _Draft(node)
+    draft.undo_taints()
     return draft.change()
 
 
@@ -142,6 +132,25 @@ class _Draft:
             clashes=tuple(self.clashes),
             kept=tuple(self.kept),
         )
+
+    def undo_labels(self) -> None:
+        for key, entry in self.record.labels.items():
+            now = self.node.labels.get(key)
+            if now == entry.value:
+                self.restore_label(key, entry.before)
+            elif now is not None:
+                self.kept.append(f"label {Label(key, now)}: changed since by somebody else")
+        self.record = Record(taints=self.record.taints)
+
+    def undo_taints(self) -> None:
+        there = {(taint.key, taint.effect): taint for taint in self.taints_now()}
+        for identity, entry in self.record.taints.items():
+            has = there.get(identity)
+            if has is not None and has.value == entry.value:
+                self.restore_taint(has, entry.before)
+            elif has is not None:
+                self.kept.append(f"taint {has}: changed since by somebody else")
+        self.record = Record(labels=self.record.labels)
 
     def set_label(self, label: Label, *, overwrite: bool) -> None:
         before = self.node.labels.get(label.key)

@@ -60,6 +60,11 @@ class Result:
     dry_run: bool = False
     declined: bool = False
 
+    def done(self) -> bool:
+        """Whether all is as it was to be, and what comes next may begin."""
+        left = self.report and (self.report.failed or self.report.interrupted)
+        return not (self.declined or left)
+
 
 def change_nodes(
     session: Session,

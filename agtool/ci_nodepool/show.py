@@ -95,26 +95,27 @@ def _affected_lines(affected: Sequence[Affected]) -> list[str]:
     return [affected_text(affected)] if affected else []
 
 
-def result_data(result: Result) -> dict[str, Any]:
-    """The same for programs."""
-    report = result.report
+def result_data(results: Sequence[Result]) -> dict[str, Any]:
+    """One step or more, for programs."""
+    reports = [result.report for result in results if result.report]
+    changes = [change for result in results for change in result.changes]
+    pool = results[-1].pool
     return {
         "pool": {
-            "nodes": list(result.pool.names),
-            "selector": result.pool.selector,
-            "preset": result.pool.preset.name if result.pool.preset else None,
+            "nodes": list(pool.names),
+            "selector": pool.selector,
+            "preset": pool.preset.name if pool.preset else None,
         },
-        "dry_run": result.dry_run,
+        "dry_run": any(result.dry_run for result in results),
         "planned": [
-            {"node": c.node.name, "changes": list(c.lines), "kept": list(c.kept)}
-            for c in result.changes
+            {"node": c.node.name, "changes": list(c.lines), "kept": list(c.kept)} for c in changes
         ],
-        "as_wanted": result.nodes - len(result.changes),
-        "changed": report.changed if report else [],
-        "unchanged": report.unchanged if report else [],
-        "gone": report.gone if report else [],
-        "failed": {n: e.message for n, e in report.failed.items()} if report else {},
-        "not_started": report.not_started if report else [],
-        "affected": [a._asdict() for a in result.affected],
-        "slipped": [a._asdict() for a in result.slipped],
+        "as_wanted": min(result.nodes - len(result.changes) for result in results),
+        "changed": sorted({name for report in reports for name in report.changed}),
+        "unchanged": sorted({name for report in reports for name in report.unchanged}),
+        "gone": sorted({name for report in reports for name in report.gone}),
+        "failed": {n: e.message for report in reports for n, e in report.failed.items()},
+        "not_started": sorted({name for report in reports for name in report.not_started}),
+        "affected": [a._asdict() for result in results for a in result.affected],
+        "slipped": [a._asdict() for result in results for a in result.slipped],
     }
