@@ -14,7 +14,12 @@ from agtool.ci_nodepool.runner_run import Result
 
 def patch_text(result: Result) -> str:
     """The end of `patch-runner`, for people."""
-    lines = [*change_text(result), *(f"warning: {warning}" for warning in result.warnings)]
+    lines = change_text(result)
+    if not (result.declined or result.dry_run):
+        tolerated = (f"{name}:{effect}" for name, effect in result.wanted.tolerations.items())
+        labels = (f"{key}={value}" for key, value in result.wanted.selector.items())
+        lines += [f"  its jobs go to {', '.join(labels)}, and tolerate {', '.join(tolerated)}"]
+    lines += [f"warning: {warning}" for warning in result.warnings]
     if result.outcome or result.dry_run:
         lines += [
             "",
