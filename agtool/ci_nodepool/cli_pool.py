@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from agtool.ci_nodepool.cli_nodes import Force, NodeNames, SkipPods, finish, tell
-from agtool.ci_nodepool.cli_runner import RunnerName, Taints, Timeout
+from agtool.ci_nodepool.cli_runner import RunnerName, Timeout
 from agtool.ci_nodepool.options import ChangeOptions, Cluster, Output, PoolOptions
 from agtool.core.errors import UsageError
 from agtool.core.kube_errors import ForbiddenError
@@ -20,6 +22,16 @@ if TYPE_CHECKING:
     from agtool.ci_nodepool.plan import Change
     from agtool.ci_nodepool.run import Result
     from agtool.core.kube import Session
+
+Taints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--taint",
+        metavar="KEY=VALUE:EFFECT",
+        help="The taint for the nodes, which jobs tolerate; may be repeated.  [default: the one "
+        "that goes with the label]",
+    ),
+]
 
 
 @grouped

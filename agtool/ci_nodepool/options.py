@@ -11,7 +11,7 @@ import typer
 
 from agtool.ci_nodepool.presets import Provider
 from agtool.core.errors import UsageError
-from agtool.core.kube_options import AsGroup, AsUser, Context, Kubeconfig, Namespace
+from agtool.core.kube_options import AsGroup, AsUser, Context, Kubeconfig
 from agtool.core.output import Format
 
 if TYPE_CHECKING:
@@ -51,10 +51,21 @@ class ChangeOptions(NamedTuple):
     output: Output = Format.table
 
 
+RunnersNamespace = Annotated[
+    str | None,
+    typer.Option(
+        "-n",
+        "--namespace",
+        metavar="NAME",
+        help="Where to look for runners.  [default: everywhere]",
+    ),
+]
+
+
 class Cluster(NamedTuple):
     """Which cluster, as which user."""
 
-    namespace: Namespace = None
+    namespace: RunnersNamespace = None
     context: Context = None
     kubeconfig: Kubeconfig = None
     as_user: AsUser = None

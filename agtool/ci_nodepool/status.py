@@ -50,7 +50,6 @@ class Status:
 
     Attributes:
         managers: the nodes of the pools on which a runner itself runs, by runner.
-        of_runners: what does not fit together on the runners alone.
         findings: what is wrong with the runners themselves.
         unseen: what we were not allowed to look at.
     """
@@ -58,7 +57,6 @@ class Status:
     pools: list[PoolStatus]
     jobs: list[Jobs]
     managers: dict[str, list[str]] = field(default_factory=dict)
-    of_runners: list[Problem] = field(default_factory=list)
     findings: list[Problem] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
 
@@ -72,10 +70,10 @@ def judge(status: Status, nodes: Sequence[Node]) -> list[Problem]:
     problems = [*_of_jobs(status, nodes), *_of_managers(status), *status.findings]
     for pool in status.pools:
         problems += _of_pool(pool, status.jobs)
-    return sorted(problems, key=lambda problem: _WORST_FIRST.index(problem.word))
+    return sorted(problems, key=lambda problem: WORST_FIRST.index(problem.word))
 
 
-_WORST_FIRST = (
+WORST_FIRST = (
     "deadlock",
     "no-nodes",
     "no-ready-node",
@@ -88,10 +86,10 @@ _WORST_FIRST = (
     "not-sent",
     "jobs-may-leave",
     "doubt",
-    "jobs-may-leave",
     "strangers",
     "daemonsets",
 )
+"""The words of all problems; a stable part of the output for programs."""
 
 
 def _of_jobs(status: Status, nodes: Sequence[Node]) -> Iterator[Problem]:
@@ -214,7 +212,6 @@ def _look_at_runners(
             names = [n.name for n in there if n and presets_on([n.labels])]
             if names:
                 status.managers[str(runner)] = sorted(set(names))
-            status.of_runners += [Problem(*finding) for finding in findings(runner, pods)]
     except ForbiddenError as error:
         status.unseen.append(error.message)
 

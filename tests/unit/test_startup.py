@@ -10,7 +10,17 @@ SLOW = {"kubernetes", "sqlalchemy", "psycopg2", "pymysql", "httpx", "cryptograph
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["migrate-once", "--help"], ["migrate-once"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["migrate-once", "--help"],
+        ["migrate-once"],
+        ["ci-nodepool", "--help"],
+        ["ci-nodepool", "taint", "--help"],
+        ["ci-nodepool", "taint", "node", "no-effect=1"],
+        ["ci-nodepool", "emit", "helm"],
+    ],
 )
 def test_help_imports_nothing_slow(arguments: list[str]) -> None:
     code = (
