@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from agtool.ci_nodepool.rollout import Rollout, look
 from agtool.ci_nodepool.runner import Json, Runner
-from agtool.ci_nodepool.runner_patch import RESTARTED_AT, Plan, record_of, stale_pods
+from agtool.ci_nodepool.runner_patch import RESTARTED_AT, Plan, record_of, stale_pods, time_to_end
 from agtool.core.errors import AgtoolError, UnreachableError
 from agtool.core.kube_errors import ConflictError, NotFoundError
 from agtool.core.output import say
@@ -94,7 +94,7 @@ def carry_out(
 
     Args:
         replan: makes the plan again for a runner whose ConfigMap has changed since it was read.
-        timeout: seconds for the rollout.
+        timeout: seconds for the new manager to come up, after the old one if that goes first.
         show: is told how far the rollout is.
 
     Raises:
@@ -109,7 +109,7 @@ def carry_out(
     stamp = datetime.now(timezone.utc).isoformat(timespec="microseconds")
     with _put_back_on_failure(session, plan, written, before):
         _stamp(session, plan.runner, stamp)
-        _wait(session, plan.runner, stamp, timeout, show)
+        _wait(session, plan.runner, stamp, timeout + time_to_end(plan.runner), show)
     finishing = [
         pod["metadata"]["name"]
         for pod in manager_pods(session, plan.runner)

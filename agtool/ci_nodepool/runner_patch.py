@@ -157,6 +157,17 @@ def stale_pods(runner: Runner, pods: list[Json]) -> list[str]:
     ]
 
 
+def time_to_end(runner: Runner) -> int:
+    """Seconds that the old manager may take to end before the new one is started.
+
+    0 for a rolling update, where the new one comes first.
+    """
+    strategy = runner.deployment["spec"].get("strategy") or {}
+    if strategy.get("type") != "Recreate":
+        return 0
+    return int(runner.pod.get("terminationGracePeriodSeconds", 30))
+
+
 def _warnings(runner: Runner, wanted: Placement, text: str) -> list[str]:
     found = [
         f"{name} is set: a job can choose other nodes by its variables, and leave the pool"
@@ -168,6 +179,11 @@ def _warnings(runner: Runner, wanted: Placement, text: str) -> list[str]:
             "the runner itself (the manager) is told to run on these nodes too: when its node "
             "goes, all its jobs fail. Take them out of the top-level nodeSelector in the Helm "
             "values"
+        )
+    if wait := time_to_end(runner):
+        found.append(
+            "the Deployment's strategy is Recreate: there is no runner until the jobs of the old "
+            f"one have ended, which may take {wait} s"
         )
     if runner.deployment["spec"].get("replicas") == 0:
         found.append("the runner is scaled to 0: no job runs before it is scaled up")

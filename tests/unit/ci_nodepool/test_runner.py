@@ -9,7 +9,7 @@ import pytest
 from agtool.ci_nodepool.model import RECORD, Toleration
 from agtool.ci_nodepool.runner import Runner, check_overrides, choose, jobs, overrides, template
 from agtool.ci_nodepool.runner_config import CannotPatch, Placement
-from agtool.ci_nodepool.runner_patch import plan_patch
+from agtool.ci_nodepool.runner_patch import plan_patch, time_to_end
 from agtool.ci_nodepool.runner_status import findings
 from agtool.core.errors import UsageError
 from agtool.core.kube_errors import NotFoundError
@@ -177,6 +177,15 @@ def test_warnings(change: Callable[[Chart], None], warning: str) -> None:
     change(chart)
     (told,) = plan_patch(runner(chart), WANTED).warnings
     assert warning in told
+
+
+def test_an_old_manager_that_goes_first() -> None:
+    there = runner(Chart("0.86.0"))
+    assert time_to_end(there) == 0
+    there.deployment["spec"]["strategy"] = {"type": "Recreate"}
+    assert time_to_end(there) == 3600
+    (told,) = plan_patch(there, WANTED).warnings
+    assert "Recreate" in told
 
 
 # -- choosing ------------------------------------------------------------------------------------
