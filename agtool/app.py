@@ -16,7 +16,13 @@ from agtool import __version__
 from agtool.core import errors, output
 from agtool.migrate_once.cli import migrate_once
 
-LATER = {"ci-nodepool": ("agtool.ci_nodepool.cli", "CI jobs on preemptible nodes, kept that way.")}
+LATER = {
+    "ci-nodepool": ("agtool.ci_nodepool.cli", "CI jobs on preemptible nodes, kept that way."),
+    "le-staging": (
+        "agtool.le_staging.cli",
+        "Sites that have certificates of Let's Encrypt's staging.",
+    ),
+}
 """Techniques that are imported when they are called: where their `app` is, and a line of help."""
 
 
@@ -37,7 +43,7 @@ class Techniques(typer.core.TyperGroup):
         """The command that is called, and its arguments."""
         if args and args[0] in LATER:
             module = importlib.import_module(LATER[args[0]][0])
-            return args[0], typer.main.get_command(module.app), args[1:]
+            return args[0], typer.main.get_group(module.app), args[1:]
         return super().resolve_command(ctx, args)
 
 

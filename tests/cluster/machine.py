@@ -157,9 +157,9 @@ class Machine:
         network, link = f"10.214.{number}", f"agtool{number}"
         _run("ip", "address", "add", f"{network}.254/24", "dev", link)
         _run("ip", "link", "set", link, "up")
-        # A bridge takes the lowest address of its links, and so another one whenever a pod comes or
-        # goes; this side would not find it for half a minute. One that is given stays.
-        self.run("ip", "link", "add", BRIDGE, "address", "02:00:00:00:00:01", "type", "bridge")
+        # With an address of its own. Else it takes one of those that are joined to it, and another
+        # when that leaves: what knew it before then talks to nobody for up to a minute.
+        self.run("ip", "link", "add", BRIDGE, "address", "02:00:00:0a:d6:01", "type", "bridge")
         for address in (f"{network}.1/24", *addresses):
             self.run("ip", "address", "add", address, "dev", BRIDGE)
         self.run("ip", "link", "set", "uplink", "up", "master", BRIDGE)
@@ -184,13 +184,16 @@ class Machine:
 
 
 def hierarchies() -> Iterator[Path]:
-    """The roots of the cgroup hierarchies: those of version 1, or the one of version 2."""
-    if (CGROUPS / "cgroup.controllers").exists():
+    """The roots of the cgroup hierarchies: the one of version 2, or those of version 1.
+
+    Beside these stands `unified`, a version 2 without controllers, where runc makes groups too.
+    """
+    if (CGROUPS / "cgroup.procs").exists():
         yield CGROUPS
         return
     for folder in sorted(CGROUPS.iterdir()):
-        # /sys/fs/cgroup/unified is version 2 with no controllers; links are second names.
-        if (folder / "tasks").exists() and not folder.is_symlink():
+        # Links are second names.
+        if (folder / "cgroup.procs").exists() and not folder.is_symlink():
             yield folder
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 SLOW = {"kubernetes", "sqlalchemy", "psycopg2", "pymysql", "httpx", "cryptography", "pydantic"}
+SLOW |= {"OpenSSL", "certifi", "idna"}
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,11 @@ SLOW = {"kubernetes", "sqlalchemy", "psycopg2", "pymysql", "httpx", "cryptograph
         ["ci-nodepool", "taint", "--help"],
         ["ci-nodepool", "taint", "node", "no-effect=1"],
         ["ci-nodepool", "emit", "helm"],
+        ["le-staging", "--help"],
+        ["le-staging", "fetch", "--help"],
+        ["le-staging", "verify", "--help"],
+        ["le-staging", "curl", "--help"],
+        ["le-staging", "chrome", "--help"],
     ],
 )
 def test_help_imports_nothing_slow(arguments: list[str]) -> None:

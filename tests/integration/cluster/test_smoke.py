@@ -7,6 +7,7 @@ import pytest
 
 from tests.cluster.api import Api, Refused
 from tests.cluster.cluster import Cluster
+from tests.cluster.nodes import FakeNodes
 from tests.cluster.server import Server
 from tests.integration.cluster.conftest import eventually, execute, phase, run_pod
 
@@ -106,8 +107,6 @@ def test_five_thousand_nodes(control_plane: Server, fake_nodes: Callable[..., li
 
 
 def test_fake_nodes_are_as_wanted_and_go(control_plane: Server) -> None:
-    from tests.cluster.nodes import FakeNodes
-
     with control_plane.connect() as api:
         with FakeNodes(control_plane) as nodes:
             (name,) = nodes.make(1, prefix="plain")
