@@ -58,7 +58,7 @@ def emit(
         str, typer.Option(metavar="IMAGE", help="watch: an image with agtool in it.")
     ] = f"agtool:{__version__}",
 ) -> int:
-    """Print what makes it last: for Helm, the provider, or a repository.
+    """Print what makes it last, for Helm and the provider.
 
     A change of a live cluster is lost when Helm or GitOps comes by, and a taint of a node
     when the node is made anew. Nothing is asked of a cluster.

@@ -42,9 +42,10 @@ def status(
     output: Output = Format.table,
     cluster: Cluster,
 ) -> int:
-    """Show the pool, its taints and runners, and all that does not fit together.
+    """Show what is there, and what does not fit together.
 
-    The exit code is 0 if everything fits together, and 1 if not.
+    The pool, its taints, its runners, and who does not tolerate its taints. The
+    exit code is 0 if everything fits together, and 1 if not.
 
     \b
     Examples:
@@ -82,7 +83,7 @@ def apply(
     change: ChangeOptions,
     cluster: Cluster,
 ) -> int:
-    """Send a runner's jobs to the pool, and keep everybody else off it.
+    """Send jobs to the pool, and keep everything else off it.
 
     First the jobs get the selector and the toleration, and the runner is restarted; then
     the nodes get the taint. So no job is ever stranded. It can be run again at any time,
@@ -138,7 +139,7 @@ def undo(
     change: ChangeOptions,
     cluster: Cluster,
 ) -> int:
-    """Bring back what was there before agtool: on nodes, and on the runner.
+    """Bring back what was there before agtool.
 
     First taints go, then the runner gets its jobs' old settings, then labels go: so no job
     is ever stranded. What was there before, or was changed since by somebody

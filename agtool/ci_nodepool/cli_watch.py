@@ -36,7 +36,7 @@ def watch(
     ] = None,
     cluster: Cluster,
 ) -> int:
-    """Keep a pool's nodes labelled and tainted, new ones too, until told to end.
+    """Keep a pool's nodes labelled and tainted, new ones too.
 
     Nodes of a preemptible pool are made anew every day, and come without what kubectl
     gave the old ones. SPEC is KEY=VALUE for a label, KEY=VALUE:EFFECT for a taint; by
