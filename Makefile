@@ -75,12 +75,14 @@ coverage: venv system $(PAUSE) ## run all tests and show what of agtool they lea
 docs: venv ## check that the links in the documentation resolve
 	@$(PYTHON) -m pytest tests/unit/test_documentation.py
 
-bench: venv $(PAUSE) ## measure migrate-once against real servers, le-staging beside curl, pause beside its like
+bench: venv $(PAUSE) ## measure all commands on real servers and beside their like: curl, kubectl, other inits
 	@$(PYTHON) bench/migrate_once.py
 	@$(PYTHON) -m bench.le_staging
 	@tests/install-system-packages.sh tini dumb-init catatonit
 	@$(PYTHON) -m tests.cluster build
 	@$(PYTHON) -m bench.pause --write
+	@command -v kubectl >/dev/null || tests/install-system-packages.sh kubernetes-client
+	@$(PYTHON) -m bench.ci_nodepool --write
 
 format: venv ## format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only .
