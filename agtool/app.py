@@ -11,6 +11,7 @@ import typer
 
 from agtool import __version__
 from agtool.core import errors, output
+from agtool.debug.cli import debug
 from agtool.migrate_once.cli import migrate_once
 
 app = typer.Typer(
@@ -25,8 +26,9 @@ app.command(
     # What follows COMMAND belongs to COMMAND, with or without `--`.
     context_settings={"allow_interspersed_args": False},
 )(migrate_once)
+app.command("debug", context_settings={"allow_interspersed_args": False})(debug)
 
-WRAPPING = {"migrate-once"}
+WRAPPING = {"migrate-once", "debug"}
 """Commands whose own usage errors must not be mistaken for an exit code of what they wrap."""
 
 
@@ -52,13 +54,13 @@ def root(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
-    debug: Annotated[
+    traceback: Annotated[
         bool,
         typer.Option("--debug", help="Show the traceback of an error. Also: AGTOOL_DEBUG=1."),
     ] = False,
 ) -> None:
     """Techniques for running software on Kubernetes, as commands that can be trusted."""
-    context.obj.debug = debug or bool(os.environ.get("AGTOOL_DEBUG"))
+    context.obj.debug = traceback or bool(os.environ.get("AGTOOL_DEBUG"))
 
 
 def main() -> int:

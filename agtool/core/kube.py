@@ -1,0 +1,418 @@
+"""An API server, as plain dicts over pooled connections.
+
+No CoreV1Api and no models: importing them takes two seconds, and reading a list of 5,000 nodes
+into them five. The kubeconfig, tokens and log-in plugins are the official client's (kube_access).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode
+
+from agtool import __version__
+from agtool.core.errors import AgtoolError, ConfigurationError, UnreachableError
+from agtool.core.kube_access import Access, find_access
+from agtool.core.kube_errors import GoneError, refusal, unreachable
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""An `accept` with which the server sends an object's or a list's metadata, and not the rest."""
+
+_PATIENCE = 30.0
+"""Seconds for which a request is repeated while the server is overloaded or restarts."""
+
+_CONNECT_TIMEOUT = 10.0
+"""Seconds for one attempt to connect."""
+
+_AGENT = ("User-Agent", f"agtool/{__version__}")
+
+
+@dataclass(frozen=True)
+class WebSocketSettings:
+    """What a WebSocket to the API server needs.
+
+    Attributes:
+        url: wss://... or ws://..., without a path.
+        headers: as `Name: value`; a name may come twice. They hold secrets.
+        tls: for wss.
+        server_name: for SNI and the certificate's check, where it is not the URL's host.
+        proxy: the URL of an HTTP proxy to go through.
+    """
+
+    url: str
+    headers: list[str] = field(repr=False)
+    tls: ssl.SSLContext
+    server_name: str | None
+    proxy: str | None
+
+
+class Session:
+    """An API server as one user. Thread-safe; made by `connect`.
+
+    A path is that of the API, such as /api/v1/nodes/NAME; `query` holds its parameters. An
+    answer of 429 or 5xx is waited out as the server asks, and so is its restart, for 30 seconds.
+
+    All methods raise:
+        DeniedError: 401, or 403 with the rule to ask for.
+        NotFoundError: 404.
+        ConflictError: 409.
+        RejectedError: 400, 422.
+        GoneError: 410.
+        UnreachableError: no connection, no answer in time, or still 429 or 5xx.
+    """
+
+    def __init__(self, access: Access, *, connections: int, timeout: float) -> None:
+        self._access = access
+        self._timeout = timeout
+        self._pool = _pool(access, connections)
+        self._closed = threading.Event()
+        self._reached = False
+        self.context = access.context
+        self.namespace = access.namespace
+        self.server = access.server
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close idle connections; requests that wait to be repeated fail at once."""
+        self._closed.set()
+        self._pool.clear()
+
+    def get(self, path: str, *, accept: str = "", **query: Any) -> Json:
+        """An object, or a list of them."""
+        return self._request("GET", path, query, accept=accept)
+
+    def text(self, path: str, **query: Any) -> str:
+        """What is not JSON: a container's log."""
+        data = self._send("GET", path, query, lambda response: response.data)
+        return data.decode(errors="replace")
+
+    def post(self, path: str, body: Any, *, accept: str = "", **query: Any) -> Json:
+        """Create `body`; the object as created."""
+        return self._request("POST", path, query, body=body, accept=accept)
+
+    def put(self, path: str, body: Any, *, accept: str = "", **query: Any) -> Json:
+        """Replace an object by `body`; the object as it is then."""
+        return self._request("PUT", path, query, body=body, accept=accept)
+
+    def patch(
+        self,
+        path: str,
+        body: Any,
+        *,
+        content_type: str = MERGE_PATCH,
+        accept: str = "",
+        **query: Any,
+    ) -> Json:
+        """Change an object as `body` says; the object as it is then."""
+        return self._request(
+            "PATCH", path, query, body=body, content_type=content_type, accept=accept
+        )
+
+    def delete(self, path: str, body: Any = None, **query: Any) -> Json:
+        """Delete an object; what the server answers. `body` holds DeleteOptions."""
+        return self._request("DELETE", path, query, body=body)
+
+    def lists(
+        self, path: str, *, limit: int = 500, accept: str = "", **query: Any
+    ) -> Iterator[Json]:
+        """A list page by page, each as the server sends it, with metadata.resourceVersion.
+
+        When the server no longer keeps the state of the first page, the rest is that of now; an
+        object may then be missing or be in the state of before, as in any list, but none comes
+        twice.
+        """
+        token = ""
+        seen: set[tuple[str, str]] = set()
+        while True:
+            parameters = {**query, "limit": limit, **({"continue": token} if token else {})}
+            try:
+                page = self.get(path, accept=accept, **parameters)
+            except GoneError as error:
+                if not token:
+                    raise
+                token = error.continue_token
+                continue
+            items = page.get("items") or []
+            page["items"] = [item for item in items if _name(item) not in seen]
+            seen.update(map(_name, items))
+            yield page
+            token = page.get("metadata", {}).get("continue", "")
+            if not token:
+                return
+
+    def pages(
+        self, path: str, *, limit: int = 500, accept: str = "", **query: Any
+    ) -> Iterator[Json]:
+        """The items of `lists`, one page in memory at a time."""
+        for page in self.lists(path, limit=limit, accept=accept, **query):
+            yield from page["items"]
+
+    def watch(
+        self, path: str, *, resource_version: str, timeout: float, **query: Any
+    ) -> Iterator[Json]:
+        """What changes after `resource_version`, as events; ends by itself after `timeout` seconds.
+
+        Bookmarks (type BOOKMARK, with a newer metadata.resourceVersion only) come too.
+
+        Raises:
+            GoneError: the server does not know so old a version; list again.
+            UnreachableError: the connection broke; watch again from the last version.
+        """
+        parameters = {
+            **query,
+            "watch": "true",
+            "resourceVersion": resource_version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": max(1, int(timeout)),
+        }
+        response = self._send(
+            "GET", path, parameters, lambda response: response, timeout=timeout + self._timeout
+        )
+        try:
+            for line in _lines(response):
+                event: Json = json.loads(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    raise self._refusal(
+                        int(status.get("code", 500)), json.dumps(status).encode(), f"GET {path}"
+                    )
+                yield event
+        except _urllib3_error() as error:
+            raise unreachable(error, self.server, self.context) from error
+        except ValueError as error:
+            raise self._no_api(f"GET {path}") from error
+        finally:
+            response.close()
+            response.release_conn()
+
+    def websocket_settings(self) -> WebSocketSettings:
+        """What a WebSocket to this server as this user needs, with a fresh token."""
+        return WebSocketSettings(
+            url=self.server.replace("http", "ws", 1),
+            headers=[f"{name}: {value}" for name, value in (_AGENT, *self._access.headers())],
+            tls=self._access.tls,
+            server_name=self._access.server_name,
+            proxy=_proxy_url(self._pool),
+        )
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any],
+        *,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "",
+    ) -> Json:
+        more = {"Accept": accept or "application/json"}
+        content = None
+        if body is not None:
+            more["Content-Type"] = content_type
+            content = json.dumps(body).encode()
+        data = self._send(method, path, query, lambda r: r.data, body=content, headers=more)
+        try:
+            answer = json.loads(data)
+        except ValueError as error:
+            raise self._no_api(f"{method} {path}") from error
+        if not isinstance(answer, dict):
+            raise self._no_api(f"{method} {path}")
+        return answer
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any],
+        read: Callable[[BaseHTTPResponse], T],
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 0,
+    ) -> T:
+        """Send until there is an answer below 400, or none to be hoped for."""
+        import urllib3
+
+        url = f"{self.server}{path}" + (f"?{urlencode(query, doseq=True)}" if query else "")
+        request = f"{method} {path}"
+        until = time.monotonic() + _PATIENCE
+        attempt = 0
+        renewed = False
+        while True:
+            failure: AgtoolError
+            identity = self._access.headers()
+            try:
+                response = self._pool.urlopen(
+                    method,
+                    url,
+                    body=body,
+                    headers=urllib3.HTTPHeaderDict([_AGENT, *identity, *(headers or {}).items()]),
+                    timeout=urllib3.Timeout(_CONNECT_TIMEOUT, timeout or self._timeout),
+                    retries=False,
+                    redirect=False,
+                    preload_content=False,
+                )
+                if response.status < 400:
+                    self._reached = True
+                    return read(response)
+                answer = response.data
+            except urllib3.exceptions.HTTPError as error:
+                failure = unreachable(error, self.server, self.context)
+                delay = backoff(attempt) if self._reached and repeatable(method, error) else None
+                failure.__cause__ = error
+            else:
+                self._reached = True
+                failure = self._refusal(response.status, answer, request)
+                delay = pause_before_retry(method, response.status, response.headers, attempt)
+                if response.status == 401 and not renewed:
+                    renewed = True
+                    delay = 0 if self._access.renew(identity) else None
+            if delay is None or time.monotonic() + delay > until or self._closed.wait(delay):
+                raise failure
+            attempt += 1
+
+    def _refusal(self, status: int, body: bytes, request: str) -> AgtoolError:
+        return refusal(status, body, request=request, server=self.server, context=self.context)
+
+    def _no_api(self, request: str) -> UnreachableError:
+        return UnreachableError(
+            f"what {self.server} answers to {request} is no Kubernetes API",
+            hint="Is there a proxy or a log-in page before the API server?",
+        )
+
+
+def connect(
+    *,
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    namespace: str | None = None,
+    as_user: str | None = None,
+    as_groups: Sequence[str] = (),
+    connections: int = 1,
+    timeout: float = 30.0,
+) -> Session:
+    """A session with what kubectl would use; nothing is sent yet.
+
+    Args:
+        connections: how many requests will be in flight at once.
+        timeout: seconds without a byte of an answer after which a request has failed.
+
+    Raises:
+        ConfigurationError: no kubeconfig, an invalid one, no such context, a failed log-in.
+    """
+    access = find_access(kubeconfig, context, namespace, as_user, as_groups)
+    return Session(access, connections=connections, timeout=timeout)
+
+
+def backoff(attempt: int) -> float:
+    """Seconds before the next attempt after `attempt` earlier ones; a little at random."""
+    return float(min(5.0, 0.1 * 2**attempt) * random.uniform(0.5, 1))  # noqa: S311  # no secret
+
+
+def pause_before_retry(
+    method: str, status: int, headers: Mapping[str, str], attempt: int
+) -> float | None:
+    """Seconds after which to repeat a request that was answered so; None: the answer stands.
+
+    As client-go: with Retry-After every request, since the server says that nothing was done.
+    """
+    if status != 429 and status < 500:
+        return None
+    with suppress(ValueError):
+        return max(0.1, float(headers.get("Retry-After", "")))
+    if status == 429 or (method != "POST" and status in (502, 503, 504)):
+        return backoff(attempt)
+    return backoff(attempt) if method == "GET" and status == 500 and attempt < 3 else None
+
+
+def repeatable(method: str, error: Exception) -> bool:
+    """Whether a request that got no answer may be sent again: a POST only if it never left."""
+    from urllib3 import exceptions
+
+    if isinstance(error, exceptions.SSLError):
+        return not isinstance(error.args[0] if error.args else None, ssl.SSLCertVerificationError)
+    return method != "POST" or isinstance(
+        error, (exceptions.NewConnectionError, exceptions.ConnectTimeoutError)
+    )
+
+
+def _pool(access: Access, connections: int) -> PoolManager:
+    """The official client's pool, with proxies as it finds them, and one TLS context for all."""
+    import urllib3
+    from kubernetes.client import ApiClient
+
+    access.configuration.connection_pool_maxsize = connections
+    access.configuration.socket_options = _socket_options()
+    try:
+        pool = ApiClient(access.configuration).rest_client.pool_manager
+    except ImportError as error:
+        raise ConfigurationError(
+            f"the proxy {access.configuration.proxy} needs a Python package that is missing",
+            hint="Install it: pip install PySocks",
+        ) from error
+    for name in ("ca_certs", "ca_cert_data", "cert_file", "key_file", "cert_reqs"):
+        pool.connection_pool_kw.pop(name, None)
+    pool.connection_pool_kw["ssl_context"] = access.tls
+    if access.tls.verify_mode is ssl.CERT_NONE:
+        # The kubeconfig says insecure-skip-tls-verify; kubectl does not warn at each request.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    return pool
+
+
+def _socket_options() -> list[tuple[int, int, int]]:
+    """Keep-alive, so that a watch notices within a minute that a firewall forgot it."""
+    options = [
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    ]
+    for name, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), seconds))
+    return options
+
+
+def _proxy_url(pool: PoolManager) -> str | None:
+    url = pool.proxy or getattr(pool, "proxy_url", None)
+    return None if url is None else str(url)
+
+
+def _name(item: Json) -> tuple[str, str]:
+    metadata = item["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]
+
+
+def _lines(response: BaseHTTPResponse) -> Iterator[bytes]:
+    """The lines of an answer, each as soon as it is complete."""
+    rest = b""
+    for chunk in response.stream():
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from filter(None, lines)
+
+
+def _urllib3_error() -> type[Exception]:
+    from urllib3.exceptions import HTTPError
+
+    return HTTPError

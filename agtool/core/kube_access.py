@@ -1,0 +1,273 @@
+"""A kubeconfig, or the pod that we run in -> where the API server is and who we are.
+
+Reading, merging and log-in plugins are the official client's. What is done here is what it
+leaves to its caller: the namespace, impersonation, errors that name the file, and a private key
+that does not stay in the folder for temporary files.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from agtool.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from kubernetes.client import Configuration
+
+_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What one reading of the kubeconfig gave."""
+
+    context: str
+    namespace: str
+    impersonation: tuple[tuple[str, str], ...]
+    configuration: Configuration
+    tls: ssl.SSLContext
+
+
+@dataclass
+class Access:
+    """Where the API server is, and how we show who we are. Thread-safe."""
+
+    context: str
+    namespace: str
+    server: str
+    tls: ssl.SSLContext
+    server_name: str | None
+    proxy: str | None
+    configuration: Configuration
+    _impersonation: tuple[tuple[str, str], ...]
+    _load: Callable[[], _Loaded]
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Who we are: a token that is fresh now, and whom we act as. A name may come twice."""
+        with self._lock:  # a log-in plugin must not run once for each of our threads
+            found: dict[str, Any] = dict(self.configuration.auth_settings())
+        tokens = [(s["key"], s["value"]) for s in found.values() if s["value"]]
+        return [*tokens, *self._impersonation]
+
+    def renew(self, refused: list[tuple[str, str]]) -> bool:
+        """After a 401: log in anew. Returns whether our headers are other than `refused` now."""
+        if self.headers() == refused:
+            with self._lock:
+                self.configuration = self._load().configuration
+        return self.headers() != refused
+
+
+def find_access(
+    kubeconfig: Path | None,
+    context: str | None,
+    namespace: str | None,
+    as_user: str | None,
+    as_groups: Sequence[str],
+) -> Access:
+    """What kubectl would use: the file, KUBECONFIG, ~/.kube/config, then the pod's own account.
+
+    Raises:
+        ConfigurationError: no kubeconfig, one that is not valid, no such context, or a log-in
+            plugin that failed.
+    """
+    if as_groups and not as_user:
+        raise ConfigurationError("--as-group needs --as", hint="Add --as USER.")
+    files = _files(kubeconfig)
+    if files or kubeconfig or not (_SERVICE_ACCOUNT / "token").exists():
+        shown = os.pathsep.join(files)
+
+        def load() -> _Loaded:
+            with _explained(shown):
+                return _from_kubeconfig(shown, context)
+    else:
+
+        def load() -> _Loaded:
+            with _explained(str(_SERVICE_ACCOUNT)):
+                return _from_service_account()
+
+    loaded = load()
+    impersonation = loaded.impersonation
+    if as_user:
+        impersonation = (
+            ("Impersonate-User", as_user),
+            *(("Impersonate-Group", group) for group in as_groups),
+        )
+    configuration = loaded.configuration
+    return Access(
+        context=loaded.context,
+        namespace=namespace or loaded.namespace,
+        server=configuration.host,
+        tls=loaded.tls,
+        server_name=configuration.tls_server_name,
+        proxy=configuration.proxy,
+        configuration=configuration,
+        _impersonation=impersonation,
+        _load=load,
+    )
+
+
+def _files(kubeconfig: Path | None) -> list[str]:
+    """The kubeconfig files that exist; of those in KUBECONFIG some may be missing."""
+    if kubeconfig:
+        if not kubeconfig.exists() or kubeconfig.is_dir():  # a pipe will do
+            raise ConfigurationError(
+                f"there is no kubeconfig {kubeconfig}", hint="Check --kubeconfig."
+            )
+        return [str(kubeconfig)]
+    variable = os.environ.get("KUBECONFIG", "")
+    named = [name for name in variable.split(os.pathsep) if name]
+    files = [Path(name).expanduser() for name in named] or [Path("~/.kube/config").expanduser()]
+    found = [str(file) for file in files if file.is_file()]
+    if not found and (named or not (_SERVICE_ACCOUNT / "token").exists()):
+        raise ConfigurationError(
+            f"there is no kubeconfig {os.pathsep.join(map(str, files))}",
+            hint="Check KUBECONFIG." if named else "Give --kubeconfig FILE, or set KUBECONFIG.",
+        )
+    return found
+
+
+def _from_kubeconfig(files: str, wanted: str | None) -> _Loaded:
+    from kubernetes.client import Configuration
+    from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
+
+    merger = KubeConfigMerger(files)  # type: ignore[no-untyped-call]
+    documents: list[dict[str, Any]] = list(merger.config_files.values())
+    names = [entry["name"] for d in documents for entry in d.get("contexts") or ()]
+    # The first file that has one, as in kubectl; the client would take the last.
+    current = next((d["current-context"] for d in documents if d.get("current-context")), None)
+    name = wanted or current
+    if name not in names:
+        raise ConfigurationError(
+            f"{files} has no context {name!r}" if name else f"{files} has no current context",
+            hint=f"Contexts: {', '.join(names)}." if names else "It has no contexts at all.",
+        )
+    with TemporaryDirectory(prefix="agtool-") as folder:
+        loader = KubeConfigLoader(  # type: ignore[no-untyped-call]
+            config_dict=merger.config,
+            active_context=name,
+            config_base_path=None,
+            # An identity provider may give each refresh token once: it must not be lost.
+            config_persister=merger.save_changes,
+            temp_file_path=folder,
+        )
+        configuration = Configuration()
+        with _plugin_errors():
+            loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+        tls = _tls(configuration)
+    context = loader.current_context["context"]
+    users = [e for d in documents for e in d.get("users") or () if e["name"] == context.get("user")]
+    return _Loaded(
+        context=str(name),
+        namespace=context.get("namespace") or "default",
+        impersonation=tuple(_impersonation(users[0].get("user") or {} if users else {})),
+        configuration=configuration,
+        tls=tls,
+    )
+
+
+def _from_service_account() -> _Loaded:
+    from kubernetes.client import Configuration
+    from kubernetes.config import load_incluster_config
+
+    configuration = Configuration()
+    load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    return _Loaded(
+        context="(in the cluster)",
+        namespace=(_SERVICE_ACCOUNT / "namespace").read_text().strip() or "default",
+        impersonation=(),
+        configuration=configuration,
+        tls=_tls(configuration),
+    )
+
+
+def _impersonation(user: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The headers for a user's `as`, `as-uid`, `as-groups` and `as-user-extra`."""
+    if user.get("as"):
+        yield "Impersonate-User", user["as"]
+    if user.get("as-uid"):
+        yield "Impersonate-Uid", user["as-uid"]
+    for group in user.get("as-groups") or ():
+        yield "Impersonate-Group", group
+    for key, values in (user.get("as-user-extra") or {}).items():
+        for value in values:
+            yield f"Impersonate-Extra-{quote(key, safe='')}", value
+
+
+def _tls(configuration: Configuration) -> ssl.SSLContext:
+    """One context for all connections: urllib3's own would read the certificates for each."""
+    if configuration.verify_ssl:
+        context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
+        # kubectl is not strict, and many a cluster's own authority lacks an extension.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+@contextmanager
+def _plugin_errors() -> Iterator[None]:
+    """The client only logs that a log-in plugin failed, and goes on as nobody."""
+    messages: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            messages.append(record.getMessage())
+
+    collector = Collector(logging.ERROR)
+    root = logging.getLogger()
+    root.addHandler(collector)
+    try:
+        yield
+    finally:
+        root.removeHandler(collector)
+    if messages:
+        raise ConfigurationError(
+            f"the log-in plugin of the kubeconfig failed: {messages[-1]}",
+            hint="Log in again with your provider's own command, or install the plugin.",
+        )
+
+
+@contextmanager
+def _explained(where: str) -> Iterator[None]:
+    """The client meets a kubeconfig of the wrong shape with whatever Python raises."""
+    import yaml  # type: ignore[import-untyped]  # comes with the client
+    from kubernetes.config import ConfigException
+
+    try:
+        yield
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigurationError(f"{where} is no YAML{line}: {error.problem}") from error
+    except ConfigException as error:
+        # It may quote the entry at fault, secrets included.
+        why = re.sub(r"\{.*\}", "...", str(error), flags=re.DOTALL)
+        raise ConfigurationError(f"{where} is not valid: {why}") from error
+    except ssl.SSLError as error:
+        raise ConfigurationError(
+            f"{where} has a certificate or key that OpenSSL does not take: {error.reason}"
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read {error.filename or where}: {error.strerror}"
+        ) from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{where} is not a valid kubeconfig", hint="Does kubectl accept it?"
+        ) from error

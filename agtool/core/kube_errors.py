@@ -1,0 +1,163 @@
+"""What an API server's refusal, or its silence, means to the person at the terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+from typing import Any
+
+from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError, UnreachableError
+
+
+class NotFoundError(ConfigurationError):
+    """An object, or a kind of object, that was named is not there."""
+
+    word = "not-found"
+
+
+class ConflictError(DeniedError):
+    """The object was changed since it was read, or exists already."""
+
+    word = "conflict"
+
+
+class RejectedError(DeniedError):
+    """The API server finds what it was sent invalid."""
+
+    word = "rejected"
+
+
+class GoneError(UnreachableError):
+    """The history from which a list or a watch was to go on is no longer kept (410).
+
+    Attributes:
+        continue_token: with it a list goes on in the state of now; empty: from its start.
+    """
+
+    word = "gone"
+
+    def __init__(self, message: str, *, hint: str = "", continue_token: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.continue_token = continue_token
+
+
+_KINDS = {400: RejectedError, 404: NotFoundError, 409: ConflictError, 422: RejectedError}
+
+_FORBIDDEN = re.compile(
+    r'User "(?P<user>.*?)" cannot (?P<verb>\S+) resource "(?P<resource>.*?)" '
+    r'in API group "(?P<group>.*?)" (?:in the namespace "(?P<namespace>.*?)"|at the cluster scope)'
+)
+"""The words of Kubernetes' authorizer (apiserver, responsewriters/errors.go)."""
+
+
+def refusal(status: int, body: bytes, *, request: str, server: str, context: str) -> AgtoolError:
+    """The error for an answer of 400 or more.
+
+    Args:
+        body: the answer's, a Status object if it comes from an API server.
+        request: what was asked for, such as `GET /api/v1/nodes`.
+        server: its URL.
+        context: the kubeconfig's context, for hints.
+    """
+    answer = _status(body)
+    message = str(answer.get("message", ""))
+    told = message or f"{request} was answered with {status}"
+    if status == 401:
+        return DeniedError(
+            f"{server} does not accept our credentials (401)",
+            hint=f"Log in again, or look at the user of context {context!r} in the kubeconfig.",
+        )
+    if status == 403:
+        return _forbidden(told)
+    if status == 404 and (not message or "could not find" in message):
+        return NotFoundError(f"the API server does not know {request.partition(' ')[2]}")
+    if status == 410:
+        token = str((answer.get("metadata") or {}).get("continue", ""))
+        return GoneError(told, hint="Run the command again.", continue_token=token)
+    if status == 429 or status >= 500:
+        return UnreachableError(
+            f"{server} answers {status} to {request}" + (f": {message}" if message else ""),
+            hint="The API server is overloaded, starting or broken. Run the command again later.",
+        )
+    return _KINDS.get(status, DeniedError)(told)
+
+
+def _status(body: bytes) -> dict[str, Any]:
+    """The Status object in an answer; of anything else nothing (a proxy's HTML helps nobody)."""
+    try:
+        status: Any = json.loads(body)
+    except ValueError:
+        return {}
+    return status if isinstance(status, dict) and status.get("kind") == "Status" else {}
+
+
+def _forbidden(message: str) -> DeniedError:
+    found = _FORBIDDEN.search(message)
+    if not found:
+        return DeniedError(message)
+    namespace = found["namespace"]
+    rule = json.dumps(
+        {"apiGroups": [found["group"]], "resources": [found["resource"]], "verbs": [found["verb"]]}
+    )
+    where = f"in namespace {namespace}" if namespace else "at the cluster scope"
+    role = f"a Role in {namespace}" if namespace else "a ClusterRole"
+    return DeniedError(
+        f"{found['user']} may not {found['verb']} {found['resource']} {where}",
+        hint=f"Ask for {role} with the rule {rule}",
+    )
+
+
+def unreachable(error: Exception, server: str, context: str) -> UnreachableError:
+    """The error for a request that was not answered; `error` is one of urllib3's."""
+    from urllib3 import exceptions
+
+    if isinstance(error, exceptions.ProxyError):
+        return UnreachableError(
+            f"cannot reach {server} through the proxy: {_reason(error)}",
+            hint="Check proxy-url in the kubeconfig, HTTPS_PROXY and NO_PROXY.",
+        )
+    if isinstance(error, exceptions.NameResolutionError):
+        return UnreachableError(
+            f"cannot reach {server}: its name does not resolve",
+            hint=f"Is the VPN up? Is {context!r} the right context?",
+        )
+    if isinstance(error, exceptions.SSLError):
+        cause = error.args[0] if error.args else error
+        why = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else cause
+        return UnreachableError(
+            f"cannot reach {server}: TLS failed: {why}",
+            hint="Check the server's address and certificate-authority in the kubeconfig.",
+        )
+    if isinstance(error, exceptions.ConnectTimeoutError) and not isinstance(
+        error, exceptions.NewConnectionError
+    ):
+        return UnreachableError(
+            f"cannot reach {server}: no answer to the attempt to connect",
+            hint=f"Is the VPN up? Is {context!r} the right context?",
+        )
+    if isinstance(error, exceptions.ReadTimeoutError):
+        return UnreachableError(
+            f"{server} took the request and does not answer",
+            hint="The API server may be overloaded. Run the command again later.",
+        )
+    return UnreachableError(
+        f"cannot reach {server}: {_reason(error)}",
+        hint=f"Does the API server run? Is {context!r} the right context?",
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The operating system's words for what went wrong, which stand at the end of the chain."""
+    while True:
+        inner = error.__cause__ or error.__context__ or _last_exception(error.args)
+        if inner is None:
+            break
+        error = inner
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def _last_exception(values: tuple[Any, ...]) -> BaseException | None:
+    return next((value for value in reversed(values) if isinstance(value, BaseException)), None)

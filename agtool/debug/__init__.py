@@ -1,0 +1,1 @@
+"""`agtool debug`: a shell in the cluster, which leaves nothing behind."""

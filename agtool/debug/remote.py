@@ -1,0 +1,158 @@
+"""Run a command in a container with our own streams, and give back its exit code."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from agtool.core.errors import NOT_FOUND, WRAPPER_FAILED, UnreachableError, UsageError
+from agtool.debug.exec import V4, V5, Ended, Ends, ExecError, run
+from agtool.debug.terminal import Terminal, unblocked
+from agtool.debug.websocket import RefusedError, WebSocket, open_websocket
+
+if TYPE_CHECKING:
+    from agtool.core.kube import Session
+    from agtool.debug.interrupts import Interrupts
+
+_STARTING = 5.0
+"""Seconds for which a container that has just started may still be unknown to its kubelet."""
+
+_CONNECT = 30.0
+"""Seconds for opening the connection."""
+
+SHELL = (
+    "sh",
+    "-c",
+    "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi",
+)
+"""bash where the image has it, else sh."""
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """How our streams are connected: stdin at all, and a terminal."""
+
+    stdin: bool
+    terminal: bool
+
+
+def attachment(stdin: bool | None, terminal: bool | None, *, shell: bool) -> Attachment:
+    """What -i and -t say, and where they say nothing, what our own streams are.
+
+    Args:
+        shell: it is a shell that runs, which wants a terminal even if its output is piped.
+
+    Raises:
+        UsageError: -t without a terminal.
+    """
+    if terminal and not sys.stdin.isatty():
+        raise UsageError("-t needs a terminal for input", hint="Leave it out.")
+    if terminal is None:
+        terminal = stdin is not False and sys.stdin.isatty() and (shell or sys.stdout.isatty())
+    if stdin is None:
+        stdin = terminal or (not sys.stdin.isatty() and has_input())
+    return Attachment(stdin, terminal)
+
+
+def has_input() -> bool:
+    """Whether anything can come from our stdin: not from /dev/null, nor from an empty file."""
+    try:
+        status = os.fstat(0)
+    except OSError:
+        return False
+    if stat.S_ISREG(status.st_mode):
+        return os.lseek(0, 0, os.SEEK_CUR) < status.st_size
+    if stat.S_ISCHR(status.st_mode):
+        return not os.path.samestat(status, os.stat(os.devnull))  # noqa: PTH116
+    return True
+
+
+def execute(
+    session: Session,
+    namespace: str,
+    pod: str,
+    container: str,
+    command: list[str],
+    *,
+    attached: Attachment,
+    interrupts: Interrupts,
+) -> Ended:
+    """Run a command to its end.
+
+    Raises:
+        ExecError: the server does not run it, or its end is unknown.
+        DeniedError: no permission for pods/exec.
+        UnreachableError: no connection.
+        Stopped: a signal.
+    """
+    query = {
+        "container": container,
+        "command": command,
+        "stdin": str(attached.stdin).lower(),
+        "stdout": "true",
+        "stderr": str(not attached.terminal).lower(),
+        "tty": str(attached.terminal).lower(),
+    }
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec?{urlencode(query, doseq=True)}"
+    needs_end = attached.stdin and not attached.terminal
+    with ExitStack() as stack:
+        with interrupts.allowed():
+            websocket = stack.enter_context(_open(session, path, needs_end))
+        terminal = stack.enter_context(Terminal(0, 1)) if attached.terminal else None
+        stdout, stderr = (_unblocked(stack, descriptor) for descriptor in (1, 2))
+        stdin = 0 if attached.stdin else None
+        return run(websocket, Ends(stdin, stdout, stderr, terminal), interrupts)
+
+
+def _unblocked(stack: ExitStack, descriptor: int) -> int:
+    ours = unblocked(descriptor)
+    if ours != descriptor:
+        stack.callback(os.close, ours)
+    return ours
+
+
+def _open(session: Session, path: str, needs_end: bool) -> WebSocket:
+    """Open the connection; a kubelet may need a moment to know the container."""
+    until = time.monotonic() + _STARTING
+    while True:
+        settings = session.websocket_settings()
+        try:
+            return open_websocket(settings, path, [V5] if needs_end else [V5, V4], timeout=_CONNECT)
+        except RefusedError as error:
+            if "container not found" in error.answer and time.monotonic() < until:
+                time.sleep(0.1)
+                continue
+            if needs_end and error.status in {400, 403} and not error.answer.startswith("{"):
+                raise ExecError(
+                    "this API server cannot tell a command that its input is at its end: it does "
+                    "not speak v5.channel.k8s.io (Kubernetes 1.30 and newer do)",
+                    hint="So nothing was run. If the command needs no input: add </dev/null. "
+                    "Else: kubectl exec -i.",
+                ) from error
+            raise error.reason from error
+        except UnreachableError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.5)
+
+
+def verdict(ended: Ended, command: list[str], image: str, *, shell: bool) -> ExecError | None:
+    """What there is to tell about a command that could not be run; None: it ran."""
+    if not ended.message:
+        return None
+    if ended.exit_code == NOT_FOUND and shell:
+        error = ExecError(
+            f"{image} has no shell: {command[0]} is not there",
+            hint="Name another one (--shell PATH), take one along (--tools busybox:musl), or give "
+            "the command to run after --.",
+        )
+    else:
+        error = ExecError(f"cannot run {command[0]}: {ended.message}")
+    error.exit_code = WRAPPER_FAILED if ended.exit_code is None else ended.exit_code
+    return error
