@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 
 from agtool.core.duration import parse_duration
-from agtool.core.errors import WRAPPER_FAILED, AgtoolError, UsageError
+from agtool.core.errors import (
+    CANNOT_EXECUTE,
+    NOT_FOUND,
+    TIMED_OUT,
+    WRAPPER_FAILED,
+    AgtoolError,
+    UsageError,
+)
 from agtool.core.kube_options import AsGroup, AsUser, Context, Kubeconfig, Namespace
+from agtool.core.output import Format, errors_as_json
 from agtool.debug import model
 
 _LONGEST_LIFE = 7 * 86400.0
+"""Seconds."""
+
+_PASSED_ON = {TIMED_OUT, CANNOT_EXECUTE, NOT_FOUND}
+"""Exit codes that tell more than that agtool failed."""
 
 
 def debug(  # noqa: PLR0917  # Typer's way: a parameter is an option
@@ -100,9 +114,56 @@ def debug(  # noqa: PLR0917  # Typer's way: a parameter is an option
             show_default=False,
         ),
     ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND/NAME",
+            help="Take over labels, environment, volumes and service account of a workload.",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="pod/NAME", help="Run beside a container of this pod."),
+    ] = None,
+    container: Annotated[
+        str | None,
+        typer.Option(
+            "-c",
+            "--container",
+            metavar="NAME",
+            help="With --target or --like: which container.  [default: the main one]",
+        ),
+    ] = None,
+    node: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Be root on this node, in its namespaces."),
+    ] = None,
+    tools: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IMAGE",
+            help="For an IMAGE without a shell: bring the static programs of this one's /bin.",
+        ),
+    ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the pod until --ttl; see --attach.")
     ] = False,
+    attach: Annotated[
+        str | None, typer.Option(metavar="POD", help="Use a pod that --keep left.")
+    ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List the debug pods of the namespace.")
+    ] = False,
+    cleanup: Annotated[
+        bool,
+        typer.Option("--cleanup", help="Remove debug pods that are over, or whose agtool is gone."),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the manifest; create nothing.")
+    ] = False,
+    output: Annotated[Format, typer.Option(help="How to print --list and --cleanup.")] = (
+        Format.table
+    ),
 ) -> int:
     """Open a shell in a new pod, or run COMMAND in it; then remove the pod.
 
@@ -115,43 +176,66 @@ def debug(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool debug -- nslookup myservice
       agtool debug --image python:3.13 -- python -c 'print(1)'
       agtool debug --root -- sh -c 'apk add curl && curl -s http://myservice'
+      agtool debug --target pod/web-0
+      agtool debug --like deployment/web
+      agtool debug --node worker-1
     """  # noqa: D301  # the backslash keeps the examples' lines apart
+    modes = {
+        "--list": list_,
+        "--cleanup": cleanup,
+        "--attach": attach,
+        "--target": target,
+        "--node": node,
+        "--like": like,
+    }
     try:
-        request = model.Request(
-            name=model.new_name(),
-            namespace=namespace or "",
-            image=image,
-            lifetime=_lifetime(ttl),
-            pull_policy=_pull_policy(image_pull_policy),
-            env=model.parse_env(env or ()),
-            labels=model.parse_labels("--label", label or ()),
-            service_account=serviceaccount,
-            node_selector=model.parse_labels("--node-selector", node_selector or ()),
-            tolerations=model.parse_tolerations(toleration or ()),
-            cpu=model.parse_quantity("--cpu", cpu),
-            memory=model.parse_quantity("--memory", memory),
-            user=user,
-            root=root,
-            keep=keep,
+        _check_modes(modes, keep=keep, command=command, dry_run=dry_run)
+        job = model.Job(
+            request=model.Request(
+                name=model.new_name(),
+                namespace=namespace or "",
+                image=image,
+                lifetime=_lifetime(ttl),
+                pull_policy=_pull_policy(image_pull_policy),
+                env=model.parse_env(env or ()),
+                labels=model.parse_labels("--label", label or ()),
+                service_account=serviceaccount,
+                node_selector=model.parse_labels("--node-selector", node_selector or ()),
+                tolerations=model.parse_tolerations(toleration or ()),
+                cpu=model.parse_quantity("--cpu", cpu),
+                memory=model.parse_quantity("--memory", memory),
+                user=user,
+                root=root,
+                node=node,
+                keep=keep,
+                tools=tools,
+            ),
+            command=command or (),
+            shell=shell,
+            stdin=stdin,
+            terminal=tty,
+            timeout=parse_duration(timeout),
+            kubeconfig=kubeconfig,
+            context=context,
+            as_user=as_user,
+            as_groups=as_group or (),
+            attach=attach,
+            target=target,
+            container=container,
+            like=like,
         )
-        from agtool.debug.run import Job, run
+        if list_ or cleanup:
+            with errors_as_json("debug", output is Format.json):
+                from agtool.debug.listing import show_leftovers
 
-        return run(
-            Job(
-                request=request,
-                command=list(command or ()),
-                shell=shell,
-                stdin=stdin,
-                terminal=tty,
-                timeout=parse_duration(timeout),
-                kubeconfig=kubeconfig,
-                context=context,
-                as_user=as_user,
-                as_groups=as_group or (),
-            )
-        )
+                return show_leftovers(job, cleanup, output)
+        if dry_run:
+            return _dry_run(job)
+        from agtool.debug.run import run
+
+        return run(job)
     except AgtoolError as error:
-        if error.exit_code not in {124, 126, 127}:
+        if not (list_ or cleanup or error.exit_code in _PASSED_ON):
             error.exit_code = WRAPPER_FAILED
         raise
 
@@ -169,3 +253,28 @@ def _pull_policy(text: str | None) -> str | None:
             f"--image-pull-policy is {text!r}", hint="Choose Always, IfNotPresent or Never."
         )
     return text
+
+
+def _check_modes(
+    modes: Mapping[str, object], *, keep: bool, command: Sequence[str] | None, dry_run: bool
+) -> None:
+    """Raise UsageError for options that contradict each other."""
+    given = [name for name, value in modes.items() if value]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} do not go together", hint="Choose one of them.")
+    (mode,) = given or [""]
+    if keep and mode in {"--list", "--cleanup", "--attach", "--target"}:
+        raise UsageError(f"--keep and {mode} do not go together", hint=f"{mode} makes no pod.")
+    if command and mode in {"--list", "--cleanup"}:
+        raise UsageError(f"{mode} runs no command", hint="Leave out what follows --.")
+    if dry_run and mode in {"--list", "--cleanup", "--attach", "--target"}:
+        raise UsageError(f"--dry-run and {mode} do not go together", hint=f"{mode} makes no pod.")
+
+
+def _dry_run(job: model.Job) -> int:
+    import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this
+
+    from agtool.debug.run import dry_run
+
+    sys.stdout.write(yaml.safe_dump_all(dry_run(job), sort_keys=False))
+    return 0

@@ -31,7 +31,9 @@ class Progress:
     crashed: bool = False
 
 
-def progress(pod: Json, events: Sequence[Json], container: str = CONTAINER) -> Progress:
+def progress(  # noqa: PLR0911  # one for each answer
+    pod: Json, events: Sequence[Json], container: str = CONTAINER
+) -> Progress:
     """Where a pod's container is.
 
     Args:
@@ -41,6 +43,8 @@ def progress(pod: Json, events: Sequence[Json], container: str = CONTAINER) -> P
     """
     status = pod.get("status") or {}
     ours = _status_of(status, container)
+    if status.get("reason") == "DeadlineExceeded":
+        return Progress("", problem="the pod's lifetime (--ttl) is over", hopeless=True)
     if found := _container(ours, events, container):
         return found
     if pod.get("metadata", {}).get("deletionTimestamp"):
@@ -150,6 +154,9 @@ def _terminated(state: Json, container: str) -> Progress:
             hint=_hint_of_start(message),
             hopeless=True,
         )
+    if code == 0 and container == CONTAINER:
+        why = "the pod's main process has ended: its lifetime (--ttl) is over, or somebody ended it"
+        return Progress("", problem=why, hopeless=True)
     number = state.get("signal") or (code - 128 if isinstance(code, int) and code > 128 else None)
     how = f"signal {number}" if number else f"exit code {code}"
     if reason == "OOMKilled":
@@ -167,13 +174,6 @@ def _failed(status: Json) -> Progress:
     """A pod that is over before its container has a state, or that its node threw out."""
     reason = status.get("reason") or "Failed"
     message = _one_line(status.get("message") or "")
-    if reason == "DeadlineExceeded":
-        return Progress(
-            "",
-            problem="the pod's lifetime is over",
-            hint="--ttl sets it.",
-            hopeless=True,
-        )
     return Progress("", problem=f"{reason}: {message}" if message else reason, hopeless=True)
 
 

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from agtool.core.errors import UsageError
@@ -104,6 +105,38 @@ class Request:
     tools: str | None = None
     like: Like | None = None
     owner: Json | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to do, where, as whom.
+
+    Attributes:
+        request: the pod to make; for a target, the container.
+        command: empty: a shell.
+        shell: which one; None: the best that is there.
+        stdin, terminal: None: as our own streams are.
+        timeout: seconds until the container has to run.
+        attach: the name of a pod of ours to use instead of a new one.
+        target: the pod beside whose container to run, instead of in a pod of its own.
+        container: which one of the target, or of the workload for --like.
+        like: the workload that the new pod is to be like.
+    """
+
+    request: Request
+    command: Sequence[str]
+    shell: str | None
+    stdin: bool | None
+    terminal: bool | None
+    timeout: float
+    kubeconfig: Path | None
+    context: str | None
+    as_user: str | None
+    as_groups: Sequence[str]
+    attach: str | None = None
+    target: str | None = None
+    container: str | None = None
+    like: str | None = None
 
 
 def new_name() -> str:

@@ -20,6 +20,9 @@ TOOLS = "/.agtool-tools"
 IDLE = 60
 """Seconds after which the pod of a session ends by itself when no process is left in it."""
 
+MARK = "AGTOOL_SESSION"
+"""The environment variable that marks a session's processes, see `lifeline`."""
+
 _VOLUME = "agtool-pause"
 _TOOLS_VOLUME = "agtool-tools"
 
@@ -132,7 +135,7 @@ def _container(request: Request, security: Security) -> Json:
         container["volumeMounts"] = mounts
     if request.pull_policy:
         container["imagePullPolicy"] = request.pull_policy
-    own = dict(request.env)
+    own = {**({} if request.keep else {MARK: request.name}), **request.env}
     if security.container.get("runAsNonRoot") and not request.like:
         own = {"HOME": "/tmp"} | own  # noqa: S108  # a user without a name has / for a home
     theirs = [variable for variable in container.get("env") or () if variable["name"] not in own]
@@ -149,7 +152,11 @@ def _pause_command(request: Request, security: Security) -> list[str]:
 
 def _tools_container(request: Request, security: Security) -> Json:
     """Copies the programs of another image; they have to be static to run beside ours."""
-    copy = f"cp -RP /bin/. {TOOLS}/"
+    # busybox has each tool as a link to itself, which cp would make a copy of.
+    copy = (
+        f"if [ -x /bin/busybox ]; then cp /bin/busybox {TOOLS}/ && "
+        f"{TOOLS}/busybox --install -s {TOOLS}; else cp -RP /bin/. {TOOLS}/; fi"
+    )
     container: Json = {
         "name": "tools",
         "image": request.tools,

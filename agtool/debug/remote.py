@@ -13,12 +13,16 @@ from urllib.parse import urlencode
 
 from agtool.core.errors import NOT_FOUND, WRAPPER_FAILED, UnreachableError, UsageError
 from agtool.debug.exec import V4, V5, Ended, Ends, ExecError, run
+from agtool.debug.pod import MARK, TOOLS
 from agtool.debug.terminal import Terminal, unblocked
 from agtool.debug.websocket import RefusedError, WebSocket, open_websocket
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agtool.core.kube import Session
     from agtool.debug.interrupts import Interrupts
+    from agtool.debug.lifeline import Lifeline
 
 _STARTING = 5.0
 """Seconds for which a container that has just started may still be unknown to its kubelet."""
@@ -26,12 +30,34 @@ _STARTING = 5.0
 _CONNECT = 30.0
 """Seconds for opening the connection."""
 
-SHELL = (
-    "sh",
-    "-c",
-    "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi",
-)
+_FIND_SHELL = "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi"
 """bash where the image has it, else sh."""
+
+_PATH_OF_TOOLS = f'export PATH="${{PATH:+$PATH:}}{TOOLS}"; '
+
+
+def interpreter(tools: bool) -> list[str]:
+    """How a script is run in the container: by its own shell, or by that of --tools."""
+    return [f"{TOOLS}/sh" if tools else "sh", "-c"]
+
+
+def argv(command: Sequence[str], shell: str | None, *, tools: bool, mark: str) -> list[str]:
+    """What is executed in the container.
+
+    Args:
+        command: empty: a shell.
+        shell: which one; None: the best that is there.
+        mark: of the session; empty: the container's environment has it already.
+    """
+    if command and not (tools or mark):
+        return list(command)
+    if shell and not command and not (tools or mark):
+        return [shell]
+    words = list(command) or ([shell] if shell else [])
+    script = _PATH_OF_TOOLS if tools else ""
+    script += f'export {MARK}="$0"; ' if mark else ""
+    script += 'exec "$@"' if words else _FIND_SHELL
+    return [*interpreter(tools), script, mark or "agtool", *words]
 
 
 @dataclass(frozen=True)
@@ -75,18 +101,23 @@ def has_input() -> bool:
 
 def execute(
     session: Session,
-    namespace: str,
     pod: str,
     container: str,
     command: list[str],
     *,
     attached: Attachment,
     interrupts: Interrupts,
+    lifeline: Lifeline,
 ) -> Ended:
     """Run a command to its end.
 
+    Args:
+        pod: the path of the pod in the API.
+        lifeline: of the session.
+
     Raises:
-        ExecError: the server does not run it, or its end is unknown.
+        ExecError: the server does not run it.
+        LostError: the connection broke: its end is unknown.
         DeniedError: no permission for pods/exec.
         UnreachableError: no connection.
         Stopped: a signal.
@@ -99,11 +130,12 @@ def execute(
         "stderr": str(not attached.terminal).lower(),
         "tty": str(attached.terminal).lower(),
     }
-    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec?{urlencode(query, doseq=True)}"
+    path = f"{pod}/exec?{urlencode(query, doseq=True)}"
     needs_end = attached.stdin and not attached.terminal
     with ExitStack() as stack:
         with interrupts.allowed():
             websocket = stack.enter_context(_open(session, path, needs_end))
+        stack.enter_context(lifeline)
         terminal = stack.enter_context(Terminal(0, 1)) if attached.terminal else None
         stdout, stderr = (_unblocked(stack, descriptor) for descriptor in (1, 2))
         stdin = 0 if attached.stdin else None
@@ -142,17 +174,20 @@ def _open(session: Session, path: str, needs_end: bool) -> WebSocket:
             time.sleep(0.5)
 
 
-def verdict(ended: Ended, command: list[str], image: str, *, shell: bool) -> ExecError | None:
+def verdict(
+    ended: Ended, command: Sequence[str], shell: str | None, image: str
+) -> ExecError | None:
     """What there is to tell about a command that could not be run; None: it ran."""
     if not ended.message:
         return None
-    if ended.exit_code == NOT_FOUND and shell:
+    if ended.exit_code == NOT_FOUND and not command:
         error = ExecError(
-            f"{image} has no shell: {command[0]} is not there",
+            f"{image} has no shell: there is no {shell or 'sh'}",
             hint="Name another one (--shell PATH), take one along (--tools busybox:musl), or give "
             "the command to run after --.",
         )
     else:
-        error = ExecError(f"cannot run {command[0]}: {ended.message}")
+        name = command[0] if command else shell or "sh"
+        error = ExecError(f"cannot run {name}: {ended.message}")
     error.exit_code = WRAPPER_FAILED if ended.exit_code is None else ended.exit_code
     return error
