@@ -12,7 +12,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # The tests measure time and start servers: one thing at once, also with `make -j`.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint types unit integration e2e coverage docs bench format lock clean
+.PHONY: help venv demo test system lint types unit kubernetes cluster cluster-down integration e2e coverage docs bench format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,9 +35,9 @@ $(PAUSE): $(VENV)/.made pause/pause.c pause/syscalls.h pause/build.py
 demo: venv ## see migrate-once at work, with no database server needed
 	@$(PYTHON) docs/tutorial/five_replicas/run.py
 
-test: system lint types unit integration e2e ## everything that CI checks
+test: system lint types unit kubernetes integration e2e ## everything that CI checks
 
-system: ## install the database servers that tests start (as root on Debian; else says what is missing)
+system: ## install the servers that tests start (as root on Debian; else says what is missing)
 	@tests/install-system-packages.sh
 
 lint: venv ## style, format and the direction of imports
@@ -51,7 +51,16 @@ types: venv ## mypy, strict
 unit: venv $(PAUSE) ## tests that need nothing but Python
 	@$(PYTHON) -m pytest tests/unit
 
-integration: venv $(PAUSE) ## tests against real database servers
+kubernetes: venv system ## build Kubernetes from Debian's source, once (4 to 8 minutes)
+	@$(PYTHON) -m tests.cluster build
+
+cluster: venv system $(PAUSE) ## start a Kubernetes cluster to play with (as root), or mend it
+	@$(PYTHON) -m tests.cluster up
+
+cluster-down: venv ## stop that cluster
+	@$(PYTHON) -m tests.cluster down
+
+integration: venv $(PAUSE) ## tests against real servers
 	@$(PYTHON) -m pytest tests/integration
 
 e2e: venv $(PAUSE) ## tests of the installed agtool as its users run it

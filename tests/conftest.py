@@ -18,6 +18,8 @@ from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import ServerUnavailable, server_folder
 
+pytest_plugins = ["tests.cluster.fixtures"]
+
 _numbers = itertools.count(1)
 
 

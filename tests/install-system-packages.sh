@@ -12,6 +12,10 @@ if [ ${#packages[@]} -eq 0 ]; then
     packages=(postgresql pgbouncer mariadb-server iproute2 procps python3-venv)
     # For pause: other architectures, tools for images and containers, a C compiler, prlimit.
     packages+=(qemu-user-static skopeo umoci runc gcc util-linux)
+    # For a Kubernetes cluster, which is built from the source in this release of Debian.
+    if grep -qs '^VERSION_CODENAME=bookworm$' /etc/os-release; then
+        packages+=(golang-1.19-go etcd-server containerd containernetworking-plugins busybox-static)
+    fi
 fi
 
 say() { printf '%s\n' "$*" >&2; }

@@ -20,6 +20,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from agtool import __version__
@@ -40,12 +41,14 @@ class Image:
     """An image for one architecture, with one layer.
 
     files: absolute path -> content. All files are executable and can be written by nobody.
+    links: absolute path -> what a symbolic link there says.
     """
 
     architecture: str
     files: Mapping[str, bytes]
     entrypoint: Sequence[str]
     user: str = NOBODY
+    links: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def platform(self) -> dict[str, str]:
@@ -101,7 +104,7 @@ class _Layout:
 
     def add_image(self, image: Image) -> dict[str, Any]:
         """Store an image; return the descriptor of its manifest."""
-        layer = self.add(LAYER, _tar(image.files, mode=0o555))
+        layer = self.add(LAYER, _tar(image.files, mode=0o555, links=image.links))
         config = {
             **image.platform,
             # Engines show it, and some want it; the present time would change the digest.
@@ -142,11 +145,14 @@ def _json(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _tar(files: Mapping[str, bytes], mode: int) -> bytes:
+def _tar(
+    files: Mapping[str, bytes], mode: int, links: Mapping[str, str] = MappingProxyType({})
+) -> bytes:
     """A tar file whose bytes depend on nothing but the arguments; folders come before files."""
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        folders = {parent for name in files for parent in PurePosixPath(name.strip("/")).parents}
+        names = [PurePosixPath(name.strip("/")) for name in (*files, *links)]
+        folders = {parent for name in names for parent in name.parents}
         for folder in sorted(folders - {PurePosixPath()}):
             entry = tarfile.TarInfo(str(folder))
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
@@ -155,6 +161,10 @@ def _tar(files: Mapping[str, bytes], mode: int) -> bytes:
             entry = tarfile.TarInfo(name.strip("/"))
             entry.size, entry.mode = len(content), mode
             archive.addfile(entry, io.BytesIO(content))
+        for name, target in sorted(links.items()):
+            entry = tarfile.TarInfo(name.strip("/"))
+            entry.type, entry.linkname, entry.mode = tarfile.SYMTYPE, target, 0o777
+            archive.addfile(entry)
     return output.getvalue()
 
 

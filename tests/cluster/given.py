@@ -1,0 +1,66 @@
+"""A cluster that is there already: the tests use it, and leave nothing in it."""
+
+import os
+from pathlib import Path
+
+from tests.cluster.api import Api, Object
+from tests.cluster.images import NAMES, Images
+from tests.cluster.server import Server
+from tests.servers.process import ServerUnavailable
+
+VARIABLE = "AGTOOL_TEST_KUBECONFIG"
+
+
+def given() -> "GivenCluster | None":
+    """The cluster that AGTOOL_TEST_KUBECONFIG names, if it is set."""
+    named = os.environ.get(VARIABLE)
+    return GivenCluster(Path(named)) if named else None
+
+
+class GivenCluster(Server):
+    """Somebody's cluster. Its API server belongs to others, so it cannot be stopped."""
+
+    @property
+    def node(self) -> str:
+        """A node on which a pod can run. Raises ServerUnavailable."""
+        with self.connect() as api:
+            names = [node["metadata"]["name"] for node in _nodes(api) if _usable(node)]
+        if not names:
+            raise ServerUnavailable(f"{self.url} has no node that is Ready and without taints")
+        return str(names[0])
+
+    @property
+    def images(self) -> Images:
+        """The images, which have to be there. Raises ServerUnavailable when they are not."""
+        with self.connect() as api:
+            there = {
+                name
+                for node in _nodes(api)
+                for image in node["status"].get("images", ())
+                for name in image["names"] or ()
+            }
+        missing = sorted(set(NAMES) - there)
+        if missing:
+            raise ServerUnavailable(
+                f"the nodes of {self.url} lack {', '.join(missing)}: "
+                "`python -m tests.cluster images FOLDER` makes archives to import there"
+            )
+        return NAMES
+
+    def stop_apiserver(self) -> None:
+        """Raises ServerUnavailable, as the next two do."""
+        raise ServerUnavailable(f"the API server at {self.url} is not the tests' to stop")
+
+    start_apiserver = stop_apiserver
+    restart_apiserver = stop_apiserver
+
+
+def _nodes(api: Api) -> list[Object]:
+    nodes: list[Object] = api.get("/api/v1/nodes")["items"]
+    return nodes
+
+
+def _usable(node: Object) -> bool:
+    ready = {"type": "Ready", "status": "True"}.items()
+    conditions = node["status"].get("conditions", ())
+    return not node["spec"].get("taints") and any(ready <= each.items() for each in conditions)

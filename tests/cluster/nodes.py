@@ -1,0 +1,77 @@
+"""Nodes that are objects only: thousands, with nobody behind them."""
+
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+
+from tests.cluster.api import Object, at_once
+from tests.cluster.server import Server
+
+LABEL = "tests.agtool/made-by"
+
+_numbers = itertools.count(1)
+
+
+class FakeNodes:
+    """Makes nodes, from `with` to its end. They stay Ready where no controller looks at them."""
+
+    def __init__(self, server: Server) -> None:
+        self._api = server.connect()
+        self._made_by = f"{os.getpid()}-{next(_numbers)}"
+
+    def __enter__(self) -> "FakeNodes":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._api:
+            self._api.delete("/api/v1/nodes", labelSelector=f"{LABEL}={self._made_by}")
+
+    def make(
+        self,
+        count: int,
+        labels: Mapping[str, str] | None = None,
+        taints: Sequence[Object] = (),
+        prefix: str = "fake",
+    ) -> list[str]:
+        """Make Ready nodes with these labels, and these taints only; return their names.
+
+        Without `labels` a node has just those that kubelet gives it, and the mark of the tests.
+        """
+        names = [f"{prefix}-{number:05d}" for number in range(count)]
+
+        def make(name: str) -> None:
+            own = {
+                "kubernetes.io/hostname": name,
+                "kubernetes.io/os": "linux",
+                LABEL: self._made_by,
+            }
+            metadata = {"name": name, "labels": {**own, **(labels or {})}}
+            self._api.post("/api/v1/nodes", {"metadata": metadata, "status": _ready()})
+            # Admission gives a new node the taint not-ready, whatever its status says. A controller
+            # would take it away, and there is none.
+            self._api.patch(f"/api/v1/nodes/{name}", {"spec": {"taints": list(taints)}})
+
+        at_once(make, names)
+        return names
+
+
+def _ready() -> Object:
+    capacity = {"cpu": "4", "memory": "16Gi", "pods": "110"}
+    condition = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
+    return {
+        "conditions": [condition],
+        "capacity": capacity,
+        "allocatable": capacity,
+        "nodeInfo": {
+            "architecture": "amd64",
+            "bootID": "",
+            "containerRuntimeVersion": "containerd://1.6.20",
+            "kernelVersion": "6.1.0",
+            "kubeProxyVersion": "v1.20.2",
+            "kubeletVersion": "v1.20.2",
+            "machineID": "",
+            "operatingSystem": "linux",
+            "osImage": "Debian GNU/Linux 12 (bookworm)",
+            "systemUUID": "",
+        },
+    }
