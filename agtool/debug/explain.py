@@ -77,7 +77,7 @@ def _on_the_way(pod: Json, ours: Json, events: Sequence[Json], container: str) -
             stage = f"pulling {image} on {node}"
         elif reason in {"Pulled", "Created"}:
             stage, trouble = f"starting on {node}", ""
-        elif reason in _OBSTACLES:
+        elif reason in _OBSTACLES and not re.search(_SOON_OVER, message):
             trouble = f"{node}: {_one_line(message)}"
     return Progress(stage, problem=trouble, hint=_obstacle_hint(trouble))
 
@@ -90,6 +90,9 @@ _OBSTACLES = {
     "NetworkNotReady",
 }
 """Events that the kubelet repeats until it gets over them."""
+
+_SOON_OVER = r"failed to sync \w+ cache"
+"""The kubelet was not quick enough, and tries again at once."""
 
 _PULL_PROBLEMS = {
     "ErrImagePull",

@@ -138,7 +138,7 @@ class _Here:
 
     def beside(self, target: str) -> Ended:
         from agtool.debug.like import parse_workload
-        from agtool.debug.target import add_container, plan_container
+        from agtool.debug.target import add_container, kind_of_resource, plan_container
 
         kind, name = parse_workload("--target", target)
         if kind != "pod":
@@ -147,8 +147,9 @@ class _Here:
             )
         with self.interrupts.allowed():
             pod = self.session.get(self.path(name))
-            plan = plan_container(pod, self.job.request, self.job.container)
-            add_container(self.session, pod, plan.container)
+            resource = kind_of_resource(self.session, name)
+            plan = plan_container(pod, self.job.request, self.job.container, resource)
+            add_container(self.session, pod, plan.container, resource)
         ours = self.job.request.name
         say(
             f"{ours} in pod {name} of namespace {self.session.namespace}, context "
@@ -159,9 +160,7 @@ class _Here:
             self.wait(name, pod["metadata"]["uid"], ours)
             return self.execute(name, ours, "")
         finally:
-            say(
-                f"{ours} stays in the list of the pod's containers, as Kubernetes has it; it is over."
-            )
+            say(f"{ours} is over. Kubernetes keeps it in the pod's list of containers.")
 
     def path(self, pod: str) -> str:
         """A pod's path in the API."""

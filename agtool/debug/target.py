@@ -19,24 +19,30 @@ if TYPE_CHECKING:
     from agtool.core.kube import Session
 
 
+_OLD_KIND = "EphemeralContainers"
+"""From Kubernetes 1.16 to 1.22, behind a feature gate; now it is Pod."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """An ephemeral container.
 
     Attributes:
         target: the container whose processes it shares.
-        user: the user id that it runs as; None: the image's own.
         told: about the user, for people.
     """
 
     container: Json
     target: str
-    user: int | None
     told: str
 
 
-def plan_container(pod: Json, request: Request, wanted: str | None) -> Plan:
+def plan_container(pod: Json, request: Request, wanted: str | None, kind: str) -> Plan:
     """An ephemeral container that may do what the target may, as the target's user.
+
+    Args:
+        wanted: the container to be beside; None: the pod's main one.
+        kind: what `kind_of_resource` says.
 
     Raises:
         UsageError: the pod has no container `wanted`.
@@ -58,11 +64,21 @@ def plan_container(pod: Json, request: Request, wanted: str | None) -> Plan:
             hint=f"`kubectl describe pod {name}` says why. A pod like it: --like pod/{name}",
         )
     security = dict(target.get("securityContext") or {})
-    user, told = _user(pod["spec"], target, status, request)
-    if user is not None:
-        security["runAsUser"] = user
-    if user == 0:
-        security["runAsNonRoot"] = False
+    if kind == _OLD_KIND:
+        # It takes no securityContext, but has its pod's.
+        told = "as the pod's user" if user_of(pod["spec"], {}) else "as the image's user"
+        if request.root or request.user is not None:
+            raise ConfigurationError(
+                "this API server cannot choose the user of an ephemeral container",
+                hint="Leave out --user and --root. Kubernetes 1.23 and newer can.",
+            )
+        security = {}
+    else:
+        user, told = _user(pod["spec"], target, status, request)
+        if user is not None:
+            security["runAsUser"] = user
+        if user == 0:
+            security["runAsNonRoot"] = False
     env = {MARK: request.name, **request.env}
     container: Json = {
         "name": request.name,
@@ -70,11 +86,12 @@ def plan_container(pod: Json, request: Request, wanted: str | None) -> Plan:
         "command": ["sleep", str(request.lifetime)],
         "env": [{"name": key, "value": value} for key, value in env.items()],
         "targetContainerName": target["name"],
-        "securityContext": security,
     }
+    if security:
+        container["securityContext"] = security
     if request.pull_policy:
         container["imagePullPolicy"] = request.pull_policy
-    return Plan(container, target["name"], user, told)
+    return Plan(container, target["name"], told)
 
 
 def _user(spec: Json, target: Json, status: Json, request: Request) -> tuple[int | None, str]:
@@ -94,35 +111,37 @@ def _user(spec: Json, target: Json, status: Json, request: Request) -> tuple[int
     return None, "the image's user: the pod does not say which user it runs as"
 
 
-def add_container(session: Session, pod: Json, container: Json) -> None:
-    """Add an ephemeral container to a pod.
+def add_container(session: Session, pod: Json, container: Json, kind: str) -> None:
+    """Add an ephemeral container to a pod, in the way of the server's `kind_of_resource`.
 
     Raises:
-        ConfigurationError: the server has no ephemeral containers.
         DeniedError: no permission, or a policy.
         RejectedError: it is invalid.
     """
     metadata = pod["metadata"]
     path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
     path += "/ephemeralcontainers"
-    kind = _kind_of_resource(session)
-    if kind == "Pod":
-        from agtool.core.kube import STRATEGIC_MERGE_PATCH
-
-        change = {"spec": {"ephemeralContainers": [container]}}
-        session.patch(path, change, content_type=STRATEGIC_MERGE_PATCH)
-    elif kind == "EphemeralContainers":  # 1.16 to 1.22, behind a feature gate
+    if kind == _OLD_KIND:
         found = session.get(path)
         found["ephemeralContainers"] = [*(found.get("ephemeralContainers") or ()), container]
         session.put(path, found)
-    else:
-        raise ConfigurationError(
-            "this API server has no ephemeral containers (Kubernetes 1.23 and newer have them)",
-            hint=f"A pod of its own that is like this one: --like pod/{metadata['name']}",
-        )
+        return
+    from agtool.core.kube import STRATEGIC_MERGE_PATCH
+
+    change = {"spec": {"ephemeralContainers": [container]}}
+    session.patch(path, change, content_type=STRATEGIC_MERGE_PATCH)
 
 
-def _kind_of_resource(session: Session) -> str:
-    """The kind that pods/ephemeralcontainers has on this server; empty: there is none."""
-    resources = session.get("/api/v1").get("resources") or ()
-    return next((r["kind"] for r in resources if r["name"] == "pods/ephemeralcontainers"), "")
+def kind_of_resource(session: Session, pod: str) -> str:
+    """The kind that pods/ephemeralcontainers has on this server: there are two ways to use it.
+
+    Raises:
+        ConfigurationError: the server has no ephemeral containers.
+    """
+    for resource in session.get("/api/v1").get("resources") or ():
+        if resource["name"] == "pods/ephemeralcontainers":
+            return str(resource["kind"])
+    raise ConfigurationError(
+        "this API server has no ephemeral containers (Kubernetes 1.23 and newer have them)",
+        hint=f"A pod of its own that is like this one: --like pod/{pod}",
+    )

@@ -73,7 +73,7 @@ def wait_until_running(
         ).start()
     story = _Story(name)
     seen = _Seen()
-    latest = Progress("waiting for the API server")
+    latest = Progress("")
     with story, interrupts.allowed():
         while True:
             story.tell(latest)
