@@ -45,10 +45,11 @@ def progress(  # noqa: PLR0911  # one for each answer
     ours = _status_of(status, container)
     if status.get("reason") == "DeadlineExceeded":
         return Progress("", problem="the pod's lifetime (--ttl) is over", hopeless=True)
+    deleted = "deletionTimestamp" in (pod.get("metadata") or {})
+    if deleted and "running" not in (ours.get("state") or {}):
+        return Progress("", problem="somebody deleted the pod", hopeless=True)
     if found := _container(ours, events, container):
         return found
-    if pod.get("metadata", {}).get("deletionTimestamp"):
-        return Progress("", problem="somebody deleted the pod", hopeless=True)
     if status.get("phase") == "Failed":
         return _failed(status)
     for other in status.get("initContainerStatuses") or ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -44,6 +45,8 @@ def run(job: Job) -> int:
             return _run(job, interrupts)
         except Stopped as stopped:
             number = stopped.number
+        except BrokenPipeError:  # the reader of the command's output went away
+            return 128 + signal.SIGPIPE
     if number.name == "SIGINT":
         die_as_by_ctrl_c()
     return 128 + number
