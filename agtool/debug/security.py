@@ -36,7 +36,8 @@ def ways(request: Request) -> list[Security]:
         return [
             Security(
                 "privileged",
-                "root on the node, in its processes and network; its files are in /host",
+                f"root on node {request.node}, in its processes and its network; its files are in "
+                "/host, and `chroot /host` uses its own programs",
                 {"privileged": True, "runAsUser": 0},
                 host=True,
             )
@@ -58,7 +59,7 @@ def _root() -> Security:
 def _restricted(user: int) -> Security:
     return Security(
         "restricted",
-        f"user {user}, without rights of root",
+        f"user {user}, without rights of root: no package installs",
         {
             **_WITHOUT_RIGHTS,
             "runAsNonRoot": True,
@@ -71,7 +72,7 @@ def _restricted(user: int) -> Security:
 def _as_the_platform_sets_it() -> Security:
     """For policies that choose the user themselves, such as OpenShift's."""
     return Security(
-        "restricted", "the user that the platform chooses, without rights of root", _WITHOUT_RIGHTS
+        "restricted", "the user that the platform chooses, no package installs", _WITHOUT_RIGHTS
     )
 
 
