@@ -138,11 +138,12 @@ def test_a_container_that_crashes_tells_its_last_lines(person: Person) -> None:
     path = core(person, "pods/broken")
     wait_until(lambda: person.api.get(path)["status"]["phase"] == "Failed", "it crashes")
     uid = person.api.get(core(person, "pods/broken"))["metadata"]["uid"]
-    with connect(kubeconfig=person.kubeconfig, connections=3) as session, Interrupts() as signals:
-        with pytest.raises(NotStartedError) as raised:
-            wait_until_running(
-                session, person.namespace, "broken", uid, timeout=30, interrupts=signals
-            )
+    with (
+        connect(kubeconfig=person.kubeconfig, connections=3) as session,
+        Interrupts() as signals,
+        pytest.raises(NotStartedError) as raised,
+    ):
+        wait_until_running(session, person.namespace, "broken", uid, timeout=30, interrupts=signals)
     assert "exit code 3" in raised.value.message
     assert "one\n  two" in raised.value.message
 
