@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _PORTION = 64 * 1024
 """Bytes read from the socket at once."""
 
+_DATA = (Opcode.BINARY, Opcode.TEXT, Opcode.CONT)
+
 
 class RefusedError(AgtoolError):
     """The server answered the request for a WebSocket with something else.
@@ -63,6 +65,7 @@ class WebSocket:
         self._socket = connection
         self._protocol = protocol
         self._unsent: deque[memoryview] = deque()
+        self._parts: list[bytes] = []
         self._answered = time.monotonic()
         self.unsent = 0
         """Bytes that wait for the socket to take them."""
@@ -140,12 +143,13 @@ class WebSocket:
 
     def messages(self) -> list[bytes]:
         """Those of the messages received that nobody has taken yet."""
-        messages = [
-            bytes(event.data)
-            for event in self._protocol.events_received()
-            if isinstance(event, Frame)
-            and event.opcode in (Opcode.BINARY, Opcode.TEXT, Opcode.CONT)
-        ]
+        messages = []
+        for event in self._protocol.events_received():
+            if isinstance(event, Frame) and event.opcode in _DATA:
+                self._parts.append(bytes(event.data))
+                if event.fin:
+                    messages.append(b"".join(self._parts))
+                    self._parts.clear()
         self._collect()  # the answer to a ping
         return messages
 
