@@ -1,4 +1,4 @@
-"""A Kubernetes cluster to play with, and what tests need for theirs.
+"""A Kubernetes cluster to play with, and what the tests need for theirs.
 
 build          build Kubernetes into the cache, unless it has been done
 up             start a cluster, or what of it does not run, and say how to use it
@@ -8,7 +8,9 @@ images FOLDER  write archives of the images that tests use, for another cluster 
 """
 
 import argparse
+import os
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tests.cluster import build, images
@@ -23,31 +25,30 @@ def mine() -> Path:
     return instances() / "mine"
 
 
-def up() -> int:
-    """Start the cluster; the command to use it goes to stdout, for `eval`."""
+def up() -> None:
+    """Start the cluster. What makes kubectl use it goes to stdout, for `eval`."""
     cluster = Cluster(mine(), build.build())
-    with locked(instances() / "mine.lock"):
+    _say("starting the cluster (about 15 seconds) ...")
+    with _alone():
         cluster.start()
     major, minor = cluster.version
-    _say(f"Kubernetes {major}.{minor} runs at {cluster.url}; its logs are in {mine() / 'log'}")
+    _say(f"Kubernetes {major}.{minor} runs at {cluster.url}; its logs are in {mine() / 'log'}.")
+    _say("It stays until `make cluster-down`. To use it:")
     sys.stdout.write(f"export KUBECONFIG={cluster.kubeconfig}\n")
-    return 0
 
 
-def down() -> int:
+def down() -> None:
     """Stop the cluster."""
-    with locked(instances() / "mine.lock"):
+    with _alone():
         remove(mine())
-    return 0
 
 
-def status() -> int:
-    """Say what runs; 1 if something of it does not."""
-    cluster = Cluster(mine(), build.programs())
-    states = cluster.states()
-    for name, pid in states.items():
+def status() -> bool:
+    """Say what runs; whether all does."""
+    processes = Cluster(mine(), build.programs()).processes()
+    for name, pid in processes.items():
         sys.stdout.write(f"{name:<24} {pid or 'does not run'}\n")
-    return 0 if all(states.values()) else 1
+    return all(processes.values())
 
 
 def main() -> int:
@@ -63,20 +64,41 @@ def main() -> int:
     commands.add_parser("images").add_argument("folder", type=Path, metavar="FOLDER")
     given = parser.parse_args()
     try:
-        instances().mkdir(parents=True, exist_ok=True)
-        with locked(instances() / "lock"):
-            remove_leftovers()
-        if given.command == "build":
-            build.build()
-        elif given.command == "images":
-            for path in images.write(given.folder):
-                _say(f"written: {path}")
-        else:
-            return {"up": up, "down": down, "status": status}[given.command]()
-    except (ServerUnavailable, ServerFailed) as error:
-        _say(str(error))
+        return _run(given)
+    except ServerUnavailable as error:
+        _say(f"cluster: {error}")
+        if given.command != "build" or os.environ.get("CI"):
+            return 1
+        _say("Tests that need it are skipped.")
+    except ServerFailed as error:
+        _say(f"cluster: {error}")
+        return 1
+    except KeyboardInterrupt:
+        _say("\ncluster: interrupted; the next time it goes on from here")
+        return 130
+    return 0
+
+
+def _run(given: argparse.Namespace) -> int:
+    instances().mkdir(parents=True, exist_ok=True)
+    with locked(instances() / "lock"):
+        remove_leftovers()
+    if given.command == "build":
+        build.build()
+    elif given.command == "images":
+        for path in images.write(given.folder):
+            _say(f"written: {path}")
+    elif given.command == "up":
+        up()
+    elif given.command == "down":
+        down()
+    elif not status():
         return 1
     return 0
+
+
+def _alone() -> AbstractContextManager[None]:
+    return locked(instances() / "mine.lock", lambda: _say("waiting for another `make cluster` ..."))
 
 
 def _say(text: str) -> None:

@@ -22,6 +22,8 @@ SPACE = 3_000_000_000
 MINUTES = "4 to 8"
 
 SAY_EVERY = 10.0
+LINKING = 20.0
+"""Seconds from the last package to the last program."""
 
 
 def programs() -> Path:
@@ -71,7 +73,7 @@ class _Build:
 
     def run(self, finished: Path) -> None:
         self.work.mkdir(exist_ok=True)
-        # Compiled for another recipe, it may be of use still; the source may not.
+        # What was compiled for another recipe may be of use still, but not its source.
         stamp = self.work / recipe.identity()
         if not stamp.exists():
             self.fetch()
@@ -128,14 +130,14 @@ class _Build:
                 assert process.stderr is not None
                 for line in process.stderr:
                     log.write(line)
-                    # Go names each package that it has compiled, and indents what is wrong.
-                    if not line[0].isspace() and line[0] != "#" and " " not in line:
+                    # Go names the packages that it has compiled. What is wrong has more words.
+                    if len(line.split()) == 1:
                         compiled.write(line)
                         count += 1
                     if time.monotonic() > said + SAY_EVERY:
                         said = time.monotonic()
                         rate = max(1, count - before) / (said - began)
-                        left = _clock(max(0, recipe.PACKAGES - count) / rate)
+                        left = _clock(max(0, recipe.PACKAGES - count) / rate + LINKING)
                         _say(f"compiled {count} of {recipe.PACKAGES} packages, about {left} left")
         if process.returncode:
             self.fail("Go")

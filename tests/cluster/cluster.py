@@ -43,22 +43,12 @@ class Cluster(Server):
         """What runs in the machine, in the order of its start. The machine must run."""
         return [*self.control_plane.programs, *self._node().programs]
 
-    def states(self) -> dict[str, int | None]:
+    def processes(self) -> dict[str, int | None]:
         """The process id of each program; None for one that does not run."""
         if not self._machine.running():
             return {"machine": None}
-        return {
-            "machine": self._machine.first,
-            **{program.name: program.pid for program in self.programs},
-        }
-
-    @property
-    def url(self) -> str:
-        return self.control_plane.url
-
-    @property
-    def ca(self) -> Path:
-        return self.control_plane.ca
+        running = {program.name: program.pid for program in self.programs}
+        return {"machine": self._machine.first, **running}
 
     def start(self) -> None:
         """Start what does not run, and return when pods can run. Raises ServerFailed."""

@@ -114,16 +114,22 @@ class Machine:
         return (self.folder / "cgroup").read_text()
 
     def start(self, addresses: Sequence[str] = ()) -> None:
-        """Start it, with some addresses more. Raises ServerFailed, ServerUnavailable."""
+        """Start it, with some addresses more. Raises ServerUnavailable when that is not allowed."""
         for name in ("run", "log", "sys"):
             (self.folder / name).mkdir(parents=True)
         for name, value in SYSCTLS.items():
             if Path("/proc/sys", name).exists():
                 (self.folder / "sys" / name.replace("/", ".")).write_text(f"{value}\n")
-        self._make_cgroup()
-        self._first.start()
-        self._first.wait(self._is_set_up)
-        self._connect(addresses)
+        try:
+            self._make_cgroup()
+            self._first.start()
+            self._first.wait(self._is_set_up)
+            self._connect(addresses)
+        except (OSError, ServerFailed) as error:
+            # As root in a container that is not privileged, say.
+            raise ServerUnavailable(
+                f"no machine for a cluster can be made here: {error}"
+            ) from error
 
     def run(self, *argv: str | Path) -> str:
         """What a command prints that runs inside. Raises ServerFailed."""
@@ -145,13 +151,15 @@ class Machine:
             if made.returncode == 0:
                 break
             if "File exists" not in made.stderr:
-                raise ServerUnavailable(f"no network can be made here: {made.stderr.strip()}")
+                raise ServerFailed(f"{command}: {made.stderr.strip()}")
         else:
             raise ServerFailed("254 clusters are here already; is `ip link` full of agtool...?")
         network, link = f"10.214.{number}", f"agtool{number}"
         _run("ip", "address", "add", f"{network}.254/24", "dev", link)
         _run("ip", "link", "set", link, "up")
-        self.run("ip", "link", "add", BRIDGE, "type", "bridge")
+        # With an address of its own. Else it takes one of those that are joined to it, and another
+        # when that leaves: what knew it before then talks to nobody for up to a minute.
+        self.run("ip", "link", "add", BRIDGE, "address", "02:00:00:0a:d6:01", "type", "bridge")
         for address in (f"{network}.1/24", *addresses):
             self.run("ip", "address", "add", address, "dev", BRIDGE)
         self.run("ip", "link", "set", "uplink", "up", "master", BRIDGE)
@@ -164,20 +172,28 @@ class Machine:
         for hierarchy in hierarchies():
             group = hierarchy / name
             group.mkdir()
-            # An empty set, which a new group of cpuset has, runs nothing.
-            for file in ("cpuset.cpus", "cpuset.mems"):
-                if (group / file).exists() and hierarchy != CGROUPS:
+            if hierarchy == CGROUPS:
+                controllers = (hierarchy / "cgroup.controllers").read_text().split()
+                (hierarchy / "cgroup.subtree_control").write_text(
+                    " ".join(f"+{c}" for c in controllers)
+                )
+            elif (group / "cpuset.cpus").exists():
+                # An empty set, which a new group has, runs nothing.
+                for file in ("cpuset.cpus", "cpuset.mems"):
                     (group / file).write_text((hierarchy / file).read_text())
 
 
 def hierarchies() -> Iterator[Path]:
-    """The roots of the cgroup hierarchies: those of version 1, or the one of version 2."""
-    if (CGROUPS / "cgroup.controllers").exists():
+    """The roots of the cgroup hierarchies: the one of version 2, or those of version 1.
+
+    Beside these stands `unified`, a version 2 without controllers, where runc makes groups too.
+    """
+    if (CGROUPS / "cgroup.procs").exists():
         yield CGROUPS
         return
     for folder in sorted(CGROUPS.iterdir()):
-        # /sys/fs/cgroup/unified is version 2 with no controllers; links are second names.
-        if (folder / "tasks").exists() and not folder.is_symlink():
+        # Links are second names.
+        if (folder / "cgroup.procs").exists() and not folder.is_symlink():
             yield folder
 
 

@@ -11,7 +11,8 @@ from tests.servers.process import ServerUnavailable, find_program
 
 NAME = "node-1"
 
-# In the machine; there /run is empty but for what is put there.
+# In the machine, which has a /run of its own. What has sockets lies there, for a short path: they
+# may have 107 bytes.
 SOCKET = "/run/containerd/containerd.sock"
 
 CNI_PLUGINS = Path("/usr/lib/cni")
@@ -77,7 +78,7 @@ class Node:
             f"--kubeconfig={self.folder / 'kubelet.kubeconfig'}",
             f"--hostname-override={NAME}",
             f"--node-ip={machine.address}",
-            f"--root-dir={self.folder / 'kubelet'}",
+            "--root-dir=/run/kubelet",
             "--container-runtime=remote",
             f"--container-runtime-endpoint=unix://{SOCKET}",
             "--runtime-cgroups=/",

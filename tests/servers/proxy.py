@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -128,6 +129,7 @@ class TcpProxy:
         tasks = list(self._connections)
         for task in tasks:
             for end in self._connections[task]:
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+                with suppress(OSError):  # it is closed already
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,53 +1,122 @@
-"""The cluster that other tests rely on is one."""
+"""The cluster that other tests rely on is a real one."""
 
-import time
 from collections.abc import Callable
-from functools import partial
+from pathlib import Path
 
 import pytest
 
-from tests.cluster.api import Api, Object, Refused
-from tests.cluster.control_plane import ControlPlane
+from tests.cluster.api import Api, Refused
+from tests.cluster.cluster import Cluster
+from tests.cluster.nodes import FakeNodes
 from tests.cluster.server import Server
+from tests.integration.cluster.conftest import eventually, execute, phase, run_pod
+
+READ_PODS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
+READ_NODES = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}
 
 
-def eventually(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    """Return as soon as `condition()` is true. Raises AssertionError with `what`."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.05)
-
-
-def pod(name: str, image: str) -> Object:
-    return {"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": image}]}}
-
-
-def running(api: Api, pods: str, name: str) -> bool:
-    return bool(api.get(f"{pods}/{name}")["status"]["phase"] == "Running")
-
-
-def test_pods_of_our_images_run(cluster: Server, namespace: str) -> None:
-    from tests.cluster.images import NAMES
-
-    pods = f"/api/v1/namespaces/{namespace}/pods"
+def test_its_node_is_ready(cluster: Cluster) -> None:
     with cluster.connect() as api:
-        for name, image in NAMES._asdict().items():
-            api.post(pods, pod(name, image))
-        for name in NAMES._fields:
-            eventually(partial(running, api, pods, name), f"{name} runs")
+        node = api.get(f"/api/v1/nodes/{cluster.node}")
+    conditions = {each["type"]: each["status"] for each in node["status"]["conditions"]}
+    assert conditions["Ready"] == "True"
+    assert "taints" not in node["spec"]
 
 
-def test_requests_go_through_the_proxy(
-    control_plane: ControlPlane, api_proxy: Callable[..., object]
+@pytest.mark.parametrize("image", ["pause", "busybox", "bash"])
+def test_pods_run_from_our_images(cluster: Cluster, namespace: str, image: str) -> None:
+    with cluster.connect() as api:
+        run_pod(api, namespace, image, getattr(cluster.images, image))
+
+
+def test_exec_tells_output_and_exit_code(cluster: Cluster, namespace: str) -> None:
+    script = (
+        'for f in /proc/*/comm; do echo "$(< $f)"; done; echo >&2 "no ${BASH_VERSION%%.*}"; exit 42'
+    )
+    with cluster.connect() as api:
+        run_pod(api, namespace, "it", cluster.images.bash)
+        done = execute(api.login, namespace, "it", "bash", "-c", script)
+        assert done.code == 42
+        assert b"pause\n" in done.stdout
+        assert done.stderr.startswith(b"no ")
+        assert execute(api.login, namespace, "it", "true").code == 0
+
+
+def test_a_pod_reaches_the_api_by_its_service(cluster: Cluster, namespace: str) -> None:
+    script = "busybox nc -w 5 $KUBERNETES_SERVICE_HOST $KUBERNETES_SERVICE_PORT </dev/null"
+    with cluster.connect() as api:
+        run_pod(api, namespace, "it", cluster.images.busybox)
+        assert execute(api.login, namespace, "it", "sh", "-c", script).code == 0
+
+
+def test_a_deployment_comes_and_goes(cluster: Cluster, namespace: str) -> None:
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    labels = {"app": "it"}
+    containers = [{"name": "main", "image": cluster.images.pause}]
+    template = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
+    spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}
+    with cluster.connect() as api:
+        api.post(deployments, {"metadata": {"name": "it"}, "spec": spec})
+
+        def running() -> int:
+            return [phase(pod) for pod in api.get(pods)["items"]].count("Running")
+
+        eventually(lambda: running() == 2, "two pods run")
+        api.delete(f"{deployments}/it", propagationPolicy="Foreground")
+        eventually(lambda: not api.get(pods)["items"], "its pods are gone")
+
+
+@pytest.mark.parametrize("server", ["cluster", "control_plane"])
+def test_rbac_denies(
+    server: str, restricted_user: Callable[..., Path], request: pytest.FixtureRequest
 ) -> None:
-    from tests.cluster.proxy import ApiProxy
+    upstream: Server = request.getfixturevalue(server)
+    with Api(restricted_user(upstream, [READ_NODES])) as api:
+        assert api.get("/api/v1/nodes")["kind"] == "NodeList"
+        with pytest.raises(Refused, match="cannot list resource") as refused:
+            api.get("/api/v1/pods")
+        assert refused.value.status == 403
+    with Api(restricted_user(upstream, [READ_PODS], "default")) as api:
+        assert api.get("/api/v1/namespaces/default/pods")["kind"] == "PodList"
+        with pytest.raises(Refused, match="cannot list resource"):
+            api.get("/api/v1/namespaces/kube-system/pods")
 
-    proxy = api_proxy(control_plane)
-    assert isinstance(proxy, ApiProxy)
-    with Api(proxy.kubeconfig) as api:
-        proxy.answer_next(1, 429, {"Retry-After": "1"})
-        with pytest.raises(Refused, match="429"):
-            api.get("/version")
-        assert api.get("/version")["gitVersion"]
-    assert [request.path for request in proxy.requests] == ["/version"] * 2
+
+def test_a_stale_version_conflicts(
+    control_plane: Server, fake_nodes: Callable[..., list[str]]
+) -> None:
+    (name,) = fake_nodes(1)
+    path = f"/api/v1/nodes/{name}"
+    with control_plane.connect() as api:
+        stale = api.get(path)
+        api.patch(path, {"metadata": {"labels": {"touched": "yes"}}})
+        with pytest.raises(Refused, match="object has been modified") as refused:
+            api.put(path, stale)
+        assert refused.value.status == 409
+
+
+def test_five_thousand_nodes(control_plane: Server, fake_nodes: Callable[..., list[str]]) -> None:
+    taint = {"key": "ci", "value": "yes", "effect": "NoSchedule"}
+    with control_plane.connect() as api:
+        made = fake_nodes(5000, labels={"pool": "ci"}, taints=[taint])
+        nodes = api.get("/api/v1/nodes", labelSelector="pool=ci")["items"]
+    assert sorted(node["metadata"]["name"] for node in nodes) == sorted(made)
+    assert all(node["spec"]["taints"] == [taint] for node in nodes)
+    assert {each["status"] for node in nodes for each in node["status"]["conditions"]} == {"True"}
+
+
+def test_fake_nodes_are_as_wanted_and_go(control_plane: Server) -> None:
+    with control_plane.connect() as api:
+        with FakeNodes(control_plane) as nodes:
+            (name,) = nodes.make(1, prefix="plain")
+            assert "taints" not in api.get(f"/api/v1/nodes/{name}")["spec"]
+        assert not api.exists(f"/api/v1/nodes/{name}")
+
+
+def test_what_it_supports_is_asked(cluster: Server) -> None:
+    assert cluster.supports("exec-v5") == (cluster.version >= (1, 30))
+    with cluster.connect() as api:
+        named = [resource["name"] for resource in api.get("/api/v1")["resources"]]
+    assert cluster.supports("ephemeral-containers") == ("pods/ephemeralcontainers" in named)
+    assert isinstance(cluster.supports("pod-security"), bool)
