@@ -34,10 +34,8 @@ MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-"""An `accept` with which the server sends an object's or a list's metadata, and not the rest."""
-
-_PATIENCE = 30.0
-"""Seconds for which a request is repeated while the server is overloaded or restarts."""
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""An `accept` with which the server sends the metadata of an object, or of a list's, only."""
 
 _CONNECT_TIMEOUT = 10.0
 """Seconds for one attempt to connect."""
@@ -68,10 +66,10 @@ class Session:
     """An API server as one user. Thread-safe; made by `connect`.
 
     A path is that of the API, such as /api/v1/nodes/NAME; `query` holds its parameters. An
-    answer of 429 or 5xx is waited out as the server asks, and so is its restart, for 30 seconds.
+    answer of 429 or 5xx is waited out as the server asks, and so is its restart, for `patience`.
 
     All methods raise:
-        DeniedError: 401, or 403 with the rule to ask for.
+        ForbiddenError: 401, or 403 with the rule to ask for.
         NotFoundError: 404.
         ConflictError: 409.
         RejectedError: 400, 422.
@@ -79,8 +77,11 @@ class Session:
         UnreachableError: no connection, no answer in time, or still 429 or 5xx.
     """
 
-    def __init__(self, access: Access, *, connections: int, timeout: float) -> None:
+    def __init__(
+        self, access: Access, *, connections: int, timeout: float, patience: float
+    ) -> None:
         self._access = access
+        self._patience = patience
         self._timeout = timeout
         self._pool = _pool(access, connections)
         self._closed = threading.Event()
@@ -258,7 +259,7 @@ class Session:
 
         url = f"{self.server}{path}" + (f"?{urlencode(query, doseq=True)}" if query else "")
         request = f"{method} {path}"
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + self._patience
         attempt = 0
         renewed = False
         while True:
@@ -270,7 +271,9 @@ class Session:
                     url,
                     body=body,
                     headers=urllib3.HTTPHeaderDict([_AGENT, *identity, *(headers or {}).items()]),
-                    timeout=urllib3.Timeout(_CONNECT_TIMEOUT, timeout or self._timeout),
+                    timeout=urllib3.Timeout(
+                        connect=_CONNECT_TIMEOUT, read=timeout or self._timeout
+                    ),
                     retries=False,
                     redirect=False,
                     preload_content=False,
@@ -313,18 +316,21 @@ def connect(
     as_groups: Sequence[str] = (),
     connections: int = 1,
     timeout: float = 30.0,
+    patience: float = 30.0,
 ) -> Session:
     """A session with what kubectl would use; nothing is sent yet.
 
     Args:
         connections: how many requests will be in flight at once.
         timeout: seconds without a byte of an answer after which a request has failed.
+        patience: seconds for which a request is repeated while the server is overloaded or
+            restarts.
 
     Raises:
         ConfigurationError: no kubeconfig, an invalid one, no such context, a failed log-in.
     """
     access = find_access(kubeconfig, context, namespace, as_user, as_groups)
-    return Session(access, connections=connections, timeout=timeout)
+    return Session(access, connections=connections, timeout=timeout, patience=patience)
 
 
 def backoff(attempt: int) -> float:

@@ -98,6 +98,11 @@ def find_access(
                 return _from_service_account()
 
     loaded = load()
+    if not re.match(r"https?://[^/]", loaded.configuration.host):
+        raise ConfigurationError(
+            f"the cluster of context {loaded.context!r} has no server with https://",
+            hint="Check `server` in the kubeconfig.",
+        )
     impersonation = loaded.impersonation
     if as_user:
         impersonation = (
@@ -252,9 +257,10 @@ def _explained(where: str) -> Iterator[None]:
 
     try:
         yield
-    except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigurationError(f"{where} is no YAML{line}: {error.problem}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f": see line {mark.line + 1}" if mark else ""
+        raise ConfigurationError(f"{where} is no YAML{line}") from error
     except ConfigException as error:
         # It may quote the entry at fault, secrets included.
         why = re.sub(r"\{.*\}", "...", str(error), flags=re.DOTALL)

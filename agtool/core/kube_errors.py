@@ -16,6 +16,10 @@ class NotFoundError(ConfigurationError):
     word = "not-found"
 
 
+class ForbiddenError(DeniedError):
+    """We may not do that, or the API server does not know us."""
+
+
 class ConflictError(DeniedError):
     """The object was changed since it was read, or exists already."""
 
@@ -64,7 +68,7 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
     message = str(answer.get("message", ""))
     told = message or f"{request} was answered with {status}"
     if status == 401:
-        return DeniedError(
+        return ForbiddenError(
             f"{server} does not accept our credentials (401)",
             hint=f"Log in again, or look at the user of context {context!r} in the kubeconfig.",
         )
@@ -80,7 +84,7 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
             f"{server} answers {status} to {request}" + (f": {message}" if message else ""),
             hint="The API server is overloaded, starting or broken. Run the command again later.",
         )
-    return _KINDS.get(status, DeniedError)(told)
+    return _KINDS.get(status, RejectedError)(told)
 
 
 def _status(body: bytes) -> dict[str, Any]:
@@ -92,17 +96,17 @@ def _status(body: bytes) -> dict[str, Any]:
     return status if isinstance(status, dict) and status.get("kind") == "Status" else {}
 
 
-def _forbidden(message: str) -> DeniedError:
+def _forbidden(message: str) -> ForbiddenError:
     found = _FORBIDDEN.search(message)
     if not found:
-        return DeniedError(message)
+        return ForbiddenError(message)
     namespace = found["namespace"]
     rule = json.dumps(
         {"apiGroups": [found["group"]], "resources": [found["resource"]], "verbs": [found["verb"]]}
     )
     where = f"in namespace {namespace}" if namespace else "at the cluster scope"
     role = f"a Role in {namespace}" if namespace else "a ClusterRole"
-    return DeniedError(
+    return ForbiddenError(
         f"{found['user']} may not {found['verb']} {found['resource']} {where}",
         hint=f"Ask for {role} with the rule {rule}",
     )

@@ -30,7 +30,7 @@ def architecture(session: Session, selector: Mapping[str, str], node: str | None
     """
     if ARCH in selector:
         return selector[ARCH]
-    from agtool.core.kube import METADATA_ONLY
+    from agtool.core.kube import METADATA_LIST, METADATA_ONLY
 
     try:
         if node is not None:
@@ -39,7 +39,7 @@ def architecture(session: Session, selector: Mapping[str, str], node: str | None
             wanted = {"kubernetes.io/os": "linux", **selector}
             query = ",".join(f"{key}={value}" for key, value in wanted.items())
             page = session.get(
-                "/api/v1/nodes", accept=METADATA_ONLY, limit=_SAMPLE, labelSelector=query
+                "/api/v1/nodes", accept=METADATA_LIST, limit=_SAMPLE, labelSelector=query
             )
             found = page.get("items") or []
     except DeniedError:

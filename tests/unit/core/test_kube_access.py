@@ -1,0 +1,212 @@
+"""Kubeconfigs: those that work as in kubectl, and what is said of those that do not."""
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agtool.core import kube
+from agtool.core.errors import ConfigurationError
+from agtool.core.kube import backoff, connect, pause_before_retry
+
+SECRET = "s3cret-t0ken"  # nobody's
+
+
+def config(name: str = "one", user: Any = None, **more: Any) -> dict[str, Any]:
+    context = {"cluster": name, "user": name}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "clusters": [{"name": name, "cluster": {"server": f"https://{name}.invalid:6443"}}],
+        "users": [{"name": name, "user": {"token": SECRET} if user is None else user}],
+        "contexts": [{"name": name, "context": context}],
+        **more,
+    }
+
+
+def write(folder: Path, content: Any, name: str = "config") -> Path:
+    path = folder / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_the_person(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name == "KUBECONFIG" or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+def test_the_current_context(tmp_path: Path) -> None:
+    session = connect(kubeconfig=write(tmp_path, config()))
+    assert (session.context, session.namespace) == ("one", "default")
+    assert session.server == "https://one.invalid:6443"
+    assert f"authorization: Bearer {SECRET}" in session.websocket_settings().headers
+
+
+def test_namespaces(tmp_path: Path) -> None:
+    content = config()
+    content["contexts"][0]["context"]["namespace"] = "ci"
+    path = write(tmp_path, content)
+    assert connect(kubeconfig=path).namespace == "ci"
+    assert connect(kubeconfig=path, namespace="web").namespace == "web"
+
+
+def test_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As kubectl: the first current context counts, missing files do not matter."""
+    files = [
+        tmp_path / "none",
+        write(tmp_path, config("a"), "a"),
+        write(tmp_path, config("b"), "b"),
+    ]
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join(map(str, files)))
+    assert connect().context == "a"
+    assert connect(context="b").server == "https://b.invalid:6443"
+    with pytest.raises(ConfigurationError) as caught:
+        connect(context="c")
+    assert caught.value.hint == "Contexts: a, b."
+
+
+def test_the_default_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there is no kubeconfig") as caught:
+        connect()
+    assert "KUBECONFIG" in caught.value.hint
+    (tmp_path / "home/.kube").mkdir(parents=True)
+    write(tmp_path / "home/.kube", config())
+    assert connect().context == "one"
+
+
+def test_the_kubeconfigs_own_impersonation(tmp_path: Path) -> None:
+    user = {"token": SECRET, "as": "joe", "as-groups": ["a", "b"], "as-user-extra": {"x/y": ["1"]}}
+    path = write(tmp_path, config(user=user))
+    headers = connect(kubeconfig=path).websocket_settings().headers
+    assert headers[-4:] == [
+        "Impersonate-User: joe",
+        "Impersonate-Group: a",
+        "Impersonate-Group: b",
+        "Impersonate-Extra-x%2Fy: 1",
+    ]
+    headers = connect(kubeconfig=path, as_user="ann").websocket_settings().headers
+    assert headers[-1] == "Impersonate-User: ann"
+
+
+def plugin(folder: Path, body: str) -> dict[str, Any]:
+    program = write(folder, f"#!/bin/sh\n{body}\n", "plugin")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    version = "client.authentication.k8s.io/v1"
+    return {"exec": {"apiVersion": version, "command": str(program), "interactiveMode": "Never"}}
+
+
+def test_a_log_in_plugin(tmp_path: Path) -> None:
+    credential = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": "from-the-plugin"},
+    }
+    user = plugin(tmp_path, f"echo '{json.dumps(credential)}'")
+    headers = connect(kubeconfig=write(tmp_path, config(user=user))).websocket_settings().headers
+    assert "authorization: Bearer from-the-plugin" in headers
+
+
+def test_a_log_in_plugin_that_fails_says_why(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    user = plugin(tmp_path, "echo please log in >&2; exit 1")
+    with pytest.raises(ConfigurationError, match="please log in"):
+        connect(kubeconfig=write(tmp_path, config(user=user)))
+    user["exec"]["command"] = "no-such-plugin"
+    with pytest.raises(ConfigurationError, match="no-such-plugin"):
+        connect(kubeconfig=write(tmp_path, config(user=user)))
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "just text",
+        "- a list",
+        "a: [",
+        "\x00",
+        config(contexts=[]),
+        config(contexts="none"),
+        config(clusters=[]),
+        config(users=None, **{"current-context": ""}),
+        config(user={"client-certificate-data": "!", "client-key-data": SECRET}),
+        config(user={"client-certificate": "/no/such/file", "client-key": "/none"}),
+        config(user={"exec": {"token": SECRET}}),
+        config(user={"auth-provider": {"name": "oidc", "config": {"secret": SECRET}}}),
+        config(clusters=[{"name": "one", "cluster": {"certificate-authority-data": SECRET}}]),
+    ],
+)
+def test_a_kubeconfig_that_is_not_valid_is_told_without_its_secrets(
+    tmp_path: Path, content: Any
+) -> None:
+    path = write(tmp_path, content)
+    with pytest.raises(ConfigurationError) as caught:
+        connect(kubeconfig=path).get("/version")
+    assert SECRET not in caught.value.message + caught.value.hint
+    named = (str(path), "plugin", "of context 'one'")
+    assert any(name in caught.value.message for name in named)
+
+
+def test_no_key_stays_in_the_folder_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    with pytest.raises(ConfigurationError):
+        connect(
+            kubeconfig=write(
+                tmp_path,
+                config(user={"client-certificate-data": "YQ==", "client-key-data": "Yg=="}),
+            )
+        )
+    assert list(temporary.iterdir()) == []
+
+
+def test_groups_need_a_user(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="needs --as"):
+        connect(kubeconfig=write(tmp_path, config()), as_groups=["a"])
+
+
+def test_a_proxy(tmp_path: Path) -> None:
+    content = config()
+    content["clusters"][0]["cluster"]["proxy-url"] = "http://proxy.invalid:3128"
+    settings = connect(kubeconfig=write(tmp_path, content)).websocket_settings()
+    assert settings.proxy == "http://proxy.invalid:3128"
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "headers", "attempt", "waits"),
+    [
+        ("GET", 200, {}, 0, False),
+        ("GET", 404, {"Retry-After": "1"}, 0, False),
+        ("POST", 429, {}, 0, True),
+        ("POST", 503, {}, 0, False),
+        ("POST", 503, {"Retry-After": "1"}, 0, True),
+        ("PATCH", 503, {}, 9, True),
+        ("PATCH", 500, {}, 0, False),
+        ("GET", 500, {}, 2, True),
+        ("GET", 500, {}, 3, False),
+        ("GET", 501, {}, 0, False),
+    ],
+)
+def test_what_is_sent_again(
+    method: str, status: int, headers: dict[str, str], attempt: int, *, waits: bool
+) -> None:
+    assert (pause_before_retry(method, status, headers, attempt) is not None) == waits
+
+
+def test_pauses() -> None:
+    assert pause_before_retry("GET", 429, {"Retry-After": "7"}, 0) == 7
+    assert pause_before_retry("GET", 429, {"Retry-After": "0"}, 0) == 0.1
+    assert 0.05 <= backoff(0) <= 0.1
+    assert backoff(100) <= 5
+    assert kube.MERGE_PATCH == "application/merge-patch+json"
