@@ -75,10 +75,11 @@ coverage: venv system $(PAUSE) ## run all tests and show what of agtool they lea
 docs: venv ## check that the links in the documentation resolve
 	@$(PYTHON) -m pytest tests/unit/test_documentation.py
 
-bench: venv $(PAUSE) ## measure migrate-once against real servers, and pause beside its like
+bench: venv $(PAUSE) ## measure migrate-once against real servers, pause and debug beside their like
 	@$(PYTHON) bench/migrate_once.py
 	@tests/install-system-packages.sh tini dumb-init catatonit
 	@$(PYTHON) -m bench.pause --write
+	@$(PYTHON) -m bench.debug --write
 
 format: venv ## format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only .

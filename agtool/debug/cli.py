@@ -43,7 +43,7 @@ def debug(  # noqa: PLR0917  # Typer's way: a parameter is an option
     as_user: AsUser = None,
     as_group: AsGroup = None,
     image: Annotated[
-        str, typer.Option(envvar="AGTOOL_DEBUG_IMAGE", help="Any image.")
+        str, typer.Option(metavar="IMAGE", envvar="AGTOOL_DEBUG_IMAGE", help="Any image.")
     ] = model.DEFAULT_IMAGE,
     image_pull_policy: Annotated[
         str | None,

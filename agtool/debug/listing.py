@@ -22,7 +22,7 @@ def show_leftovers(job: Job, cleanup: bool, output: Format) -> int:
         found = (clean_up if cleanup else leftovers)(session, session.namespace)
         place = f"namespace {session.namespace} of context {session.context}"
     if output is Format.json:
-        print_json(document("debug", data={"pods": [_as_data(one) for one in found]}))
+        print_json(document("debug", data={"pods": [as_data(one) for one in found]}))
     elif found:
         _print(found)
     else:
@@ -30,7 +30,8 @@ def show_leftovers(job: Job, cleanup: bool, output: Format) -> int:
     return 0
 
 
-def _as_data(one: Leftover) -> dict[str, object]:
+def as_data(one: Leftover) -> dict[str, object]:
+    """A pod for programs."""
     return {
         "name": one.name,
         "namespace": one.namespace,

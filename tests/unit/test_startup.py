@@ -7,10 +7,19 @@ from pathlib import Path
 import pytest
 
 SLOW = {"kubernetes", "sqlalchemy", "psycopg2", "pymysql", "httpx", "cryptography", "pydantic"}
+SLOW |= {"urllib3", "websockets", "yaml"}
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["migrate-once", "--help"], ["migrate-once"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["migrate-once", "--help"],
+        ["migrate-once"],
+        ["debug", "--help"],
+        ["debug", "--list", "--keep"],
+    ],
 )
 def test_help_imports_nothing_slow(arguments: list[str]) -> None:
     code = (
