@@ -31,6 +31,9 @@ app.command("debug", context_settings={"allow_interspersed_args": False})(debug)
 WRAPPING = {"migrate-once", "debug"}
 """Commands whose own usage errors must not be mistaken for an exit code of what they wrap."""
 
+NOT_WRAPPING = {"--status", "--list", "--cleanup"}
+"""Options with which they wrap nothing."""
+
 
 @dataclass
 class Invocation:
@@ -82,7 +85,7 @@ def main() -> int:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "agtool"
         usage = errors.UsageError(error.format_message(), hint=f"Try: {path} --help")
-        if path.split()[-1] in WRAPPING and "--status" not in sys.argv:
+        if path.split()[-1] in WRAPPING and not NOT_WRAPPING & set(sys.argv):
             usage.exit_code = errors.WRAPPER_FAILED
         return _report(usage, invocation)
     except (KeyboardInterrupt, typer.Abort):

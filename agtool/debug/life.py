@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -152,6 +153,9 @@ def _remove_or_say(
 ) -> None:
     """Remove a pod on the way out; what cannot be done is said, and is no new failure."""
     interrupts.ignore_for(_STUBBORN)
+    slow = threading.Timer(_STUBBORN, say, [f"removing pod {name} still (Ctrl-C gives up) ..."])
+    slow.daemon = True
+    slow.start()
     try:
         with interrupts.allowed():
             remove(session, namespace, name, uid)
@@ -162,6 +166,8 @@ def _remove_or_say(
             f"It ends by itself. Remove it with `agtool debug --cleanup`, or "
             f"`kubectl --context {session.context} -n {namespace} delete pod {name}`."
         )
+    finally:
+        slow.cancel()
 
 
 def _remove_unanswered(session: Session, request: Request, interrupts: Interrupts) -> None:

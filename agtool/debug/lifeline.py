@@ -89,9 +89,10 @@ class Lifeline:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         os.close(self._writer)  # the thread reads the end of the pipe
-        self._thread.join(_GOODBYE + 1)
+        # Whoever was interrupted does not wait: without a last word the session ends a bit later.
+        self._thread.join(0 if kind else _GOODBYE + 1)
 
     def _hold(self) -> None:
         """Keep a connection open, a new one after each that breaks."""

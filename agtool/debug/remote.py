@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
-import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from agtool.core.errors import NOT_FOUND, WRAPPER_FAILED, UnreachableError, UsageError
+from agtool.core.errors import NOT_FOUND, WRAPPER_FAILED, UnreachableError
 from agtool.debug.exec import V4, V5, Ended, Ends, ExecError, run
 from agtool.debug.pod import MARK, TOOLS
 from agtool.debug.terminal import Terminal, unblocked
@@ -23,6 +20,7 @@ if TYPE_CHECKING:
     from agtool.core.kube import Session
     from agtool.debug.interrupts import Interrupts
     from agtool.debug.lifeline import Lifeline
+    from agtool.debug.streams import Attachment
 
 _STARTING = 5.0
 """Seconds for which a container that has just started may still be unknown to its kubelet."""
@@ -58,45 +56,6 @@ def argv(command: Sequence[str], shell: str | None, *, tools: bool, mark: str) -
     script += f'export {MARK}="$0"; ' if mark else ""
     script += 'exec "$@"' if words else _FIND_SHELL
     return [*interpreter(tools), script, mark or "agtool", *words]
-
-
-@dataclass(frozen=True)
-class Attachment:
-    """How our streams are connected: stdin at all, and a terminal."""
-
-    stdin: bool
-    terminal: bool
-
-
-def attachment(stdin: bool | None, terminal: bool | None, *, shell: bool) -> Attachment:
-    """What -i and -t say, and where they say nothing, what our own streams are.
-
-    Args:
-        shell: it is a shell that runs, which wants a terminal even if its output is piped.
-
-    Raises:
-        UsageError: -t without a terminal.
-    """
-    if terminal and not sys.stdin.isatty():
-        raise UsageError("-t needs a terminal for input", hint="Leave it out.")
-    if terminal is None:
-        terminal = stdin is not False and sys.stdin.isatty() and (shell or sys.stdout.isatty())
-    if stdin is None:
-        stdin = terminal or (not sys.stdin.isatty() and has_input())
-    return Attachment(stdin, terminal)
-
-
-def has_input() -> bool:
-    """Whether anything can come from our stdin: not from /dev/null, nor from an empty file."""
-    try:
-        status = os.fstat(0)
-    except OSError:
-        return False
-    if stat.S_ISREG(status.st_mode):
-        return os.lseek(0, 0, os.SEEK_CUR) < status.st_size
-    if stat.S_ISCHR(status.st_mode):
-        return not os.path.samestat(status, os.stat(os.devnull))  # noqa: PTH116
-    return True
 
 
 def execute(

@@ -19,11 +19,11 @@ from agtool.debug.life import Made, made
 from agtool.debug.model import CONTAINER, KIND, MAKER, PROCESS, Job, Json, Request
 from agtool.debug.pod import needs_pause
 from agtool.debug.process import identity, maker
+from agtool.debug.streams import Attachment, attachment
 from agtool.debug.wait import wait_until_running
 
 if TYPE_CHECKING:
     from agtool.debug.exec import Ended
-    from agtool.debug.remote import Attachment
 
 _ANSWER = 10.0
 """Seconds for the API server to answer a request. Ctrl-C during the creation waits for that."""
@@ -79,9 +79,6 @@ def dry_run(job: Job) -> list[Json]:
 
 
 def _run(job: Job, interrupts: Interrupts) -> int:
-    # Imported now: it takes as long as the first request, whose answer the person waits for.
-    from agtool.debug.remote import attachment, verdict
-
     attached = attachment(job.stdin, job.terminal, shell=not job.command)
     if not job.command and not attached.stdin and not job.request.keep:
         raise UsageError(
@@ -98,6 +95,8 @@ def _run(job: Job, interrupts: Interrupts) -> int:
             ended = here.beside(job.target)
         else:
             ended = here.in_a_new_pod()
+    from agtool.debug.remote import verdict
+
     if problem := verdict(ended, job.command, job.shell, job.request.image):
         raise problem
     return ended.exit_code or 0
@@ -159,11 +158,13 @@ class _Here:
             f"{self.session.context}: beside container {plan.target}, {plan.told}\n"
             "It shares that container's processes; its files are in /proc/1/root."
         )
+        end = f"ends by itself within {self.job.request.lifetime} s (--ttl), if it starts"
         try:
             self.wait(name, pod["metadata"]["uid"], ours)
+            end = "is over"
             return self.execute(name, ours, "")
         finally:
-            say(f"{ours} is over. Kubernetes keeps it in the pod's list of containers.")
+            say(f"{ours} {end}; Kubernetes keeps it in the pod's list of containers.")
 
     def path(self, pod: str) -> str:
         """A pod's path in the API."""
@@ -171,6 +172,10 @@ class _Here:
 
     def wait(self, pod: str, uid: str, container: str) -> None:
         """Return when the container runs."""
+        # Now, while the kubelet is at work: later it would be the person who waits.
+        import agtool.debug.lifeline
+        import agtool.debug.remote  # noqa: F401
+
         wait_until_running(
             self.session,
             self.session.namespace,
