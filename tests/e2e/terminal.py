@@ -67,8 +67,9 @@ class Terminal:
 
     def close(self) -> None:
         """Let the terminal vanish."""
-        with suppress(OSError):
+        if self.master >= 0:
             os.close(self.master)
+            self.master = -1  # somebody else's may have the number next
 
     def kill(self) -> None:
         self.close()

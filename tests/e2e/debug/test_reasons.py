@@ -129,7 +129,7 @@ def test_a_container_that_crashes_tells_its_last_lines(person: Person) -> None:
                 {
                     "name": "debug",
                     "image": person.cluster.images.busybox,
-                    "command": ["sh", "-c", "echo one; echo two >&2; exit 3"],
+                    "command": ["sh", "-c", "echo one; echo two; exit 3"],
                 }
             ],
         },

@@ -7,6 +7,7 @@ import signal
 import struct
 import termios
 import time
+from pathlib import Path
 
 from tests.e2e.conftest import wait_until
 from tests.e2e.debug.conftest import Person, name_in
@@ -118,7 +119,9 @@ def test_stopped_from_outside_the_terminal_is_as_before(person: Person) -> None:
     wait_until(lambda: modes(terminal) != before, "raw mode")
     raw = modes(terminal)
     os.kill(terminal.pid, signal.SIGTSTP)
-    wait_until(lambda: modes(terminal) == before, "restored")
+    stat = Path(f"/proc/{terminal.pid}/stat")
+    wait_until(lambda: ") T " in stat.read_text(), "it is stopped")
+    assert modes(terminal) == before
     os.kill(terminal.pid, signal.SIGCONT)
     wait_until(lambda: modes(terminal) == raw, "raw again")
     terminal.type("echo still $((6*7))\r")
