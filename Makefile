@@ -83,6 +83,7 @@ bench: venv $(PAUSE) ## measure all commands on real servers and beside their li
 	@$(PYTHON) -m bench.pause --write
 	@command -v kubectl >/dev/null || tests/install-system-packages.sh kubernetes-client
 	@$(PYTHON) -m bench.ci_nodepool --write
+	@$(PYTHON) -m bench.debug --write
 
 format: venv ## format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only .

@@ -5,7 +5,10 @@ import sys
 
 # Nothing that is imported ever becomes garbage: looking for it takes a twentieth of a short run.
 gc.disable()
-from agtool.app import main  # noqa: E402
+try:
+    from agtool.app import main
+except KeyboardInterrupt:
+    sys.exit(130)
 
 gc.freeze()
 gc.enable()

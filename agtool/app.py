@@ -14,6 +14,7 @@ import typer.main
 
 from agtool import __version__
 from agtool.core import errors, output
+from agtool.debug.cli import debug
 from agtool.migrate_once.cli import migrate_once
 
 LATER = {
@@ -60,9 +61,13 @@ app.command(
     # What follows COMMAND belongs to COMMAND, with or without `--`.
     context_settings={"allow_interspersed_args": False},
 )(migrate_once)
+app.command("debug", context_settings={"allow_interspersed_args": False})(debug)
 
-WRAPPING = {"migrate-once"}
+WRAPPING = {"migrate-once", "debug"}
 """Commands whose own usage errors must not be mistaken for an exit code of what they wrap."""
+
+NOT_WRAPPING = {"--status", "--list", "--cleanup"}
+"""Options with which they wrap nothing."""
 
 
 @dataclass
@@ -87,13 +92,13 @@ def root(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
-    debug: Annotated[
+    traceback: Annotated[
         bool,
         typer.Option("--debug", help="Show the traceback of an error. Also: AGTOOL_DEBUG=1."),
     ] = False,
 ) -> None:
     """Techniques for running software on Kubernetes, as commands that can be trusted."""
-    context.obj.debug = debug or bool(os.environ.get("AGTOOL_DEBUG"))
+    context.obj.debug = traceback or bool(os.environ.get("AGTOOL_DEBUG"))
 
 
 def main() -> int:
@@ -115,7 +120,7 @@ def main() -> int:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "agtool"
         usage = errors.UsageError(error.format_message(), hint=f"Try: {path} --help")
-        if path.split()[-1] in WRAPPING and "--status" not in sys.argv:
+        if path.split()[-1] in WRAPPING and not NOT_WRAPPING & set(sys.argv):
             usage.exit_code = errors.WRAPPER_FAILED
         return _report(usage, invocation)
     except (KeyboardInterrupt, typer.Abort):

@@ -105,6 +105,11 @@ class Session:
         """An object, or a list of them."""
         return self._request("GET", path, query, accept=accept)
 
+    def text(self, path: str, **query: Any) -> str:
+        """What is not JSON: a container's log."""
+        data = self._send("GET", path, query, lambda response: response.data)
+        return data.decode(errors="replace")
+
     def post(self, path: str, body: Any, *, accept: str = "", **query: Any) -> Json:
         """Create `body`; the object as created."""
         return self._request("POST", path, query, body=body, accept=accept)

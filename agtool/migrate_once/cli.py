@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agtool.core.duration import parse_duration
 from agtool.core.errors import (
     INTERRUPTED,
     WRAPPER_FAILED,
@@ -23,7 +24,6 @@ from agtool.migrate_once.model import (
     Outcome,
     TableName,
     new_run_id,
-    parse_duration,
     time_to_die,
 )
 from agtool.migrate_once.url import Database, find_url, parse

@@ -172,6 +172,8 @@ def _apiserver(settings: Settings) -> Program:
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
+        # Where it is an option still. Newer versions have it, and do not know the gate.
+        "--feature-gates=EphemeralContainers=true",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={folder / 'sa.pub'}",
         f"--service-account-signing-key-file={folder / 'sa.key'}",

@@ -151,6 +151,7 @@ class Node:
             "kind": "KubeletConfiguration",
             "address": self._machine.address,
             "healthzPort": 0,
+            "featureGates": {"EphemeralContainers": True},
             "tlsCertFile": str(self.folder / "kubelet.crt"),
             "tlsPrivateKeyFile": str(self.folder / "kubelet.key"),
             "authentication": {

@@ -15,6 +15,7 @@ import yaml  # type: ignore[import-untyped]  # its stubs would be one more packa
 from kubernetes import client
 
 from agtool.core import errors
+from agtool.core.duration import parse_duration
 from agtool.migrate_once import model, runs
 
 ROOT = Path(__file__).parents[2]
@@ -272,7 +273,7 @@ def test_manifest_is_what_the_how_to_claims(help_text: str) -> None:
     assert settings["POD_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
     assert settings["AGTOOL_RESULT_FILE"] == "/dev/termination-log"
     assert "requests" in migrate["resources"]
-    waits = model.parse_duration(settings["AGTOOL_WAIT_TIMEOUT"])
+    waits = parse_duration(settings["AGTOOL_WAIT_TIMEOUT"])
     assert waits < deployment["progressDeadlineSeconds"]
     # A deleted pod's command has at least as long to end as one that lost its lock.
     assert pod["terminationGracePeriodSeconds"] > model.time_to_die(10)

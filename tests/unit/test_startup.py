@@ -8,6 +8,7 @@ import pytest
 
 SLOW = {"kubernetes", "sqlalchemy", "psycopg2", "pymysql", "httpx", "cryptography", "pydantic"}
 SLOW |= {"OpenSSL", "certifi", "idna"}
+SLOW |= {"urllib3", "websockets", "yaml"}
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,8 @@ SLOW |= {"OpenSSL", "certifi", "idna"}
         ["le-staging", "verify", "--help"],
         ["le-staging", "curl", "--help"],
         ["le-staging", "chrome", "--help"],
+        ["debug", "--help"],
+        ["debug", "--list", "--keep"],
     ],
 )
 def test_help_imports_nothing_slow(arguments: list[str]) -> None:

@@ -1,78 +1,25 @@
 """On a terminal: the keyboard's signals, job control, reading, and a terminal that vanishes."""
 
-import os
-import pty
-import re
-import select
 import signal
 import sys
 import termios
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Database
-from tests.e2e.conftest import Agtool, Gate, clean_environment, wait_until
+from tests.e2e.conftest import Agtool, Gate, wait_until
+from tests.e2e.terminal import Terminal
 
 AGTOOL = [sys.executable, "-m", "agtool", "migrate-once"]
 CTRL_C, CTRL_Z, CTRL_BACKSLASH = "\x03", "\x1a", "\x1c"
 
 
-class Terminal:
-    """A program on a pseudo-terminal of its own."""
-
-    def __init__(self, argv: list[str], url: str) -> None:
-        self.pid, self.master = pty.fork()
-        if self.pid == 0:
-            environment = clean_environment(
-                {"AGTOOL_DATABASE_URL": url, "TERM": "xterm", "COLUMNS": "200", "PS1": "$ "}
-            )
-            os.execvpe(argv[0], argv, environment)  # noqa: S606  # no shell is wanted
-        self.text = ""
-
-    def expect(self, pattern: str, seconds: float = 60) -> None:
-        """Read on until `pattern` (a regular expression) has come; forget what was before it."""
-        deadline = time.monotonic() + seconds
-        while (match := re.search(pattern, self.text)) is None:
-            left = deadline - time.monotonic()
-            assert left > 0, f"no {pattern!r} in {self.text!r}"
-            if select.select([self.master], [], [], left)[0]:
-                try:
-                    self.text += os.read(self.master, 65536).decode(errors="replace")
-                except OSError:  # the other side is closed
-                    assert re.search(pattern, self.text), f"ended without {pattern!r}: {self.text}"
-        self.text = self.text[match.end() :]
-
-    def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
-
-    def wait(self, seconds: float = 60) -> int:
-        """The exit code; what is written meanwhile is kept in `text`."""
-        deadline = time.monotonic() + seconds
-        while True:
-            if select.select([self.master], [], [], 0.02)[0]:
-                with suppress(OSError):
-                    self.text += os.read(self.master, 65536).decode(errors="replace")
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.pid = 0
-                return os.waitstatus_to_exitcode(status)
-            assert time.monotonic() < deadline, f"still runs: {self.text!r}"
-
-    def close(self) -> None:
-        """Let the terminal vanish."""
-        with suppress(OSError):
-            os.close(self.master)
-
-    def kill(self) -> None:
-        self.close()
-        if self.pid:
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+def on(database: Database) -> dict[str, str]:
+    """The settings that choose the database."""
+    return {"AGTOOL_DATABASE_URL": database.url, "COLUMNS": "200"}
 
 
 @pytest.fixture
@@ -93,7 +40,7 @@ def test_ctrl_c_reaches_the_command_once(database: Database, terminals: list[Ter
         "while time.monotonic() < end: time.sleep(0.1)\n"
         "os._exit(3)"
     )
-    terminal = Terminal([*AGTOOL, "--", sys.executable, "-c", script], database.url)
+    terminal = Terminal([*AGTOOL, "--", sys.executable, "-c", script], on(database))
     terminals.append(terminal)
     terminal.expect("ready")
     terminal.type(CTRL_C)
@@ -106,7 +53,7 @@ def test_the_keyboard_ends_the_command(
     database: Database, terminals: list[Terminal], key: str, code: int
 ) -> None:
     script = "ulimit -c 0; echo ready; exec sleep 600"
-    terminal = Terminal([*AGTOOL, "--", "sh", "-c", script], database.url)
+    terminal = Terminal([*AGTOOL, "--", "sh", "-c", script], on(database))
     terminals.append(terminal)
     terminal.expect("ready")
     terminal.type(key)
@@ -115,7 +62,7 @@ def test_the_keyboard_ends_the_command(
 
 def test_the_command_reads_what_is_typed(database: Database, terminals: list[Terminal]) -> None:
     terminal = Terminal(
-        [*AGTOOL, "--", "sh", "-c", "echo name?; read x; echo hello $x"], database.url
+        [*AGTOOL, "--", "sh", "-c", "echo name?; read x; echo hello $x"], on(database)
     )
     terminals.append(terminal)
     terminal.expect(r"name\?")
@@ -129,7 +76,7 @@ def test_a_waiter_shows_the_holder_and_ends_on_ctrl_c(
 ) -> None:
     holder = agtool.start("migrate-once", "--", *gate.command, url=database.url)
     gate.wait()
-    terminal = Terminal([*AGTOOL, "--", "echo", "ran"], database.url)
+    terminal = Terminal([*AGTOOL, "--", "echo", "ran"], on(database))
     terminals.append(terminal)
     terminal.expect(rf"waiting for .*\(pid {holder.pid}\).*has held the lock for")
     sent = time.monotonic()
@@ -144,7 +91,7 @@ def test_a_waiter_shows_the_holder_and_ends_on_ctrl_c(
 def test_ctrl_z_keeps_the_lock(
     agtool: Agtool, database: Database, terminals: list[Terminal], tmp_path: Path
 ) -> None:
-    shell = Terminal(["bash", "--norc", "--noprofile", "-i"], database.url)
+    shell = Terminal(["bash", "--norc", "--noprofile", "-i"], on(database))
     terminals.append(shell)
     shell.expect(r"\$ ")
     script = f"echo ready; while [ ! -e {tmp_path}/go ]; do sleep 0.1; done; echo finished"
@@ -166,7 +113,7 @@ def test_ctrl_z_keeps_the_lock(
 def test_a_shell_loop_ends_on_ctrl_c(database: Database, terminals: list[Terminal]) -> None:
     command = " ".join([*AGTOOL, "--", "sleep", "600"])
     script = f"for i in 1 2 3; do echo round $i; {command}; done; echo not reached"
-    shell = Terminal(["bash", "--norc", "--noprofile", "-c", script], database.url)
+    shell = Terminal(["bash", "--norc", "--noprofile", "-c", script], on(database))
     terminals.append(shell)
     shell.expect("running sleep")
     time.sleep(0.3)
@@ -179,7 +126,7 @@ def test_a_shell_loop_ends_on_ctrl_c(database: Database, terminals: list[Termina
 def test_exit_130_without_ctrl_c_is_only_a_number(
     database: Database, terminals: list[Terminal]
 ) -> None:
-    terminal = Terminal([*AGTOOL, "--", "sh", "-c", "exit 130"], database.url)
+    terminal = Terminal([*AGTOOL, "--", "sh", "-c", "exit 130"], on(database))
     terminals.append(terminal)
     assert terminal.wait() == 130
 
@@ -189,7 +136,7 @@ def test_a_halted_terminal_does_not_keep_the_lock_from_others(
 ) -> None:
     holder = agtool.start("migrate-once", "--", *gate.command, url=database.url)
     gate.wait()
-    terminal = Terminal([*AGTOOL, "--", "true"], database.url)
+    terminal = Terminal([*AGTOOL, "--", "true"], on(database))
     terminals.append(terminal)
     terminal.expect("waiting for")
     termios.tcflow(terminal.master, termios.TCOOFF)  # as Ctrl-S
@@ -205,7 +152,7 @@ def test_a_terminal_that_vanishes(
 ) -> None:
     pid = tmp_path / "pid"
     script = f"echo $$ > {pid}; echo ready; exec sleep 600"
-    terminal = Terminal([*AGTOOL, "--key", "k", "--", "sh", "-c", script], database.url)
+    terminal = Terminal([*AGTOOL, "--key", "k", "--", "sh", "-c", script], on(database))
     terminals.append(terminal)
     terminal.expect("ready")
     terminal.close()

@@ -1,4 +1,4 @@
-"""Durations, table names, and the figures on which exclusion rests."""
+"""Table names, and the figures on which exclusion rests."""
 
 import pytest
 from hypothesis import given
@@ -10,34 +10,9 @@ from agtool.migrate_once.model import (
     NOTICE,
     REPLY,
     TableName,
-    parse_duration,
     poll_interval,
     time_to_die,
 )
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("90", 90),
-        ("90s", 90),
-        ("5m", 300),
-        ("1h", 3600),
-        ("1h30m", 5400),
-        ("1.5m", 90),
-        ("250ms", 0.25),
-        ("0", 0),
-        ("1d", 86400),
-    ],
-)
-def test_durations(text: str, seconds: float) -> None:
-    assert parse_duration(text) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize("text", ["", "s", "-1", "1 h", "1x", "five", "1e3", "\u0661s", "inf"])
-def test_bad_durations(text: str) -> None:
-    with pytest.raises(UsageError, match="is not a duration"):
-        parse_duration(text)
 
 
 @given(st.floats(0, 1e6), st.integers(0, 10_000))
@@ -87,8 +62,3 @@ def test_a_quoted_name_is_quoted_back(name: str) -> None:
 def test_the_companion_table() -> None:
     assert str(TableName.parse("a.b").runs) == "a.b_runs"
     assert TableName.parse("a.b").runs.quoted("`") == "`a`.`b_runs`"
-
-
-def test_a_duration_beyond_reason() -> None:
-    with pytest.raises(UsageError, match="is too long"):
-        parse_duration("99999999999d")

@@ -1,0 +1,84 @@
+"""Signals that end us, at points where that leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
+
+from agtool.core.signals import FORWARDED
+
+
+class Stopped(BaseException):  # no library may take it for a failure of its own
+    """A signal asks us to end."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number.name)
+        self.number = number
+
+
+class Interrupts:
+    """SIGINT, SIGTERM, SIGHUP and SIGQUIT as `Stopped`; use as a context, in the main thread.
+
+    It is raised inside `allowed` and by `check`, and nowhere else: what has to be done as a whole
+    is done as a whole. A signal that was ignored when we started (nohup) stays ignored.
+    """
+
+    def __init__(self) -> None:
+        self._number: signal.Signals | None = None
+        self._allowed = False
+        self._deaf_until = 0.0
+        self._handlers: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        for number in FORWARDED:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._handlers[number] = signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def fileno(self) -> int:
+        """For poll(): readable as soon as a signal has come."""
+        return self._reader
+
+    @contextmanager
+    def allowed(self) -> Iterator[None]:
+        """Let a signal end what is done inside at once, wherever it is."""
+        self._allowed = True
+        try:
+            self.check()
+            yield
+        finally:
+            self._allowed = False
+
+    def check(self) -> None:
+        """Raise Stopped if a signal has come."""
+        if self._number is not None:
+            number, self._number = self._number, None
+            raise Stopped(number)
+
+    def ignore_for(self, seconds: float) -> None:
+        """Forget signals that came, and those to come in that time: we do end, as they ask."""
+        self._number = None
+        self._deaf_until = time.monotonic() + seconds
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if time.monotonic() < self._deaf_until:
+            return
+        self._number = signal.Signals(number)
+        with suppress(BlockingIOError):
+            os.write(self._writer, b"s")
+        if self._allowed:
+            self._allowed = False
+            self.check()

@@ -1,0 +1,152 @@
+"""Run a command in a container with our own streams, and give back its exit code."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from agtool.core.errors import NOT_FOUND, WRAPPER_FAILED, UnreachableError
+from agtool.debug.exec import V4, V5, Ended, Ends, ExecError, run
+from agtool.debug.pod import MARK, TOOLS
+from agtool.debug.terminal import Terminal, unblocked
+from agtool.debug.websocket import RefusedError, WebSocket, open_websocket
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agtool.core.kube import Session
+    from agtool.debug.interrupts import Interrupts
+    from agtool.debug.lifeline import Lifeline
+    from agtool.debug.streams import Attachment
+
+_STARTING = 5.0
+"""Seconds for which a container that has just started may still be unknown to its kubelet."""
+
+_CONNECT = 30.0
+"""Seconds for opening the connection."""
+
+_FIND_SHELL = "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi"
+"""bash where the image has it, else sh."""
+
+_PATH_OF_TOOLS = f'export PATH="${{PATH:+$PATH:}}{TOOLS}"; '
+
+
+def interpreter(tools: bool) -> list[str]:
+    """How a script is run in the container: by its own shell, or by that of --tools."""
+    return [f"{TOOLS}/sh" if tools else "sh", "-c"]
+
+
+def argv(command: Sequence[str], shell: str | None, *, tools: bool, mark: str) -> list[str]:
+    """What is executed in the container.
+
+    Args:
+        command: empty: a shell.
+        shell: which one; None: the best that is there.
+        mark: of the session; empty: the container's environment has it already.
+    """
+    if command and not (tools or mark):
+        return list(command)
+    if shell and not command and not (tools or mark):
+        return [shell]
+    words = list(command) or ([shell] if shell else [])
+    script = _PATH_OF_TOOLS if tools else ""
+    script += f'export {MARK}="$0"; ' if mark else ""
+    script += 'exec "$@"' if words else _FIND_SHELL
+    return [*interpreter(tools), script, mark or "agtool", *words]
+
+
+def execute(
+    session: Session,
+    pod: str,
+    container: str,
+    command: list[str],
+    *,
+    attached: Attachment,
+    interrupts: Interrupts,
+    lifeline: Lifeline,
+) -> Ended:
+    """Run a command to its end.
+
+    Args:
+        pod: the path of the pod in the API.
+        lifeline: of the session.
+
+    Raises:
+        ExecError: the server does not run it.
+        LostError: the connection broke: its end is unknown.
+        DeniedError: no permission for pods/exec.
+        UnreachableError: no connection.
+        Stopped: a signal.
+    """
+    query = {
+        "container": container,
+        "command": command,
+        "stdin": str(attached.stdin).lower(),
+        "stdout": "true",
+        "stderr": str(not attached.terminal).lower(),
+        "tty": str(attached.terminal).lower(),
+    }
+    path = f"{pod}/exec?{urlencode(query, doseq=True)}"
+    needs_end = attached.stdin and not attached.terminal
+    with ExitStack() as stack:
+        with interrupts.allowed():
+            websocket = stack.enter_context(_open(session, path, needs_end))
+        stack.enter_context(lifeline)
+        terminal = stack.enter_context(Terminal(0, 1)) if attached.terminal else None
+        stdout, stderr = (_unblocked(stack, descriptor) for descriptor in (1, 2))
+        stdin = 0 if attached.stdin else None
+        return run(websocket, Ends(stdin, stdout, stderr, terminal), interrupts)
+
+
+def _unblocked(stack: ExitStack, descriptor: int) -> int:
+    ours = unblocked(descriptor)
+    if ours != descriptor:
+        stack.callback(os.close, ours)
+    return ours
+
+
+def _open(session: Session, path: str, needs_end: bool) -> WebSocket:
+    """Open the connection; a kubelet may need a moment to know the container."""
+    until = time.monotonic() + _STARTING
+    while True:
+        settings = session.websocket_settings()
+        try:
+            return open_websocket(settings, path, [V5] if needs_end else [V5, V4], timeout=_CONNECT)
+        except RefusedError as error:
+            if "container not found" in error.answer and time.monotonic() < until:
+                time.sleep(0.1)
+                continue
+            if needs_end and error.status in {400, 403} and not error.answer.startswith("{"):
+                raise ExecError(
+                    "this API server cannot tell a command that its input is at its end: it does "
+                    "not speak v5.channel.k8s.io (Kubernetes 1.30 and newer do)",
+                    hint="So nothing was run. If the command needs no input: add </dev/null. "
+                    "Else: kubectl exec -i.",
+                ) from error
+            raise error.reason from error
+        except UnreachableError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.5)
+
+
+def verdict(
+    ended: Ended, command: Sequence[str], shell: str | None, image: str
+) -> ExecError | None:
+    """What there is to tell about a command that could not be run; None: it ran."""
+    if not ended.message:
+        return None
+    if ended.exit_code == NOT_FOUND and not command:
+        error = ExecError(
+            f"{image} has no shell: there is no {shell or 'sh'}",
+            hint="Name another one (--shell PATH), take one along (--tools busybox:musl), or give "
+            "the command to run after --.",
+        )
+    else:
+        name = command[0] if command else shell or "sh"
+        error = ExecError(f"cannot run {name}: {ended.message}")
+    error.exit_code = WRAPPER_FAILED if ended.exit_code is None else ended.exit_code
+    return error

@@ -1,0 +1,147 @@
+"""A container of ours in a pod that runs, beside one of its own.
+
+Kubernetes cannot take such an ephemeral container away again: it stays in the pod's list, over.
+So its main process is a sleep that ends with the session, or after --ttl.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agtool.core.errors import ConfigurationError
+from agtool.debug.like import main_container, user_of
+from agtool.debug.model import Json, Request
+from agtool.debug.pod import MARK
+from agtool.debug.security import NOBODY
+
+if TYPE_CHECKING:
+    from agtool.core.kube import Session
+
+
+_OLD_KIND = "EphemeralContainers"
+"""From Kubernetes 1.16 to 1.22, behind a feature gate; now it is Pod."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An ephemeral container.
+
+    Attributes:
+        target: the container whose processes it shares.
+        told: about the user, for people.
+    """
+
+    container: Json
+    target: str
+    told: str
+
+
+def plan_container(pod: Json, request: Request, wanted: str | None, kind: str) -> Plan:
+    """An ephemeral container that may do what the target may, as the target's user.
+
+    Args:
+        wanted: the container to be beside; None: the pod's main one.
+        kind: what `kind_of_resource` says.
+
+    Raises:
+        UsageError: the pod has no container `wanted`.
+        ConfigurationError: the target does not run.
+    """
+    name = pod["metadata"]["name"]
+    target = main_container(pod, wanted, f"pod {name}")
+    status: Json = next(
+        (
+            one
+            for one in (pod.get("status") or {}).get("containerStatuses") or ()
+            if one["name"] == target["name"]
+        ),
+        {},
+    )
+    if "running" not in (status.get("state") or {}):
+        raise ConfigurationError(
+            f"container {target['name']} of pod {name} does not run",
+            hint=f"`kubectl describe pod {name}` says why. A pod like it: --like pod/{name}",
+        )
+    security = dict(target.get("securityContext") or {})
+    if kind == _OLD_KIND:
+        # It takes no securityContext, but has its pod's.
+        told = "as the pod's user" if user_of(pod["spec"], {}) else "as the image's user"
+        if request.root or request.user is not None:
+            raise ConfigurationError(
+                "this API server cannot choose the user of an ephemeral container",
+                hint="Leave out --user and --root. Kubernetes 1.23 and newer can.",
+            )
+        security = {}
+    else:
+        user, told = _user(pod["spec"], target, status, request)
+        if user is not None:
+            security["runAsUser"] = user
+        if user == 0:
+            security["runAsNonRoot"] = False
+    env = {MARK: request.name, **request.env}
+    container: Json = {
+        "name": request.name,
+        "image": request.image,
+        "command": ["sleep", str(request.lifetime)],
+        "env": [{"name": key, "value": value} for key, value in env.items()],
+        "targetContainerName": target["name"],
+    }
+    if security:
+        container["securityContext"] = security
+    if request.pull_policy:
+        container["imagePullPolicy"] = request.pull_policy
+    return Plan(container, target["name"], told)
+
+
+def _user(spec: Json, target: Json, status: Json, request: Request) -> tuple[int | None, str]:
+    if request.root:
+        return 0, "root, as asked"
+    if request.user is not None:
+        return request.user, f"user {request.user}, as asked"
+    known = user_of(spec, target)
+    if known is None:
+        # Since Kubernetes 1.31 the kubelet tells.
+        known = ((status.get("user") or {}).get("linux") or {}).get("uid")
+    if known is not None:
+        return known, f"user {known}, as the container"
+    contexts = (target.get("securityContext"), spec.get("securityContext"))
+    if any((context or {}).get("runAsNonRoot") for context in contexts):
+        return NOBODY, f"user {NOBODY}: the pod does not say which user it runs as, but not root"
+    return None, "the image's user: the pod does not say which user it runs as"
+
+
+def add_container(session: Session, pod: Json, container: Json, kind: str) -> None:
+    """Add an ephemeral container to a pod, in the way of the server's `kind_of_resource`.
+
+    Raises:
+        DeniedError: no permission, or a policy.
+        RejectedError: it is invalid.
+    """
+    metadata = pod["metadata"]
+    path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
+    path += "/ephemeralcontainers"
+    if kind == _OLD_KIND:
+        found = session.get(path)
+        found["ephemeralContainers"] = [*(found.get("ephemeralContainers") or ()), container]
+        session.put(path, found)
+        return
+    from agtool.core.kube import STRATEGIC_MERGE_PATCH
+
+    change = {"spec": {"ephemeralContainers": [container]}}
+    session.patch(path, change, content_type=STRATEGIC_MERGE_PATCH)
+
+
+def kind_of_resource(session: Session, pod: str) -> str:
+    """The kind that pods/ephemeralcontainers has on this server: there are two ways to use it.
+
+    Raises:
+        ConfigurationError: the server has no ephemeral containers.
+    """
+    for resource in session.get("/api/v1").get("resources") or ():
+        if resource["name"] == "pods/ephemeralcontainers":
+            return str(resource["kind"])
+    raise ConfigurationError(
+        "this API server has no ephemeral containers (Kubernetes 1.23 and newer have them)",
+        hint=f"A pod of its own that is like this one: --like pod/{pod}",
+    )

@@ -1,0 +1,242 @@
+"""A WebSocket to the API server that never blocks: a socket for poll(), and frames.
+
+The protocol itself is the library websockets'. What is done here is what it leaves to its
+caller: the connection, through a proxy or not, and bytes in and out as the socket takes them.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from base64 import b64encode
+from collections import deque
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+from agtool.core.errors import AgtoolError, UnreachableError
+from agtool.core.kube_errors import refusal
+
+if TYPE_CHECKING:
+    from agtool.core.kube import WebSocketSettings
+
+_PORTION = 64 * 1024
+"""Bytes read from the socket at once."""
+
+_DATA = (Opcode.BINARY, Opcode.TEXT, Opcode.CONT)
+
+
+class RefusedError(AgtoolError):
+    """The server answered the request for a WebSocket with something else.
+
+    Attributes:
+        status: HTTP's code.
+        answer: the body, shortened.
+        reason: the same as an error of agtool's that says what to do.
+    """
+
+    def __init__(self, status: int, answer: str, reason: AgtoolError) -> None:
+        super().__init__(reason.message, hint=reason.hint)
+        self.status = status
+        self.answer = answer
+        self.reason = reason
+
+
+class LostError(AgtoolError):
+    """The connection ended without the end of the WebSocket."""
+
+
+class WebSocket:
+    """An open connection; `protocol` is the subprotocol that the server chose.
+
+    Raises of all methods: LostError.
+    """
+
+    def __init__(self, connection: socket.socket, protocol: ClientProtocol) -> None:
+        self._socket = connection
+        self._protocol = protocol
+        self._unsent: deque[memoryview] = deque()
+        self._parts: list[bytes] = []
+        self._answered = time.monotonic()
+        self.unsent = 0
+        """Bytes that wait for the socket to take them."""
+        self.protocol = str(protocol.subprotocol or "")
+
+    def __enter__(self) -> WebSocket:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """For poll()."""
+        return self._socket.fileno()
+
+    @property
+    def over(self) -> bool:
+        """Whether the server has said that it is done."""
+        return self._protocol.state is not State.OPEN
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last sign of life."""
+        return time.monotonic() - self._answered
+
+    @property
+    def decrypted(self) -> bool:
+        """Whether data is there to be received that poll() does not know of."""
+        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+
+    def send(self, data: bytes) -> None:
+        """Take one message to be sent; `flush` sends it."""
+        self._protocol.send_binary(data)
+        self._collect()
+
+    def ping(self) -> None:
+        """Take a ping to be sent."""
+        if not self.over:
+            self._protocol.send_ping(b"")
+            self._collect()
+
+    def flush(self) -> None:
+        """Send what the socket takes now."""
+        while self._unsent:
+            try:
+                sent = self._socket.send(self._unsent[0])
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                return
+            except OSError as error:
+                raise _lost(error) from error
+            self.unsent -= sent
+            if sent == len(self._unsent[0]):
+                self._unsent.popleft()
+            else:
+                self._unsent[0] = self._unsent[0][sent:]
+
+    def receive(self) -> list[bytes]:
+        """The messages that have arrived; none: later. After the last one `over` is true."""
+        try:
+            data = self._socket.recv(_PORTION)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return []
+        except OSError as error:
+            raise _lost(error) from error
+        self._answered = time.monotonic()
+        if data:
+            self._protocol.receive_data(data)
+        elif not self.over:
+            raise LostError("the API server closed the connection")
+        else:
+            self._protocol.receive_eof()
+        return self.messages()
+
+    def messages(self) -> list[bytes]:
+        """Those of the messages received that nobody has taken yet."""
+        messages = []
+        for event in self._protocol.events_received():
+            if isinstance(event, Frame) and event.opcode in _DATA:
+                self._parts.append(bytes(event.data))
+                if event.fin:
+                    messages.append(b"".join(self._parts))
+                    self._parts.clear()
+        self._collect()  # the answer to a ping
+        return messages
+
+    def _collect(self) -> None:
+        for data in self._protocol.data_to_send():
+            if data:
+                self._unsent.append(memoryview(data))
+                self.unsent += len(data)
+
+
+def open_websocket(
+    settings: WebSocketSettings, path: str, protocols: list[str], *, timeout: float
+) -> WebSocket:
+    """Connect, and offer `protocols` to the server.
+
+    Args:
+        path: with its query.
+        timeout: seconds for connecting and for the server's answer.
+
+    Raises:
+        RefusedError: the server's answer is no WebSocket.
+        UnreachableError: no connection, or no answer.
+    """
+    uri = parse_uri(settings.url + path)
+    protocol = ClientProtocol(
+        uri, subprotocols=[Subprotocol(name) for name in protocols], max_size=None
+    )
+    request = protocol.connect()
+    for header in settings.headers:
+        name, _, value = header.partition(": ")
+        request.headers[name] = value
+    protocol.send_request(request)
+    where = f"{settings.url.replace('ws', 'http', 1)}"
+    try:
+        connection = _connect(settings, uri.host, uri.port, timeout)
+        try:
+            connection.sendall(b"".join(protocol.data_to_send()))
+            _shake_hands(connection, protocol)
+        except BaseException:
+            connection.close()
+            raise
+    except (OSError, HTTPException) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise UnreachableError(f"cannot reach {where}: {why}") from error
+    failure = protocol.handshake_exc
+    if failure is None:
+        connection.setblocking(False)
+        return WebSocket(connection, protocol)
+    connection.close()
+    if isinstance(failure, InvalidStatus):
+        body = bytes(failure.response.body or b"")
+        status = failure.response.status_code
+        reason = refusal(
+            status, body, request=f"GET {path.partition('?')[0]}", server=where, context=""
+        )
+        raise RefusedError(status, body[:2000].decode(errors="replace"), reason)
+    raise UnreachableError(f"{where} does not speak WebSocket as it should: {failure}")
+
+
+def _shake_hands(connection: socket.socket, protocol: ClientProtocol) -> None:
+    """Read the answer to our request. What stands after it stays in `protocol`."""
+    while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
+        data = connection.recv(_PORTION)
+        if data:
+            protocol.receive_data(data)
+        else:
+            protocol.receive_eof()
+
+
+def _connect(settings: WebSocketSettings, host: str, port: int, timeout: float) -> socket.socket:
+    if settings.proxy:
+        proxy = urlsplit(settings.proxy)
+        tunnel = HTTPConnection(proxy.hostname or "", proxy.port or 80, timeout=timeout)
+        headers = {}
+        if proxy.username:
+            login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+            headers["Proxy-Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
+        tunnel.set_tunnel(host, port, headers)
+        tunnel.connect()
+        connection: socket.socket = tunnel.sock
+    else:
+        connection = socket.create_connection((host, port), timeout)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if settings.url.startswith("wss:"):
+        return settings.tls.wrap_socket(connection, server_hostname=settings.server_name or host)
+    return connection
+
+
+def _lost(error: OSError) -> LostError:
+    return LostError(f"the connection to the API server broke: {error.strerror or error}")

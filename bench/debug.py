@@ -1,0 +1,277 @@
+"""agtool debug beside kubectl, on the cluster of the tests: `python -m bench.debug`.
+
+The table goes to stdout, and with --write into docs/explanation/debug-pod.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import select
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from agtool.core.kube import connect
+from bench.figures import in_turns, median_difference, progress, table
+from tests.cluster.build import programs
+from tests.cluster.cluster import Cluster
+from tests.cluster.given import given
+from tests.cluster.instances import own_folder
+from tests.cluster.server import Server
+from tests.e2e.terminal import Terminal
+from tests.servers.process import ServerUnavailable
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/explanation/debug-pod.md"
+MARKERS = ("<!-- make bench: from here -->", "<!-- make bench: to here -->")
+
+PROMPT = r"bash-[\d.]+[$#] "
+MIB = 1024 * 1024
+LOAD = 100 * MIB
+"""Bytes that pass in one direction."""
+
+AGTOOL = [sys.executable, "-m", "agtool", "debug"]
+
+# Our loop alone: a server that speaks only v4 gets no piped input from agtool, since the command
+# would not see its end. This command needs none.
+FEED = """
+import sys
+from agtool.core.kube import connect
+from agtool.debug.exec import V4, V5, Ends, run
+from agtool.debug.interrupts import Interrupts
+from agtool.debug.websocket import open_websocket
+with connect() as session, Interrupts() as interrupts:
+    settings = session.websocket_settings()
+    with open_websocket(settings, sys.argv[1], [V5, V4], timeout=10) as websocket:
+        sys.exit(run(websocket, Ends(0), interrupts).exit_code)
+"""
+
+
+class Stage:
+    """The cluster, and a pod in it for what needs no new one."""
+
+    def __init__(self, cluster: Server, image: str) -> None:
+        self.image = image
+        self.env = {
+            "KUBECONFIG": str(cluster.kubeconfig),
+            "AGTOOL_DEBUG_IMAGE": image,
+            "PATH": os.environ["PATH"],
+        }
+        self._numbers = iter(range(1, 1000))
+        self.pod = ""
+
+    @contextmanager
+    def with_pod(self) -> Iterator[None]:
+        """Keep a pod meanwhile."""
+        argv = [*AGTOOL, "--keep", "--ttl", "30m"]
+        told = subprocess.run(
+            argv,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stderr
+        found = re.search(r"\bdebug-[a-z0-9]{6}\b", told)
+        assert found, told
+        self.pod = found[0]
+        try:
+            yield
+        finally:
+            self.run("kubectl", "delete", "pod", self.pod, "--wait=false")
+
+    def run(self, *argv: str, stdin: Path | None = None) -> None:
+        """Run a command to its end; its output is thrown away."""
+        with (stdin or Path(os.devnull)).open("rb") as source:
+            subprocess.run(
+                argv,
+                env=self._environment(),
+                stdin=source,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=True,
+            )
+
+    def prompt_of_agtool(self) -> float:
+        """Seconds from Enter to the prompt."""
+        began = time.monotonic()
+        return self._prompt(AGTOOL, began)
+
+    def prompt_of_kubectl(self) -> float:
+        """The same with kubectl's three commands."""
+        name = f"bench-{os.getpid()}-{next(self._numbers)}"
+        began = time.monotonic()
+        self.run("kubectl", "run", name, "--restart=Never", f"--image={self.image}")
+        self.run("kubectl", "wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
+        took = self._prompt(["kubectl", "exec", "-it", name, "--", "bash"], began)
+        self.run("kubectl", "delete", "pod", name, "--wait=false")
+        return took
+
+    def out_of_agtool(self) -> float:
+        """Seconds for 100 MiB out of a container."""
+        return self._transfer([*AGTOOL, "--attach", self.pod, "--", "head", "-c", str(LOAD), ZERO])
+
+    def out_of_kubectl(self) -> float:
+        """The same with kubectl."""
+        return self._transfer(["kubectl", "exec", self.pod, "--", "head", "-c", str(LOAD), ZERO])
+
+    def into_agtool(self, file: Path) -> float:
+        """Seconds for 100 MiB into a container."""
+        with connect(kubeconfig=Path(self.env["KUBECONFIG"])) as session:
+            pods = f"/api/v1/namespaces/{session.namespace}/pods/{self.pod}"
+        command = "&".join(f"command={word}" for word in ("sh", "-c", SINK))
+        query = f"container=debug&stdin=true&stdout=true&{command.replace(' ', '%20')}"
+        return self._transfer([sys.executable, "-c", FEED, f"{pods}/exec?{query}"], file)
+
+    def into_kubectl(self, file: Path) -> float:
+        """The same with kubectl."""
+        return self._transfer(["kubectl", "exec", "-i", self.pod, "--", "sh", "-c", SINK], file)
+
+    def _transfer(self, argv: list[str], stdin: Path | None = None) -> float:
+        began = time.monotonic()
+        self.run(*argv, stdin=stdin)
+        return time.monotonic() - began
+
+    def _prompt(self, argv: list[str], began: float) -> float:
+        terminal = Terminal(argv, self.env)
+        try:
+            terminal.expect(PROMPT)
+            took = time.monotonic() - began
+            terminal.type("exit\r")
+            assert terminal.wait() == 0, terminal.text
+        finally:
+            terminal.kill()
+        return took
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **self.env}
+
+
+ZERO = "/dev/zero"
+SINK = f"head -c {LOAD} >/dev/null"
+
+
+def ctrl_c(stage: Stage) -> float:
+    """Seconds until Ctrl-C has reached a shell that floods us with output."""
+    terminal = Terminal([*AGTOOL, "--attach", stage.pod], stage.env)
+    try:
+        terminal.expect(PROMPT)
+        terminal.type(
+            "trap 'echo $EPOCHREALTIME > /dev/shm/int' INT; while :; do echo flood; done\r"
+        )
+        terminal.expect("flood\r\n" * 1000)
+        sent = time.time()
+        terminal.type("\x03")
+        give_up = time.monotonic() + 30
+        while time.monotonic() < give_up:
+            while select.select([terminal.master], [], [], 0.3)[0]:
+                terminal.drain(0.05)
+            argv = ["kubectl", "exec", stage.pod, "--", "cat", "/dev/shm/int"]  # noqa: S108
+            env = {**os.environ, **stage.env}
+            found = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+            if found.stdout:
+                return float(found.stdout) - sent
+        raise AssertionError("Ctrl-C did not arrive")
+    finally:
+        terminal.kill()
+
+
+def measure(stage: Stage, rounds: int, folder: Path) -> str:
+    """The table."""
+    file = folder / "load"
+    with file.open("wb") as sink:
+        sink.truncate(LOAD)
+    rows = []
+
+    def add(
+        what: str,
+        ours: Callable[[], float],
+        theirs: Callable[[], float],
+        show: Callable[[float], str],
+    ) -> None:
+        found = in_turns(what, rounds, {"agtool": ours, "kubectl": theirs})
+        agtool, kubectl = found["agtool"], found["kubectl"]
+        rows.append(
+            [
+                what,
+                show(statistics.median(agtool)),
+                show(statistics.median(kubectl)),
+                f"{median_difference(agtool, kubectl):+.2f} s",
+            ]
+        )
+
+    def seconds(value: float) -> str:
+        return f"{value:.2f} s"
+
+    def speed(value: float) -> str:
+        return f"{LOAD / MIB / value:.0f} MiB/s"
+
+    add("Enter to prompt", stage.prompt_of_agtool, stage.prompt_of_kubectl, seconds)
+    with stage.with_pod():
+        add("100 MiB out", stage.out_of_agtool, stage.out_of_kubectl, speed)
+        add(
+            "100 MiB in",
+            lambda: stage.into_agtool(file),
+            lambda: stage.into_kubectl(file),
+            speed,
+        )
+        delay = statistics.median(ctrl_c(stage) for _ in range(rounds))
+    text = table(["", "agtool debug", "kubectl", "difference"], rows)
+    return f"{text}\nCtrl-C reaches a shell that floods the terminal after {delay * 1000:.0f} ms."
+
+
+def write(text: str) -> None:
+    """Put the table between the markers of the page."""
+    start, end = MARKERS
+    page = PAGE.read_text()
+    before, after = page.partition(start)[0], page.partition(end)[2]
+    PAGE.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}")
+
+
+@contextmanager
+def cluster() -> Iterator[tuple[Server, str]]:
+    """The cluster that is given, or one of our own; and an image with bash."""
+    if there := given():
+        yield there, there.images.bash
+        return
+    with own_folder() as folder:
+        started = Cluster(folder, programs())
+        started.start()
+        yield started, started.images.bash
+
+
+def main() -> int:
+    """Measure; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench.debug", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="into docs/explanation/debug-pod.md")
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    try:
+        with cluster() as (server, image), own_folder() as folder:
+            major, minor = server.version
+            text = measure(Stage(server, image), options.rounds, folder)
+    except ServerUnavailable as error:
+        progress(f"agtool debug cannot be measured here: {error}")
+        return 0
+    kubectl = subprocess.run(
+        ["kubectl", "version", "--client"], capture_output=True, text=True, check=True
+    ).stdout.split()[2]
+    text += (
+        f"\n\nMedians of {options.rounds} rounds in turns, with bytecode and images in place. "
+        f"Kubernetes {major}.{minor} and kubectl {kubectl} on one machine with "
+        f"{os.cpu_count()} processors."
+    )
+    print(text)
+    if options.write:
+        write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""Beside what is there: a container of a pod, a node, a workload."""
+
+import pytest
+
+from tests.cluster.api import Object
+from tests.e2e.conftest import wait_until
+from tests.e2e.debug.conftest import Person, name_in
+from tests.servers.process import find_program
+
+APPS = "/apis/apps/v1/namespaces"
+
+
+def make_pod(person: Person, spec: Object) -> None:
+    """A pod web-0 with two containers, of which the second is the main one."""
+    containers = [
+        {"name": name, "image": person.cluster.images.busybox} for name in ("side", "web")
+    ]
+    note = {"kubectl.kubernetes.io/default-container": "web"}
+    body = {
+        "metadata": {"name": "web-0", "annotations": note},
+        "spec": {"containers": containers, **spec},
+    }
+    path = f"/api/v1/namespaces/{person.namespace}/pods"
+    person.api.post(path, body)
+
+    def runs() -> bool:
+        return bool(person.api.get(f"{path}/web-0")["status"]["phase"] == "Running")
+
+    wait_until(runs, "web-0 runs")
+
+
+def test_a_container_beside_the_main_one(person: Person) -> None:
+    person.cluster.require("ephemeral-containers")
+    make_pod(person, {"securityContext": {"runAsUser": 1234}})
+    script = "id -u; tr '\\0' ' ' < /proc/1/cmdline; echo; ls /proc/1/root/pause; exit 3"
+    done = person.run("--target", "pod/web-0", "--", "sh", "-c", script)
+    assert done.exit_code == 3, done.stderr
+    assert done.stdout.splitlines() == ["1234", "/pause ", "/proc/1/root/pause"]
+    assert "beside container web" in done.stderr
+    assert "/proc/1/root" in done.stderr
+    ours = name_in(done.stderr)
+
+    def over() -> bool:
+        pod = person.api.get(f"/api/v1/namespaces/{person.namespace}/pods/web-0")
+        states = {s["name"]: s["state"] for s in pod["status"]["ephemeralContainerStatuses"]}
+        return "terminated" in states[ours]
+
+    wait_until(over, "our container ends")
+    assert "sleep" not in person.exec("web-0", "ps", container="web")
+    assert "side" in person.run("--target", "web-0", "-c", "side", "--", "true").stderr
+
+
+def test_a_shell_beside_a_container(person: Person) -> None:
+    person.cluster.require("ephemeral-containers")
+    make_pod(person, {})
+    terminal = person.terminal("--target", "pod/web-0")
+    terminal.expect(r"\$ |# ")
+    terminal.type("exit 5\r")
+    assert terminal.wait() == 5
+
+
+def test_a_target_that_does_not_do(person: Person) -> None:
+    person.cluster.require("ephemeral-containers")
+    done = person.run("--target", "pod/none", "--", "true")
+    assert (done.exit_code, 'pods "none" not found' in done.stderr) == (125, True)
+    done = person.run("--target", "deployment/web", "--", "true")
+    assert (done.exit_code, "is no pod" in done.stderr) == (125, True)
+    make_pod(person, {})
+    done = person.run("--target", "pod/web-0", "-c", "none", "--", "true")
+    assert (done.exit_code, "side, web" in done.stderr) == (125, True)
+
+
+def test_a_node(person: Person) -> None:
+    node = person.cluster.node
+    script = "id -u; ls -d /host/proc; ls /proc | grep -c '^[0-9]'"
+    done = person.run("--node", node, "--", "sh", "-c", script)
+    assert done.exit_code == 0, done.stderr
+    user, host, processes = done.stdout.splitlines()
+    assert (user, host) == ("0", "/host/proc")
+    assert int(processes) > 5  # kubelet, containerd and so on
+    assert f"root on node {node}" in done.stderr
+    done = person.run("--node", "none", "--", "true")
+    assert (done.exit_code, 'nodes "none" not found' in done.stderr) == (125, True)
+
+
+def workload(person: Person, kind: str, template: Object, **more: object) -> None:
+    labels = {"app": "web"}
+    body = {
+        "metadata": {"name": "web"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": template},
+            **more,
+        },
+    }
+    person.api.post(f"{APPS}/{person.namespace}/{kind}", body)
+
+
+def template(person: Person) -> Object:
+    return {
+        "containers": [
+            {
+                "name": "web",
+                "image": person.cluster.images.pause,
+                "env": [{"name": "COLOUR", "value": "blue"}],
+                "volumeMounts": [{"name": "settings", "mountPath": "/settings"}],
+            }
+        ],
+        "volumes": [{"name": "settings", "configMap": {"name": "settings"}}],
+        "securityContext": {"runAsUser": 1234},
+        "serviceAccountName": "web",
+    }
+
+
+def test_like_a_deployment(person: Person) -> None:
+    core = f"/api/v1/namespaces/{person.namespace}"
+    person.api.post(f"{core}/serviceaccounts", {"metadata": {"name": "web"}})
+    person.api.post(f"{core}/configmaps", {"metadata": {"name": "settings"}, "data": {"a": "1"}})
+    service = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
+    person.api.post(f"{core}/services", {"metadata": {"name": "web"}, "spec": service})
+    workload(person, "deployments", template(person), replicas=0)
+    running = person.start(
+        "--like",
+        "deployment/web",
+        "--",
+        "sh",
+        "-c",
+        "id -u; echo $COLOUR; cat /settings/a; echo; echo up >&2; sleep 100",
+    )
+    running.wait_for("up")
+    assert running.stdout == "1234\nblue\n1\n"
+    pod = person.pod()
+    assert pod["metadata"]["labels"]["app"] == "web"
+    assert pod["spec"]["serviceAccountName"] == "web"
+
+    def seen() -> object:
+        subsets = person.api.get(f"{core}/endpoints/web").get("subsets")
+        return subsets and subsets[0].get("notReadyAddresses")
+
+    wait_until(seen, "the service sees the pod")
+    # It has the labels and gets no traffic.
+    assert not person.api.get(f"{core}/endpoints/web")["subsets"][0].get("addresses")
+
+
+def test_like_a_replica_set_that_would_adopt_it(person: Person) -> None:
+    core = f"/api/v1/namespaces/{person.namespace}"
+    person.api.post(f"{core}/serviceaccounts", {"metadata": {"name": "web"}})
+    person.api.post(f"{core}/configmaps", {"metadata": {"name": "settings"}, "data": {"a": "1"}})
+    workload(person, "replicasets", template(person), replicas=0)
+    done = person.run("--like", "rs/web", "--", "sleep", "3")
+    # It wants no pod: had it taken ours for one of its own, it would have deleted it.
+    assert done.exit_code == 0, done.stderr
+
+
+def test_like_what_is_not_there(person: Person) -> None:
+    done = person.run("--like", "deployment/none", "--", "true")
+    assert (done.exit_code, 'deployments.apps "none" not found' in done.stderr) == (125, True)
+    done = person.run("--like", "service/web", "--", "true")
+    assert (done.exit_code, "is no workload" in done.stderr) == (125, True)
+
+
+@pytest.fixture(autouse=True)
+def kubectl() -> None:
+    """The tests look into pods with it."""
+    find_program("kubectl")

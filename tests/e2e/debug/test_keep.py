@@ -1,0 +1,58 @@
+"""Pods that stay, and come back to."""
+
+import json
+import os
+import signal
+
+from tests.e2e.conftest import wait_until
+from tests.e2e.debug.conftest import Person, name_in
+
+PROMPT = r"\$ "
+
+
+def test_a_kept_pod(person: Person) -> None:
+    terminal = person.terminal("--keep")
+    terminal.expect("--attach debug-")
+    terminal.expect(PROMPT)
+    terminal.type("echo once > /dev/shm/file; exit\r")
+    assert terminal.wait() == 0
+    name = person.pod()["metadata"]["name"]
+
+    done = person.run("--attach", name, "--", "sh", "-c", "cat /dev/shm/file; exit 4")
+    assert (done.exit_code, done.stdout) == (4, "once\n")
+    terminal = person.terminal("--attach", name)
+    terminal.expect(PROMPT)
+    terminal.type("exit 6\r")
+    assert terminal.wait() == 6
+    assert person.pod()["metadata"]["name"] == name
+
+    data = json.loads(person.run("--list", "--output", "json").stdout)
+    (listed,) = data["data"]["pods"]
+    assert (listed["name"], listed["kept"], listed["state"]) == (name, True, "running")
+
+
+def test_a_lost_session_ends_and_the_others_go_on(person: Person) -> None:
+    name = name_in(person.run("--keep").stderr)
+    lost, other = person.terminal("--attach", name), person.terminal("--attach", name)
+    for terminal, mark in ((lost, "11111"), (other, "22222")):
+        terminal.expect(PROMPT)
+        terminal.type(f"sleep {mark}\r")
+        wait_until(lambda m=mark: f"sleep {m}" in person.exec(name, "ps"), mark)  # type: ignore[misc]
+    wait_until(lambda: person.exec(name, "ps").count("agtool-lifeline") == 2, "lifelines hold")
+    os.kill(lost.pid, signal.SIGKILL)
+    wait_until(lambda: "sleep 11111" not in person.exec(name, "ps"), "the lost shell ends")
+    assert "sleep 22222" in person.exec(name, "ps")
+    assert person.pod()["status"]["phase"] == "Running"
+
+
+def test_only_our_own_pods(person: Person) -> None:
+    body = {
+        "metadata": {"name": "web-0"},
+        "spec": {"containers": [{"name": "c", "image": person.cluster.images.busybox}]},
+    }
+    person.api.post(f"/api/v1/namespaces/{person.namespace}/pods", body)
+    done = person.run("--attach", "web-0", "--", "true")
+    assert done.exit_code == 125
+    assert "--target pod/web-0" in done.stderr
+    done = person.run("--attach", "web-1", "--", "true")
+    assert (done.exit_code, "not found" in done.stderr) == (125, True)

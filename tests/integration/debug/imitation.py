@@ -1,0 +1,133 @@
+"""An imitation of an API server's exec, for what the real one of the tests does not have.
+
+It speaks v5.channel.k8s.io, which Kubernetes 1.30 brought, and misbehaves as it is told to. Where
+AGTOOL_TEST_KUBECONFIG names a newer cluster, tests/e2e/debug has the same with the real thing.
+"""
+
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from agtool.core.kube import WebSocketSettings
+from agtool.debug.exec import V5
+
+SUCCESS = b"\x03" + json.dumps({"status": "Success"}).encode()
+
+Behaviour = Callable[["Conversation"], None]
+
+
+class Conversation:
+    """One connection, after its handshake. Attributes: request, and pings, how many came."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._protocol = ServerProtocol(subprotocols=[Subprotocol(V5)], max_size=None)
+        self._messages: list[bytes] = []
+        self.request: Request | None = None
+        self.pings = 0
+        self.answers_pings = True
+
+    def shake_hands(self, *more: bytes) -> None:
+        """Answer the client's request, with messages in the same segment."""
+        while self.request is None:
+            self._receive()
+        self._protocol.send_response(self._protocol.accept(self.request))
+        for message in more:
+            self._protocol.send_binary(message)
+        self._flush()
+
+    def read(self) -> bytes | None:
+        """The next message; None at the end."""
+        while not self._messages:
+            if self._protocol.state is not State.OPEN or not self._receive():
+                return None
+        return self._messages.pop(0)
+
+    def send(self, message: bytes, *, fin: bool = True) -> None:
+        """Send a message, or the first part of one."""
+        self._protocol.send_binary(message, fin)
+        self._flush()
+
+    def go_on(self, message: bytes) -> None:
+        """Send the last part of a message, after a ping."""
+        self._protocol.send_ping(b"are you there?")
+        self._protocol.send_continuation(message, fin=True)
+        self._flush()
+
+    def close(self) -> None:
+        """Say goodbye as the protocol has it."""
+        self._protocol.send_close(1000)
+        self._flush()
+
+    def _receive(self) -> bool:
+        data = self._socket.recv(65536)
+        if not data:
+            return False
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            if isinstance(event, Request):
+                self.request = event
+            elif isinstance(event, Frame) and event.opcode is Opcode.BINARY:
+                self._messages.append(bytes(event.data))
+            elif isinstance(event, Frame) and event.opcode is Opcode.PING:
+                self.pings += 1
+        if self.answers_pings:
+            self._flush()
+        return True
+
+    def _flush(self) -> None:
+        for data in self._protocol.data_to_send():
+            self._socket.sendall(data)
+
+
+class Imitation:
+    """A server that behaves as told towards each client, from `with` to its end."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self._behaviour = behaviour
+        self._connections: list[socket.socket] = []
+        self.conversations: list[Conversation] = []
+
+    def __enter__(self) -> "Imitation":
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join(5)
+
+    @property
+    def settings(self) -> WebSocketSettings:
+        """How to get here."""
+        return WebSocketSettings(
+            url=f"ws://127.0.0.1:{self.port}",
+            headers=["Impersonate-User: jane", "Impersonate-Group: a", "Impersonate-Group: b"],
+            tls=ssl.create_default_context(),
+            server_name=None,
+            proxy=None,
+        )
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection = self._listening.accept()[0]
+            except OSError:
+                return
+            with connection:
+                conversation = Conversation(connection)
+                self.conversations.append(conversation)
+                with suppress(OSError):  # the client is gone
+                    self._behaviour(conversation)

@@ -1,0 +1,35 @@
+"""Durations as people write them."""
+
+import pytest
+
+from agtool.core.duration import parse_duration
+from agtool.core.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("5m", 300),
+        ("1h", 3600),
+        ("1h30m", 5400),
+        ("1.5m", 90),
+        ("250ms", 0.25),
+        ("0", 0),
+        ("1d", 86400),
+    ],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1", "1 h", "1x", "five", "1e3", "\u0661s", "inf"])
+def test_bad_durations(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a duration"):
+        parse_duration(text)
+
+
+def test_a_duration_beyond_reason() -> None:
+    with pytest.raises(UsageError, match="is too long"):
+        parse_duration("99999999999d")

@@ -1,0 +1,173 @@
+"""What a pod and its events say."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agtool.debug.explain import progress
+
+
+def pod(*, waiting: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+    state = {"state": {"waiting": waiting}} if waiting else {}
+    status: dict[str, Any] = {"phase": "Pending"}
+    if state:
+        status["containerStatuses"] = [{"name": "debug", "image": "x:1", **state}]
+    spec = {"nodeName": "n1", "containers": [{"name": "debug", "image": "x:1"}]}
+    return {"metadata": {}, "spec": spec, "status": {**status, **more}}
+
+
+def event(reason: str, message: str = "", path: str = "") -> dict[str, Any]:
+    return {"reason": reason, "message": message, "involvedObject": {"fieldPath": path}}
+
+
+def terminated(**state: Any) -> dict[str, Any]:
+    return pod(containerStatuses=[{"name": "debug", "state": {"terminated": state}}])
+
+
+def unschedulable(message: str) -> dict[str, Any]:
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": message,
+    }
+    found = pod(conditions=[condition])
+    found["spec"] = {"nodeSelector": {"kubernetes.io/arch": "amd64"}}
+    return found
+
+
+def test_the_way_of_a_pod() -> None:
+    new: dict[str, Any] = {"metadata": {}, "spec": {}, "status": {"phase": "Pending"}}
+    assert progress(new, []).stage == "waiting for a node"
+    assert progress(pod(), []).stage == "starting on n1"
+    assert progress(pod(), [event("Pulling")]).stage == "pulling x:1 on n1"
+    assert progress(pod(), [event("Pulling"), event("Pulled")]).stage == "starting on n1"
+    running = pod(containerStatuses=[{"name": "debug", "state": {"running": {}}}])
+    assert progress(running, []).running
+
+
+def test_the_event_comes_before_the_status() -> None:
+    started = event("Started", path="spec.containers{debug}")
+    assert progress(pod(), [started]).running
+    assert not progress(pod(), [event("Started", path="spec.initContainers{tools}")]).running
+    crashed = terminated(exitCode=1, reason="Error")
+    assert not progress(crashed, [started]).running
+
+
+PULL = 'Failed to pull image "x:1": rpc error: code = NotFound desc = '
+REFERENCE = 'failed to pull and unpack image "docker.io/library/x:1": failed to resolve reference'
+
+
+@pytest.mark.parametrize(
+    ("found", "problem", "hint", "hopeless"),
+    [
+        (
+            unschedulable("0/1 nodes are available: 1 Insufficient cpu."),
+            "no node takes the pod: 0/1 nodes are available: 1 Insufficient cpu",
+            "--cpu",
+            False,
+        ),
+        (
+            unschedulable("0/2 nodes are available: 2 node(s) had taint {a: b}. preemption: 0/2"),
+            "no node takes the pod: 0/2 nodes are available: 2 node(s) had taint {a: b}",
+            "--toleration",
+            False,
+        ),
+        (
+            unschedulable("0/1 nodes are available: 1 node(s) didn't match Pod's node selector."),
+            (
+                "no node takes the pod: 0/1 nodes are available: 1 node(s) didn't match Pod's node "
+                "selector"
+            ),
+            "kubernetes.io/arch=amd64",
+            False,
+        ),
+        (
+            pod(waiting={"reason": "ImagePullBackOff", "message": "Back-off pulling image x:1"}),
+            f"cannot pull x:1: {REFERENCE.partition(': ')[2]}: not found",
+            "name and tag",
+            True,
+        ),
+        (
+            pod(waiting={"reason": "InvalidImageName", "message": "invalid reference format"}),
+            f"cannot pull x:1: {REFERENCE.partition(': ')[2]}: not found",
+            "name and tag",
+            True,
+        ),
+        (
+            pod(
+                waiting={"reason": "CreateContainerConfigError", "message": 'secret "s" not found'}
+            ),
+            'the container cannot start: secret "s" not found',
+            "--like",
+            True,
+        ),
+        (
+            terminated(
+                exitCode=128,
+                reason="StartError",
+                message="failed to create containerd task: OCI runtime create failed: unable to "
+                "start container process: exec /.agtool/pause: exec format error: unknown",
+            ),
+            "the container cannot start: exec /.agtool/pause: exec format error",
+            "--node-selector",
+            True,
+        ),
+        (
+            terminated(exitCode=137, reason="OOMKilled"),
+            "container debug ended: it needed more memory than it may have (OOMKilled)",
+            "--memory",
+            True,
+        ),
+        (terminated(exitCode=3, reason="Error"), "container debug ended: exit code 3", "", True),
+        (
+            pod(phase="Failed", reason="DeadlineExceeded"),
+            "the pod's lifetime (--ttl) is over",
+            "",
+            True,
+        ),
+        (
+            pod(phase="Failed", reason="Evicted", message="low on memory"),
+            "Evicted: low on memory",
+            "",
+            True,
+        ),
+    ],
+)
+def test_problems(found: dict[str, Any], problem: str, hint: str, hopeless: bool) -> None:
+    told = progress(found, [event("Failed", f"{PULL}{REFERENCE}: not found")])
+    assert (told.problem, told.hopeless) == (problem, hopeless)
+    assert hint in told.hint
+
+
+def test_what_is_repeated_until_it_works() -> None:
+    mount = event("FailedMount", 'MountVolume.SetUp failed: secret "s" not found')
+    told = progress(pod(), [mount])
+    assert told.problem == 'n1: MountVolume.SetUp failed: secret "s" not found'
+    assert not told.hopeless
+    assert not progress(pod(), [mount, event("Pulled")]).problem
+    slow = event("FailedMount", "failed to sync configmap cache: timed out waiting")
+    assert not progress(pod(), [slow]).problem
+
+
+def test_a_pod_that_somebody_deletes() -> None:
+    found = pod()
+    found["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert progress(found, []).problem == "somebody deleted the pod"
+
+
+def test_ephemeral_and_init_containers() -> None:
+    states = [{"name": "debug-x", "state": {"running": {}}}]
+    assert progress(pod(ephemeralContainerStatuses=states), [], "debug-x").running
+    tools = [{"name": "tools", "image": "t", "state": {"terminated": {"exitCode": 1}}}]
+    assert progress(pod(initContainerStatuses=tools), []).problem.startswith("container tools")
+    done = [{"name": "tools", "state": {"terminated": {"exitCode": 0}}}]
+    assert not progress(pod(initContainerStatuses=done), []).problem
+
+
+@given(st.text(), st.text())
+def test_no_reason_and_no_message_raises(reason: str, message: str) -> None:
+    waiting = pod(waiting={"reason": reason, "message": message})
+    assert progress(waiting, [event(reason, message)]) is not None

@@ -1,0 +1,78 @@
+"""Which pods nobody needs any more."""
+
+import os
+import subprocess
+import sys
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from agtool.debug.leftovers import judge
+from agtool.debug.process import identity, is_gone, maker
+
+NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=timezone.utc)
+
+
+def pod(kind: str = "session", created: str = "11:59:00", **status: Any) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": "debug-x",
+            "namespace": "shop",
+            "uid": "u",
+            "creationTimestamp": f"2026-01-01T{created}Z",
+            "labels": {"agtool/debug": kind},
+            "annotations": {"agtool/process": "somebody"},
+        },
+        "spec": {"activeDeadlineSeconds": 3600, "containers": [{"name": "debug", "image": "i"}]},
+        "status": {"phase": "Running", **status},
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "gone", "state", "removable"),
+    [
+        (pod(), False, "running", False),
+        (pod(phase="Pending"), False, "pending", False),
+        (pod(), True, "orphaned", True),
+        (pod(phase="Pending"), True, "orphaned", True),
+        (pod("kept"), True, "running", False),
+        (pod(phase="Failed"), False, "over", True),
+        (pod("kept", phase="Succeeded"), False, "over", True),
+        # Its lifetime is over although it never ran: activeDeadlineSeconds counts from its start.
+        (pod("kept", created="10:30:00", phase="Pending"), False, "over", True),
+        (
+            pod("kept", created="10:30:00", startTime="2026-01-01T11:30:00Z"),
+            False,
+            "running",
+            False,
+        ),
+    ],
+)
+def test_states(found: dict[str, Any], gone: bool, state: str, removable: bool) -> None:
+    told = judge(found, NOW, lambda _: gone)
+    assert (told.state, told.removable) == (state, removable)
+
+
+def test_one_that_ends_already() -> None:
+    found = pod(phase="Failed")
+    found["metadata"]["deletionTimestamp"] = "2026-01-01T12:00:00Z"
+    assert not judge(found, NOW, lambda _: True).removable
+
+
+def test_whose_it_is() -> None:
+    assert "@" in maker()
+    assert not is_gone(identity())
+    code = "from agtool.debug.process import identity; print(identity())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert is_gone(done.stdout.strip())
+
+
+@pytest.mark.parametrize("text", ["", "x", "a/b/1/2", f"boot/1/{os.getpid()}/1", "/////"])
+def test_of_others_we_know_nothing(text: str) -> None:
+    assert not is_gone(text)
+
+
+def test_a_number_that_another_process_has_now() -> None:
+    *place, _ = identity().split("/")
+    assert is_gone("/".join([*place, "1"]))
