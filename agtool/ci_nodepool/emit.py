@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from agtool.ci_nodepool.model import Taint
 from agtool.ci_nodepool.presets import Preset
-from agtool.ci_nodepool.runner_config import Placement, quoted, toleration
+from agtool.ci_nodepool.runner_config import Placement, toleration
+from agtool.ci_nodepool.runner_toml import quoted
 
 Chart = tuple[int, int]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 
-from agtool.ci_nodepool.runner_config import Statement, read, statements_of
+from agtool.ci_nodepool.runner_config import read
+from agtool.ci_nodepool.runner_toml import Statement, statements_of
 
 _SHOWN = {"namespace", "image", "executor", "privileged", "service_account"}
 """Keys whose values help a reader to find the place, and are no secrets."""

@@ -16,7 +16,6 @@ from agtool.ci_nodepool.model import RECORD
 from agtool.ci_nodepool.runner import Json, Runner, check_overrides, template
 from agtool.ci_nodepool.runner_config import (
     CannotPatch,
-    Insertion,
     Placement,
     edit,
     fingerprint,
@@ -24,6 +23,7 @@ from agtool.ci_nodepool.runner_config import (
     read,
     remove,
 )
+from agtool.ci_nodepool.runner_toml import Insertion
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 """The annotation of a pod template by which kubectl restarts a Deployment."""
