@@ -160,6 +160,8 @@ def _normal_tls() -> ssl.SSLContext:
     import certifi
 
     context = ssl.create_default_context()
+    # As curl, on every Python: 3.13 would refuse roots without a key usage, as proxies have them.
+    context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
     paths = ssl.get_default_verify_paths()
     if not (paths.cafile or paths.capath):
         context.load_verify_locations(certifi.where())

@@ -11,7 +11,7 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
-from tests.servers.certificates import root, to_pem
+from tests.servers.certificates import issue, key_usage, to_pem
 from tests.servers.process import ServerFailed, ServerProcess, find_program, free_port
 
 
@@ -31,7 +31,8 @@ class Pebble:
         api, management, self._dns_port = free_port(), free_port(), free_port()
         self.directory_url = f"https://127.0.0.1:{api}/dir"
         self.root_url = f"https://127.0.0.1:{management}/roots/0"
-        ca = root("Pebble's API")
+        # Python 3.13, with which certbot may run, wants a key usage.
+        ca = issue(None, "Pebble's API", ca=True, key_usage=key_usage(sign_certificates=True))
         self.ca_file = folder / "ca.pem"
         self.ca_file.write_text(to_pem(ca.certificate))
         leaf = ca.leaf("127.0.0.1")

@@ -13,6 +13,7 @@ import pytest
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError, UnreachableError
 from agtool.le_staging import fetch, store
 from agtool.le_staging.fetch import Wanted
+from agtool.le_staging.roots import PINS
 from tests.integration.le_staging.conftest import Authority
 from tests.servers import tls
 from tests.servers.certificates import Issued, root, to_pem
@@ -120,7 +121,14 @@ def test_all_or_nothing(site: Site) -> None:
         store.roots()
 
 
-RETIRED = "219c4ffcfb04f1d3ad6ca79b2b5c6c0f4493177a80fa37cce7fc9a32df28323d"
+def test_a_retired_root_that_is_served_is_called_by_its_name(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = root("Old")
+    pin = PINS[-1]._replace(name="Old Root X1", sha256=old.sha256)
+    monkeypatch.setattr(fetch, "BY_SHA256", {old.sha256: pin})
+    with pytest.raises(DeniedError, match="Old Root X1 is refused"):
+        fetch.fetch([site.has("/1", root("New"), old.pem.encode())], force=False)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_what_a_verdict_promises(seen: Evidence, anchors: set[str]) -> None:
         assert found.matched
         assert found.anchor is found.path[-1]
         assert all(c.not_before <= NOW <= c.not_after for c in found.path)
-    if found.verdict is Verdict.staging:
+    if found.issued_by is Verdict.staging:
         assert found.anchor
         assert found.anchor.sha256 in anchors
         assert found.anchor in seen.chain
@@ -123,6 +123,7 @@ def test_every_flaw_becomes_a_problem(code: int) -> None:
     (problem,) = found.problems
     assert found.verdict is Verdict.failed
     assert "R11" in problem.text or code == 22
+    assert (problem.kind == "refused-by-openssl") == (code in {1, 99})
     assert "{" not in problem.text
 
 
