@@ -14,11 +14,11 @@ import typer.main
 
 from agtool import __version__
 from agtool.core import errors, output
-from agtool.debug.cli import debug
 from agtool.migrate_once.cli import migrate_once
 
 LATER = {
     "ci-nodepool": ("agtool.ci_nodepool.cli", "CI jobs on preemptible nodes, kept that way."),
+    "debug": ("agtool.debug.cli", "A shell in the cluster, and nothing left of it."),
     "le-staging": (
         "agtool.le_staging.cli",
         "Sites that have certificates of Let's Encrypt's staging.",
@@ -44,7 +44,7 @@ class Techniques(typer.core.TyperGroup):
         """The command that is called, and its arguments."""
         if args and args[0] in LATER:
             module = importlib.import_module(LATER[args[0]][0])
-            return args[0], typer.main.get_group(module.app), args[1:]
+            return args[0], typer.main.get_command(module.app), args[1:]
         return super().resolve_command(ctx, args)
 
 
@@ -61,7 +61,6 @@ app.command(
     # What follows COMMAND belongs to COMMAND, with or without `--`.
     context_settings={"allow_interspersed_args": False},
 )(migrate_once)
-app.command("debug", context_settings={"allow_interspersed_args": False})(debug)
 
 WRAPPING = {"migrate-once", "debug"}
 """Commands whose own usage errors must not be mistaken for an exit code of what they wrap."""

@@ -8,6 +8,7 @@ from agtool.ci_nodepool import cli_emit, cli_nodes, cli_pool, cli_runner, cli_wa
 
 app = typer.Typer(
     name="ci-nodepool",
+    add_completion=False,  # the root has it
     no_args_is_help=True,
     rich_markup_mode=None,  # rich triples the time of --help
     help="CI jobs on preemptible nodes, kept that way.",

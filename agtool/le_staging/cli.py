@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agtool.le_staging.verify import Report
 
 app = typer.Typer(
+    add_completion=False,  # the root has it
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
