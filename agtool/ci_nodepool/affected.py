@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agtool.ci_nodepool.model import Node, Taint, Toleration, tolerated
 from agtool.ci_nodepool.write import CONNECTIONS
 from agtool.core.kube import METADATA_LIST
+from agtool.core.progress import Progress
 
 if TYPE_CHECKING:
     from agtool.core.kube import Session
@@ -106,18 +107,29 @@ def find_affected(
 
 def _pods(session: Session, nodes: Mapping[str, Node]) -> Iterator[Mapping[str, Any]]:
     """The pods on these nodes and those that wait: asked for by node while that is less to send."""
-    if len(nodes) > CONNECTIONS:
-        yield from session.pages("/api/v1/pods", fieldSelector=_UNFINISHED)
+    if len(nodes) > MANY:
+        with Progress("pods") as progress:
+            for pod in session.pages("/api/v1/pods", fieldSelector=_UNFINISHED):
+                progress.advance()
+                yield pod
         return
-    with ThreadPoolExecutor(CONNECTIONS) as threads:
-        for pods in threads.map(
-            lambda name: list(
-                session.pages("/api/v1/pods", fieldSelector=f"{_UNFINISHED},spec.nodeName={name}")
-            ),
-            ["", *nodes],
-        ):
-            yield from pods
 
+    def on(name: str) -> list[dict[str, Any]]:
+        selector = f"{_UNFINISHED},spec.nodeName={name}"
+        return list(session.pages("/api/v1/pods", fieldSelector=selector))
+
+    threads = ThreadPoolExecutor(CONNECTIONS)
+    try:
+        with Progress("pods of nodes", len(nodes) + 1) as progress:
+            for pods in threads.map(on, ["", *nodes]):
+                progress.advance()
+                yield from pods
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+MANY = 500
+"""Nodes from which on it is quicker to list all pods."""
 
 _UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
 

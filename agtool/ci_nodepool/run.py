@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool import checks
-from agtool.ci_nodepool.affected import Affected, find_affected
+from agtool.ci_nodepool.affected import MANY, Affected, find_affected
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.nodes import Pool
 from agtool.ci_nodepool.options import ask
@@ -96,7 +96,7 @@ def change_nodes(
         result.declined = True
         return result
     result.report = carry_out(session, changes, planned)
-    if not (result.report.failed or result.report.interrupted):
+    if result.done() and len(changes) <= MANY:
         after = _affected(session, changes, manner)
         result.slipped = [affected for affected in after if affected not in result.affected]
     return result
@@ -130,7 +130,7 @@ def _refuse_clashes(plans: Sequence[Change]) -> None:
     clashing = [change for change in plans if change.clashes]
     if clashing:
         first = clashing[0]
-        others = f" (and {count(len(clashing) - 1, 'node')} more)" if len(clashing) > 1 else ""
+        others = f" (and {len(clashing) - 1:,} more)" if len(clashing) > 1 else ""
         raise ConflictError(
             f"node {first.node.name}{others} has {', '.join(first.clashes)} already",
             hint="Nothing was changed. --overwrite replaces it, and undo brings it back.",

@@ -86,6 +86,8 @@ def _report_lines(result: Result, report: Report, verb: str) -> Iterator[str]:
     ):
         if of:
             yield f"  {what}: {count(len(of), 'node')}: {names(of)}"
+    if report.interrupted:
+        yield "Interrupted. The same command does what is left to do."
     if result.slipped:
         yield "Came onto the nodes before the taint did:"
         yield from _affected_lines(result.slipped)

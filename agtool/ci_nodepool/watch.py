@@ -14,8 +14,8 @@ from agtool.ci_nodepool.nodes import NODES
 from agtool.ci_nodepool.plan import Change
 from agtool.ci_nodepool.reconcile import Reconciler
 from agtool.core.errors import UnreachableError
-from agtool.core.kube import backoff
 from agtool.core.kube_errors import GoneError
+from agtool.core.kube_retry import backoff
 
 if TYPE_CHECKING:
     from agtool.core.kube import Session

@@ -11,9 +11,13 @@ _WIDTH = 30
 
 
 class Progress:
-    """Progress of `total` equal pieces; use as a context. Work of half a second shows none."""
+    """Progress of equal pieces; use as a context. Work of half a second shows none.
 
-    def __init__(self, what: str, total: int) -> None:
+    Args:
+        total: how many pieces; 0: nobody knows.
+    """
+
+    def __init__(self, what: str, total: int = 0) -> None:
         self._what = what
         self._total = total
         self._done = 0
@@ -35,8 +39,10 @@ class Progress:
         if now < self._next:
             return
         self._next = now + self._interval
-        text = f"{self._what}: {self._done:,} of {self._total:,}"
-        if self._terminal:
+        text = f"{self._what}: {self._done:,}" + (f" of {self._total:,}" if self._total else "")
+        if not self._total and self._terminal:
+            show_line(text)
+        elif self._terminal:
             filled = _WIDTH * self._done // self._total
             show_line(f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {text}")
         else:
