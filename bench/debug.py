@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 from agtool.core.kube import connect
 from bench.figures import in_turns, median_difference, progress, table
@@ -125,8 +126,15 @@ class Stage:
         """Seconds for 100 MiB into a container."""
         with connect(kubeconfig=Path(self.env["KUBECONFIG"])) as session:
             pods = f"/api/v1/namespaces/{session.namespace}/pods/{self.pod}"
-        command = "&".join(f"command={word}" for word in ("sh", "-c", SINK))
-        query = f"container=debug&stdin=true&stdout=true&{command.replace(' ', '%20')}"
+        query = urlencode(
+            {
+                "container": "debug",
+                "stdin": "true",
+                "stdout": "true",
+                "command": ["sh", "-c", SINK],
+            },
+            doseq=True,
+        )
         return self._transfer([sys.executable, "-c", FEED, f"{pods}/exec?{query}"], file)
 
     def into_kubectl(self, file: Path) -> float:
@@ -154,7 +162,8 @@ class Stage:
 
 
 ZERO = "/dev/zero"
-SINK = f"head -c {LOAD} >/dev/null"
+SINK = f"head -c {LOAD} | wc -c"
+"""Without any output of its own the command would end at once: containerd closes its input then."""
 
 
 def ctrl_c(stage: Stage) -> float:

@@ -212,7 +212,12 @@ class _Loop:
             self._websocket.send(size_message(*self._ends.terminal.size()))
         self._take(self._websocket.messages())  # they came together with the handshake's answer
         while not self._websocket.over:
-            self._step()
+            try:
+                self._step()
+            except LostError:
+                if self._ended is None:
+                    raise
+                break  # all is said, only not goodbye
             if self._ended and time.monotonic() - self._ended_at > _LAST_WORDS:
                 break
         while self._output.descriptor is not None:
@@ -236,9 +241,10 @@ class _Loop:
         if self._stdin is not None and self._stdin in ready:
             self._read_stdin(self._stdin)
         self._keep_alive(hungry)
-        websocket.flush()
+        # Before we send: a server that is done may have closed the connection after its last word.
         if hungry and (websocket.decrypted or websocket.fileno() in ready):
             self._take(websocket.receive())
+        websocket.flush()
         if self._output.descriptor in ready:
             self._output.write()
 
@@ -253,7 +259,7 @@ class _Loop:
         websocket = self._websocket
         sending = select.POLLOUT if websocket.unsent else 0
         want(websocket.fileno(), sending | (select.POLLIN if hungry else 0))
-        if websocket.unsent < _BUFFER and not self._ended:
+        if websocket.unsent < _BUFFER and not (self._ended or websocket.broken):
             want(self._stdin, select.POLLIN)
         want(self._output.descriptor, select.POLLOUT)
         if self._ends.terminal:

@@ -69,6 +69,8 @@ class WebSocket:
         self._answered = time.monotonic()
         self.unsent = 0
         """Bytes that wait for the socket to take them."""
+        self.broken = False
+        """Whether nothing can be sent any more."""
         self.protocol = str(protocol.subprotocol or "")
 
     def __enter__(self) -> WebSocket:
@@ -116,8 +118,12 @@ class WebSocket:
                 sent = self._socket.send(self._unsent[0])
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 return
-            except OSError as error:
-                raise _lost(error) from error
+            except OSError:
+                # The server has closed the connection. Its last word may be there to be read.
+                self.broken = True
+                self._unsent.clear()
+                self.unsent = 0
+                return
             self.unsent -= sent
             if sent == len(self._unsent[0]):
                 self._unsent.popleft()
@@ -155,7 +161,7 @@ class WebSocket:
 
     def _collect(self) -> None:
         for data in self._protocol.data_to_send():
-            if data:
+            if data and not self.broken:
                 self._unsent.append(memoryview(data))
                 self.unsent += len(data)
 

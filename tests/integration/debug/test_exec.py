@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,25 @@ def test_a_reader_that_is_slow_costs_no_memory() -> None:
         process.stdin.close()
     assert code == 0
     assert grown < 32 * 1024
+
+
+def test_a_command_that_does_not_read_to_the_end() -> None:
+    def head(conversation: Conversation) -> None:
+        conversation.shake_hands()
+        conversation.read()
+        conversation.send(SUCCESS)
+        conversation.close()  # and the connection with it, while the client sends
+
+    with Imitation(head) as imitation, client(imitation) as process:
+        assert process.stdin
+        assert process.stderr
+        with suppress(BrokenPipeError):
+            for _ in range(100):
+                process.stdin.write(bytes(MIB))
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        told = process.stderr.read().decode()
+        assert told.split()[0] == "0", told
 
 
 def test_messages_that_come_with_the_handshake(interrupts: Interrupts, pipes: Pipes) -> None:
