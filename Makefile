@@ -10,7 +10,7 @@ PAUSE := agtool/pause/data/syscalls.h
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-# One kind of test at once, also with `make -j`. Of the slowest kind three run side by side: they mostly wait.
+# One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
 .PHONY: help venv demo test system lint types unit kubernetes cluster cluster-down integration e2e coverage docs bench format lock clean
 
@@ -61,7 +61,7 @@ cluster-down: venv ## stop that cluster
 	@$(PYTHON) -m tests.cluster down
 
 integration: venv $(PAUSE) ## tests against real servers
-	@$(PYTHON) -m pytest tests/integration
+	@$(PYTHON) -m pytest --numprocesses 3 --dist loadgroup tests/integration
 
 e2e: venv $(PAUSE) ## tests of the installed agtool as its users run it
 	@$(PYTHON) -m pytest --numprocesses 3 --dist loadgroup tests/e2e

@@ -41,10 +41,13 @@ def announce(config: pytest.Config, what: str) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side (pytest-xdist), one process has all that use the cluster."""
+    """Where tests run side by side (pytest-xdist), one process has all that share a cluster."""
     for item in items:
-        if {"cluster", "control_plane"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("kubernetes"))
+        fixtures = getattr(item, "fixturenames", ())
+        for shared in ("cluster", "control_plane"):
+            if shared in fixtures:
+                item.add_marker(pytest.mark.xdist_group(shared))
+                break
 
 
 @pytest.fixture
