@@ -10,7 +10,7 @@ PAUSE := agtool/pause/data/syscalls.h
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-# The tests measure time and start servers: one thing at once, also with `make -j`.
+# One kind of test at once, also with `make -j`. Of the slowest kind three run side by side: they mostly wait.
 .NOTPARALLEL:
 .PHONY: help venv demo test system lint types unit kubernetes cluster cluster-down integration e2e coverage docs bench format lock clean
 
@@ -64,7 +64,7 @@ integration: venv $(PAUSE) ## tests against real servers
 	@$(PYTHON) -m pytest tests/integration
 
 e2e: venv $(PAUSE) ## tests of the installed agtool as its users run it
-	@$(PYTHON) -m pytest tests/e2e
+	@$(PYTHON) -m pytest --numprocesses 3 --dist loadgroup tests/e2e
 
 coverage: venv system $(PAUSE) ## run all tests and show what of agtool they leave out
 	@$(BIN)/coverage erase
@@ -75,10 +75,14 @@ coverage: venv system $(PAUSE) ## run all tests and show what of agtool they lea
 docs: venv ## check that the links in the documentation resolve
 	@$(PYTHON) -m pytest tests/unit/test_documentation.py
 
-bench: venv $(PAUSE) ## measure migrate-once against real servers, pause and debug beside their like
+bench: venv $(PAUSE) ## measure all commands on real servers and beside their like: curl, kubectl, other inits
 	@$(PYTHON) bench/migrate_once.py
+	@$(PYTHON) -m bench.le_staging
 	@tests/install-system-packages.sh tini dumb-init catatonit
+	@$(PYTHON) -m tests.cluster build
 	@$(PYTHON) -m bench.pause --write
+	@command -v kubectl >/dev/null || tests/install-system-packages.sh kubernetes-client
+	@$(PYTHON) -m bench.ci_nodepool --write
 	@$(PYTHON) -m bench.debug --write
 
 format: venv ## format the code and mend what ruff can mend

@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
+import typer.main
 
 from agtool import __version__
 from agtool.core import errors, output
-from agtool.debug.cli import debug
 from agtool.migrate_once.cli import migrate_once
+
+LATER = {
+    "ci-nodepool": ("agtool.ci_nodepool.cli", "CI jobs on preemptible nodes, kept that way."),
+    "debug": ("agtool.debug.cli", "A shell in the cluster, and nothing left of it."),
+    "le-staging": (
+        "agtool.le_staging.cli",
+        "Sites that have certificates of Let's Encrypt's staging.",
+    ),
+}
+"""Techniques that are imported when they are called: where their `app` is, and a line of help."""
+
+
+class Techniques(typer.core.TyperGroup):
+    """The commands of agtool. Typer would build all those of LATER at each start."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All of them, in alphabetical order."""
+        return sorted([*super().list_commands(ctx), *LATER])
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command; in the place of one of LATER, what --help needs to list it."""
+        if cmd_name in LATER:
+            return typer.core.TyperCommand(cmd_name, help=LATER[cmd_name][1])
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is called, and its arguments."""
+        if args and args[0] in LATER:
+            module = importlib.import_module(LATER[args[0]][0])
+            return args[0], typer.main.get_command(module.app), args[1:]
+        return super().resolve_command(ctx, args)
+
 
 app = typer.Typer(
     name="agtool",
+    cls=Techniques,
     no_args_is_help=True,
     rich_markup_mode=None,  # rich triples the time of --help
     pretty_exceptions_enable=False,
@@ -26,7 +61,6 @@ app.command(
     # What follows COMMAND belongs to COMMAND, with or without `--`.
     context_settings={"allow_interspersed_args": False},
 )(migrate_once)
-app.command("debug", context_settings={"allow_interspersed_args": False})(debug)
 
 WRAPPING = {"migrate-once", "debug"}
 """Commands whose own usage errors must not be mistaken for an exit code of what they wrap."""

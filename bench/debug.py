@@ -274,7 +274,8 @@ def main() -> int:
         ["kubectl", "version", "--client"], capture_output=True, text=True, check=True
     ).stdout.split()[2]
     text += (
-        f"\n\nMedians of {options.rounds} rounds in turns, of the load fewer, with bytecode and images in place. "
+        f"\n\nMedians of {options.rounds} rounds in turns, of the load fewer, with bytecode and "
+        f"images in place. "
         f"Kubernetes {major}.{minor} and kubectl {kubectl} on one machine with "
         f"{os.cpu_count()} processors."
     )

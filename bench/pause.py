@@ -1,7 +1,8 @@
 """pause beside other programs that are used for the same: `python -m bench.pause`.
 
-Needs root, and the Debian packages tini, dumb-init and catatonit: what is missing is left out. The
-table goes to stdout, and with --write into pause/README.md.
+Needs root, the Debian packages tini, dumb-init and catatonit, and the Kubernetes that is built for
+the tests, whose own pause is compiled: what is missing is left out. The table goes to stdout, and
+with --write into pause/README.md.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from typing import NamedTuple
 from agtool.core.errors import AgtoolError
 from agtool.pause import binary
 from bench.figures import in_turns, paragraph, progress, table
+from tests.cluster import recipe
+from tests.cluster.build import programs
 from tests.integration.pause.conftest import HERE
 from tests.integration.pause.namespace import (
     PATIENCE,
@@ -38,7 +41,7 @@ from tests.integration.pause.namespace import (
     run_beside,
     wait_until,
 )
-from tests.servers.process import ServerUnavailable
+from tests.servers.process import ServerUnavailable, find_program, server_folder
 
 README = Path(__file__).parents[1] / "pause" / "README.md"
 MARKERS = ("<!-- make bench: from here -->", "<!-- make bench: to here -->")
@@ -80,12 +83,15 @@ class Row(NamedTuple):
     zombies: int
 
 
-def contestants(more: Sequence[str]) -> Iterator[Contestant]:
-    """What there is on this machine; more: NAME=PATH each."""
+def contestants(folder: Path) -> Iterator[Contestant]:
+    """What there is on this machine. folder: where a program can be compiled."""
     yield Contestant("pause", [str(binary(HERE[platform.machine()]))], "pause-")
-    for pair in more:
-        name, _, path = pair.partition("=")
-        yield Contestant(name, [path], Path(path).name)
+    try:
+        kubernetes = compile_kubernetes_pause(folder)
+    except ServerUnavailable as error:
+        progress(f"Kubernetes' own pause is left out: {error}")
+    else:
+        yield Contestant("Kubernetes' pause", [str(kubernetes)], kubernetes.name)
     others = {
         "catatonit -P": ["catatonit", "-P"],
         "tini + sleep": ["tini", "--", "sleep", "3600"],
@@ -100,6 +106,15 @@ def contestants(more: Sequence[str]) -> Iterator[Contestant]:
         else:
             waits = "sleep" if "sleep" in argv else argv[0]
             yield Contestant(name, [program, *argv[1:]], waits)
+
+
+def compile_kubernetes_pause(folder: Path) -> Path:
+    """Kubernetes' pause, with the flags of its Makefile. Raises ServerUnavailable."""
+    source = programs() / Path(recipe.PAUSE).name
+    program = folder / "kubernetes"
+    flags = ("-Os", "-Wall", "-Werror", "-static", "-DVERSION=v3.2", "-s")
+    subprocess.run([find_program("gcc"), *flags, "-o", program, source], check=True)
+    return program
 
 
 def urgent(processor: int) -> None:
@@ -257,9 +272,8 @@ def cells(contestant: Contestant, row: Row, runs: Sequence[Ended]) -> list[str]:
     return line
 
 
-def report(more: Sequence[str], rounds: int) -> str:
+def report(known: Sequence[Contestant], rounds: int) -> str:
     """Measure, and return the table with what one has to know to read it."""
-    known = list(contestants(more))
     rows = {}
     for one in known:
         progress(f"{one.name}: memory, zombies, {EARLY} early signals")
@@ -298,19 +312,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="into pause/README.md")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument(
-        "--also",
-        action="append",
-        default=[],
-        metavar="NAME=PATH",
-        help="another program, such as Kubernetes' own pause where it has been built",
-    )
     given = parser.parse_args()
     # Collecting garbage in the middle of a measurement would be measured.
     gc.disable()
     try:
-        urgent(0)
-        text = report(given.also, given.rounds)
+        with server_folder() as folder:
+            known = list(contestants(folder))
+            urgent(0)
+            text = report(known, given.rounds)
     except (AgtoolError, ServerUnavailable, PermissionError) as error:
         progress(f"pause cannot be measured here: {error}")
         return 1

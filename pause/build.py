@@ -8,6 +8,7 @@ ziglang gives the same bytes, wherever this is run; pyproject.toml names the ver
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -78,6 +79,8 @@ def build(folder: Path, architectures: Collection[str] = TARGETS) -> None:
                 check=True,
             )
             program.chmod(0o755)
+            # A program that runs cannot be written over, but another can take its name.
+            (folder / program.name).unlink(missing_ok=True)
             shutil.copy(program, folder)
     for source in SOURCES:
         shutil.copyfile(HERE / source, folder / source)
@@ -86,4 +89,6 @@ def build(folder: Path, architectures: Collection[str] = TARGETS) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 2 or not set(sys.argv[2:]) <= TARGETS.keys():
         sys.exit(f"Usage: {sys.argv[0]} FOLDER [{'|'.join(TARGETS)} ...]")
+    if importlib.util.find_spec("ziglang") is None:
+        sys.exit(f"{sys.executable} lacks ziglang; pyproject.toml names the version to install")
     build(Path(sys.argv[1]), sys.argv[2:] or TARGETS)

@@ -43,7 +43,8 @@ enum exit_code { DONE = 0, FAILED = 1, WRONG_USAGE = 2 };
  * not on every machine that Linux runs on.
  */
 enum { STDOUT = 1, STDERR = 2 };
-enum { O_RDONLY = 0, O_WRONLY = 01, O_CREAT = 0100, O_EXCL = 0200, O_PATH = 010000000 };
+enum { O_RDONLY = 0, O_WRONLY = 01, O_CREAT = 0100, O_EXCL = 0200, O_NONBLOCK = 04000,
+       O_PATH = 010000000 };
 enum { AT_FDCWD = -100, POLLOUT = 4, CLOCK_MONOTONIC = 1 };
 enum { WNOHANG = 1, WALL = 0x40000000 };
 enum { EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EAGAIN = 11, EACCES = 13, ENOTDIR = 20,
@@ -300,13 +301,15 @@ static int others_exist(void)
 /*
  * Whether SIGWINCH is a request to end, as Apache's image means it, and not news of a terminal's
  * size. The kernel sends that news itself, and only to processes that have a terminal; a wrapper
- * that has one may pass it on. /dev/tty can be opened by whoever has a terminal.
+ * that has one may pass it on. /dev/tty can be opened by whoever has a terminal; without waiting, since a
+ * serial line may have nobody at its other end.
  */
 static int cannot_be_a_resize(const struct siginfo *info)
 {
     if (info->code > 0)
         return 0;
-    long terminal = system_call(SYS_openat, AT_FDCWD, (long)"/dev/tty", O_RDONLY, 0, 0);
+    long terminal = system_call(SYS_openat, AT_FDCWD, (long)"/dev/tty", O_RDONLY | O_NONBLOCK, 0,
+                                0);
     if (terminal < 0)
         return 1;
     system_call(SYS_close, terminal, 0, 0, 0, 0);
@@ -434,8 +437,10 @@ static enum exit_code run(long argc, char **argv, signal_set all)
         const char *value = argv[++i];
         if (!value)
             return complain(WRONG_USAGE, option, "needs a value; -h lists the options");
-        if (is_install)
+        if (is_install && argc == 3)
             return install(value);
+        if (is_install)
+            return complain(WRONG_USAGE, option, "goes with no other option");
         long seconds = parse_seconds(value);
         if (!seconds)
             return complain(WRONG_USAGE, option, "needs whole seconds from 1 to 999999999");

@@ -40,6 +40,13 @@ def announce(config: pytest.Config, what: str) -> None:
         print(f"[starting {what} ...] ", end="", flush=True)  # noqa: T201 - meant for the terminal
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side (pytest-xdist), one process has all that use the cluster."""
+    for item in items:
+        if {"cluster", "control_plane"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("kubernetes"))
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Give a temporary folder in which servers can run."""

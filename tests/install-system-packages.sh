@@ -10,12 +10,17 @@ set -euo pipefail
 packages=("$@")
 if [ ${#packages[@]} -eq 0 ]; then
     packages=(postgresql pgbouncer mariadb-server iproute2 procps python3-venv)
+    # For le-staging: an ACME server, the clients it is compared with, servers with STARTTLS.
+    packages+=(pebble curl openssl dovecot-imapd dovecot-pop3d slapd)
     # For pause: other architectures, tools for images and containers, a C compiler, prlimit.
-    packages+=(qemu-user-static skopeo umoci runc gcc util-linux)
+    packages+=(qemu-user-static skopeo umoci runc buildah gcc util-linux)
     # For a Kubernetes cluster, which is built from the source in this release of Debian.
     if grep -qs '^VERSION_CODENAME=bookworm$' /etc/os-release; then
         packages+=(golang-1.19-go etcd-server containerd containernetworking-plugins busybox-static)
     fi
+    # For le-staging in browsers: a screen, its windows, certificates, and a desktop's tools.
+    packages+=(chromium firefox-esr libnss3-tools xvfb x11-utils)
+    packages+=(desktop-file-utils gtk-update-icon-cache libglib2.0-bin)
 fi
 
 say() { printf '%s\n' "$*" >&2; }

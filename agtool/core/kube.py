@@ -7,25 +7,25 @@ into them five. The kubeconfig, tokens and log-in plugins are the official clien
 from __future__ import annotations
 
 import json
-import random
-import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 from agtool import __version__
-from agtool.core.errors import AgtoolError, ConfigurationError, UnreachableError
+from agtool.core.errors import AgtoolError, UnreachableError
 from agtool.core.kube_access import Access, find_access
 from agtool.core.kube_errors import GoneError, refusal, unreachable
+from agtool.core.kube_pool import make_pool, proxy_url
+from agtool.core.kube_retry import backoff, pause_before_retry, repeatable
+from agtool.core.output import say
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from urllib3 import BaseHTTPResponse
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -83,9 +83,10 @@ class Session:
         self._access = access
         self._patience = patience
         self._timeout = timeout
-        self._pool = _pool(access, connections)
+        self._pool = make_pool(access, connections)
         self._closed = threading.Event()
         self._reached = False
+        self._silent_until = 0.0
         self.context = access.context
         self.namespace = access.namespace
         self.server = access.server
@@ -216,7 +217,7 @@ class Session:
             headers=[f"{name}: {value}" for name, value in (_AGENT, *self._access.headers())],
             tls=self._access.tls,
             server_name=self._access.server_name,
-            proxy=_proxy_url(self._pool),
+            proxy=proxy_url(self._pool),
         )
 
     def _request(
@@ -293,9 +294,19 @@ class Session:
                 if response.status == 401 and not renewed:
                     renewed = True
                     delay = 0 if self._access.renew(identity) else None
-            if delay is None or time.monotonic() + delay > until or self._closed.wait(delay):
+            if delay is None or time.monotonic() + delay > until:
+                raise failure
+            self._tell(failure, delay)
+            if self._closed.wait(delay):
                 raise failure
             attempt += 1
+
+    def _tell(self, failure: AgtoolError, delay: float) -> None:
+        """Say why nothing seems to happen; once for all threads, and not all the time."""
+        now = time.monotonic()
+        if delay >= 1 and now > self._silent_until:
+            self._silent_until = now + 10
+            say(f"{failure.message}: trying again in {delay:.0f} s")
 
     def _refusal(self, status: int, body: bytes, request: str) -> AgtoolError:
         return refusal(status, body, request=request, server=self.server, context=self.context)
@@ -331,78 +342,6 @@ def connect(
     """
     access = find_access(kubeconfig, context, namespace, as_user, as_groups)
     return Session(access, connections=connections, timeout=timeout, patience=patience)
-
-
-def backoff(attempt: int) -> float:
-    """Seconds before the next attempt after `attempt` earlier ones; a little at random."""
-    return float(min(5.0, 0.1 * 2**attempt) * random.uniform(0.5, 1))  # noqa: S311  # no secret
-
-
-def pause_before_retry(
-    method: str, status: int, headers: Mapping[str, str], attempt: int
-) -> float | None:
-    """Seconds after which to repeat a request that was answered so; None: the answer stands.
-
-    As client-go: with Retry-After every request, since the server says that nothing was done.
-    """
-    if status != 429 and status < 500:
-        return None
-    with suppress(ValueError):
-        return max(0.1, float(headers.get("Retry-After", "")))
-    if status == 429 or (method != "POST" and status in (502, 503, 504)):
-        return backoff(attempt)
-    return backoff(attempt) if method == "GET" and status == 500 and attempt < 3 else None
-
-
-def repeatable(method: str, error: Exception) -> bool:
-    """Whether a request that got no answer may be sent again: a POST only if it never left."""
-    from urllib3 import exceptions
-
-    if isinstance(error, exceptions.SSLError):
-        return not isinstance(error.args[0] if error.args else None, ssl.SSLCertVerificationError)
-    return method != "POST" or isinstance(
-        error, (exceptions.NewConnectionError, exceptions.ConnectTimeoutError)
-    )
-
-
-def _pool(access: Access, connections: int) -> PoolManager:
-    """The official client's pool, with proxies as it finds them, and one TLS context for all."""
-    import urllib3
-    from kubernetes.client import ApiClient
-
-    access.configuration.connection_pool_maxsize = connections
-    access.configuration.socket_options = _socket_options()
-    try:
-        pool = ApiClient(access.configuration).rest_client.pool_manager
-    except ImportError as error:
-        raise ConfigurationError(
-            f"the proxy {access.configuration.proxy} needs a Python package that is missing",
-            hint="Install it: pip install PySocks",
-        ) from error
-    for name in ("ca_certs", "ca_cert_data", "cert_file", "key_file", "cert_reqs"):
-        pool.connection_pool_kw.pop(name, None)
-    pool.connection_pool_kw["ssl_context"] = access.tls
-    if access.tls.verify_mode is ssl.CERT_NONE:
-        # The kubeconfig says insecure-skip-tls-verify; kubectl does not warn at each request.
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    return pool
-
-
-def _socket_options() -> list[tuple[int, int, int]]:
-    """Keep-alive, so that a watch notices within a minute that a firewall forgot it."""
-    options = [
-        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    ]
-    for name, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), seconds))
-    return options
-
-
-def _proxy_url(pool: PoolManager) -> str | None:
-    url = pool.proxy or getattr(pool, "proxy_url", None)
-    return None if url is None else str(url)
 
 
 def _name(item: Json) -> tuple[str, str]:

@@ -72,6 +72,14 @@ def print_json(value: Mapping[str, Any]) -> None:
         sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
+def print_text(text: str) -> None:
+    """Print lines on stdout."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows only ASCII
+    with _stdout():
+        sys.stdout.write(text + "\n")
+
+
 def print_table(*renderables: RenderableType) -> None:
     """Print rich renderables on stdout; coloured on a terminal only, NO_COLOR honoured."""
     from rich.console import Console

@@ -27,7 +27,13 @@ _LONGEST_LIFE = 7 * 86400.0
 _PASSED_ON = {TIMED_OUT, CANNOT_EXECUTE, NOT_FOUND}
 """Exit codes that tell more than that agtool failed."""
 
+app = typer.Typer(
+    add_completion=False,  # the root has it
+    rich_markup_mode=None,
+)
 
+
+@app.command("debug", context_settings={"allow_interspersed_args": False})
 def debug(  # noqa: PLR0917  # Typer's way: a parameter is an option
     command: Annotated[
         list[str] | None,

@@ -11,7 +11,6 @@ The lock lives in the database that is being upgraded. What must hold, and where
   throughout; it commits with the lock's transaction: `supervise`.
 
 Read in this order: model (facts and figures), backend (what an engine must do), acquire
-(waiting), supervise (working), run (one invocation), then an engine: postgresql with
-postgresql_session and runs, mysql with mysql_session, sqlite. url, story, status and cli are
-the edges.
+(waiting), supervise (working), run (one invocation), then an engine: postgresql (and its _lock
+and _session) with runs, mysql (the same), sqlite. url, story, status and cli are the edges.
 """

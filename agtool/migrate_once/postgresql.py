@@ -14,7 +14,7 @@ Why so, measured on PostgreSQL 15 and told in docs/explanation/lock.md:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -22,9 +22,10 @@ import psycopg2.errors
 
 from agtool.core.errors import DeniedError
 from agtool.migrate_once import postgresql_session
-from agtool.migrate_once.backend import AlreadyDone, Busy, LockLost, NotYet
-from agtool.migrate_once.model import Attempt, Run, Status, TableName
-from agtool.migrate_once.postgresql_session import first_line
+from agtool.migrate_once.backend import AlreadyDone, Busy, NotYet
+from agtool.migrate_once.model import Attempt, Status, TableName
+from agtool.migrate_once.postgresql_lock import PostgreSQLLock
+from agtool.migrate_once.postgresql_session import first_line, leaving_no_lock
 from agtool.migrate_once.runs import Dialect, RunTable
 from agtool.migrate_once.url import Database
 
@@ -98,7 +99,7 @@ class PostgreSQL:
                     lock = PostgreSQLLock(self, connection, attempt)
                     # Done by another one between our look and our lock.
                     if attempt.key is not None:
-                        with connection.cursor() as cursor, _leaving_no_lock(cursor):
+                        with connection.cursor() as cursor, leaving_no_lock(cursor):
                             if self.runs.is_done(cursor, attempt.name, attempt.key):
                                 lock.release()
                                 return AlreadyDone()
@@ -310,69 +311,3 @@ class PostgreSQL:
             raise self._ask_administrator(first_line(error)) from error
         except psycopg2.Error as error:
             raise postgresql_session.refused(self.database, error) from error
-
-
-class PostgreSQLLock:
-    """The held lock: an open transaction on its own connection."""
-
-    def __init__(self, backend: PostgreSQL, connection: Connection, attempt: Attempt) -> None:
-        self._backend = backend
-        self._connection = connection
-        self._attempt = attempt
-
-    @property
-    def keep_open(self) -> int:
-        return self._connection.fileno()
-
-    @property
-    def watch(self) -> Sequence[int]:
-        return (self._connection.fileno(),)
-
-    def check(self, command: int | None = None) -> None:
-        with self._statement() as cursor:
-            cursor.execute("SHOW transaction_isolation")
-
-    def unfinished(self) -> list[Run]:
-        try:
-            with (
-                self._backend.translated(),
-                self._connection.cursor() as cursor,
-                _leaving_no_lock(cursor),
-            ):
-                return self._backend.runs.unfinished(cursor)
-        except NotYet as error:
-            raise LockLost(error.message) from error
-
-    def finish(self, state: str, exit_code: int) -> None:
-        with self._statement() as cursor:
-            self._backend.runs.record_end(cursor, self._attempt.run_id, state, exit_code)
-            cursor.execute("COMMIT")
-            # A transaction that had failed answers COMMIT with ROLLBACK, without an error.
-            if cursor.statusmessage != "COMMIT":
-                raise LockLost(f"the server answered COMMIT with {cursor.statusmessage}")
-        self._connection.close()
-
-    def release(self) -> None:
-        with suppress(psycopg2.Error):
-            self._connection.close()
-
-    @contextmanager
-    def _statement(self) -> Iterator[Cursor]:
-        try:
-            with self._connection.cursor() as cursor:
-                yield cursor
-        except psycopg2.Error as error:
-            text = self._backend.database.redact(first_line(error))
-            raise LockLost(text) from error
-
-
-@contextmanager
-def _leaving_no_lock(cursor: Cursor) -> Iterator[None]:
-    """Read a table inside the lock's transaction without keeping ACCESS SHARE on it.
-
-    The command's own VACUUM FULL or REINDEX DATABASE would wait for that for ever. What was
-    locked since a savepoint is unlocked by rolling back to it.
-    """
-    cursor.execute("SAVEPOINT look")
-    yield
-    cursor.execute("ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look")

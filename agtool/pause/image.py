@@ -15,6 +15,8 @@ import argparse
 import hashlib
 import io
 import json
+import os
+import re
 import sys
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -25,10 +27,14 @@ from typing import Any
 
 from agtool import __version__
 from agtool.core.errors import AgtoolError
+from agtool.core.files import write_atomically
 from agtool.pause import ARCHITECTURES, binary
 
 NOBODY = "65532:65532"
 """User and group of the images: in numbers, since an image from scratch knows no names."""
+
+NAME = re.compile(r"[\w.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+:\w[\w.-]{0,127}", re.ASCII)
+"""registry/name:tag, by the grammar of github.com/distribution/reference."""
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -83,7 +89,7 @@ def write_archive(path: Path, name: str, images: Sequence[Image]) -> str:
     }
     layout.files["index.json"] = _json(_index([{**top, "annotations": annotations}]))
     layout.files["oci-layout"] = _json({"imageLayoutVersion": "1.0.0"})
-    path.write_bytes(_tar(layout.files, mode=0o644))
+    write_atomically(path, _tar(layout.files, mode=0o644), mode=0o644)
     digest: str = top["digest"]
     return digest
 
@@ -168,6 +174,13 @@ def _tar(
     return output.getvalue()
 
 
+def _name(text: str) -> str:
+    """Return the name of an image, if it is a whole one: containerd imports under any other too."""
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like localhost/agtool/pause:1")
+    return text
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write an archive of pause and print its digest. Returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -182,6 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--name",
+        type=_name,
         default=f"localhost/agtool/pause:{__version__}",
         help="registry/name:tag by which a cluster finds it (default: %(default)s)",
     )
@@ -195,7 +209,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"cannot write {given.file}: {error.strerror}\n")
         return 1
-    sys.stdout.write(f"{digest}\n")
+    try:
+        sys.stdout.write(f"{digest}\n")
+        sys.stdout.flush()
+    except OSError as error:
+        # Or Python would try again at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stderr.write(f"{given.file} is written; cannot print its digest: {error.strerror}\n")
+        return 1
     return 0
 
 

@@ -28,7 +28,7 @@ def mine() -> Path:
 def up() -> None:
     """Start the cluster. What makes kubectl use it goes to stdout, for `eval`."""
     cluster = Cluster(mine(), build.build())
-    _say("starting the cluster (about 15 seconds) ...")
+    _say("starting what does not run yet (about 15 seconds for all) ...")
     with _alone():
         cluster.start()
     major, minor = cluster.version

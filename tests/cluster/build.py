@@ -115,7 +115,9 @@ class _Build:
         argv = [str(recipe.go()), "build", *recipe.COMPILE, f"-ldflags={link}", output, *commands]
         environment = recipe.environment(self.work)
         began, said = time.monotonic(), time.monotonic()
-        with self.log.open("a") as log, (self.work / "compiled").open("a+") as compiled:
+        counted = self.work / "compiled"
+        # Line by line, for a build that goes on after this one was killed.
+        with self.log.open("a") as log, counted.open("a+", buffering=1) as compiled:
             compiled.seek(0)
             before = count = len(compiled.readlines())
             with subprocess.Popen(

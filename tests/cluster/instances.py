@@ -9,7 +9,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.cluster.machine import remove_cgroup
@@ -43,11 +43,9 @@ def own_folder() -> Iterator[Path]:
 def remove_leftovers() -> None:
     """Remove the folders of test runs that died. Raises ServerFailed."""
     for folder in instances().glob("test-*"):
-        with (folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
+        # Gone, or held: its run lives, or ends just now.
+        with suppress(FileNotFoundError, BlockingIOError), (folder / "lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             remove(folder)
 
 
@@ -57,7 +55,8 @@ def remove(folder: Path) -> None:
     for record in sorted((folder / "run").glob("*"), key=lambda path: path.name != "machine"):
         end_recorded(record)
     remove_cgroup(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ away mounts, bridge and network. Only cgroups have to be removed.
 import os
 import platform
 import secrets
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -45,7 +46,7 @@ for file in *; do
 done
 cd /
 ip link set lo up
-exec "$1"
+exec "$0/pause"
 """
 
 
@@ -69,13 +70,13 @@ class Machine:
         if os.geteuid() != 0:
             raise ServerUnavailable("a cluster with a node needs root")
         try:
-            pause = binary(architecture())
+            self._pause = binary(architecture())
         except AgtoolError as error:
             raise ServerUnavailable(f"{error.message}. {error.hint}") from error
         self.folder = folder / "machine"
         self._number = self.folder / "number"
         namespaces = ("--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc")
-        setup = ("sh", "-euc", _SETUP, self.folder, pause)
+        setup = ("sh", "-euc", _SETUP, self.folder)
         self._first = Program(folder, "machine", ["unshare", *namespaces, *setup])
 
     @property
@@ -89,18 +90,13 @@ class Machine:
         return self.first is not None and self._number.exists()
 
     @property
-    def name(self) -> str:
-        """The name of its network interface on this side."""
-        return f"agtool{self._number.read_text()}"
-
-    @property
     def network(self) -> str:
-        """The first three bytes of the addresses in its network."""
+        """The first three bytes of the addresses in its network, in which this side is 254."""
         return f"10.214.{self._number.read_text()}"
 
     @property
     def address(self) -> str:
-        """Its own address; this side is 254."""
+        """Its own address."""
         return f"{self.network}.1"
 
     @property
@@ -120,6 +116,8 @@ class Machine:
         for name, value in SYSCTLS.items():
             if Path("/proc/sys", name).exists():
                 (self.folder / "sys" / name.replace("/", ".")).write_text(f"{value}\n")
+        # A copy, since a program that runs could not be built anew.
+        shutil.copy(self._pause, self.folder / "pause")
         try:
             self._make_cgroup()
             self._first.start()

@@ -67,7 +67,8 @@ def go() -> Path:
     program = GO / "go"
     if not program.exists():
         raise ServerUnavailable(
-            "golang-1.19-go is not installed; tests/install-system-packages.sh helps"
+            f"golang-1.19-go, of Debian {SUITE}, is not installed; "
+            "tests/install-system-packages.sh helps"
         )
     return program
 

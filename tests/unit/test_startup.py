@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 SLOW = {"kubernetes", "sqlalchemy", "psycopg2", "pymysql", "httpx", "cryptography", "pydantic"}
+SLOW |= {"OpenSSL", "certifi", "idna"}
 SLOW |= {"urllib3", "websockets", "yaml"}
 
 
@@ -17,6 +18,15 @@ SLOW |= {"urllib3", "websockets", "yaml"}
         ["--version"],
         ["migrate-once", "--help"],
         ["migrate-once"],
+        ["ci-nodepool", "--help"],
+        ["ci-nodepool", "taint", "--help"],
+        ["ci-nodepool", "taint", "node", "no-effect=1"],
+        ["ci-nodepool", "emit", "helm"],
+        ["le-staging", "--help"],
+        ["le-staging", "fetch", "--help"],
+        ["le-staging", "verify", "--help"],
+        ["le-staging", "curl", "--help"],
+        ["le-staging", "chrome", "--help"],
         ["debug", "--help"],
         ["debug", "--list", "--keep"],
     ],

@@ -14,7 +14,8 @@ import pytest
 
 from agtool.migrate_once.backend import Busy, NotYet
 from agtool.migrate_once.model import Attempt, TableName
-from agtool.migrate_once.postgresql import PostgreSQL, PostgreSQLLock
+from agtool.migrate_once.postgresql import PostgreSQL
+from agtool.migrate_once.postgresql_lock import PostgreSQLLock
 from agtool.migrate_once.url import parse
 from tests.conftest import Database
 from tests.e2e.conftest import Agtool, Gate, wait_until

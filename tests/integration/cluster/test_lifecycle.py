@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests.cluster.api import Api
 from tests.cluster.cluster import Cluster
 from tests.cluster.given import VARIABLE
 from tests.cluster.images import NAMES
-from tests.cluster.instances import own_folder
+from tests.cluster.instances import own_folder, remove
 from tests.cluster.machine import hierarchies
 from tests.cluster.process import Program, recorded
 from tests.conftest import needed
@@ -24,9 +25,12 @@ from tests.servers.process import ServerFailed, ServerUnavailable
 
 ROOT = Path(__file__).parents[3]
 
+# Several starts of a cluster stand in one test, each about 15 seconds on an idle machine.
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give an empty place for clusters, where only the programs are those of all tests."""
     with needed():
         programs = build.programs()
@@ -36,7 +40,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(parents=True)
     (folder / programs.name).symlink_to(programs)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return folder
+    yield folder
+    # Should a test have failed before it stopped its own.
+    for path in (folder / "instances").iterdir():
+        if path.is_dir():
+            remove(path)
 
 
 def command(name: str, *, code: int = 0) -> str:
@@ -46,7 +54,7 @@ def command(name: str, *, code: int = 0) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
         check=False,
     )
     assert done.returncode == code, done.stderr
@@ -148,7 +156,7 @@ def test_the_tests_use_a_cluster_that_is_given(cluster: Cluster, tmp_path: Path)
             env={**os.environ, VARIABLE: str(kubeconfig)},
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=250,
             check=False,
         )
         assert done.returncode == 0, done.stdout
@@ -182,7 +190,7 @@ with own_folder() as folder:
         run_pod(api, "default", "it", cluster.images.bash)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    done = subprocess.run([sys.executable, "-c", dies], cwd=ROOT, timeout=100, check=False)
+    done = subprocess.run([sys.executable, "-c", dies], cwd=ROOT, timeout=250, check=False)
     assert done.returncode == -signal.SIGKILL
     (left,) = (cache / "instances").glob("test-*")
     footprint = Footprint(left)

@@ -18,7 +18,8 @@ from agtool.core.sockets import local_ports
 from agtool.migrate_once import mysql_session
 from agtool.migrate_once.backend import AlreadyDone, Busy, LockLost, NotYet
 from agtool.migrate_once.model import Attempt, TableName, new_run_id
-from agtool.migrate_once.mysql import MySQL, MySQLLock
+from agtool.migrate_once.mysql import MySQL
+from agtool.migrate_once.mysql_lock import MySQLLock
 from agtool.migrate_once.url import parse
 from tests.conftest import MariaDBDatabase, needed
 from tests.e2e.conftest import wait_until

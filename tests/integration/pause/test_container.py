@@ -3,8 +3,11 @@
 import itertools
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,7 +20,7 @@ import agtool.pause
 from agtool.pause import ARCHITECTURES
 from agtool.pause.image import pause_image, write_archive
 from tests.conftest import needed
-from tests.integration.pause.conftest import HERE
+from tests.integration.pause.conftest import HERE, ROOT
 from tests.integration.pause.namespace import PATIENCE, begun, children, status, wait_until
 from tests.servers.process import ServerUnavailable, find_program
 
@@ -34,11 +37,12 @@ def archive(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def tool(*argv: str | Path) -> str:
+def tool(*argv: str | Path, environment: dict[str, str] | None = None) -> str:
     """Run one of the tools and return what it prints; it may read and ask nothing."""
     done = subprocess.run(
         list(map(str, argv)),
         stdin=subprocess.DEVNULL,
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
@@ -153,7 +157,7 @@ def _lost(bundle: Path, state: Path, microseconds: int) -> bool | None:
             if not begun(running.pid):
                 return None
         try:
-            return running.running.wait(2) != 0
+            return running.running.wait(15) != 0
         except subprocess.TimeoutExpired:
             return True
 
@@ -186,3 +190,55 @@ def test_commands_run_beside_it(bundle: Path, tmp_path: Path) -> None:
         assert user == ["65532"] * 4
         running.runc("kill", "TERM")
         assert running.exit_code() == 0
+
+
+def test_make_image(tmp_path: Path) -> None:
+    """`make image` of what needs no registry, with an engine whose store is empty at first."""
+    with needed():
+        make, buildah = find_program("make"), find_program("buildah")
+        if os.geteuid() != 0:
+            raise ServerUnavailable("an image store of its own needs root")
+    copy = tmp_path / "repository" / "pause"
+    shutil.copytree(ROOT / "pause", copy, ignore=shutil.ignore_patterns("build"))
+    store = tmp_path / "storage.conf"
+    store.write_text(
+        f'[storage]\ndriver = "vfs"\ngraphroot = "{tmp_path}/root"\nrunroot = "{tmp_path}/run"\n'
+    )
+    environment = {**os.environ, "CONTAINERS_STORAGE_CONF": str(store)}
+    variables = [f"ENGINE={buildah}", "TAG=test", "TARGETS=pause", f"PYTHON={sys.executable}"]
+    name = "agtool/pause:test"
+    for _ in range(2):  # the second time in place of the first, and not in addition
+        tool(make, "-C", copy, "image", *variables, environment=environment)
+        listed = json.loads(tool(buildah, "manifest", "inspect", name, environment=environment))
+        architectures = [entry["platform"]["architecture"] for entry in listed["manifests"]]
+        assert sorted(architectures) == sorted(ARCHITECTURES)
+    layout = tmp_path / "layout"
+    tool(
+        *(buildah, "manifest", "push", "--all", name, f"oci:{layout}:one"), environment=environment
+    )
+    inspected = [
+        json.loads(
+            tool(
+                "skopeo",
+                f"--override-arch={architecture}",
+                "inspect",
+                "--config",
+                f"oci:{layout}:one",
+            )
+        )
+        for architecture in ARCHITECTURES
+        if architecture != "arm"
+    ]
+    for image in inspected:
+        assert image["config"]["Entrypoint"] == ["/pause"]
+        assert image["config"]["User"] == "65532:65532"
+
+
+def test_the_debug_image_by_its_dockerfile() -> None:
+    """It is made of a registry's image, so what can be seen here is only its recipe."""
+    recipe = (ROOT / "pause" / "Dockerfile").read_text()
+    users = re.findall(r"^USER (.+)$", recipe, re.MULTILINE)
+    assert all(re.fullmatch(r"\d+:\d+", user) for user in users)
+    assert len(users) == 2
+    for what in re.findall(r"^(?:RUN|CMD|ENTRYPOINT) (.+)$", recipe, re.MULTILINE):
+        assert isinstance(json.loads(what), list), "exec form: no shell that would be PID 1"

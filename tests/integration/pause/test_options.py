@@ -57,6 +57,8 @@ def test_help(pause: Path, option: str) -> None:
         (["-i", "1000000000"], "-i"),
         (["-i", "9" * 5000], "-i"),
         (["x" * 5000], "x" * 400),
+        (["--install", "/nowhere", "-x"], "--install"),
+        (["-t", "1", "--install", "/nowhere"], "--install"),
     ],
 )
 def test_a_bad_option(pause: Path, arguments: Sequence[str], named: str) -> None:

@@ -1,18 +1,20 @@
 """The wheel holds the programs, and building it takes nothing that the registry cannot bring."""
 
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from agtool.pause import ARCHITECTURES, DATA
 from tests.conftest import needed
-from tests.integration.pause.conftest import ROOT
+from tests.integration.pause.conftest import HERE, ROOT
 from tests.servers.process import ServerUnavailable, find_program
 
 SOURCES = ("pause.c", "syscalls.h")
@@ -59,10 +61,15 @@ def pip(environment: dict[str, str], *arguments: str | Path) -> None:
 
 @pytest.fixture(scope="module")
 def wheel(checkout: Path, alone: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the wheel that `pip install .` makes and installs, built in isolation."""
+    """Give the wheel of the checkout's source distribution, built in isolation as pip does it."""
     folder = tmp_path_factory.mktemp("wheel")
+    source = tmp_path_factory.mktemp("source")
+    code = "import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", code, source], cwd=checkout, check=True, capture_output=True
+    )
     with needed():
-        pip(alone, "wheel", "--no-deps", "--wheel-dir", folder, checkout)
+        pip(alone, "wheel", "--no-deps", "--wheel-dir", folder, *source.iterdir())
     (path,) = folder.iterdir()
     return path
 
@@ -133,3 +140,17 @@ def test_any_other_c_compiler_will_do(tmp_path: Path) -> None:
     done = subprocess.run([copy / "pause", "-v"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("pause ")
     assert (copy / "pause").stat().st_size <= 16 * 1024
+
+
+def test_programs_that_run_can_be_compiled_anew(
+    build: Callable[[Path], None], tmp_path: Path
+) -> None:
+    with needed():
+        if platform.machine() not in HERE:
+            raise ServerUnavailable(f"there is no pause for {platform.machine()}")
+    build(tmp_path)
+    with subprocess.Popen([tmp_path / f"pause-{HERE[platform.machine()]}"]) as process:
+        try:
+            build(tmp_path)
+        finally:
+            process.kill()

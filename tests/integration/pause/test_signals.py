@@ -121,7 +121,7 @@ def _lost(pause: Path, microseconds: int, processor: int) -> bool | None:
         if not begun(process.pid):
             return None
         try:
-            return process.wait(1) != 0
+            return process.wait(10) != 0
         except subprocess.TimeoutExpired:
             return True
 

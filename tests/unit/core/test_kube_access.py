@@ -10,7 +10,8 @@ import pytest
 
 from agtool.core import kube
 from agtool.core.errors import ConfigurationError
-from agtool.core.kube import backoff, connect, pause_before_retry
+from agtool.core.kube import connect
+from agtool.core.kube_retry import backoff, pause_before_retry
 
 SECRET = "s3cret-t0ken"  # nobody's
 

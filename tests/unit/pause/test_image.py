@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -73,6 +75,24 @@ def test_one_architecture(tmp_path: Path) -> None:
     assert [files[name] for name in docker["Layers"]] == [content]
 
 
+def test_links(tmp_path: Path) -> None:
+    path = tmp_path / "links.tar"
+    write_archive(path, NAME, [made("amd64", links={"/usr/bin/also": "../../bin/it", "/sh": "it"})])
+    files = read(path.read_bytes())
+    (layer,) = json.loads(files["manifest.json"])[0]["Layers"]
+    with tarfile.open(fileobj=io.BytesIO(files[layer])) as tar:
+        assert [entry.name for entry in tar] == [
+            "bin",
+            "usr",
+            "usr/bin",
+            "bin/it",
+            "sh",
+            "usr/bin/also",
+        ]
+        also = tar.getmember("usr/bin/also")
+        assert (also.issym(), also.linkname, also.mtime, also.uid) == (True, "../../bin/it", 0, 0)
+
+
 def test_several_architectures(tmp_path: Path) -> None:
     path = tmp_path / "several.tar"
     digest = write_archive(path, NAME, [made("amd64"), made("arm"), made("s390x")])
@@ -129,3 +149,28 @@ def test_command_line(
 
     assert main([str(tmp_path / "nowhere" / "pause.tar"), "--architecture", "arm64"]) == 1
     assert "No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["", "name", "localhost/name", "localhost:5000/name", "localhost/Name:1", "a b/c:1"]
+)
+def test_a_name_that_no_cluster_could_find(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([str(tmp_path / "pause.tar"), "--name", name])
+    assert caught.value.code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_digest_that_nobody_takes(tmp_path: Path) -> None:
+    program = "import agtool.pause as p, sys; p.DATA = p.Path(sys.argv.pop(1));"
+    program += "from agtool.pause.image import main; sys.exit(main())"
+    (tmp_path / "pause-arm64").write_bytes(b"the program")
+    argv = [sys.executable, "-c", program, tmp_path, tmp_path / "a.tar", "--architecture", "arm64"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            list(map(str, argv)), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"{tmp_path}/a.tar is written; cannot print its digest: No space left on device\n"
+    )

@@ -1,0 +1,209 @@
+"""The commands on a pool and its runner together: parse, wire, hand the result on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agtool.ci_nodepool.cli_nodes import Force, NodeNames, SkipPods, finish, tell
+from agtool.ci_nodepool.cli_runner import RunnerName, Timeout
+from agtool.ci_nodepool.options import ChangeOptions, Cluster, Output, PoolOptions
+from agtool.core.errors import UsageError
+from agtool.core.kube_errors import ForbiddenError
+from agtool.core.option_groups import grouped
+from agtool.core.output import Format, document, errors_as_json, print_json, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agtool.ci_nodepool import runner_run
+    from agtool.ci_nodepool.model import Node
+    from agtool.ci_nodepool.plan import Change
+    from agtool.ci_nodepool.run import Result
+    from agtool.core.kube import Session
+
+Taints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--taint",
+        metavar="KEY=VALUE:EFFECT",
+        help="The taint for the nodes, which jobs tolerate; may be repeated.  [default: the one "
+        "that goes with the label]",
+    ),
+]
+
+
+@grouped
+def status(
+    *,
+    pool: PoolOptions,
+    skip_pods: SkipPods = False,
+    output: Output = Format.table,
+    cluster: Cluster,
+) -> int:
+    """Show what is there, and what does not fit together.
+
+    The pool, its taints, its runners, and who does not tolerate its taints. The
+    exit code is 0 if everything fits together, and 1 if not.
+
+    \b
+    Examples:
+      agtool ci-nodepool status
+      agtool ci-nodepool status -l pool=ci --output json
+    """  # noqa: D301  # the backslash keeps the examples' lines apart
+    from agtool.ci_nodepool.status import find_status
+    from agtool.ci_nodepool.status_show import print_status, status_data
+    from agtool.ci_nodepool.write import CONNECTIONS
+
+    as_json = output is Format.json
+    with (
+        errors_as_json("ci-nodepool status", as_json),
+        cluster.session(CONNECTIONS) as session,
+    ):
+        found, problems = find_status(session, pool, cluster.namespace, look_at_pods=not skip_pods)
+    code = 1 if problems else 0
+    if as_json:
+        data = status_data(found, problems)
+        print_json(document("ci-nodepool status", exit_code=code, data=data))
+    else:
+        print_status(found, problems)
+    return code
+
+
+@grouped
+def apply(
+    *,
+    pool: PoolOptions,
+    runner: RunnerName = None,
+    taint: Taints = None,
+    timeout: Timeout = 600,
+    force: Force = False,
+    skip_pods: SkipPods = False,
+    change: ChangeOptions,
+    cluster: Cluster,
+) -> int:
+    """Send jobs to the pool, and keep everything else off it.
+
+    First the jobs get the selector and the toleration, and the runner is restarted; then
+    the nodes get the taint. So no job is ever stranded. It can be run again at any time,
+    and does what is left to do; undo brings back what was there before.
+
+    \b
+    Examples:
+      agtool ci-nodepool apply --dry-run
+      agtool ci-nodepool apply --preset gke-spot --runner gitlab/gitlab-runner
+      agtool ci-nodepool apply -l pool=ci --taint dedicated=ci:NoSchedule --yes
+    """  # noqa: D301
+    from agtool.ci_nodepool import parse, runner_run
+    from agtool.ci_nodepool.nodes import default_taints, find_pool
+    from agtool.ci_nodepool.plan import Wanted, plan_node
+    from agtool.ci_nodepool.run import Manner, Result, change_nodes
+    from agtool.ci_nodepool.runner_show import patch_data, patch_text
+    from agtool.ci_nodepool.show import result_text
+    from agtool.ci_nodepool.write import CONNECTIONS
+
+    with errors_as_json("ci-nodepool apply", change.output is Format.json):
+        given = tuple(map(parse.parse_taint, taint or ()))
+        parse.check_distinct(given)
+        with cluster.session(CONNECTIONS) as session:
+            where, nodes = find_pool(session, (), pool)
+            target = runner_run.Target(runner_run.placement(where, given), nodes)
+            how = runner_run.Manner(change.dry_run, change.yes, force, timeout, change.output)
+            patched = runner_run.patch(session, runner, cluster.namespace, target, how)
+            tell(patch_text(patched), change.output)
+            if patched.declined:
+                result = Result(where, len(nodes), [], declined=True)
+            else:
+                wanted = Wanted(taints=given or default_taints(where, nodes))
+                manner = Manner(
+                    *change,
+                    force=force,
+                    look_at_pods=not skip_pods,
+                    besides=str(patched.plan.runner),
+                )
+                result = change_nodes(
+                    session, where, nodes, lambda node: plan_node(node, wanted), manner=manner
+                )
+    tell(result_text(result, "apply"), change.output)
+    return finish("ci-nodepool apply", [result], change.output, {"runner": patch_data(patched)})
+
+
+@grouped
+def undo(
+    *,
+    nodes: NodeNames = None,
+    pool: PoolOptions,
+    timeout: Timeout = 600,
+    force: Force = False,
+    change: ChangeOptions,
+    cluster: Cluster,
+) -> int:
+    """Bring back what was there before agtool.
+
+    First taints go, then the runner gets its jobs' old settings, then labels go: so no job
+    is ever stranded. What was there before, or was changed since by somebody
+    else, stays, and is named. With NODE, only these nodes, and no runner.
+
+    \b
+    Examples:
+      agtool ci-nodepool undo --dry-run
+      agtool ci-nodepool undo --yes
+      agtool ci-nodepool undo node-1
+    """  # noqa: D301
+    from agtool.ci_nodepool import runner_run
+    from agtool.ci_nodepool.nodes import find_changed
+    from agtool.ci_nodepool.parse import split_arguments
+    from agtool.ci_nodepool.plan import undo_labels, undo_node, undo_taints
+    from agtool.ci_nodepool.run import Manner, change_nodes
+    from agtool.ci_nodepool.runner_show import change_data, undo_text
+    from agtool.ci_nodepool.show import result_text
+    from agtool.ci_nodepool.write import CONNECTIONS
+
+    with errors_as_json("ci-nodepool undo", change.output is Format.json):
+        names, specs = split_arguments(nodes or [])
+        if specs:
+            raise UsageError(
+                f"{specs[0]!r} is not the name of a node", hint="undo takes nodes, and options."
+            )
+        manner = Manner(*change, force=force)
+        how = runner_run.Manner(change.dry_run, change.yes, force, timeout, change.output)
+        results: list[Result] = []
+        runners: list[runner_run.Result] = []
+        with cluster.session(CONNECTIONS) as session:
+
+            def undo_on_nodes(planned: Callable[[Node], Change]) -> bool:
+                where, found = find_changed(session, names, pool)
+                result = change_nodes(session, where, found, planned, manner=manner)
+                results.append(result)
+                if result.changes:
+                    tell(result_text(result, "undo"), change.output)
+                return result.done()
+
+            if names:
+                undo_on_nodes(undo_node)
+            elif undo_on_nodes(undo_taints):
+                runners += _undo_runners(session, cluster.namespace, how)
+                tell(undo_text(runners), change.output)
+                if not any(runner.declined for runner in runners):
+                    undo_on_nodes(undo_labels)
+    if not runners and not any(result.changes for result in results):
+        tell("undo: nothing to do", change.output)
+    more = {"runners": [change_data(runner) for runner in runners]}
+    return finish("ci-nodepool undo", results, change.output, more)
+
+
+def _undo_runners(
+    session: Session, namespace: str | None, manner: runner_run.Manner
+) -> list[runner_run.Result]:
+    """What became of each runner that agtool has changed."""
+    from agtool.ci_nodepool import runner_run
+    from agtool.ci_nodepool.runner import find
+
+    try:
+        runners = find(session, namespace)
+    except ForbiddenError as error:
+        say(f"warning: cannot look for runners that agtool changed: {error.message}")
+        return []
+    results = [runner_run.undo(session, runner, manner) for runner in runners]
+    return [result for result in results if result is not None]

@@ -1,0 +1,105 @@
+"""Options that several of the commands share, and how they ask."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from agtool.ci_nodepool.presets import Provider
+from agtool.core.errors import UsageError
+from agtool.core.kube_options import AsGroup, AsUser, Context, Kubeconfig
+from agtool.core.output import Format
+
+if TYPE_CHECKING:
+    from agtool.core.kube import Session
+
+Preset = Annotated[
+    Provider | None,
+    typer.Option(help="The pool by its provider's label.  [default: the one that nodes carry]"),
+]
+
+Selector = Annotated[
+    str | None,
+    typer.Option("-l", "--selector", metavar="SELECTOR", help="The pool by labels: KEY=VALUE,..."),
+]
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
+]
+
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
+
+Output = Annotated[Format, typer.Option("-o", "--output", help="How to print the result.")]
+
+
+class PoolOptions(NamedTuple):
+    """Which nodes, where no names say it."""
+
+    selector: Selector = None
+    preset: Preset = None
+
+
+class ChangeOptions(NamedTuple):
+    """How to go about a change."""
+
+    dry_run: DryRun = False
+    yes: Yes = False
+    output: Output = Format.table
+
+
+RunnersNamespace = Annotated[
+    str | None,
+    typer.Option(
+        "-n",
+        "--namespace",
+        metavar="NAME",
+        help="Where to look for runners.  [default: everywhere]",
+    ),
+]
+
+
+class Cluster(NamedTuple):
+    """Which cluster, as which user."""
+
+    namespace: RunnersNamespace = None
+    context: Context = None
+    kubeconfig: Kubeconfig = None
+    as_user: AsUser = None
+    as_group: AsGroup = None
+
+    @contextmanager
+    def session(self, connections: int = 1, patience: float = 30.0) -> Iterator[Session]:
+        """A session as by core.kube.connect, closed at the end. Raises what that raises."""
+        from agtool.core.kube import connect
+
+        with connect(
+            kubeconfig=self.kubeconfig,
+            context=self.context,
+            namespace=self.namespace,
+            as_user=self.as_user,
+            as_groups=self.as_group or (),
+            connections=connections,
+            patience=patience,
+        ) as session:
+            yield session
+
+
+def ask(question: str, *, yes: bool, output: Format) -> bool:
+    """Whether to go on: `yes`, or the answer of the person at the terminal.
+
+    Raises:
+        UsageError: nobody is there to ask.
+    """
+    if yes:
+        return True
+    if output is Format.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            f"there is nobody to ask: {question}", hint="Add --yes, or look first with --dry-run."
+        )
+    sys.stderr.write(f"agtool: {question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

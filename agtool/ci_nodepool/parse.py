@@ -1,0 +1,148 @@
+"""What people write on the command line, and paste from the web -> labels, taints, nodes. Pure.
+
+Valid is what kubectl takes (kubectl taint's utils.go; apimachinery's util/validation).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from agtool.ci_nodepool.model import EFFECTS, Label, Taint
+from agtool.core.errors import UsageError
+
+_NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_QUOTES = "\"'`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"  # noqa: E501
+
+
+class TaintMatch(NamedTuple):
+    """The taints of a key; effect: only those with it, empty: all."""
+
+    key: str
+    effect: str
+
+    def __str__(self) -> str:
+        return f"{self.key}:{self.effect}" if self.effect else self.key
+
+
+class Arguments(NamedTuple):
+    """The arguments of a command: names of nodes, and the rest."""
+
+    nodes: tuple[str, ...]
+    specs: tuple[str, ...]
+
+
+def split_arguments(arguments: Sequence[str]) -> Arguments:
+    """Tell nodes from labels and taints, by what no node's name can hold."""
+    nodes, specs = [], []
+    for argument in arguments:
+        name = re.sub(r"^(nodes?|no)/", "", argument)
+        if any(c in name for c in "=:/") or name.endswith("-"):
+            specs.append(argument)
+        elif not _SUBDOMAIN.fullmatch(name) or len(name) > 253:
+            raise UsageError(
+                f"{argument!r} is neither the name of a node nor a label or taint",
+                hint="A label is KEY=VALUE, a taint KEY=VALUE:EFFECT.",
+            )
+        else:
+            nodes.append(name)
+    return Arguments(tuple(dict.fromkeys(nodes)), tuple(specs))
+
+
+def parse_label(spec: str) -> Label:
+    """KEY=VALUE, with quotes around the value or without."""
+    text = _unquoted(spec)
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"{spec!r} is no label", hint="Write it as KEY=VALUE.")
+    return Label(_key(key, spec), _value(value, spec))
+
+
+def parse_label_key(spec: str) -> str:
+    """KEY, KEY- or KEY=VALUE, for a label to take away."""
+    return _key(_unquoted(spec).removesuffix("-").partition("=")[0], spec)
+
+
+def parse_taint(spec: str) -> Taint:
+    """KEY=VALUE:EFFECT or KEY:EFFECT, with quotes around the value or without."""
+    text = _unquoted(spec)
+    rest, colon, effect = text.rpartition(":")
+    if not colon:
+        raise UsageError(
+            f"{spec!r} is no taint: it has no effect",
+            hint=f"Write it as KEY=VALUE:EFFECT; the effects are {', '.join(EFFECTS)}.",
+        )
+    key, _, value = rest.partition("=")
+    return Taint(_key(key, spec), _value(value, spec), _effect(effect, spec))
+
+
+def parse_taint_match(spec: str) -> TaintMatch:
+    """KEY, KEY:EFFECT or KEY=VALUE:EFFECT, each with `-` at its end or without.
+
+    The value does not matter, as in kubectl: a key and an effect make a taint.
+    """
+    text = _unquoted(spec).removesuffix("-")
+    rest, colon, effect = text.rpartition(":")
+    key = (rest if colon else text).partition("=")[0]
+    return TaintMatch(_key(key, spec), _effect(effect, spec) if colon else "")
+
+
+def is_removal(spec: str) -> bool:
+    """Whether it says, as in kubectl, that something shall go."""
+    return _unquoted(spec).endswith("-")
+
+
+def check_distinct(specs: Sequence[Label | Taint | TaintMatch | str]) -> None:
+    """A key can be given one value, or be removed; a taint's key: for each effect."""
+    seen: set[tuple[str, str]] = set()
+    for spec in specs:
+        key = spec if isinstance(spec, str) else spec.key
+        effect = spec.effect if isinstance(spec, (Taint, TaintMatch)) else ""
+        others = {e for k, e in seen if k == key}
+        if effect in others or (others and "" in (*others, effect)):
+            raise UsageError(f"{key} is given twice", hint="Give one value for it.")
+        seen.add((key, effect))
+
+
+def _unquoted(spec: str) -> str:
+    """Quotes that stand around the whole, around its value, or around its key."""
+    text = spec.strip()
+    while len(text) > 1 and text[0] in _QUOTES and text[-1] in _QUOTES:
+        text = text[1:-1]
+    return re.sub(rf"(^|=)[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]", r"\1\2", text)
+
+
+def _key(key: str, spec: str) -> str:
+    prefix, slash, name = key.rpartition("/")
+    fine = _NAME.fullmatch(name) and len(name) <= 63
+    if slash:
+        fine = fine and _SUBDOMAIN.fullmatch(prefix) and len(prefix) <= 253
+    if not fine:
+        raise UsageError(
+            f"{spec!r} has an invalid key {key!r}",
+            hint="A key is [DOMAIN/]NAME: letters, digits, '-', '_' and '.', at most 63 of them, "
+            "with a letter or digit at both ends.",
+        )
+    return key
+
+
+def _value(value: str, spec: str) -> str:
+    if value and not (_NAME.fullmatch(value) and len(value) <= 63):
+        raise UsageError(
+            f"{spec!r} has an invalid value {value!r}",
+            hint="A value is empty, or letters, digits, '-', '_' and '.', at most 63 of them, "
+            "with a letter or digit at both ends.",
+        )
+    return value
+
+
+def _effect(effect: str, spec: str) -> str:
+    if effect not in EFFECTS:
+        meant = next((e for e in EFFECTS if e.lower() == effect.lower()), None)
+        raise UsageError(
+            f"{spec!r} has an unknown effect {effect!r}",
+            hint=f"Did you mean {meant}?" if meant else f"The effects are {', '.join(EFFECTS)}.",
+        )
+    return effect

@@ -1,0 +1,175 @@
+"""Carry out a plan on many nodes at once: safely beside other writers, and to a known end."""
+
+from __future__ import annotations
+
+import queue
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agtool.ci_nodepool.model import Node
+from agtool.ci_nodepool.plan import Change
+from agtool.core.errors import AgtoolError, ConfigurationError, unexpected
+from agtool.core.kube import METADATA_ONLY
+from agtool.core.kube_errors import ConflictError, NotFoundError, RejectedError
+from agtool.core.progress import Progress
+
+if TYPE_CHECKING:
+    from agtool.core.kube import Session
+
+CONNECTIONS = 32
+"""Requests in flight: below the 49 seats or so that the API server has for people."""
+
+_TRIES = 30
+"""Conflicts in a row before we give up on a node; a kubelet writes every ten seconds or so."""
+
+
+@dataclass
+class Report:
+    """What became of every node, by name.
+
+    Attributes:
+        unchanged: somebody else did the same meanwhile.
+        gone: deleted, or replaced by another node of that name, since it was read.
+        failed: with the error.
+        not_started: left alone after Ctrl-C, or after an error that all would have met.
+    """
+
+    changed: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    failed: dict[str, AgtoolError] = field(default_factory=dict)
+    not_started: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def carry_out(
+    session: Session, changes: Sequence[Change], replan: Callable[[Node], Change]
+) -> Report:
+    """Do `changes`, CONNECTIONS at once; the report says what became of each.
+
+    A node that changed since it was read is read and planned for again, with `replan`. Ctrl-C
+    ends it after the requests in flight; a second one at once. An error that is not about one
+    node (403, an unreachable server) ends it too.
+    """
+    report = Report()
+    waiting = iter(changes)
+    lock = threading.Lock()
+    stop = threading.Event()
+    results: queue.SimpleQueue[tuple[str, str | AgtoolError] | None] = queue.SimpleQueue()
+
+    def work() -> None:
+        while not stop.is_set():
+            with lock:
+                change = next(waiting, None)
+            if change is None:
+                break
+            outcome = _outcome(session, change, replan)
+            if isinstance(outcome, AgtoolError) and not isinstance(outcome, _OF_ONE_NODE):
+                stop.set()
+            results.put((change.node.name, outcome))
+        results.put(None)
+
+    threads = min(CONNECTIONS, len(changes))
+    with _stopped_by_ctrl_c(report, stop), Progress("nodes", len(changes)) as progress:
+        for _ in range(threads):
+            threading.Thread(target=work, daemon=True).start()
+        while threads:
+            result = results.get()
+            if result is None:
+                threads -= 1
+                continue
+            name, outcome = result
+            if isinstance(outcome, AgtoolError):
+                report.failed[name] = outcome
+            else:
+                getattr(report, outcome).append(name)
+            progress.advance()
+    report.not_started = [change.node.name for change in waiting]
+    for names in (report.changed, report.unchanged, report.gone):
+        names.sort()
+    return report
+
+
+@contextmanager
+def _stopped_by_ctrl_c(report: Report, stop: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C lets what is under way come to its end, so that the report is exact."""
+    previous = signal.getsignal(signal.SIGINT)
+
+    def interrupt(*_: object) -> None:
+        if report.interrupted:
+            raise KeyboardInterrupt
+        report.interrupted = True
+        stop.set()
+
+    if previous is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+_OF_ONE_NODE = (ConflictError, NotFoundError, RejectedError)
+"""Errors that the other nodes need not meet."""
+
+
+def _outcome(
+    session: Session, change: Change, replan: Callable[[Node], Change]
+) -> str | AgtoolError:
+    try:
+        return _write(session, change, replan)
+    except AgtoolError as error:
+        return error
+    except Exception as error:  # noqa: BLE001  # a thread's boundary: the main one reports it
+        return unexpected(error)
+
+
+def _write(session: Session, change: Change, replan: Callable[[Node], Change]) -> str:
+    """Change one node; the name of the list in Report that it belongs to."""
+    path = f"/api/v1/nodes/{change.node.name}"
+    for attempt in range(_TRIES):
+        try:
+            session.patch(path, change.patch(), accept=METADATA_ONLY)
+            return "changed"
+        except NotFoundError:
+            return "gone"
+        except ConflictError:
+            if attempt:
+                time.sleep(random.uniform(0, 0.01 * attempt))  # noqa: S311  # no secret
+        try:
+            node = Node.of(session.get(path))
+        except NotFoundError:
+            return "gone"
+        if node.uid != change.node.uid:
+            return "gone"
+        # A patch whose answer was lost and which was sent again has met itself.
+        ours = node.record == change.record != change.node.record
+        change = replan(node)
+        if change.clashes:
+            raise ConflictError(f"node {node.name} got {change.clashes[0]} meanwhile")
+        if not change:
+            return "changed" if ours else "unchanged"
+    raise ConflictError(
+        f"node {change.node.name} is changed by somebody else all the time",
+        hint="Run the command again; if it stays so, look for who fights over the node.",
+    )
+
+
+def failure(report: Report, command: str) -> AgtoolError | None:
+    """The error that the command ends with, if not everything was done."""
+    if not report.failed:
+        return None
+    name, error = next(iter(report.failed.items()))
+    more = f" (and {len(report.failed) - 1} more)" if len(report.failed) > 1 else ""
+    kind = type(error) if not isinstance(error, ConfigurationError) else ConflictError
+    return kind(
+        f"node {name}{more}: {error.message}",
+        hint=(f"{error.hint}\n" if error.hint else "")
+        + f"Run {command} again to finish the rest: what is done stays done.",
+    )

@@ -1,0 +1,236 @@
+"""The keeper's side of `process`: what it does between agtool and the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NoReturn
+
+from agtool.core.errors import BUG, CANNOT_EXECUTE, NOT_FOUND
+from agtool.core.signals import do_nothing, reap
+from agtool.core.tree import (
+    adopt_orphans,
+    descendants,
+    die_with_parent,
+    kill_descendants,
+    signal_processes,
+)
+
+_LEAVE_TIME = 2.0
+"""Seconds that background processes get to end by themselves after the command has ended."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """The command runs."""
+
+    pid: int
+
+
+@dataclass(frozen=True)
+class CannotRun:
+    """The command could not be started; exit_code is 126 or 127."""
+
+    exit_code: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class LeftBehind:
+    """The command has ended and left `count` processes, which are being ended now."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Silent:
+    """No pulse came for `seconds`; the keeper is ending the command."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The whole tree is gone; exit_code is the command's, 128+N for a signal."""
+
+    exit_code: int
+
+
+Event = Started | CannotRun | LeftBehind | Silent | Ended
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the keeper has to know; the meaning of each is that of `process.Keeper`."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    keep_open: int
+    on_terminal: bool
+    patience: float
+    last_pulse: float
+    grace: float
+    on_orphaned: Callable[[], None]
+
+
+def keep(control: socket.socket, plan: Plan) -> NoReturn:
+    """The keeper's whole life. It must never return into agtool's own code."""
+    code = BUG
+    try:
+        adopt_orphans()
+        _Tree(control, plan, _keeper_signals()).watch()
+        code = 0
+    except BaseException:  # noqa: BLE001  # reported, then the process is over
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _keeper_signals() -> int:
+    """A descriptor to select on. Only SIGCHLD and SIGCONT matter to the keeper.
+
+    Signals for the command come from agtool.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    # FORWARDED has do-nothing handlers already, from Signals; SIG_IGN would be inherited.
+    for number in (signal.SIGCHLD, signal.SIGCONT):
+        signal.signal(number, do_nothing)
+    return reader
+
+
+class _Tree:
+    """The command and its descendants, from the keeper's side."""
+
+    def __init__(self, control: socket.socket, plan: Plan, wakeup: int) -> None:
+        self.control = control
+        self.plan = plan
+        self.wakeup = wakeup
+        self.on_terminal = plan.on_terminal
+        self.command = 0
+        self.status: int | None = None
+        self.leave_at = 0.0
+        self.kill_at: float | None = None
+        self.last_pulse = plan.last_pulse
+        self.buffer = b""
+
+    def watch(self) -> None:
+        if time.monotonic() - self.last_pulse > self.plan.patience:
+            self.tell(Silent(self.plan.patience))
+            self.tell(Ended(BUG))
+            return
+        try:
+            self.command = self.start()
+        except OSError as error:
+            code = NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
+            self.tell(CannotRun(code, error.strerror or str(error)))
+            return
+        self.tell(Started(self.command))
+        while not self.is_gone():
+            sources = [self.control.fileno(), self.wakeup]
+            readable, _, _ = select.select(sources, [], [], self.pause())
+            # Read in any case: select() may return, its time over, just before the signal comes.
+            with suppress(BlockingIOError):
+                if signal.SIGCONT in os.read(self.wakeup, 512):
+                    self.last_pulse = time.monotonic()  # we slept, so silence means nothing
+            if self.control.fileno() in readable and not self.obey():
+                kill_descendants()
+                self.plan.on_orphaned()
+                return
+            now = time.monotonic()
+            if self.status is not None and self.kill_at is None and now >= self.leave_at:
+                self.tell(LeftBehind(len(self.processes())))
+                self.end(self.plan.grace)
+            if self.kill_at is None and now - self.last_pulse > self.plan.patience:
+                self.tell(Silent(self.plan.patience))
+                self.end(self.plan.grace)
+            if self.kill_at is not None and now >= self.kill_at:
+                signal_processes(self.processes(), signal.SIGKILL)
+        # Without a child left the command has been reaped, so its status is known.
+        code = os.waitstatus_to_exitcode(self.status or 0)
+        self.tell(Ended(code if code >= 0 else 128 - code))
+
+    def start(self) -> int:
+        keeper = os.getpid()
+
+        def in_the_child() -> None:
+            if not self.on_terminal:
+                os.setpgid(0, 0)
+            die_with_parent()
+            if os.getppid() != keeper:  # it died before the line above
+                os._exit(CANNOT_EXECUTE)
+
+        # Kept, because a Popen that is deleted reaps its process behind our back.
+        self.popen = subprocess.Popen(
+            list(self.plan.argv),
+            env=dict(self.plan.env),
+            pass_fds=(self.plan.keep_open,),
+            preexec_fn=in_the_child,  # noqa: PLW1509  # the keeper has one thread
+        )
+        return self.popen.pid
+
+    def pause(self) -> float:
+        """Seconds until something must be done without being woken."""
+        if self.kill_at is None and self.status is None:
+            return max(0.0, self.last_pulse + self.plan.patience - time.monotonic()) + 0.01
+        return 0.02
+
+    def is_gone(self) -> bool:
+        ended, any_left = reap()
+        if self.command in ended:
+            self.status = ended[self.command]
+            self.popen.returncode = 0  # reaped here, so that Popen does not look for it
+            self.leave_at = time.monotonic() + _LEAVE_TIME
+        return not any_left
+
+    def obey(self) -> bool:
+        """Do what agtool says; False when it is gone."""
+        try:
+            data = self.control.recv(4096)
+        except ConnectionError:
+            data = b""
+        *messages, self.buffer = (self.buffer + data).split(b"\n")
+        for message in messages:
+            verb, *value = message.split()
+            if verb == b"pulse":
+                self.last_pulse = max(self.last_pulse, float(value[0]))
+            elif verb == b"signal":
+                self.deliver(int(value[0]))
+            elif verb == b"end":
+                self.end(float(value[0]))
+        return bool(data)
+
+    def end(self, grace: float) -> None:
+        self.kill_at = min(self.kill_at or float("inf"), time.monotonic() + grace)
+        self.deliver(signal.SIGTERM)
+
+    def deliver(self, number: int) -> None:
+        # SIGCONT, since one that is stopped (reading from a terminal in the background, say)
+        # would not see the signal, as timeout(1) does.
+        for each in (number, signal.SIGCONT):
+            if self.status is None and not self.on_terminal:
+                with suppress(ProcessLookupError):
+                    os.killpg(self.command, each)
+            else:
+                # The group may be somebody else's by now, or our own: signal each process.
+                signal_processes(self.processes(), each)
+
+    def processes(self) -> list[int]:
+        return descendants(os.getpid()) or ([self.command] if self.status is None else [])
+
+    def tell(self, event: Event) -> None:
+        message = json.dumps([type(event).__name__, event.__dict__]).encode() + b"\n"
+        with suppress(OSError):  # agtool is gone: obey() tells
+            self.control.sendall(message)

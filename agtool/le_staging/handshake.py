@@ -1,0 +1,174 @@
+"""One TLS handshake that tells everything: what the server sent and what OpenSSL says of it.
+
+OpenSSL does the verification, as in curl, with the flags that curl sets: PARTIAL_CHAIN, so that
+any certificate in the bundle is an anchor, and not X509_STRICT. It is the OpenSSL that comes with
+the package `cryptography`: the same for every version of Python. Where it finds a flaw it is told
+to go on, so that it finds all of them, and the chain is known in any case. Nothing but the
+handshake is ever sent over such a connection.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from OpenSSL import SSL, crypto
+
+from agtool.le_staging import starttls
+from agtool.le_staging.certificate import Certificate, from_openssl
+from agtool.le_staging.connect import Address, NoTls, connected, seconds_left
+from agtool.le_staging.judge import Flaw
+from agtool.le_staging.target import Target
+
+
+class Seen(NamedTuple):
+    """What a handshake showed.
+
+    Attributes:
+        address: the IP address that answered.
+        tls, cipher: what was agreed on.
+        presented: the certificates that the server sent, in its order.
+        chain: the path that OpenSSL built from them; an anchor may be any of it.
+        flaws: what OpenSSL objected to, in its order.
+    """
+
+    address: str
+    tls: str
+    cipher: str
+    presented: tuple[Certificate, ...]
+    chain: tuple[Certificate, ...]
+    flaws: tuple[Flaw, ...]
+
+
+def context(anchors: Iterable[bytes]) -> SSL.Context:
+    """What all handshakes share: these certificates (DER) are the only anchors."""
+    made = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    made.set_min_proto_version(SSL.TLS1_2_VERSION)
+    store = made.get_cert_store()
+    assert store is not None  # noqa: S101  # a context always has one
+    for der in anchors:
+        store.add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
+    store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+    return made
+
+
+def shake_hands(
+    target: Target,
+    found: Sequence[Address],
+    context: SSL.Context,
+    *,
+    protocol: str,
+    deadline: float,
+) -> Seen:
+    """Connect, do the handshake, hang up.
+
+    protocol: what to speak first ("" for nothing), a word of `starttls`. deadline: as of
+    time.monotonic(). Raises NoTls.
+    """
+    try:
+        with connected(found, deadline) as connection:
+            if protocol:
+                starttls.start(protocol, connection, deadline)
+            return _over(connection, target, context, protocol, deadline)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise NoTls("unreachable", f"the connection broke: {reason}") from error
+
+
+def _over(
+    connection: socket.socket,
+    target: Target,
+    context: SSL.Context,
+    protocol: str,
+    deadline: float,
+) -> Seen:
+    flaws: dict[Flaw, None] = {}
+
+    def note(
+        _connection: SSL.Connection, _certificate: crypto.X509, code: int, depth: int, fine: int
+    ) -> bool:
+        if not fine:
+            flaws[Flaw(code, depth)] = None
+        return True
+
+    address = str(connection.getpeername()[0])  # while nobody has hung up yet
+    tls = SSL.Connection(context, connection)
+    tls.set_verify(SSL.VERIFY_PEER, note)
+    tls.set_connect_state()
+    if not target.is_address:
+        tls.set_tlsext_host_name(target.host.encode())
+    if not protocol:
+        tls.set_alpn_protos([b"h2", b"http/1.1"])  # as curl does
+    _finish(tls, connection, deadline)
+    try:
+        presented = tuple(map(from_openssl, tls.get_peer_cert_chain() or []))
+        chain = tuple(map(from_openssl, tls.get_verified_chain() or []))
+    except ValueError as error:
+        raise NoTls("tls", f"the server's certificate cannot be read: {error}") from error
+    if not presented:
+        raise NoTls("tls", "the server sent no certificate")
+    seen = Seen(
+        address=address,
+        tls=tls.get_protocol_version_name(),
+        cipher=tls.get_cipher_name() or "",
+        presented=presented,
+        chain=chain,
+        flaws=tuple(flaws),
+    )
+    with suppress(SSL.Error):
+        tls.shutdown()
+    return seen
+
+
+def _finish(tls: SSL.Connection, connection: socket.socket, deadline: float) -> None:
+    poll = select.poll()
+    while True:
+        try:
+            tls.do_handshake()
+            return
+        except SSL.WantReadError:
+            poll.register(connection, select.POLLIN)
+        except SSL.WantWriteError:
+            poll.register(connection, select.POLLOUT)
+        except SSL.SysCallError as error:
+            raise NoTls(
+                "tls",
+                "the server closed the connection during the TLS handshake",
+                "Is TLS spoken on that port, and is there a certificate for that name?",
+            ) from error
+        except SSL.Error as error:
+            raise _failure(error) from error
+        try:
+            left = seconds_left(deadline, "shaking hands")
+        except NoTls as error:
+            error.hint = "Is TLS spoken on that port? Mail and databases may need --starttls."
+            raise
+        poll.poll(1000 * left)
+
+
+_NOT_TLS = {
+    "wrong version number",
+    "packet length too long",
+    "http request",
+    "https proxy request",
+    "unknown protocol",
+    "unexpected message",
+    "record layer failure",
+    "bad record type",
+}
+"""What OpenSSL says when the answer does not look like TLS."""
+
+
+def _failure(error: SSL.Error) -> NoTls:
+    reasons = [entry[-1] for entry in (error.args[0] if error.args else []) if entry[-1]]
+    if _NOT_TLS & set(reasons):
+        return NoTls(
+            "not-tls",
+            "the server does not speak TLS there",
+            "Is the port right? Mail and databases may need --starttls.",
+        )
+    reason = reasons[-1] if reasons else "it closed the connection"
+    return NoTls("tls", f"the TLS handshake failed: {reason}")

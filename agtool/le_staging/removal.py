@@ -1,0 +1,69 @@
+"""Taking away everything that le-staging has made: see that no browser runs, then delete."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from agtool.core.errors import ConfigurationError, DeniedError
+from agtool.le_staging import launcher, store
+from agtool.le_staging.browser import Browser
+from agtool.le_staging.chromium import Chromium
+from agtool.le_staging.firefox import Firefox
+
+CONFINED = ("snap/*/common/agtool-le-staging", ".var/app/*/data/agtool-le-staging")
+"""Where profiles lie for Snaps and Flatpaks, below the user's home."""
+
+
+def profiles() -> list[Path]:
+    """The folders with a browser's profile, for all browsers that were ever used."""
+    own = (store.folder() / "browsers").glob("*")
+    confined = (path for pattern in CONFINED for path in Path.home().glob(pattern))
+    return sorted([*own, *confined])
+
+
+def find() -> list[Path]:
+    """Everything that `remove` would delete."""
+    made = launcher.made_before()
+    files = [Path(file) for file in made.files] if made else []
+    return [path for path in (*profiles(), *files, store.folder()) if path.exists()]
+
+
+def running(profile: Path) -> bool:
+    """Whether a browser of any kind runs with this profile."""
+    browser = Browser("", profile)
+    return Chromium(browser, profile).running() or Firefox(browser, profile).running()
+
+
+def remove() -> None:
+    """Delete it all.
+
+    Raises DeniedError when a browser runs with one of the profiles (then nothing is deleted), or
+    ConfigurationError when something cannot be deleted.
+    """
+    found = profiles()
+    for profile in found:
+        if running(profile):
+            raise DeniedError(
+                f"a browser is running with {profile}: nothing was removed",
+                hint="Close its windows, then try again.",
+            )
+    launcher.remove()
+    for path in (*found, store.folder()):
+        _delete(path)
+    with suppress(OSError):  # another technique keeps something there
+        store.folder().parent.rmdir()
+
+
+def _delete(path: Path) -> None:
+    if not os.path.lexists(path):
+        return
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot remove {error.filename}: {error.strerror}",
+            hint="Remove it by hand, or try again when no browser runs.",
+        ) from error

@@ -1,0 +1,106 @@
+"""Start a browser so that it outlives us and our terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from agtool.core.errors import ConfigurationError
+from agtool.le_staging.profile import Command, Profile
+
+PATIENCE = 30.0
+"""Seconds in which the browser should have taken its profile."""
+
+
+class Started(NamedTuple):
+    """A browser that runs.
+
+    Attributes:
+        pid: of what we started.
+        seen: it has taken its profile; otherwise it is slow.
+    """
+
+    pid: int
+    seen: bool
+
+
+def last_words(log: Path) -> str:
+    """The last lines that a browser wrote, for a hint."""
+    # Chromium complains of a missing D-Bus again and again, and can do without it.
+    return "\n".join([line[:300] for line in _said(log) if ":dbus/" not in line][-3:])
+
+
+def _said(log: Path) -> list[str]:
+    try:
+        return log.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def launch(command: Command, log: Path) -> subprocess.Popen[bytes]:
+    """Start the command in a session of its own, its output in `log`.
+
+    A session without a terminal gets no SIGHUP when the terminal closes.
+    Raises ConfigurationError when it cannot be run.
+    """
+    try:
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+            return subprocess.Popen(
+                command.argv,
+                env={**os.environ, **command.environment},
+                cwd="/",  # nothing should keep a folder busy that someone wants to unmount
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise ConfigurationError(f"cannot run {command.argv[0]}: {error.strerror}") from error
+
+
+def start(profile: Profile, command: Command, log: Path) -> Started:
+    """Start the browser, and wait until it has taken its profile.
+
+    Raises ConfigurationError when it ends before that.
+    """
+    browser = launch(command, log)
+    give_up = time.monotonic() + PATIENCE
+    seen = False
+    while not seen and time.monotonic() < give_up:
+        # 0 may be a script that has started the browser.
+        if browser.poll():
+            raise ConfigurationError(
+                f"{command.argv[0]} ended at once, with {browser.returncode}", hint=_advice(log)
+            )
+        time.sleep(0.05)
+        seen = profile.running()
+    browser.returncode = 0  # it is not ours to wait for any more
+    return Started(browser.pid, seen)
+
+
+def hand_over(command: Command) -> None:
+    """Let the browser that runs open the addresses of `command`.
+
+    Raises ConfigurationError when it does not.
+    """
+    messenger = launch(command, Path(os.devnull))
+    try:
+        code = messenger.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        # The other one has ended meanwhile, and this is the browser now.
+        messenger.returncode = 0
+        return
+    if code:
+        raise ConfigurationError(
+            f"{command.argv[0]} ended with {code}", hint="Close its windows, then try again."
+        )
+
+
+def _advice(log: Path) -> str:
+    for line in _said(log):
+        if "display" in line.lower():
+            return f"There is no graphical session here (DISPLAY, WAYLAND_DISPLAY).\n{line[:300]}"
+    return f"{last_words(log)}\nAll it said: {log}"

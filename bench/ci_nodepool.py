@@ -1,0 +1,179 @@
+"""`agtool ci-nodepool taint` beside `kubectl taint nodes -l`: `python -m bench.ci_nodepool`.
+
+Both taint the same nodes of the same API server, in turns; with a proxy before it that holds each
+request for 20 ms, too. Without kubectl that column is left out. The figures go to stdout, and with
+--write into docs/reference/ci-nodepool.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.figures import in_turns, median_ratio, paragraph, progress, ratio, seconds, table
+from tests.cluster.build import programs
+from tests.cluster.control_plane import ControlPlane, loopback
+from tests.cluster.instances import own_folder
+from tests.cluster.nodes import FakeNodes
+from tests.cluster.proxy import ApiProxy
+
+PAGE = Path(__file__).parents[1] / "docs/reference/ci-nodepool.md"
+MARKERS = ("<!-- make bench: from here -->", "<!-- make bench: to here -->")
+
+SELECTOR = "bench=yes"
+TAINT = "dedicated=ci:NoSchedule"
+
+LATENCY = 0.02
+AIMS = {0.0: 3, LATENCY: 10}
+"""How many times faster than kubectl, by latency in seconds."""
+
+
+class Cost(NamedTuple):
+    """What a process cost: seconds, seconds of its own CPU, and peak memory in bytes."""
+
+    wall: float
+    cpu: float
+    memory: int
+
+
+def run(argv: Sequence[str | Path], kubeconfig: Path) -> Cost:
+    """Run a program to its end, which must be 0."""
+    with tempfile.TemporaryFile() as output:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "KUBECONFIG": str(kubeconfig)},
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        assert process.returncode == 0, output.read().decode(errors="replace")[-2000:]
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+AGTOOL = (sys.executable, "-m", "agtool", "ci-nodepool")
+
+
+def contestants(kubeconfig: Path, direct: Path) -> dict[str, Callable[[], Cost]]:
+    """Each taints all nodes, which have no taint when it begins and when it has ended."""
+
+    def measured(argv: Sequence[str]) -> Callable[[], Cost]:
+        def measure() -> Cost:
+            cost = run(argv, kubeconfig)
+            run((*AGTOOL, "untaint", "-l", SELECTOR, "dedicated-", "--yes"), direct)
+            return cost
+
+        return measure
+
+    found = {"agtool": measured((*AGTOOL, "taint", "-l", SELECTOR, TAINT, "--yes"))}
+    if shutil.which("kubectl"):
+        found["kubectl"] = measured(("kubectl", "taint", "nodes", "-l", SELECTOR, TAINT))
+    return found
+
+
+def measure(nodes: int, rounds: dict[float, int]) -> str:
+    """The section of the page."""
+    load = os.getloadavg()[0]
+    rows = []
+    with own_folder() as folder, tempfile.TemporaryDirectory() as scratch:
+        plane = ControlPlane(folder, programs(), loopback())
+        progress("starting etcd and kube-apiserver")
+        plane.start()
+        with FakeNodes(plane) as fake, ApiProxy(plane.kubeconfig, Path(scratch)) as proxy:
+            progress(f"making {nodes:,} nodes")
+            fake.make(nodes, {"bench": "yes"})
+            proxy.latency = LATENCY
+            for latency, times in rounds.items():
+                kubeconfig = proxy.kubeconfig if latency else plane.kubeconfig
+                of = contestants(kubeconfig, plane.kubeconfig)
+                what = f"{latency * 1000:.0f} ms latency"
+                costs = in_turns(what, times, of, warm_up=False)
+                rows.append([what, *_cells(latency, costs)])
+    heads = ["", "agtool", "kubectl", "kubectl / agtool", "aim", "peak memory", "kubectl's"]
+    return "\n\n".join(
+        (
+            paragraph(
+                f"Tainting {nodes:,} nodes, by `agtool ci-nodepool taint -l` and by "
+                "`kubectl taint nodes -l`, on the same API server, in turns; medians of "
+                f"{' and '.join(map(str, rounds.values()))} rounds. API server, etcd, proxy and "
+                "client share the machine."
+            ),
+            table(heads, rows),
+            paragraph(_machine(load)),
+        )
+    )
+
+
+def _cells(latency: float, costs: dict[str, list[Cost]]) -> list[str]:
+    ours, theirs = costs["agtool"], costs.get("kubectl")
+    faster = median_ratio([c.wall for c in theirs], [c.wall for c in ours]) if theirs else None
+    return [
+        seconds(statistics.median(cost.wall for cost in ours)),
+        seconds(statistics.median(cost.wall for cost in theirs)) if theirs else "-",
+        ratio(faster) if faster else "-",
+        f"{AIMS[latency]}: {'reached' if faster >= AIMS[latency] else '**missed**'}"
+        if faster
+        else "-",
+        _mib(ours),
+        _mib(theirs) if theirs else "-",
+    ]
+
+
+def _mib(costs: Sequence[Cost]) -> str:
+    return f"{statistics.median(cost.memory for cost in costs) / 2**20:.0f} MiB"
+
+
+def _machine(load: float) -> str:
+    from agtool import __version__
+
+    kubectl = "no kubectl"
+    if shutil.which("kubectl"):
+        argv = ("kubectl", "version", "--client")
+        said = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+        if version := re.search(r"v\d+\.\d+\.\d+", said):
+            kubectl = f"kubectl {version[0]}"
+    return (
+        f"{os.cpu_count()} cores, load average before the run {load:.1f}; Python "
+        f"{platform.python_version()}; agtool {__version__}; {kubectl}; kube-apiserver 1.20."
+    )
+
+
+def write(section: str) -> None:
+    """Put the section between the markers of the page."""
+    text = PAGE.read_text()
+    before, _, rest = text.partition(MARKERS[0])
+    _, _, after = rest.partition(MARKERS[1])
+    PAGE.write_text(f"{before}{MARKERS[0]}\n\n{section}\n\n{MARKERS[1]}{after}")
+
+
+def main() -> int:
+    """Measure; the exit code is 0, also when an aim was not reached."""
+    parser = argparse.ArgumentParser(description="Measure agtool ci-nodepool beside kubectl.")
+    parser.add_argument("--nodes", type=int, default=5000)
+    parser.add_argument("--rounds", type=int, default=3, help="without latency")
+    parser.add_argument("--write", action="store_true", help=f"write into {PAGE.name}")
+    options = parser.parse_args()
+    section = measure(options.nodes, {0.0: options.rounds, LATENCY: 1})
+    print(section)
+    if options.write:
+        write(section)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

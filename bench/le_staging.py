@@ -1,0 +1,262 @@
+"""Measure `agtool le-staging verify` beside curl; write docs/reference/le-staging-benchmarks.md.
+
+`make bench` runs this; it takes about two minutes, on a machine that should do nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+from agtool.le_staging import store
+from bench.figures import (
+    Aim,
+    Section,
+    in_turns,
+    median,
+    median_difference,
+    median_ratio,
+    paragraph,
+    progress,
+    ratio,
+    seconds,
+    table,
+)
+from bench.processes import Cost, Failed, Processes
+from tests.servers import certificates, tls
+from tests.servers.process import ServerUnavailable, find_program, server_folder
+
+PAGE = Path(__file__).parents[1] / "docs/reference/le-staging-benchmarks.md"
+
+FAR = 0.1
+"""Seconds of a round trip to the one host that is far away."""
+
+FAR_AIM = 3.0
+"""How often the wall time of curl one host that is far away may take."""
+
+MANY = 100
+"""Hosts that are checked at once."""
+
+MANY_FAR = 0.05
+"""Seconds of a round trip to each of many hosts."""
+
+MANY_AIM = 1.0
+"""How often the wall time of `xargs -P 32 curl` many hosts may take."""
+
+
+class Stage(NamedTuple):
+    """What all measurements share. ports: of HTTPS servers, by their round trip in seconds."""
+
+    processes: Processes
+    env: Mapping[str, str]
+    hosts: Path
+    ports: Mapping[float, int]
+
+    def verify(self, port: int, *hosts: str | Path) -> list[str | Path]:
+        """The command line of agtool."""
+        argv: list[str | Path] = [Path(sys.executable).with_name("agtool"), "le-staging", "verify"]
+        return [*argv, "--connect-to", f"::127.0.0.1:{port}", *hosts]
+
+    def curl(self, port: int) -> list[str]:
+        """The command line of curl, without a URL."""
+        roots = ["--cacert", str(store.bundle()), "--capath", str(store.no_certificates())]
+        connect = ["--connect-to", f"::127.0.0.1:{port}"]
+        return ["curl", "--disable", "--silent", "--output", "/dev/null", *roots, *connect]
+
+
+def main() -> int:
+    """Measure and write; the exit code is 0, also when an aim was not reached."""
+    parser = argparse.ArgumentParser(description="Measure agtool le-staging verify.")
+    parser.add_argument("--quick", action="store_true", help="few samples: does the bench work?")
+    parser.add_argument("--output", type=Path, default=PAGE, metavar="FILE")
+    options = parser.parse_args()
+    began, load = time.monotonic(), os.getloadavg()[0]
+    rounds = 1 if options.quick else 20
+    try:
+        with ExitStack() as stack:
+            stage = _stage(stack)
+            sections = [
+                _one(stage, rounds, "One host on loopback", 0),
+                _one(stage, rounds, f"One host {seconds(FAR)} away", FAR),
+                _many(stage, max(1, rounds // 2)),
+                _where_the_time_goes(stage, rounds),
+            ]
+    except KeyboardInterrupt:
+        progress("stopped; nothing was written")
+        return 130
+    except (ServerUnavailable, Failed) as error:
+        progress(f"error: {error}")
+        return 1
+    options.output.write_text(_page(sections, load, quick=options.quick), encoding="utf-8")
+    progress(f"done in {time.monotonic() - began:.0f} s; see {options.output}")
+    return 0
+
+
+def _stage(stack: ExitStack) -> Stage:
+    find_program("curl")
+    folder = stack.enter_context(server_folder())
+    os.environ["XDG_DATA_HOME"] = str(folder / "data")
+    ca = certificates.root("Bench Staging Root")
+    store.write([store.Root("Bench", "https://ca.test/", ca.sha256, ca.der, private=True)])
+    names = [f"h{number}.test" for number in range(MANY)]
+    (folder / "hosts").write_text("\n".join(names) + "\n", encoding="utf-8")
+    leaf = ca.intermediate("Bench Intermediate").leaf(*names)
+    context = tls.tls_context(folder / "server", leaf)
+    ports = {
+        far: stack.enter_context(tls.Listener(tls.https(context, round_trip=far))).port
+        for far in (0, FAR, MANY_FAR)
+    }
+    processes = stack.enter_context(Processes(folder))
+    return Stage(processes, dict(os.environ), folder / "hosts", ports)
+
+
+def _runs(stage: Stage, **argvs: Sequence[str | Path]) -> Mapping[str, Callable[[], Cost]]:
+    return {name: partial(stage.processes.run, argv, stage.env) for name, argv in argvs.items()}
+
+
+def _cpu(costs: Sequence[Cost]) -> list[float]:
+    return [cost.cpu for cost in costs]
+
+
+def _wall(costs: Sequence[Cost]) -> list[float]:
+    return [cost.wall for cost in costs]
+
+
+def _compare(names: Mapping[str, str], costs: Mapping[str, list[Cost]]) -> str:
+    """A table of whole processes; the first is ours, the ratios are ours to theirs."""
+    ours, *_ = costs.values()
+    rows = []
+    for name, theirs in costs.items():
+        row = [names[name], median(_wall(theirs)), median(_cpu(theirs)), "", ""]
+        if theirs is not ours:
+            row[3] = ratio(median_ratio(_wall(ours), _wall(theirs)))
+            row[4] = ratio(median_ratio(_cpu(ours), _cpu(theirs)))
+        rows.append(row)
+    heads = ["", "wall", "CPU", "agtool / this, wall", "agtool / this, CPU"]
+    return table(heads, rows)
+
+
+def _one(stage: Stage, rounds: int, title: str, far: float) -> Section:
+    port = stage.ports[far]
+    runs = _runs(
+        stage,
+        agtool=stage.verify(port, "h0.test"),
+        curl=[*stage.curl(port), "https://h0.test/"],
+    )
+    costs = in_turns(title, rounds, runs)
+    names = {"agtool": "`agtool le-staging verify HOST`", "curl": "`curl --cacert ROOTS`"}
+    measured = median_ratio(_wall(costs["agtool"]), _wall(costs["curl"]))
+    what = f"one host {seconds(FAR)} away / curl, wall: {FAR_AIM:.0f} or less"
+    aims = [Aim(what, ratio(measured), measured <= FAR_AIM)] if far else []
+    return Section(f"## {title}\n\n{_compare(names, costs)}", aims)
+
+
+def _many(stage: Stage, rounds: int) -> Section:
+    port = stage.ports[MANY_FAR]
+    curls = ["xargs", "-P", "32", "-I", "{}", "-a", str(stage.hosts), *stage.curl(port)]
+    runs = _runs(
+        stage,
+        agtool=stage.verify(port, "--from-file", stage.hosts),
+        xargs=[*curls, "https://{}/"],
+    )
+    costs = in_turns("many hosts", rounds, runs)
+    names = {"agtool": "`agtool le-staging verify --from-file`", "xargs": "`xargs -P 32 curl`"}
+    measured = median_ratio(_wall(costs["agtool"]), _wall(costs["xargs"]))
+    what = f"{MANY} hosts / `xargs -P 32 curl`, wall: {MANY_AIM:.0f} or less"
+    text = paragraph(
+        f"{MANY} names of one server. It answers the handshake and the request "
+        f"{seconds(MANY_FAR)} late; the connection itself opens at once, for both. curl sends a "
+        "request after the handshake; agtool hangs up then."
+    )
+    return Section(
+        f"## {MANY} hosts at once\n\n{_compare(names, costs)}\n\n{text}",
+        [Aim(what, ratio(measured), measured <= MANY_AIM)],
+    )
+
+
+def _where_the_time_goes(stage: Stage, rounds: int) -> Section:
+    """A ladder: each process does what the one before did, and one thing more."""
+    code = "pass"
+    steps: dict[str, Sequence[str | Path]] = {
+        "Python itself, with this virtual environment": [sys.executable, "-c", code]
+    }
+    for name, more in {
+        "`import typer`": "import typer",
+        "agtool: its modules and its command line": "import agtool.app",
+        "`import OpenSSL`, with cryptography": "import OpenSSL.SSL",
+        "agtool: what verifies": "import agtool.le_staging.verify",
+        "rich, for the tree": "import rich.console, rich.tree, rich.text",
+    }.items():
+        code = f"{code}; {more}"
+        steps[name] = [sys.executable, "-c", code]
+    steps["the rest: reading the roots, the handshake, the verdict"] = stage.verify(
+        stage.ports[0], "h0.test"
+    )
+    costs = in_turns("where the time goes", rounds, _runs(stage, **steps))
+    rows = []
+    before: list[Cost] | None = None
+    for name, now in costs.items():
+        added = [median(_wall(now)), median(_cpu(now))]
+        if before:
+            added = [
+                seconds(median_difference(_wall(now), _wall(before))),
+                seconds(median_difference(_cpu(now), _cpu(before))),
+            ]
+        rows.append([name, *added, median(_wall(now)), median(_cpu(now))])
+        before = now
+    heads = ["step", "adds, wall", "adds, CPU", "up to here, wall", "up to here, CPU"]
+    text = paragraph(
+        "Each line is a process that does all of the lines above and one thing more. A difference "
+        "below zero is the machine's noise."
+    )
+    return Section(f"## Where the time goes\n\n{text}\n\n{table(heads, rows)}")
+
+
+def _page(sections: Sequence[Section], load: float, *, quick: bool) -> str:
+    words = {True: "yes", False: "**no**", None: "not measured"}
+    aims = [aim for section in sections for aim in section.aims]
+    lines = [f"| {aim.what} | {aim.measured} | {words[aim.reached]} |" for aim in aims]
+    parts = [
+        "# Benchmarks of le-staging",
+        paragraph(
+            "Made by `make bench`, in one run. Times are medians of whole processes, measured in "
+            "turns (A B A B); ratios are the median of the ratios of neighbours. CPU is user and "
+            "system time, without the server's."
+        ),
+        "\n".join(["## Aims\n", "| aim | measured | reached |", "| --- | ---: | --- |", *lines]),
+        "## Machine\n\n" + "\n".join(f"- {line}" for line in _machine(load)),
+        *(section.text for section in sections),
+    ]
+    if quick:
+        parts.insert(1, "**A quick run, to test the bench itself: its figures mean nothing.**")
+    return "\n\n".join(parts) + "\n"
+
+
+def _machine(load: float) -> list[str]:
+    """What the figures depend on; neither the host's name nor a path."""
+    packages = ("pyOpenSSL", "cryptography", "typer", "rich")
+    listed = ", ".join(f"{package} {version(package)}" for package in packages)
+    curl = shutil.which("curl") or "curl"
+    said = subprocess.run([curl, "--version"], capture_output=True, text=True, check=True).stdout
+    return [
+        f"{len(os.sched_getaffinity(0))} cores, load average before the run: {load:.1f}",
+        f"{platform.freedesktop_os_release()['PRETTY_NAME']}, Python {platform.python_version()}",
+        listed,
+        f"curl {said.split()[1]}, {said.split()[4]}",
+        f"agtool {version('agtool')}, {time.strftime('%Y-%m-%d')}",
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

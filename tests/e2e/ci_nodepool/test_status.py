@@ -1,0 +1,188 @@
+"""status, the refusals of taint and unlabel, apply and undo: a pool and its runner together."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.api import Object
+from tests.cluster.server import Server
+from tests.e2e.ci_nodepool.conftest import KEY, SPOT, TAINT, MakeNodes, Nodepool
+from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart
+
+PLACED = f"""
+    [runners.kubernetes.node_selector]
+      "{KEY}" = "true"
+"""
+TOLERATING = f"""
+    [runners.kubernetes.node_tolerations]
+      "{KEY}=true" = "NoSchedule"
+"""
+
+
+@pytest.fixture
+def runner(nodepool: Nodepool, control_plane_namespace: str) -> Iterator[Callable[..., Chart]]:
+    """Give the function that makes a runner, which nobody runs here, with a template."""
+
+    def make(template: str) -> Chart:
+        chart = Chart("0.86.0", namespace=control_plane_namespace, template=template)
+        path = f"namespaces/{chart.namespace}"
+        nodepool.api.post(f"/api/v1/{path}/configmaps", chart.config_map)
+        nodepool.api.post(f"/apis/apps/v1/{path}/deployments", chart.deployment)
+        return chart
+
+    yield make
+    nodepool.api.delete(f"/apis/apps/v1/namespaces/{control_plane_namespace}/deployments")
+    nodepool.api.delete(f"/api/v1/namespaces/{control_plane_namespace}/configmaps")
+
+
+def make_pod(nodepool: Nodepool, namespace: str, name: str, on: str, **spec: object) -> None:
+    containers = [{"name": "c", "image": "none"}]
+    body: Object = {"metadata": {"name": name}, "spec": {"containers": containers, **spec}}
+    if on:
+        body["spec"]["nodeName"] = on
+    nodepool.api.post(f"/api/v1/namespaces/{namespace}/pods", body)
+
+
+def test_a_taint_that_strands_jobs_is_refused(
+    nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., Chart]
+) -> None:
+    names = fake_nodes(2, SPOT)
+    chart = runner(DEFAULT_TEMPLATE + PLACED)
+    who = f"{chart.namespace}/{chart.name}"
+    done = nodepool("taint", "--yes")
+    assert done.exit_code == 5
+    assert f"jobs of runner {who} are sent to these nodes and do not tolerate" in done.stderr
+    assert "agtool ci-nodepool apply" in done.stderr
+    assert nodepool.taints(names[0]) == []
+    assert nodepool("taint", "--yes", "--force").exit_code == 0
+    status = nodepool.json("status")
+    assert status["exit_code"] == 1
+    assert status["data"]["problems"][0]["word"] == "deadlock"
+    assert status["data"]["runners"][0]["runner"] == who
+    done = nodepool("status")
+    assert "they wait for ever" in done.stdout
+    assert f"patch-runner --runner {who}" in done.stdout
+
+
+def test_a_pool_is_not_emptied_under_a_runner(
+    nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., Chart]
+) -> None:
+    names = fake_nodes(2, SPOT)
+    runner(DEFAULT_TEMPLATE + PLACED + TOLERATING)
+    assert nodepool("unlabel", names[0], f"{KEY}-").exit_code == 0
+    done = nodepool("unlabel", names[1], f"{KEY}-")
+    assert done.exit_code == 5
+    assert "no node would have it any more" in done.stderr
+    assert nodepool("unlabel", names[1], f"{KEY}-", "--force").exit_code == 0
+    assert nodepool.json("status")["data"]["problems"][0]["word"] == "no-nodes"
+
+
+def test_everything_fits(
+    nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., Chart]
+) -> None:
+    fake_nodes(2, SPOT, [TAINT])
+    runner(DEFAULT_TEMPLATE + PLACED + TOLERATING)
+    done = nodepool("status")
+    assert done.exit_code == 0, done.stdout
+    assert "Everything fits together." in done.stdout
+    assert "2 nodes, 2 ready" in done.stdout
+
+
+def test_what_is_wrong_with_the_runner_itself(
+    nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., Chart]
+) -> None:
+    fake_nodes(1, SPOT, [TAINT])
+    chart = runner(DEFAULT_TEMPLATE + PLACED + TOLERATING)
+    path = f"/apis/apps/v1/namespaces/{chart.namespace}/deployments/{chart.name}"
+    spec = {"template": {"spec": {"nodeSelector": {"cloud.google.com/gke-spot": "true"}}}}
+    nodepool.api.patch(path, {"spec": spec})
+    status = nodepool.json("status")
+    assert [problem["word"] for problem in status["data"]["problems"]] == ["wrong-knob"]
+
+
+def test_who_is_affected(
+    nodepool: Nodepool, fake_nodes: MakeNodes, control_plane_namespace: str
+) -> None:
+    (name,) = fake_nodes(1, SPOT)
+    other = fake_nodes(1, prefix="other")[0]
+    space = control_plane_namespace
+    make_pod(nodepool, space, "stranger", name)
+    make_pod(nodepool, space, "needs-the-pool", name, nodeSelector=SPOT)
+    make_pod(nodepool, space, "waits", "", nodeSelector=SPOT)
+    make_pod(nodepool, space, "tolerates", name, tolerations=[{"operator": "Exists"}])
+    make_pod(nodepool, space, "elsewhere", other)
+    template = {
+        "metadata": {"labels": {"app": "logs"}},
+        "spec": {"containers": [{"name": "c", "image": "none"}]},
+    }
+    daemonset = {
+        "metadata": {"name": "logs"},
+        "spec": {"selector": {"matchLabels": {"app": "logs"}}, "template": template},
+    }
+    nodepool.api.post(f"/apis/apps/v1/namespaces/{space}/daemonsets", daemonset)
+
+    data = nodepool.json("taint", "--dry-run")["data"]
+    assert [(a["name"], a["fate"]) for a in data["affected"]] == [
+        ("needs-the-pool", "stranded"),
+        ("waits", "waits"),
+        ("stranger", "stays"),
+        ("logs", "gone-on-new-nodes"),
+    ]
+    done = nodepool("taint", "--yes")
+    assert done.exit_code == 0
+    assert f"{space}/stranger" in done.stderr
+    assert "stays by accident" in done.stderr
+    assert nodepool("taint", "--dry-run", "other=x:NoExecute", "--yes").exit_code == 0
+    evicted = nodepool.json("taint", "--dry-run", "other=x:NoExecute", name)["data"]["affected"]
+    assert {a["name"] for a in evicted if a["fate"] == "evicted"} == {"stranger", "needs-the-pool"}
+
+    status = nodepool.json("status")
+    assert {p["word"] for p in status["data"]["problems"]} == {"strangers", "daemonsets"}
+    assert "does not tolerate" in nodepool("status").stdout
+    nodepool.api.delete(f"/apis/apps/v1/namespaces/{space}/daemonsets/logs")
+    nodepool.api.delete(f"/api/v1/namespaces/{space}/pods")
+
+
+def test_status_tells_nodes_that_were_made_anew(nodepool: Nodepool, fake_nodes: MakeNodes) -> None:
+    names = fake_nodes(3, SPOT)
+    assert nodepool("taint", "--yes").exit_code == 0
+    nodepool.api.delete(f"/api/v1/nodes/{names[0]}")
+    fake_nodes(1, SPOT)
+    status = nodepool.json("status")
+    (problem,) = status["data"]["problems"]
+    assert problem["word"] == "untainted-nodes"
+    assert problem["what"].startswith("1 of 3 nodes")
+    (pool,) = status["data"]["pools"]
+    assert [node["by_agtool"] for node in pool["nodes"]].count([]) == 1
+
+
+def test_status_of_a_cluster_without_a_pool_and_of_two(
+    nodepool: Nodepool, fake_nodes: MakeNodes
+) -> None:
+    fake_nodes(1)
+    done = nodepool("status")
+    assert done.exit_code == 0, done.stdout
+    assert "No node carries" in done.stdout
+    done = nodepool("status", "--preset", "aks-spot")
+    assert "0 nodes" in done.stdout
+    fake_nodes(1, SPOT, prefix="gke")
+    fake_nodes(1, {"karpenter.sh/capacity-type": "spot"}, prefix="karpenter")
+    presets = [pool["preset"] for pool in nodepool.json("status")["data"]["pools"]]
+    assert presets == ["gke-preemptible", "karpenter-spot"]
+
+
+def test_status_shows_what_may_be_seen(
+    nodepool: Nodepool,
+    fake_nodes: MakeNodes,
+    control_plane: Server,
+    restricted_user: Callable[..., Path],
+) -> None:
+    fake_nodes(1, SPOT, [TAINT])
+    rule = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}
+    user = restricted_user(control_plane, [rule])
+    done = nodepool("status", kubeconfig=user)
+    assert done.exit_code == 0, done.stderr
+    assert "not looked at: " in done.stdout
+    assert "may not list deployments" in done.stdout
+    assert "may not list pods" in done.stdout

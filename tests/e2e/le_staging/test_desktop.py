@@ -1,0 +1,138 @@
+"""`agtool le-staging desktop` and `remove`: a launcher that works, and nothing left of it."""
+
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agtool.le_staging.launcher import SIZES
+from tests.conftest import needed
+from tests.e2e.conftest import wait_until
+from tests.e2e.le_staging.conftest import DOMAIN, Home
+from tests.servers.certificates import Issued
+from tests.servers.chains import Chains
+from tests.servers.process import find_program
+from tests.servers.screen import Screen
+
+GOOD = f"good.{DOMAIN}"
+ENTRY = ".local/share/applications/chrome-le.desktop"
+
+
+def tool(home: Home, name: str, *arguments: str | Path) -> str:
+    """Run a desktop's tool to its end, and return what it says."""
+    with needed():
+        program = find_program(name)
+    done = subprocess.run(
+        [program, *arguments],
+        env={**home.environment, "PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_launcher_opens_addresses_and_takes_over_nothing(
+    home: Home, staging: Issued, chains: Chains, screen: Screen
+) -> None:
+    browser = home.chromium()
+    applications = home.folder / ".local/share/applications"
+    applications.mkdir()
+    (applications / "normal.desktop").write_text(
+        "[Desktop Entry]\nType=Application\nName=Normal\nExec=true %U\n"
+        "MimeType=x-scheme-handler/https;\n"
+    )
+    tool(home, "update-desktop-database", applications)
+    assert "normal.desktop" in tool(home, "gio", "mime", "x-scheme-handler/https")
+
+    done = home.le_staging("desktop", "--no-sandbox", "--browser", browser, "--only", DOMAIN)
+    assert done.exit_code == 0, done.stderr
+    entry = home.folder / ENTRY
+    assert tool(home, "desktop-file-validate", entry) == ""
+    assert home.json("status")["data"]["launcher"]["works"]
+
+    # The link of another program still opens where it did.
+    mime = tool(home, "gio", "mime", "x-scheme-handler/https")
+    assert "normal.desktop" in mime
+    assert "chrome-le.desktop" not in mime
+
+    tool(home, "gio", "launch", entry, chains.url(GOOD))
+    wait_until(lambda: GOOD in chains.served, "the launcher opened the page")
+    wait_until(lambda: f"{GOOD} - Chromium" in screen.windows(), "the window is there")
+    # What joins window and launcher on the desktop, so that it shows the icon.
+    wm_class = screen.windows()[f"{GOOD} - Chromium"]
+    text = entry.read_text()
+    assert f"StartupWMClass={wm_class}\n" in text
+    assert "Icon=chrome-le\n" in text
+    (status,) = home.json("status")["data"]["browsers"]["browsers"]
+    assert status["trusts"] == {staging.sha256: [DOMAIN]}
+
+
+@pytest.mark.usefixtures("staging")
+def test_the_icon_is_in_the_theme_in_all_sizes(home: Home) -> None:
+    command = ("desktop", "--no-sandbox", "--browser", home.chromium())
+    assert home.le_staging(*command).exit_code == 0
+    icons = home.folder / ".local/share/icons/hicolor"
+    for size in SIZES:
+        image = (icons / f"{size}x{size}/apps/chrome-le.png").read_bytes()
+        assert image[:8] == b"\x89PNG\r\n\x1a\n"
+        assert struct.unpack(">II", image[16:24]) == (size, size)
+    assert (icons / "scalable/apps/chrome-le.svg").read_bytes().startswith(b"<?xml")
+    # Once more changes nothing, and what is missing comes back.
+    before = home.tree()
+    (icons / "48x48/apps/chrome-le.png").unlink()
+    broken = home.json("status")
+    assert broken["exit_code"] == 1
+    assert broken["data"]["launcher"]["works"] is False
+    assert home.le_staging(*command).exit_code == 0
+    assert home.tree() == before
+
+
+@pytest.mark.parametrize("with_caches", [False, True], ids=["new home", "home with caches"])
+def test_remove_leaves_no_trace(
+    home: Home, chains: Chains, request: pytest.FixtureRequest, with_caches: bool
+) -> None:
+    share = home.folder / ".local/share"
+    if with_caches:
+        (share / "applications").mkdir()
+        (share / "icons/hicolor/48x48/apps").mkdir(parents=True)
+        (share / "icons/hicolor/48x48/apps/mine.png").write_bytes(b"an icon of another program")
+        tool(home, "update-desktop-database", share / "applications")
+        tool(home, "gtk-update-icon-cache", "--ignore-theme-index", share / "icons/hicolor")
+    before = _without_times(home)
+    request.getfixturevalue("staging")
+    browser = home.chromium()
+    browser_options = ("--no-sandbox", "--browser", browser)
+    assert home.le_staging("desktop", *browser_options).exit_code == 0
+    if with_caches:
+        cache = share / "icons/hicolor/icon-theme.cache"
+        assert b"chrome-le" in cache.read_bytes()
+    assert home.le_staging("chrome", *browser_options, chains.url(GOOD)).exit_code == 0
+    wait_until(lambda: GOOD in chains.served, "the page was asked for")
+    home.end_browsers()
+
+    asked = home.le_staging("remove")
+    assert asked.exit_code == 2
+    assert "--yes" in asked.stderr
+    removed = home.json("remove", "--yes")["data"]["removed"]
+    assert str(home.folder / ENTRY) in removed
+    after = _without_times(home)
+    left = {path for path in after if path not in before}
+    # What Chromium and its libraries make in every home, with or without agtool.
+    own = (".cache", ".local/share/pki", "Downloads", ".config")
+    assert {path for path in left if not path.startswith(own)} == set()
+    assert {path: after.get(path) for path in before} == before
+    assert home.json("remove", "--yes")["data"]["removed"] == []
+    assert home.json("status")["data"]["browsers"]["works"] is None
+
+
+def _without_times(home: Home) -> dict[str, object]:
+    """The tree; of a cache, which holds times, only the names that it knows."""
+    return {
+        path: (mode, b"chrome-le" in content) if path.endswith(".cache") else (mode, content)
+        for path, (mode, content) in home.tree().items()
+    }

@@ -1,0 +1,440 @@
+"""Runners found, patched and put back on a real API server.
+
+There are no controllers on it: where a Deployment has to roll out, a thread of the test plays
+them, by writing the status that they would write. The e2e tests have real ones.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agtool.ci_nodepool.model import RECORD
+from agtool.ci_nodepool.runner import Runner, find, find_jobs
+from agtool.ci_nodepool.runner_change import Outcome, RolloutFailed, carry_out, managers_on
+from agtool.ci_nodepool.runner_config import Placement, read
+from agtool.ci_nodepool.runner_patch import RESTARTED_AT, plan_patch, plan_undo, record_of
+from agtool.core.errors import DeniedError
+from agtool.core.kube import Session, connect
+from tests.cluster.api import Api, Object, Refused
+from tests.cluster.server import Server
+from tests.gitlab_runner import DEFAULT_TEMPLATE, RUNNER_CRD, Chart, operator_deployment
+
+KEY = "cloud.google.com/gke-preemptible"
+WANTED = Placement({KEY: "true"}, {f"{KEY}=true": "NoSchedule"})
+
+
+@pytest.fixture
+def namespace(control_plane_namespace: str) -> str:
+    """Give a namespace on the API server without controllers."""
+    return control_plane_namespace
+
+
+@pytest.fixture
+def session(control_plane: Server) -> Iterator[Session]:
+    """Give agtool's session with the API server."""
+    with connect(kubeconfig=control_plane.kubeconfig) as session:
+        yield session
+
+
+@pytest.fixture
+def api(control_plane: Server) -> Iterator[Api]:
+    """Give the test's own session with the API server."""
+    with control_plane.connect() as api:
+        yield api
+
+
+def install(api: Api, chart: Chart) -> Chart:
+    """Make the objects of a release."""
+    api.post(f"/api/v1/namespaces/{chart.namespace}/configmaps", chart.config_map)
+    api.post(f"/apis/apps/v1/namespaces/{chart.namespace}/deployments", chart.deployment)
+    return chart
+
+
+def config_map(api: Api, chart: Chart) -> Object:
+    return api.get(f"/api/v1/namespaces/{chart.namespace}/configmaps/{chart.name}")
+
+
+def deployment(api: Api, chart: Chart) -> Object:
+    return api.get(f"/apis/apps/v1/namespaces/{chart.namespace}/deployments/{chart.name}")
+
+
+def restarted_at(api: Api, chart: Chart) -> str | None:
+    metadata = deployment(api, chart)["spec"]["template"]["metadata"]
+    value: str | None = (metadata.get("annotations") or {}).get(RESTARTED_AT)
+    return value
+
+
+UP: Object = {
+    "replicas": 1,
+    "updatedReplicas": 1,
+    "readyReplicas": 1,
+    "availableReplicas": 1,
+}
+LATE: Object = {
+    "replicas": 1,
+    "conditions": [
+        {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    ],
+}
+
+
+@contextmanager
+def controllers(server: Server, chart: Chart, status: Object = UP) -> Iterator[None]:
+    """Play the Deployment's controller: give each new generation a status."""
+    stop = threading.Event()
+    path = f"/apis/apps/v1/namespaces/{chart.namespace}/deployments/{chart.name}"
+
+    def play() -> None:
+        with server.connect() as api:
+            while not stop.wait(0.05):
+                there = api.get(path)
+                generation = there["metadata"]["generation"]
+                if there["status"].get("observedGeneration") != generation:
+                    # The one that is there when a test begins has rolled out long ago.
+                    told = status if RESTARTED_AT in str(there["spec"]) else UP
+                    there["status"] = {"observedGeneration": generation, **told}
+                    try:
+                        api.put(f"{path}/status", there)
+                    except Refused as error:
+                        if error.status != 409:  # changed meanwhile
+                            raise
+
+    thread = threading.Thread(target=play)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def patch(session: Session, runner: Runner, timeout: float = 60) -> Outcome:
+    """Send a runner's jobs to the pool."""
+    return carry_out(
+        session,
+        plan_patch(runner, WANTED),
+        lambda again: plan_patch(again, WANTED),
+        timeout=timeout,
+        show=lambda _: None,
+    )
+
+
+def only(session: Session, namespace: str) -> Runner:
+    """Return the one runner of a namespace."""
+    (runner,) = find(session, namespace)
+    return runner
+
+
+# -- finding -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("chart", "name"),
+    [
+        (Chart("0.15.0", "ci"), "ci-gitlab-runner"),
+        (Chart("0.19.2", "gitlab-runner"), "gitlab-runner-gitlab-runner"),
+        (Chart("0.26.0", "ci"), "ci-gitlab-runner"),
+        (Chart("0.29.0", "gitlab-runner-x"), "gitlab-runner-x-gitlab-runner"),
+        (Chart("0.86.0", "gitlab-runner-x"), "gitlab-runner-x"),
+        (Chart("0.86.0", "ci"), "ci-gitlab-runner"),
+    ],
+)
+def test_charts_old_and_new_by_both_naming_rules(
+    session: Session, api: Api, namespace: str, chart: Chart, name: str
+) -> None:
+    install(api, replace(chart, namespace=namespace))
+    runner = only(session, namespace)
+    assert str(runner) == f"{namespace}/{name}"
+    assert runner.chart == (0, chart.minor)
+
+
+def test_names_do_not_matter(session: Session, api: Api, namespace: str) -> None:
+    install(api, Chart("0.86.0", namespace=namespace, full_name="builds"))
+    # Other charts mount scripts at the same place, and other things are called gitlab-runner.
+    other = Chart("0.86.0", namespace=namespace, full_name="gitlab-runner")
+    scripts = other.config_map
+    scripts["data"] = {"entrypoint": "true"}
+    api.post(f"/api/v1/namespaces/{namespace}/configmaps", scripts)
+    api.post(f"/apis/apps/v1/namespaces/{namespace}/deployments", other.deployment)
+    assert str(only(session, namespace)) == f"{namespace}/builds"
+    assert f"{namespace}/builds" in [jobs.runner for jobs in find_jobs(session, None)]
+
+
+def test_the_operators(session: Session, api: Api, namespace: str) -> None:
+    with suppress(Refused):
+        api.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", RUNNER_CRD)
+    runners = f"/apis/apps.gitlab.com/v1beta2/namespaces/{namespace}/runners"
+    give_up = time.monotonic() + 30
+    while not api.exists(runners):
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    spec = {"gitlabUrl": "https://gitlab.example", "token": "secret", "config": "mine"}
+    resource = {"apiVersion": "apps.gitlab.com/v1beta2", "kind": "Runner", "spec": spec}
+    made = api.post(runners, {**resource, "metadata": {"name": "build"}})
+    data = {"config.toml": DEFAULT_TEMPLATE}
+    api.post(
+        f"/api/v1/namespaces/{namespace}/configmaps", {"metadata": {"name": "mine"}, "data": data}
+    )
+    api.post(
+        f"/apis/apps/v1/namespaces/{namespace}/deployments",
+        operator_deployment("build", namespace, made["metadata"]["uid"]),
+    )
+    runner = only(session, namespace)
+    assert (str(runner), runner.operator) == (f"{namespace}/build-runner", "build")
+    assert plan_patch(runner, WANTED).added == WANTED
+
+
+def test_without_rights_to_see_all_namespaces(
+    api: Api,
+    control_plane: Server,
+    namespace: str,
+    restricted_user: Callable[..., Path],
+) -> None:
+    install(api, Chart("0.86.0", namespace=namespace))
+    rules = [
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]},
+    ]
+    kubeconfig = restricted_user(control_plane, rules, namespace)
+    with connect(kubeconfig=kubeconfig, namespace=namespace) as session:
+        assert [str(r) for r in find(session, None)] == [f"{namespace}/ci-gitlab-runner"]
+
+
+# -- changing ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["0.26.0", "0.29.0", "0.86.0"])
+def test_patch_and_undo(
+    session: Session, api: Api, control_plane: Server, namespace: str, version: str
+) -> None:
+    text = '[[runners]]\r\n  # mine\r\n  [runners.kubernetes]\r\n    image = "x"   # y\r\n'
+    chart = install(api, Chart(version, namespace=namespace, template=text))
+    before = config_map(api, chart)
+    with controllers(control_plane, chart):
+        outcome = patch(session, only(session, namespace))
+        assert outcome.restarted
+        after = config_map(api, chart)
+        assert read(after["data"]["config.template.toml"]) == WANTED
+        others = {k: v for k, v in after["data"].items() if k != "config.template.toml"}
+        assert others.items() <= before["data"].items()
+        stamp = restarted_at(api, chart)
+        assert stamp
+
+        # Again: nothing is sent.
+        again = patch(session, only(session, namespace))
+        assert not again.restarted
+        version_now = config_map(api, chart)["metadata"]["resourceVersion"]
+        assert version_now == after["metadata"]["resourceVersion"]
+        assert restarted_at(api, chart) == stamp
+
+        plan = plan_undo(only(session, namespace))
+        carry_out(session, plan, plan_undo, timeout=60, show=lambda _: None)
+    back = config_map(api, chart)
+    assert back["data"] == before["data"]
+    assert RECORD not in (back["metadata"].get("annotations") or {})
+    assert restarted_at(api, chart) != stamp
+
+
+def test_undo_after_helm_was_there(
+    session: Session, api: Api, control_plane: Server, namespace: str
+) -> None:
+    chart = install(api, Chart("0.86.0", namespace=namespace))
+    with controllers(control_plane, chart):
+        patch(session, only(session, namespace))
+        upgraded = DEFAULT_TEMPLATE.replace("alpine", "debian")
+        path = f"/api/v1/namespaces/{namespace}/configmaps/{chart.name}"
+        api.patch(path, {"data": {"config.template.toml": upgraded}})
+
+        runner = only(session, namespace)
+        carry_out(session, plan_undo(runner), plan_undo, timeout=60, show=lambda _: None)
+    there = config_map(api, chart)
+    assert there["data"]["config.template.toml"] == upgraded
+    assert RECORD not in (there["metadata"].get("annotations") or {})
+
+
+def test_a_change_between_our_look_and_our_write_survives(
+    session: Session, api: Api, control_plane: Server, namespace: str
+) -> None:
+    chart = install(api, Chart("0.86.0", namespace=namespace))
+    path = f"/api/v1/namespaces/{namespace}/configmaps/{chart.name}"
+    with controllers(control_plane, chart):
+        runner = only(session, namespace)
+        theirs = DEFAULT_TEMPLATE + '    service_account = "theirs"\n'
+        api.patch(path, {"data": {"config.template.toml": theirs, "more": "x"}})
+        patch(session, runner)
+    data = config_map(api, chart)["data"]
+    assert read(data["config.template.toml"]) == WANTED
+    assert 'service_account = "theirs"' in data["config.template.toml"]
+    assert data["more"] == "x"
+
+
+def test_a_race_with_another_writer(
+    session: Session, api: Api, control_plane: Server, namespace: str
+) -> None:
+    chart = install(api, Chart("0.86.0", namespace=namespace))
+    path = f"/api/v1/namespaces/{namespace}/configmaps/{chart.name}"
+    stop = threading.Event()
+    wrote: list[int] = []
+
+    def write() -> None:
+        with control_plane.connect() as other:
+            while not stop.wait(0.02):
+                other.patch(path, {"data": {f"key-{len(wrote)}": "x"}})
+                wrote.append(len(wrote))
+
+    with controllers(control_plane, chart):
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            for _ in range(5):
+                patch(session, only(session, namespace))
+                runner = only(session, namespace)
+                carry_out(session, plan_undo(runner), plan_undo, timeout=60, show=lambda _: None)
+        finally:
+            stop.set()
+            writer.join()
+    data = config_map(api, chart)["data"]
+    assert data["config.template.toml"] == DEFAULT_TEMPLATE
+    assert {f"key-{number}" for number in wrote} <= set(data)
+
+
+def test_a_restart_that_was_not_reached_is_made_up_for(
+    session: Session, api: Api, control_plane: Server, namespace: str
+) -> None:
+    chart = install(api, Chart("0.86.0", namespace=namespace))
+    metadata = {"name": "manager", "labels": {"app": chart.name}}
+    spec = {"containers": [{"name": "x", "image": "x"}]}
+    api.post(f"/api/v1/namespaces/{namespace}/pods", {"metadata": metadata, "spec": spec})
+    time.sleep(1.1)  # the server's times are in whole seconds
+    plan = plan_patch(only(session, namespace), WANTED)
+    session.patch(plan.runner.config_map_path, plan.patch(), fieldManager="agtool")
+    assert restarted_at(api, chart) is None
+    with controllers(control_plane, chart):
+        assert patch(session, only(session, namespace)).restarted
+    assert restarted_at(api, chart)
+
+
+# -- failing -------------------------------------------------------------------------------------
+
+
+def unchanged(api: Api, chart: Chart) -> bool:
+    """Whether the release is as it was installed."""
+    there = config_map(api, chart)
+    return (
+        there["data"] == chart.config_map["data"]
+        and RECORD not in (there["metadata"].get("annotations") or {})
+        and restarted_at(api, chart) is None
+    )
+
+
+def test_a_runner_that_does_not_come_up(
+    session: Session, api: Api, control_plane: Server, namespace: str
+) -> None:
+    chart = install(api, Chart("0.86.0", namespace=namespace))
+    with (
+        controllers(control_plane, chart, LATE),
+        pytest.raises(RolloutFailed, match="does not start") as failure,
+    ):
+        patch(session, only(session, namespace))
+    assert failure.value.exit_code == 1
+    assert "The old configuration is back" in failure.value.hint
+    assert unchanged(api, chart)
+
+
+def test_a_rollout_that_takes_too_long(session: Session, api: Api, namespace: str) -> None:
+    chart = install(api, Chart("0.86.0", namespace=namespace))
+    with pytest.raises(RolloutFailed, match="not up after 1 s: waiting for the Deployment's"):
+        patch(session, only(session, namespace), timeout=1)
+    assert unchanged(api, chart)
+
+
+def test_what_others_changed_meanwhile_is_not_put_back(
+    session: Session, api: Api, namespace: str
+) -> None:
+    chart = install(api, Chart("0.86.0", namespace=namespace))
+    path = f"/api/v1/namespaces/{namespace}/configmaps/{chart.name}"
+    told: list[str] = []
+
+    def show(text: str) -> None:
+        if not told:
+            api.patch(path, {"data": {"more": "x"}})
+        told.append(text)
+
+    runner = only(session, namespace)
+    with pytest.raises(RolloutFailed) as failure:
+        carry_out(
+            session,
+            plan_patch(runner, WANTED),
+            lambda again: plan_patch(again, WANTED),
+            timeout=2,
+            show=show,
+        )
+    assert "changed by somebody else meanwhile" in failure.value.hint
+    data = config_map(api, chart)["data"]
+    assert data["more"] == "x"
+    assert read(data["config.template.toml"]) == WANTED
+
+
+@pytest.mark.parametrize("missing", ["configmaps", "deployments"])
+def test_missing_rights_are_named_and_nothing_is_left_half_done(
+    api: Api,
+    control_plane: Server,
+    namespace: str,
+    restricted_user: Callable[..., Path],
+    missing: str,
+) -> None:
+    chart = install(api, Chart("0.86.0", namespace=namespace))
+    rules = [
+        {"apiGroups": [group], "resources": [name], "verbs": ["get", "list", *verbs]}
+        for group, name, verbs in (
+            ("", "configmaps", [] if missing == "configmaps" else ["patch"]),
+            ("apps", "deployments", [] if missing == "deployments" else ["patch"]),
+            ("", "pods", []),
+        )
+    ]
+    kubeconfig = restricted_user(control_plane, rules, namespace)
+    with (
+        connect(kubeconfig=kubeconfig, namespace=namespace) as session,
+        pytest.raises(DeniedError, match=f"may not patch {missing} in namespace") as failure,
+    ):
+        patch(session, only(session, namespace))
+    assert '"verbs": ["patch"]' in failure.value.hint
+    assert unchanged(api, chart)
+
+
+# -- the manager ---------------------------------------------------------------------------------
+
+
+def test_a_manager_on_a_node_of_the_pool(
+    session: Session,
+    api: Api,
+    namespace: str,
+    fake_nodes: Callable[..., list[str]],
+) -> None:
+    (on_pool,) = fake_nodes(1, {KEY: "true"}, prefix="spot")
+    (elsewhere,) = fake_nodes(1, prefix="other")
+    chart = install(api, Chart("0.86.0", namespace=namespace))
+    for node in (on_pool, elsewhere):
+        pod: Any = {
+            "metadata": {"name": node, "labels": {"app": chart.name}},
+            "spec": {"nodeName": node, "containers": [{"name": "x", "image": "x"}]},
+        }
+        api.post(f"/api/v1/namespaces/{namespace}/pods", pod)
+    assert managers_on(session, only(session, namespace), {KEY: "true"}) == [on_pool]
+
+
+def test_a_record_that_agtool_did_not_write(session: Session, api: Api, namespace: str) -> None:
+    chart = install(api, Chart("0.86.0", namespace=namespace))
+    path = f"/api/v1/namespaces/{namespace}/configmaps/{chart.name}"
+    api.patch(path, {"metadata": {"annotations": {RECORD: '{"template": [{"before": 1}]}'}}})
+    runner = only(session, namespace)
+    assert record_of(runner)
+    plan = plan_undo(replace(runner))
+    assert plan.before == plan.after
+    assert plan.record == ""

@@ -1,0 +1,302 @@
+"""`fetch` against real HTTPS servers; Let's Encrypt's own cannot be reached by a test."""
+
+import resource
+import socket
+import ssl
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError, UnreachableError
+from agtool.le_staging import fetch, store
+from agtool.le_staging.fetch import Wanted
+from agtool.le_staging.roots import PINS
+from tests.integration.le_staging.conftest import Authority
+from tests.servers import tls
+from tests.servers.certificates import Issued, root, to_pem
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give an empty data folder, and none of the person's own proxies."""
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+class Site:
+    """An HTTPS server for the name 127.0.0.1 with files to fetch."""
+
+    def __init__(self, folder: Path, ca: Authority) -> None:
+        self.files: dict[str, bytes] = {}
+        context = tls.tls_context(folder, ca.intermediate.leaf("127.0.0.1", "ca.test"))
+        self.listener = tls.Listener(tls.files(context, self.files))
+
+    def has(self, path: str, issued: Issued, content: bytes | None = None) -> Wanted:
+        """Serve a certificate, or something else in its place."""
+        self.files[path] = issued.pem.encode() if content is None else content
+        return Wanted(f"https://127.0.0.1:{self.listener.port}{path}", issued.sha256)
+
+
+@pytest.fixture
+def site(tmp_path: Path, public: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Give a site with a certificate that this machine trusts."""
+    (tmp_path / "trusted.pem").write_text(public.root.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
+    site = Site(tmp_path / "site", public)
+    with site.listener:
+        yield site
+
+
+def kept() -> list[str]:
+    """The fingerprints of what lies there."""
+    return [found.sha256 for found in store.roots()]
+
+
+def test_what_was_fetched_is_there(site: Site, home: Path) -> None:
+    one, two = root("One"), root("Two", key="rsa2048")
+    done = fetch.fetch([site.has("/1", one), site.has("/2", two)], force=False)
+    assert [found.name for found in done.new] == ["One", "Two"]
+    assert kept() == [one.sha256, two.sha256]
+    assert [found.der for found in store.roots()] == [one.der, two.der]
+    # OpenSSL reads the file too, and so does curl.
+    assert len(ssl.create_default_context(cafile=store.bundle()).get_ca_certs()) == 2
+    assert stat.S_IMODE(store.bundle().stat().st_mode) == 0o644
+    assert stat.S_IMODE(store.folder().stat().st_mode) == 0o700
+    assert list(store.no_certificates().iterdir()) == []
+    assert home in store.bundle().parents
+
+
+def test_what_is_there_is_not_fetched_again(site: Site) -> None:
+    wanted = [site.has("/1", root("One"))]
+    fetch.fetch(wanted, force=False)
+    before = site.listener.connections
+    done = fetch.fetch(wanted, force=False)
+    assert (len(done.roots), done.new, site.listener.connections) == (1, (), before)
+    done = fetch.fetch(wanted, force=True)
+    assert len(done.new) == 1
+    assert site.listener.connections > before
+
+
+def test_a_second_one_comes_beside_the_first(site: Site) -> None:
+    one, two = root("One"), root("Two")
+    fetch.fetch([site.has("/1", one)], force=False)
+    fetch.fetch([site.has("/2", two)], force=False)
+    assert kept() == [one.sha256, two.sha256]
+
+
+def test_without_network_the_copy_is_used_and_it_says_so(site: Site) -> None:
+    wanted = [site.has("/1", root("One")), site.has("/2", root("Two"))]
+    fetch.fetch(wanted, force=False)
+    site.listener.__exit__()
+    before = store.bundle().read_bytes()
+    done = fetch.fetch(wanted, force=True)
+    assert (len(done.roots), done.new, len(done.failures)) == (2, (), 1)
+    assert "refused" in done.failures[0].message.lower()
+    assert store.bundle().read_bytes() == before
+
+
+def test_one_that_the_server_has_lost_stays(site: Site) -> None:
+    one, two = site.has("/1", root("One")), site.has("/2", root("Two"))
+    fetch.fetch([one, two], force=False)
+    del site.files["/1"]
+    done = fetch.fetch([one, two], force=True)
+    assert [failure.message for failure in done.failures] == [
+        f"cannot fetch {one.url}: HTTP 404 Not Found"
+    ]
+    assert [found.sha256 for found in done.new] == [two.sha256]
+    assert kept() == [one.sha256, two.sha256]
+
+
+def test_all_or_nothing(site: Site) -> None:
+    one, two = site.has("/1", root("One")), site.has("/2", root("Two"))
+    del site.files["/2"]
+    with pytest.raises(UnreachableError, match="404"):
+        fetch.fetch([one, two], force=False)
+    with pytest.raises(store.NotFetched):
+        store.roots()
+
+
+def test_a_retired_root_that_is_served_is_called_by_its_name(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = root("Old")
+    pin = PINS[-1]._replace(name="Old Root X1", sha256=old.sha256)
+    monkeypatch.setattr(fetch, "BY_SHA256", {old.sha256: pin})
+    with pytest.raises(DeniedError, match="Old Root X1 is refused"):
+        fetch.fetch([site.has("/1", root("New"), old.pem.encode())], force=False)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"<html>Please log in</html>", "no certificate"),
+        (b"", "no certificate"),
+        (b"x" * 100_000, "much longer"),
+        (root("Another").pem.encode(), "another certificate"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "another certificate"),
+    ],
+    ids=["page", "nothing", "too long", "another", "garbage"],
+)
+def test_something_else_is_refused(site: Site, content: bytes, what: str) -> None:
+    good = site.has("/1", root("One"))
+    fetch.fetch([good], force=False)
+    before = store.bundle().read_bytes()
+    with pytest.raises(DeniedError, match=what):
+        fetch.fetch([site.has("/2", root("Two"), content)], force=False)
+    assert store.bundle().read_bytes() == before
+
+
+def test_der_and_bundles_are_read_too(site: Site) -> None:
+    one, two, other = root("One"), root("Two"), root("Other")
+    several = to_pem(other.certificate, two.certificate).replace("\n", "\r\n")
+    wanted = [site.has("/1", one, one.der), site.has("/2", two, b"text\r\n" + several.encode())]
+    fetch.fetch(wanted, force=False)
+    assert kept() == [one.sha256, two.sha256]
+
+
+@pytest.mark.parametrize("days", [(-30, -1), (1, 30)], ids=["expired", "not yet valid"])
+def test_out_of_its_dates_is_refused(site: Site, days: tuple[float, float]) -> None:
+    with pytest.raises(DeniedError, match="is valid from"):
+        fetch.fetch([site.has("/1", root("One", days=days))], force=False)
+
+
+@pytest.mark.usefixtures("site")
+def test_a_server_that_this_machine_does_not_trust(tmp_path: Path, staging: Authority) -> None:
+    other = Site(tmp_path / "other", staging)
+    with other.listener, pytest.raises(UnreachableError, match="certificate verify failed"):
+        fetch.fetch([other.has("/1", root("One"))], force=False)
+
+
+def test_a_redirect_is_followed_and_a_loop_is_not(site: Site) -> None:
+    one = site.has("/1", root("One"))
+
+    def redirect(connection: socket.socket) -> None:
+        connection.recv(65536)
+        answer = f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n"
+        connection.sendall(f"{answer}Connection: close\r\n\r\n".encode())
+
+    with tls.Listener(redirect) as elsewhere:
+        here = f"http://127.0.0.1:{elsewhere.port}/"
+        target = here
+        with pytest.raises(UnreachableError, match="redirect"):
+            fetch.fetch([Wanted(here, one.sha256)], force=False)
+        target = one.url
+        fetch.fetch([Wanted(here, one.sha256)], force=False)
+    assert kept() == [one.sha256]
+
+
+def test_through_a_proxy(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = root("One")
+    site.has("/1", one)
+    with tls.Listener(tls.connect_proxy(site.listener.port)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        fetch.fetch([Wanted("https://ca.test/1", one.sha256)], force=False)
+        assert proxy.connections == 1
+    assert kept() == [one.sha256]
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("https://127.0.0.1:1/", UnreachableError),
+        ("https://no-such-host.invalid/", UnreachableError),
+        ("ftp://ca.test/root.pem", ConfigurationError),
+        ("root.pem", ConfigurationError),
+        ("https://ca.test:port/", ConfigurationError),
+    ],
+)
+def test_urls_that_lead_nowhere(url: str, kind: type[AgtoolError]) -> None:
+    with pytest.raises(kind):
+        fetch.fetch([Wanted(url, "0" * 64)], force=False)
+
+
+def test_a_proxy_that_httpx_cannot_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1:1")
+    with pytest.raises(ConfigurationError, match="proxy"):
+        fetch.fetch([Wanted("https://ca.test/", "0" * 64)], force=False)
+
+
+@pytest.mark.usefixtures("site")
+def test_let_s_encrypt_s_pins_guard_against_whoever_answers(
+    tmp_path: Path, public: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if that has a certificate for the name which this machine trusts."""
+    context = tls.tls_context(tmp_path / "impostor", public.intermediate.leaf("letsencrypt.org"))
+    forged = {
+        want.url.removeprefix("https://letsencrypt.org"): root("Impostor").pem.encode()
+        for want in fetch.LETS_ENCRYPT
+    }
+    with ExitStack() as stack:
+        impostor = stack.enter_context(tls.Listener(tls.files(context, forged)))
+        proxy = stack.enter_context(tls.Listener(tls.connect_proxy(impostor.port)))
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(DeniedError, match=r"root-x1\.pem does not serve the certificate"):
+            fetch.fetch(fetch.LETS_ENCRYPT, force=False)
+        assert proxy.connections == 1
+    with pytest.raises(store.NotFetched):
+        store.roots()
+
+
+# -- the file ---------------------------------------------------------------------------------
+
+
+def test_a_damaged_file_is_noticed_and_replaced(site: Site) -> None:
+    wanted = [site.has("/1", root("One"))]
+    fetch.fetch(wanted, force=False)
+    text = store.bundle().read_text()
+    damaged = {
+        "another certificate": text.replace(text[text.index("MII") :][:64], "A" * 64),
+        "one more certificate": text + root("Two").pem,
+        "cut off": text[: len(text) // 2],
+        "empty": "",
+        "not text": None,
+    }
+    for what, content in damaged.items():
+        if content is None:
+            store.bundle().write_bytes(b"\xff\xfe")
+        else:
+            store.bundle().write_text(content)
+        with pytest.raises(ConfigurationError) as caught:
+            store.roots()
+        assert "fetch --force" in caught.value.hint, what
+        done = fetch.fetch(wanted, force=False)
+        assert done.lost is not None, what
+        assert store.bundle().read_text() == text, what
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """Let no file of ours grow beyond a few bytes: what a full disk does, in a process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_without_room_leaves_the_old_file(site: Site) -> None:
+    fetch.fetch([site.has("/1", root("One"))], force=False)
+    before = store.bundle().read_bytes()
+    with no_room(), pytest.raises(ConfigurationError, match="cannot write"):
+        fetch.fetch([site.has("/2", root("Two"))], force=False)
+    assert store.bundle().read_bytes() == before
+    assert {path.name for path in store.folder().iterdir()} == {"roots.pem", "no-certificates"}
+
+
+def test_a_folder_that_cannot_be_made(site: Site, home: Path) -> None:
+    home.write_text("a file")
+    with pytest.raises(ConfigurationError, match="cannot write"):
+        fetch.fetch([site.has("/1", root("One"))], force=False)
+
+
+def test_removal(site: Site, home: Path) -> None:
+    fetch.fetch([site.has("/1", root("One"))], force=False)
+    assert store.remove() == [home / "agtool/le-staging/roots.pem"]
+    assert not store.folder().exists()
+    assert store.remove() == []

@@ -1,0 +1,134 @@
+"""`--starttls` against real servers of each protocol, and against such that do not want it."""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from agtool.le_staging import starttls, store, target
+from agtool.le_staging.judge import Verdict
+from agtool.le_staging.verify import Checker, How, Report
+from tests.conftest import needed
+from tests.integration.le_staging.conftest import Authority
+from tests.servers import tls
+from tests.servers.process import server_folder
+from tests.servers.starttls import running
+
+PROTOCOLS = ["smtp", "imap", "pop3", "ftp", "ldap", "postgres"]
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """Give a stack on which to start servers."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def check(protocol: str, port: int, host: str = "shop.test", timeout: float = 20) -> Report:
+    """Check a server on loopback."""
+    override = target.Override("", 0, "127.0.0.1", port)
+    how = How(tuple(store.roots()), protocol=protocol, overrides=(override,), timeout=timeout)
+    return Checker(how).check(target.parse(host, port))
+
+
+def s_client(protocol: str, port: int, host: str) -> bool:
+    """Whether OpenSSL's own client verifies the server, with these roots only."""
+    argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-starttls", protocol]
+    argv += ["-servername", host, "-verify_hostname", host, "-verify_return_error"]
+    argv += ["-CAfile", str(store.bundle()), "-no-CApath", "-no-CAstore"]
+    done = subprocess.run(
+        argv,
+        input="",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "BEGIN CERTIFICATE" in done.stdout or done.returncode, done.stderr
+    return done.returncode == 0
+
+
+@pytest.mark.usefixtures("data_home")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_real_server(protocol: str, staging: Authority, stack: ExitStack) -> None:
+    folder = stack.enter_context(server_folder())
+    with needed():
+        leaf = staging.intermediate.leaf("shop.test")
+        port = stack.enter_context(running(protocol, folder / "server", leaf))
+    for host, problems in (("shop.test", []), ("other.test", ["wrong-name"])):
+        report = check(protocol, port, host)
+        assert [problem.kind for problem in report.problems] == problems, report.problems
+        assert report.fine == s_client(protocol, port, host) == (not problems)
+    # TLS at once is not what such a server speaks.
+    kinds = {problem.kind for problem in check("", port, timeout=3).problems}
+    assert kinds <= {"not-tls", "tls", "timeout"}
+
+
+@pytest.mark.usefixtures("data_home")
+@pytest.mark.parametrize(
+    ("protocol", "says", "text"),
+    [
+        ("smtp", b"220 hi\r\n250-hi\r\n250 SIZE 1\r\n", "does not offer STARTTLS"),
+        ("smtp", b"554 5.7.1 not you\r\n", "it says: 554 5.7.1 not you"),
+        ("smtp", b"220 hi\r\n250 STARTTLS\r\n454 not now\r\n", "it says: 454 not now"),
+        ("imap", b"* OK hi\r\na BAD what?\r\n", "it says: a BAD what?"),
+        ("imap", b"* BYE full\r\n", "it says: * BYE full"),
+        ("pop3", b"+OK hi\r\n-ERR no TLS\r\n", "it says: -ERR no TLS"),
+        ("ftp", b"220 hi\r\n500 what?\r\n", "it says: 500 what?"),
+        ("ldap", b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x02\x04\x00\x04\x00", "result code is 2"),
+        ("ldap", b"HTTP/1.1 400 Bad Request\r\n\r\n" + b" " * 80, "not LDAP"),
+        ("postgres", b"N", "TLS is switched off"),
+        ("postgres", b"E", "knows no TLS"),
+        ("postgres", b"x", "not PostgreSQL's"),
+        ("smtp", b"", "it closed the connection"),
+        ("imap", b"x" * 10_000, "its line has no end"),
+        ("smtp", b"220-x\r\n" * 1000, "its reply has no end"),
+        ("smtp", b"220 hi\r\n550 \x1b[2J\r\n", "it says: 550 \N{REPLACEMENT CHARACTER}[2J"),
+    ],
+)  # fmt: skip
+def test_server_that_does_not_want(protocol: str, says: bytes, text: str) -> None:
+    def server(connection: socket.socket) -> None:
+        connection.sendall(says)
+        connection.shutdown(socket.SHUT_WR)
+        tls.silent(connection)
+
+    with tls.Listener(server) as listening:
+        report = check(protocol, listening.port)
+    assert [problem.kind for problem in report.problems] == ["starttls"]
+    assert text in report.problems[0].text
+
+
+@pytest.mark.usefixtures("data_home")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_server_that_says_nothing(protocol: str) -> None:
+    with tls.Listener(tls.silent) as listening:
+        report = check(protocol, listening.port, timeout=0.5)
+    assert [problem.kind for problem in report.problems] == ["timeout"]
+
+
+@pytest.mark.usefixtures("data_home")
+def test_replies_in_many_pieces_and_lines(staging: Authority, tmp_path: Path) -> None:
+    def smtp(connection: socket.socket) -> None:
+        stream = connection.makefile("rb", buffering=0)
+        for answer in (b"220-a\r\n220 b\r\n", b"250-x\r\n250-StartTLS\r\n250 y\r\n", b"220 go\r\n"):
+            for byte in answer:
+                connection.sendall(bytes([byte]))
+            if not answer.startswith(b"220 go"):
+                stream.readline()
+
+    context = tls.tls_context(tmp_path, staging.intermediate.leaf("shop.test"))
+    with tls.Listener(tls.https(context, before=smtp)) as listening:
+        assert check("smtp", listening.port).verdict is Verdict.staging
+
+
+def test_every_protocol_has_a_port_and_a_test() -> None:
+    assert set(starttls.PROTOCOLS) == set(PROTOCOLS) == set(target.PORTS) - {""}
+
+
+def test_openssl_is_there() -> None:
+    with needed():
+        assert shutil.which("openssl")

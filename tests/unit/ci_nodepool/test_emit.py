@@ -1,0 +1,133 @@
+"""What `emit` prints is what Helm, the runner and Kubernetes take."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this line
+
+from agtool.ci_nodepool.emit import helm_values, pool_commands, toml
+from agtool.ci_nodepool.emit_watch import watch_manifest
+from agtool.ci_nodepool.model import Taint
+from agtool.ci_nodepool.nodes import Pool
+from agtool.ci_nodepool.presets import PRESETS, Preset
+from agtool.ci_nodepool.runner_config import Placement, missing, read
+from agtool.ci_nodepool.runner_run import placement
+from agtool.ci_nodepool.watch import RULES
+
+KEY = "cloud.google.com/gke-preemptible"
+WANTED = Placement({KEY: "true"}, {f"{KEY}=true": "NoSchedule", "any": ""})
+
+
+@pytest.mark.parametrize("chart", [None, (0, 26), (0, 86)])
+def test_values_of_a_chart_with_templates(chart: tuple[int, int] | None) -> None:
+    values = yaml.safe_load(helm_values(WANTED, chart))
+    assert list(values) == ["runners"]
+    assert read(values["runners"]["config"]) == WANTED
+
+
+def test_the_tables_alone() -> None:
+    assert read(toml(WANTED)) == WANTED
+    assert read(toml(Placement({"a": 'b"\\'}))) == Placement({"a": 'b"\\'})
+
+
+def test_values_of_old_charts() -> None:
+    # The chart's template prints KEY=VALUE:EFFECT, or KEY:EFFECT where operator is Exists.
+    values = yaml.safe_load(helm_values(WANTED, (0, 19)))["runners"]
+    assert values == {
+        "nodeSelector": {KEY: "true"},
+        "nodeTolerations": [
+            {"key": KEY, "value": "true", "effect": "NoSchedule"},
+            {"key": "any", "operator": "Exists", "effect": ""},
+        ],
+    }
+    values = yaml.safe_load(helm_values(Placement(WANTED.selector, {"k=v": "NoSchedule"}), (0, 15)))
+    assert values["runners"] == {"nodeSelector": {KEY: "true"}}
+    assert values["envVars"] == [{"name": "KUBERNETES_NODE_TOLERATIONS", "value": "k=v:NoSchedule"}]
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=list(PRESETS))
+def test_presets(preset: Preset) -> None:
+    wanted = placement(Pool((), "", preset), ())
+    assert wanted.selector == dict([preset.label])
+    # Jobs tolerate the taint that agtool gives, and the provider's own.
+    assert preset.toleration.tolerates(preset.taint)
+    text = pool_commands(preset, [preset.taint, Taint("more", "x", "NoExecute")])
+    commands = [line for line in text.splitlines() if not line.startswith("#")]
+    assert bool(commands) is not preset.built_in
+    if preset.name == "karpenter-spot":
+        taints = yaml.safe_load(text)["spec"]["template"]["spec"]["taints"]
+        assert Taint(**taints[0]) == preset.taint
+    elif commands:
+        # One command that a shell understands, with both taints in one argument.
+        words = shlex.split("\n".join(commands))
+        assert words[0] in {"gcloud", "aws"}
+        assert preset.label.key in words[-1]
+        assert "more" in words[-1]
+
+
+def test_the_provider_of_a_taint_without_a_known_value() -> None:
+    wanted = placement(Pool((), "", PRESETS["oke-preemptible"]), ())
+    there = Placement(
+        wanted.selector, {"oci.oraclecloud.com/oke-is-preemptible=true": "NoSchedule"}
+    )
+    assert missing(there, wanted).tolerations
+
+
+def test_the_manifest_holds_together() -> None:
+    text = watch_manifest(["-l", "a=b", "c=d:NoSchedule"], namespace="ns", image="x:1")
+    account, role, binding, deployment = yaml.safe_load_all(text)
+    assert role["rules"] == RULES
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    (subject,) = binding["subjects"]
+    assert (subject["name"], subject["namespace"]) == (account["metadata"]["name"], "ns")
+    pod = deployment["spec"]["template"]
+    assert pod["spec"]["serviceAccountName"] == account["metadata"]["name"]
+    labels = deployment["spec"]["selector"]["matchLabels"]
+    assert labels.items() <= pod["metadata"]["labels"].items()
+    (container,) = pod["spec"]["containers"]
+    assert container["command"][:3] == ["agtool", "ci-nodepool", "watch"]
+    assert container["image"] == "x:1"
+    assert container["command"][-1] == f":{container['ports'][0]['containerPort']}"
+
+
+# -- the command ---------------------------------------------------------------------------------
+
+
+def emit(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `agtool ci-nodepool emit ARGUMENTS...` where there is no cluster."""
+    return subprocess.run(
+        [sys.executable, "-m", "agtool", "ci-nodepool", "emit", *arguments],
+        env={"PATH": "/usr/bin:/bin", "KUBECONFIG": "/nonexistent", "HOME": "/nonexistent"},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_it_needs_no_cluster() -> None:
+    done = emit("helm", "-l", "pool=ci", "--taint", 'dedicated="ci":NoSchedule')
+    assert done.returncode == 0, done.stderr
+    wanted = Placement({"pool": "ci"}, {"dedicated=ci": "NoSchedule"})
+    assert read(yaml.safe_load(done.stdout)["runners"]["config"]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pool", "-l", "pool=ci"], "which provider's command?"),
+        (["helm", "-l", "pool!=ci"], "jobs cannot select nodes by 'pool!=ci'"),
+        (["helm", "-l", "pool in (a,b)"], "jobs cannot select nodes by"),
+        (["helm", "--chart", "new"], "no version of a chart"),
+        (["watch", "-l", "pool=ci"], "what shall watch keep?"),
+        (["watch", "--preset", "aks-spot"], "by itself"),
+    ],
+)
+def test_what_makes_no_sense(arguments: list[str], message: str) -> None:
+    done = emit(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr

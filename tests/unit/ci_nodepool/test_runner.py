@@ -1,0 +1,273 @@
+"""Reading a runner of any version of the chart: where its jobs go, and what cannot be changed."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agtool.ci_nodepool.model import RECORD, Toleration
+from agtool.ci_nodepool.runner import Runner, check_overrides, choose, jobs, overrides, template
+from agtool.ci_nodepool.runner_config import CannotPatch, Placement
+from agtool.ci_nodepool.runner_patch import plan_patch, time_to_end
+from agtool.ci_nodepool.runner_status import findings
+from agtool.core.errors import UsageError
+from agtool.core.kube_errors import NotFoundError
+from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart, operator_deployment
+
+KEY = "cloud.google.com/gke-preemptible"
+WANTED = Placement({KEY: "true"}, {f"{KEY}=true": "NoSchedule"})
+
+
+def runner(chart: Chart) -> Runner:
+    """Return the runner of a release, as if read from the API."""
+    config_map = copy.deepcopy(chart.config_map)
+    config_map["metadata"]["resourceVersion"] = "1"
+    return Runner(chart.deployment, config_map)
+
+
+@pytest.mark.parametrize("version", ["0.26.0", "0.29.0", "0.41.0", "0.86.0"])
+def test_charts_with_a_template(version: str) -> None:
+    plan = plan_patch(runner(Chart(version)), WANTED)
+    assert plan.before == DEFAULT_TEMPLATE
+    assert plan.added == WANTED
+    assert set(plan.patch()["data"]) == {"config.template.toml"}
+
+
+def test_jobs_of_a_template() -> None:
+    where = jobs(
+        runner(Chart("0.86.0", template=plan_patch(runner(Chart("0.86.0")), WANTED).after))
+    )
+    assert where.runner == "gitlab/ci-gitlab-runner"
+    assert where.selector == {KEY: "true"}
+    assert where.tolerations == (Toleration(KEY, "true", "NoSchedule"),)
+    assert not where.doubt
+
+
+# -- what cannot be patched ----------------------------------------------------------------------
+
+REFUSED: dict[str, tuple[Chart, str, str]] = {
+    "0.15 registers with flags": (
+        Chart("0.15.0"),
+        "registers with flags in a shell script",
+        "emit helm --chart 0.15",
+    ),
+    "0.19 too": (
+        Chart("0.19.2"),
+        "registers with flags in a shell script",
+        "emit helm --chart 0.19",
+    ),
+    "runners.config is empty": (
+        Chart("0.86.0", template=None),
+        "runners.config is empty",
+        "agtool ci-nodepool emit helm",
+    ),
+    "runners.configPath": (
+        Chart("0.86.0", template=None, template_path="/etc/mine/template.toml"),
+        "/etc/mine/template.toml (runners.configPath",
+        "where that file comes from",
+    ),
+    "two runners": (
+        Chart("0.86.0", template=DEFAULT_TEMPLATE * 2),
+        "2 [[runners]]",
+        "one release of the chart per runner",
+    ),
+    "Go template text": (
+        Chart("0.26.0", template="{{- if .Values.x }}\n" + DEFAULT_TEMPLATE),
+        "Go template text",
+        "Helm values",
+    ),
+    "a selector in the environment": (
+        Chart("0.86.0", environment={"KUBERNETES_NODE_SELECTOR": "pool:other"}),
+        "KUBERNETES_NODE_SELECTOR of gitlab/ci-gitlab-runner says pool:other",
+        "envVars or extraEnv",
+    ),
+    "a toleration in the environment": (
+        Chart("0.86.0", environment={"KUBERNETES_NODE_TOLERATIONS": "a=b:NoSchedule"}),
+        "KUBERNETES_NODE_TOLERATIONS",
+        "envVars or extraEnv",
+    ),
+    "a flag": (
+        Chart("0.26.0", flags=['--kubernetes-node-selector "pool":"other"']),
+        "--kubernetes-node-selector of gitlab/ci-gitlab-runner says pool:other",
+        "runners in the Helm values",
+    ),
+    "another executor": (
+        Chart("0.86.0", environment={"RUNNER_EXECUTOR": "shell"}),
+        "its jobs are no pods",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("chart", "message", "hint"), REFUSED.values(), ids=list(REFUSED))
+def test_it_says_what_to_change_instead(chart: Chart, message: str, hint: str) -> None:
+    with pytest.raises(CannotPatch) as refusal:
+        plan_patch(runner(chart), WANTED)
+    assert message in refusal.value.message
+    assert hint in refusal.value.hint
+
+
+def test_a_variable_whose_value_is_not_seen() -> None:
+    there = runner(Chart("0.86.0"))
+    source = {"secretKeyRef": {"name": "s", "key": "k"}}
+    variable = {"name": "KUBERNETES_NODE_SELECTOR", "valueFrom": source}
+    there.pod["containers"][0]["env"].append(variable)
+    with pytest.raises(CannotPatch, match="what is not seen"):
+        plan_patch(there, WANTED)
+    assert "cannot be seen" in jobs(there).doubt
+
+
+def test_an_immutable_config_map() -> None:
+    there = runner(Chart("0.86.0"))
+    there.config_map["immutable"] = True
+    with pytest.raises(CannotPatch, match="immutable"):
+        plan_patch(there, WANTED)
+
+
+# -- flags and variables that say the right thing ------------------------------------------------
+
+
+def test_flags_of_an_old_chart_are_where_its_jobs_go() -> None:
+    flags = [
+        f'--kubernetes-node-selector "{KEY}":"true"',
+        f'--kubernetes-node-tolerations {KEY}=true:"NoSchedule"',
+    ]
+    there = runner(Chart("0.19.2", flags=flags))
+    where = jobs(there)
+    assert where.selector == {KEY: "true"}
+    assert where.tolerations == (Toleration(KEY, "true", "NoSchedule"),)
+    assert not where.doubt
+
+
+@pytest.mark.parametrize("value", [f"{KEY}:true", f'{{"{KEY}": "true", "x": "y"}}'])
+def test_what_the_environment_says_already_is_not_added(value: str) -> None:
+    there = runner(Chart("0.86.0", environment={"KUBERNETES_NODE_SELECTOR": value}))
+    assert check_overrides(there, WANTED) == Placement({}, WANTED.tolerations)
+    assert plan_patch(there, WANTED).added == Placement({}, WANTED.tolerations)
+    assert jobs(there).selector[KEY] == "true"
+
+
+def test_an_empty_variable_is_none() -> None:
+    there = runner(Chart("0.29.0", environment={"KUBERNETES_NODE_SELECTOR": ""}))
+    assert overrides(there) == []
+
+
+# -- warnings ------------------------------------------------------------------------------------
+
+
+def with_overwrites(chart: Chart) -> None:
+    chart.template = DEFAULT_TEMPLATE + '    node_tolerations_overwrite_allowed = ".*"\n'
+
+
+def with_manager_on_pool(chart: Chart) -> None:
+    chart.node_selector = {KEY: "true", "x": "y"}
+
+
+@pytest.mark.parametrize(
+    ("change", "warning"),
+    [
+        (with_overwrites, "node_tolerations_overwrite_allowed is set"),
+        (with_manager_on_pool, "the runner itself (the manager)"),
+    ],
+)
+def test_warnings(change: Callable[[Chart], None], warning: str) -> None:
+    chart = Chart("0.86.0")
+    assert plan_patch(runner(chart), WANTED).warnings == ()
+    change(chart)
+    (told,) = plan_patch(runner(chart), WANTED).warnings
+    assert warning in told
+
+
+def test_an_old_manager_that_goes_first() -> None:
+    there = runner(Chart("0.86.0"))
+    assert time_to_end(there) == 0
+    there.deployment["spec"]["strategy"] = {"type": "Recreate"}
+    assert time_to_end(there) == 3600
+    (told,) = plan_patch(there, WANTED).warnings
+    assert "Recreate" in told
+
+
+# -- choosing ------------------------------------------------------------------------------------
+
+ONE, TWO = (runner(Chart("0.86.0", release=release)) for release in ("one", "two"))
+
+
+def test_choosing_one() -> None:
+    assert choose([ONE], None, None) is ONE
+    assert choose([ONE, TWO], "two-gitlab-runner", None) is TWO
+    assert choose([ONE, TWO], "gitlab/one-gitlab-runner", None) is ONE
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "kind", "message"),
+    [
+        ([], None, NotFoundError, "no GitLab runner was found"),
+        ([ONE], "other", NotFoundError, "there is no runner other"),
+        ([ONE, TWO], None, UsageError, "gitlab/one-gitlab-runner, gitlab/two-gitlab-runner"),
+    ],
+)
+def test_none_or_several(
+    there: list[Runner], wanted: str | None, kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message) as refusal:
+        choose(there, wanted, None)
+    assert getattr(refusal.value, "hint", "")
+
+
+# -- the Operator --------------------------------------------------------------------------------
+
+
+def of_operator(config_map: dict[str, Any]) -> Runner:
+    return Runner(operator_deployment("build", "ci", "1"), config_map, "build")
+
+
+def test_operator() -> None:
+    metadata = {"name": "mine", "resourceVersion": "1"}
+    there = of_operator({"metadata": metadata, "data": {"config.toml": DEFAULT_TEMPLATE}})
+    plan = plan_patch(there, WANTED)
+    assert plan.added == WANTED
+    assert set(plan.patch()["data"]) == {"config.toml"}
+
+
+def test_operator_without_a_config_map() -> None:
+    with pytest.raises(CannotPatch, match=r"has no spec\.config") as refusal:
+        template(of_operator({}))
+    assert "emit toml" in refusal.value.hint
+    assert "no spec.config" in jobs(of_operator({})).doubt
+
+
+# -- what does not fit together ------------------------------------------------------------------
+
+
+def test_a_runner_that_is_fine() -> None:
+    assert list(findings(runner(Chart("0.86.0")), [])) == []
+
+
+def test_the_wrong_knob() -> None:
+    (found,) = findings(runner(Chart("0.86.0", node_selector={KEY: "true"})), [])
+    assert found.word == "wrong-knob"
+    assert "not its jobs" in found.what
+
+
+def test_jobs_that_may_leave() -> None:
+    chart = Chart("0.86.0")
+    with_overwrites(chart)
+    (found,) = findings(runner(chart), [])
+    assert found.word == "jobs-may-leave"
+
+
+def test_a_change_that_the_manager_does_not_know() -> None:
+    there = runner(Chart("0.86.0"))
+    there.config_map["metadata"]["annotations"] = {RECORD: plan_patch(there, WANTED).record}
+    there.config_map["metadata"]["managedFields"] = [
+        {"time": "2026-01-01T10:00:00Z", "fieldsV1": {"f:data": {}}},
+        {"time": "2026-01-01T12:00:00Z", "fieldsV1": {"f:metadata": {}}},
+    ]
+    old, new = (
+        {"metadata": {"name": name, "creationTimestamp": f"2026-01-01T{hour}:00:00Z"}}
+        for name, hour in (("old", "09"), ("new", "11"))
+    )
+    (found,) = findings(there, [old, new])
+    assert (found.word, "pod old" in found.what) == ("not-restarted", True)
+    assert list(findings(there, [new])) == []

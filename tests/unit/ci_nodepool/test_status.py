@@ -1,0 +1,74 @@
+"""What does not fit together is found, and what fits is not complained about."""
+
+import dataclasses
+
+import pytest
+
+from agtool.ci_nodepool.affected import Affected
+from agtool.ci_nodepool.model import Jobs, Node, Taint, Toleration
+from agtool.ci_nodepool.nodes import Pool
+from agtool.ci_nodepool.status import PoolStatus, Problem, Status, judge
+
+KEY = "cloud.google.com/gke-preemptible"
+TAINT = Taint(KEY, "true", "NoSchedule")
+SELECTOR = {KEY: "true"}
+
+
+def node(name: str, *taints: Taint, ready: bool = True, **labels: str) -> Node:
+    as_api = tuple(taint._asdict() for taint in taints)
+    return Node(name, name, "1", "", labels or SELECTOR, as_api, "", ready=ready, cordoned=False)
+
+
+def runner(*tolerations: Toleration, selector: dict[str, str] | None = None) -> Jobs:
+    return Jobs("gitlab/runner", SELECTOR if selector is None else selector, tolerations)
+
+
+GOOD = runner(Toleration(KEY, "true", "NoSchedule"))
+
+
+def words(problems: list[Problem]) -> list[str]:
+    return [problem.word for problem in problems]
+
+
+def found(nodes: list[Node], *jobs: Jobs) -> list[str]:
+    of_pool = [n for n in nodes if n.labels.items() >= SELECTOR.items()]
+    pools = [PoolStatus(Pool((), f"{KEY}=true"), of_pool)] if of_pool else []
+    return words(judge(Status(pools, list(jobs)), nodes))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "jobs", "problems"),
+    [
+        ([node("a", TAINT), node("b", TAINT)], [GOOD], []),
+        ([node("a", TAINT)], [], []),
+        ([], [], []),
+        ([node("a", TAINT), node("b", TAINT)], [runner()], ["deadlock"]),
+        ([node("a", TAINT), node("b")], [runner()], ["blocked-nodes", "untainted-nodes"]),
+        ([node("a", TAINT), node("b")], [GOOD], ["untainted-nodes"]),
+        ([node("a")], [GOOD], ["open-pool"]),
+        ([node("a", pool="other")], [GOOD], ["no-nodes"]),
+        ([node("a", TAINT)], [runner(selector={})], ["not-sent"]),
+        ([node("a", TAINT, ready=False)], [GOOD], ["no-ready-node"]),
+        ([node("a", TAINT)], [dataclasses.replace(GOOD, doubt="a flag")], ["doubt"]),
+        # Kubernetes' own taints come and go with a node's health.
+        ([node("a", TAINT, Taint("node.kubernetes.io/unreachable", "", "NoExecute"))], [GOOD], []),
+    ],
+)
+def test_problems(nodes: list[Node], jobs: list[Jobs], problems: list[str]) -> None:
+    assert found(nodes, *jobs) == problems
+
+
+def test_the_worst_comes_first_and_says_what_to_do() -> None:
+    pods = (
+        Affected("Pod", "web", "shop", "a", "stays"),
+        Affected("DaemonSet", "kube-system", "logs", "", "gone-on-new-nodes"),
+    )
+    status = Status(
+        [PoolStatus(Pool((), f"{KEY}=true"), [node("a", TAINT)], pods)],
+        [runner()],
+        managers={"gitlab/runner": ["a"]},
+    )
+    problems = judge(status, [node("a", TAINT)])
+    assert words(problems) == ["deadlock", "manager-in-pool", "strangers", "daemonsets"]
+    assert f"--taint {TAINT}" in problems[0].hint
+    assert "kube-system/logs" in problems[-1].what

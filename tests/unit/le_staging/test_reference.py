@@ -1,0 +1,85 @@
+"""The documentation of verify, fetch, curl and status says what the program does."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from agtool.le_staging import judge
+from agtool.le_staging.handshake import Seen
+from agtool.le_staging.judge import Evidence, Verdict
+from agtool.le_staging.report import as_data
+from agtool.le_staging.target import PORTS
+from agtool.le_staging.verify import Report
+from tests.unit.le_staging.test_browser_reference import help_of
+from tests.unit.le_staging.test_judge import HOST, LEAF, NOW, R11, ROOT
+from tests.unit.test_reference import Option, examples, rows, shape
+
+ROOT_FOLDER = Path(__file__).parents[3]
+REFERENCE = (ROOT_FOLDER / "docs/reference/le-staging.md").read_text()
+HOW_TO = (ROOT_FOLDER / "docs/how-to/le-staging.md").read_text()
+COMMANDS = ("verify", "fetch", "curl", "status")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_reference_has_the_options_of_help(command: str) -> None:
+    told = {}
+    for cells in rows(REFERENCE, command):
+        name = re.match(r"`(--[a-z-]+)", cells[0])
+        if name and len(cells) == 4:
+            told[name[1]] = Option(cells[1], tuple(re.findall(r"`(\w+)`", cells[2])))
+    del told["--help"]
+    known = {
+        # Without the range that a number must be in.
+        name: Option(option.default.partition(";")[0], option.variables)
+        for name, option in help_of(command).items()
+    }
+    assert told == known
+
+
+def test_the_how_to_uses_no_other_option() -> None:
+    lines = re.findall(r"agtool le-staging (\w+)(.*)", HOW_TO.replace("\\\n", " "))
+    assert {command for command, _ in lines} >= {"verify", "fetch", "curl"}
+    for command, rest in lines:
+        words = shlex.split(rest.partition("`")[0].partition("|")[0], comments=True)
+        used = {word for word in words if word.startswith("--")}
+        assert used <= {*help_of(command)}, (command, used)
+
+
+def test_reference_has_every_problem() -> None:
+    text = REFERENCE.partition("### Problems")[2].partition("###")[0]
+    told = set(re.findall(r"`([a-z-]+)`", text))
+    source = "".join(
+        (ROOT_FOLDER / f"agtool/le_staging/{name}.py").read_text()
+        for name in ("judge", "connect", "handshake", "starttls")
+    )
+    used = set(re.findall(r'(?:Problem|NoTls)\(\s*"([a-z-]+)"', source))
+    used |= set(re.findall(r'\d+: \("([a-z-]+)"', source)) | {"refused-by-openssl"}
+    assert len(used) > 20
+    assert told == used
+
+
+def test_reference_has_every_verdict_and_protocol() -> None:
+    verdicts = [cells[0] for cells in rows(REFERENCE, "Verdicts")]
+    assert verdicts == ["verdict", *(verdict.value for verdict in Verdict)]
+    row = next(cells for cells in rows(REFERENCE, "verify") if "--starttls" in cells[0])
+    assert re.findall(r"`([a-z0-9]+)`", row[3]) == [name for name in PORTS if name]
+    assert re.findall(r"\d{2,}", row[3]) == [str(PORTS[name]) for name in PORTS if name]
+
+
+def test_the_json_example_has_the_shape_of_the_real_thing() -> None:
+    (example,) = (
+        document for document in map(json.loads, examples(REFERENCE, "json")) if "hosts" in document
+    )
+    later = NOW.replace(year=NOW.year + 1)
+    chain = (LEAF, *(c._replace(not_after=later) for c in (R11, ROOT)))
+    seen = Seen("192.0.2.7", "TLSv1.3", "TLS", chain, chain, (judge.Flaw(10, 0),))
+    evidence = Evidence(chain, chain, seen.flaws)
+    found = judge.judge(HOST, evidence, {ROOT.sha256}, later)
+    report = Report(HOST, found.verdict, False, found.problems, (), seen, found, later, 0.1)
+    real = as_data(report)
+    # The example shows one certificate of each list.
+    short = {**real, "chain": real["chain"][:1], "presented": real["presented"][:1]}
+    assert [shape(short)] == [shape(host) for host in example["hosts"]]

@@ -1,0 +1,32 @@
+"""The pinned facts hold together."""
+
+import re
+from datetime import datetime, timezone
+
+from agtool.le_staging.roots import BY_SHA256, CURRENT, PINS
+
+
+def test_four_roots_are_current() -> None:
+    assert [pin.name for pin in CURRENT] == [
+        "(STAGING) Pretend Pear X1",
+        "(STAGING) Bogus Broccoli X2",
+        "(STAGING) Yearning Yucca Root YE",
+        "(STAGING) Yonder Yam Root YR",
+    ]
+
+
+def test_every_pin_is_complete() -> None:
+    assert len(BY_SHA256) == len({pin.url for pin in PINS}) == len(PINS)
+    for pin in PINS:
+        assert re.fullmatch(r"[0-9a-f]{64}", pin.sha256)
+        assert pin.url.startswith("https://letsencrypt.org/certs/")
+        assert pin.not_before < pin.not_after
+        assert not pin.signed_by or pin.signed_by in {root.name for root in PINS}
+
+
+def test_what_is_retired_is_not_told_by_its_date_alone() -> None:
+    then = datetime(2026, 8, 1, tzinfo=timezone.utc)
+    retired = {pin.name for pin in PINS if pin.retired and not pin.signed_by}
+    assert retired == {"(STAGING) Doctored Durian Root CA X3", "Fake LE Root X1"}
+    assert [pin.name for pin in PINS if pin.retired and pin.not_after > then] == ["Fake LE Root X1"]
+    assert all(pin.not_after > then for pin in CURRENT)
