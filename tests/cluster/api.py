@@ -139,6 +139,19 @@ class Api:
         return True
 
 
+def accepts_pods(api: Api, namespace: str) -> bool:
+    """Whether a pod could be made: a new namespace has first to get an account, and its token."""
+    spec = {"containers": [{"name": "main", "image": "none"}]}
+    try:
+        pods = f"/api/v1/namespaces/{namespace}/pods"
+        api.post(pods, {"metadata": {"name": "would-be"}, "spec": spec}, dryRun="All")
+    except Refused as error:
+        if error.status in (httpx.codes.FORBIDDEN, httpx.codes.INTERNAL_SERVER_ERROR):
+            return False
+        raise
+    return True
+
+
 def at_once(work: Callable[[Any], object], items: Iterable[Any], threads: int = 16) -> None:
     """Call `work` with each of the items, in parallel. Raises the first error."""
     with ThreadPoolExecutor(threads) as pool:

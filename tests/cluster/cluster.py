@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.cluster.api import Api
+from tests.cluster.api import Api, accepts_pods
 from tests.cluster.control_plane import SERVICE_OF_API, ControlPlane, Place
 from tests.cluster.images import NAMES
 from tests.cluster.instances import remove
@@ -91,4 +91,5 @@ class Cluster(Server):
         node = api.get(path)
         conditions = {each["type"]: each["status"] for each in node["status"]["conditions"]}
         # The scheduler minds the taint, which goes a moment later.
-        return conditions.get("Ready") == "True" and not node["spec"].get("taints")
+        ready = conditions.get("Ready") == "True" and not node["spec"].get("taints")
+        return ready and accepts_pods(api, "default")

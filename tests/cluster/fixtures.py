@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.api import accepts_pods
 from tests.cluster.build import programs
 from tests.cluster.cluster import Cluster
 from tests.cluster.control_plane import ControlPlane, loopback
@@ -68,12 +69,8 @@ def namespace(cluster: Server) -> Iterator[str]:
     with _namespace(cluster) as name:
         with cluster.connect() as api:
             give_up = time.monotonic() + 30
-            # A pod is refused until its service account is there; before 1.24, with a secret.
-            path = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-            while not api.exists(path) or (
-                cluster.version < (1, 24) and not api.get(path).get("secrets")
-            ):
-                assert time.monotonic() < give_up, f"{path} does not come"
+            while not accepts_pods(api, name):
+                assert time.monotonic() < give_up, f"no pod can be made in {name}"
                 time.sleep(0.02)
         yield name
 
