@@ -56,6 +56,7 @@ class MariaDB:
                 find_program("mariadb-install-db"),
                 *("--no-defaults", f"--datadir={self.data}", "--skip-test-db"),
                 *("--auth-root-authentication-method=normal", "--skip-name-resolve"),
+                f"--tmpdir={self.process.folder}",
             )
         # A fresh server lets nobody in over TCP; it runs this file before it listens.
         admin = self.process.write(
@@ -67,6 +68,8 @@ class MariaDB:
         settings = {
             **self.settings,
             "datadir": str(self.data),
+            # Of its own: a MariaDB that starts removes what others have in theirs.
+            "tmpdir": str(self.process.folder),
             "bind_address": self.host,
             "port": str(self.port),
             "socket": str(self.process.folder / "socket"),

@@ -19,6 +19,10 @@ from tests.servers.process import ServerUnavailable, find_program
 
 SOURCES = ("pause.c", "syscalls.h")
 
+# A C compiler comes from the registry for the first of them, whichever that is; one process runs
+# them all, so that this is done once.
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("package")]
+
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -74,7 +78,6 @@ def wheel(checkout: Path, alone: dict[str, str], tmp_path_factory: pytest.TempPa
     return path
 
 
-@pytest.mark.timeout(300)  # the first test that needs it; a C compiler comes from the registry
 def test_the_wheel_is_for_every_machine(wheel: Path) -> None:
     assert wheel.name.endswith("-py3-none-any.whl")
 
