@@ -162,7 +162,9 @@ def test_the_tests_use_a_cluster_that_is_given(cluster: Cluster, tmp_path: Path)
         assert done.returncode == 0, done.stdout
         assert " 7 passed, 1 skipped" in done.stdout
         assert f"the API server at {cluster.url} is not the tests' to stop" in done.stdout
-        eventually(lambda: names(api) <= before, "all that the tests made there is gone")
+        # Pods have half a minute to end, and a namespace ends after its pods.
+        gone = "all that the tests made there is gone"
+        eventually(lambda: names(api) <= before, gone, seconds=150)
 
 
 def names(api: Api) -> set[str]:
