@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import select
 import statistics
 import subprocess
 import sys
@@ -179,8 +178,7 @@ def ctrl_c(stage: Stage) -> float:
         terminal.type("\x03")
         give_up = time.monotonic() + 30
         while time.monotonic() < give_up:
-            while select.select([terminal.master], [], [], 0.3)[0]:
-                terminal.drain(0.05)
+            terminal.drain(0.3)
             argv = ["kubectl", "exec", stage.pod, "--", "cat", "/dev/shm/int"]  # noqa: S108
             env = {**os.environ, **stage.env}
             found = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
@@ -234,7 +232,7 @@ def measure(stage: Stage, rounds: int, folder: Path) -> str:
         )
         delay = statistics.median(ctrl_c(stage) for _ in range(3))
     text = table(["", "agtool debug", "kubectl", "difference"], rows)
-    return f"{text}\nCtrl-C reaches a shell that floods the terminal after {delay * 1000:.0f} ms."
+    return f"{text}\n\nCtrl-C reaches a shell that floods the terminal after {delay * 1000:.0f} ms."
 
 
 def write(text: str) -> None:
