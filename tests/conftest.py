@@ -40,6 +40,7 @@ def announce(config: pytest.Config, what: str) -> None:
         print(f"[starting {what} ...] ", end="", flush=True)  # noqa: T201 - meant for the terminal
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run side by side (pytest-xdist), one process has all that share a cluster."""
     for item in items:
