@@ -61,10 +61,12 @@ cluster-down: venv ## stop that cluster
 	@$(PYTHON) -m tests.cluster down
 
 integration: venv $(PAUSE) ## tests against real servers
-	@$(PYTHON) -m pytest --numprocesses 3 --dist loadgroup tests/integration
+	@$(PYTHON) -m pytest --numprocesses 3 --dist loadfile -m 'not kubernetes' tests/integration
+	@$(PYTHON) -m pytest -m kubernetes tests/integration
 
 e2e: venv $(PAUSE) ## tests of the installed agtool as its users run it
-	@$(PYTHON) -m pytest --numprocesses 3 --dist loadgroup tests/e2e
+	@$(PYTHON) -m pytest --numprocesses 3 -m 'not kubernetes' tests/e2e
+	@$(PYTHON) -m pytest -m kubernetes tests/e2e
 
 coverage: venv system $(PAUSE) ## run all tests and show what of agtool they leave out
 	@$(BIN)/coverage erase

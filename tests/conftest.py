@@ -40,15 +40,10 @@ def announce(config: pytest.Config, what: str) -> None:
         print(f"[starting {what} ...] ", end="", flush=True)  # noqa: T201 - meant for the terminal
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side (pytest-xdist), one process has all that share a cluster."""
-    for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        for shared in ("cluster", "control_plane"):
-            if shared in fixtures:
-                item.add_marker(pytest.mark.xdist_group(shared))
-                break
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what uses a cluster: since they share it, these tests do not run side by side."""
+    if {"cluster", "control_plane"} & set(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.kubernetes)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tests.servers.process import ServerFailed, ServerUnavailable
 ROOT = Path(__file__).parents[3]
 
 # Several starts of a cluster stand in one test, each about 15 seconds on an idle machine.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.kubernetes]
 
 
 @pytest.fixture

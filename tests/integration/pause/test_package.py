@@ -19,9 +19,8 @@ from tests.servers.process import ServerUnavailable, find_program
 
 SOURCES = ("pause.c", "syscalls.h")
 
-# A C compiler comes from the registry for the first of them, whichever that is; one process runs
-# them all, so that this is done once.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("package")]
+# A C compiler comes from the registry for the first of them.
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
