@@ -8,7 +8,7 @@ from agtool.core.kube import connect
 from agtool.debug.interrupts import Interrupts
 from agtool.debug.wait import NotStartedError, wait_until_running
 from tests.cluster.api import Object
-from tests.e2e.conftest import wait_until
+from tests.e2e.conftest import Done, wait_until
 from tests.e2e.debug.conftest import Person
 
 
@@ -83,14 +83,20 @@ def test_the_reason_is_there_within_two_seconds(person: Person) -> None:
     assert time.monotonic() - (known or time.monotonic()) < 2
 
 
-def test_quota(person: Person) -> None:
-    quota: Object = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
-    person.api.post(core(person, "resourcequotas"), quota)
+def until_refused(person: Person) -> Done:
+    """How a run ends once the server knows of a new quota, which takes it a moment."""
     give_up = time.monotonic() + 30
     while True:
         done = person.run("--", "true")
         if done.exit_code == 125 or time.monotonic() > give_up:
             break
+    return done
+
+
+def test_quota(person: Person) -> None:
+    quota: Object = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    person.api.post(core(person, "resourcequotas"), quota)
+    done = until_refused(person)
     assert done.exit_code == 125
     assert "exceeded quota: none" in done.stderr
     assert "--cleanup" in done.stderr
@@ -100,11 +106,7 @@ def test_quota(person: Person) -> None:
 def test_a_quota_that_wants_amounts(person: Person) -> None:
     quota: Object = {"metadata": {"name": "cpu"}, "spec": {"hard": {"limits.cpu": "1"}}}
     person.api.post(core(person, "resourcequotas"), quota)
-    give_up = time.monotonic() + 30
-    while True:
-        done = person.run("--", "true")
-        if done.exit_code == 125 or time.monotonic() > give_up:
-            break
+    done = until_refused(person)
     assert "add --cpu 100m" in done.stderr
     assert person.run("--cpu", "100m", "--", "true").exit_code == 0
 

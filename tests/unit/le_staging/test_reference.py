@@ -13,7 +13,7 @@ from agtool.le_staging.judge import Evidence, Verdict
 from agtool.le_staging.report import as_data
 from agtool.le_staging.target import PORTS
 from agtool.le_staging.verify import Report
-from tests.unit.le_staging.test_browser_reference import help_of
+from tests.unit.le_staging.test_browser_reference import help_of, told_of
 from tests.unit.le_staging.test_judge import HOST, LEAF, NOW, R11, ROOT
 from tests.unit.test_reference import Option, examples, rows, shape
 
@@ -25,18 +25,12 @@ COMMANDS = ("verify", "fetch", "curl", "status")
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_reference_has_the_options_of_help(command: str) -> None:
-    told = {}
-    for cells in rows(REFERENCE, command):
-        name = re.match(r"`(--[a-z-]+)", cells[0])
-        if name and len(cells) == 4:
-            told[name[1]] = Option(cells[1], tuple(re.findall(r"`(\w+)`", cells[2])))
-    del told["--help"]
     known = {
         # Without the range that a number must be in.
         name: Option(option.default.partition(";")[0], option.variables)
         for name, option in help_of(command).items()
     }
-    assert told == known
+    assert told_of(command) == known
 
 
 def test_the_how_to_uses_no_other_option() -> None:
