@@ -4,11 +4,10 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import pymysql
 
-from tests.servers.process import ServerProcess, find_program, free_port
+from tests.servers.process import Server, ServerProcess, find_program, free_port
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -17,33 +16,21 @@ if TYPE_CHECKING:
 FAST = {"innodb_flush_log_at_trx_commit": "0", "innodb_log_file_size": "8M", "sync_binlog": "0"}
 
 
-class MariaDB:
+class MariaDB(Server):
     """A MariaDB on a free loopback port, with a superuser `admin`, a user and a database `app`.
 
     Raises ServerUnavailable when MariaDB is not installed.
     """
 
+    scheme = "mysql+pymysql"
+
     def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
         self._program = find_program("mariadbd")
         self.process = ServerProcess(folder, account="mysql")
         self.data = folder / "data"
-        self.host = "127.0.0.1"
         self.port = free_port()
         self.passwords = {"admin": "super @ secret"}
         self.settings = {**FAST, **(settings or {})}
-
-    def __enter__(self) -> "MariaDB":
-        if not self.process.running():
-            self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    @property
-    def pid(self) -> int | None:
-        """The process id, or None when it does not run."""
-        return self.process.pid
 
     def start(self) -> None:
         """Start it and return when it answers; the first start makes the data.
@@ -86,25 +73,6 @@ class MariaDB:
     def stop(self) -> None:
         """Stop it in order."""
         self.process.terminate([signal.SIGTERM])
-
-    def restart(self) -> None:
-        """Stop and start it, on the same port."""
-        self.stop()
-        self.start()
-
-    def url(
-        self,
-        database: str = "app",
-        *,
-        user: str = "app",
-        password: str | None = None,
-        host: str | None = None,
-        port: int | None = None,
-    ) -> str:
-        """Return a URL for SQLAlchemy; passwords of known users are filled in."""
-        secret = quote(self.passwords[user] if password is None else password, safe="")
-        place = f"{host or self.host}:{port or self.port}"
-        return f"mysql+pymysql://{quote(user, safe='')}:{secret}@{place}/{quote(database, safe='')}"
 
     def connect(self, database: str = "mysql", *, autocommit: bool = True) -> "Connection[Any]":
         """Return a new connection as superuser."""

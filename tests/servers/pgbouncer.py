@@ -7,10 +7,10 @@ from pathlib import Path
 import psycopg2
 
 from tests.servers.postgresql import PostgreSQL
-from tests.servers.process import ServerProcess, find_program, free_port
+from tests.servers.process import Server, ServerProcess, find_program, free_port
 
 
-class PgBouncer:
+class PgBouncer(Server):
     """A PgBouncer on a free loopback port for every database and known role of a server.
 
     It has PgBouncer's own defaults otherwise: what it refuses in production it refuses here.
@@ -31,8 +31,8 @@ class PgBouncer:
         # Debian's package of PgBouncer makes no user of its own and runs as this one.
         self.process = ServerProcess(folder, account="postgres")
         self.server = server
-        self.host = "127.0.0.1"
         self.port = free_port()
+        self.passwords = server.passwords
         self.settings = {
             "listen_addr": self.host,
             "listen_port": str(self.port),
@@ -46,19 +46,6 @@ class PgBouncer:
             "admin_users": "postgres",
             **(settings or {}),
         }
-
-    def __enter__(self) -> "PgBouncer":
-        if not self.process.running():
-            self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    @property
-    def pid(self) -> int | None:
-        """The process id, or None when it does not run."""
-        return self.process.pid
 
     def start(self) -> None:
         """Start it with the roles the server has now, and return when it answers."""
@@ -77,29 +64,6 @@ class PgBouncer:
         # SIGTERM means `at once` before version 1.23 and `when the clients have gone` since, where
         # SIGQUIT is the word for `at once`; an older PgBouncer just dies of it.
         self.process.terminate([signal.SIGQUIT])
-
-    def restart(self) -> None:
-        """Stop and start it, on the same port, with the roles the server has now."""
-        self.stop()
-        self.start()
-
-    def url(
-        self,
-        database: str = "app",
-        *,
-        user: str = "app",
-        password: str | None = None,
-        host: str | None = None,
-        port: int | None = None,
-    ) -> str:
-        """Return the URL of the server's database by way of this PgBouncer."""
-        return self.server.url(
-            database,
-            user=user,
-            password=password,
-            host=host or self.host,
-            port=port or self.port,
-        )
 
     def _ping(self) -> None:
         # The console: a login that takes no connection of the server's.

@@ -5,13 +5,12 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
-from tests.servers.process import ServerProcess, find_program, free_port
+from tests.servers.process import Server, ServerProcess, find_program, free_port
 
 StopMode = Literal["smart", "fast", "immediate"]
 STOP_SIGNALS: Mapping[str, signal.Signals] = {
@@ -40,7 +39,7 @@ def find_postgresql(name: str) -> Path:
     return find_program(name, versions)
 
 
-class PostgreSQL:
+class PostgreSQL(Server):
     """A PostgreSQL on a free port, with a superuser, and a role and database both called `app`.
 
     `listen` is its listen_addresses; `host`, where clients reach it, is the first of them.
@@ -66,20 +65,10 @@ class PostgreSQL:
         self.settings = {**FAST, "max_connections": str(max_connections), **(settings or {})}
         self._standbys: list[PostgreSQL] = []
 
-    def __enter__(self) -> "PostgreSQL":
-        if not self.process.running():
-            self.start()
-        return self
-
     def __exit__(self, *_: object) -> None:
         for standby in self._standbys:
             standby.stop("immediate")
         self.stop("immediate")
-
-    @property
-    def pid(self) -> int | None:
-        """The process id of the postmaster, or None when it does not run."""
-        return self.process.pid
 
     def start(self) -> None:
         """Start it and return when it answers; the first start makes the data.
@@ -109,20 +98,6 @@ class PostgreSQL:
         """Stop and start it, on the same port."""
         self.stop(mode)
         self.start()
-
-    def url(
-        self,
-        database: str = "app",
-        *,
-        user: str = "app",
-        password: str | None = None,
-        host: str | None = None,
-        port: int | None = None,
-    ) -> str:
-        """Return a URL for libpq and SQLAlchemy; passwords of known roles are filled in."""
-        secret = quote(self.passwords[user] if password is None else password, safe="")
-        place = f"{host or self.host}:{port or self.port}"
-        return f"postgresql://{quote(user, safe='')}:{secret}@{place}/{quote(database, safe='')}"
 
     def connect(self, database: str = "postgres", *, autocommit: bool = True) -> Connection:
         """Return a new connection as superuser."""

@@ -1,5 +1,7 @@
 """What every server shares: finding it, starting it unprivileged, waiting for it, stopping it."""
 
+from __future__ import annotations
+
 import os
 import pwd
 import shutil
@@ -8,9 +10,15 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -166,3 +174,58 @@ class ServerProcess:
             # Ctrl-C is for pytest, which then stops the servers in order.
             start_new_session=True,
         )
+
+
+class Server(ABC):
+    """A database server that runs for the time of a `with`, on one port, also when restarted.
+
+    Attributes:
+        scheme: of its URLs.
+        passwords: those of its roles.
+    """
+
+    scheme = "postgresql"
+    process: ServerProcess
+    host = "127.0.0.1"
+    port: int
+    passwords: dict[str, str]
+
+    def __enter__(self) -> Self:
+        if not self.process.running():
+            self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the main process, or None when it does not run."""
+        return self.process.pid
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it and return when it answers. Raises ServerFailed."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop it."""
+
+    def restart(self) -> None:
+        """Stop and start it."""
+        self.stop()
+        self.start()
+
+    def url(
+        self,
+        database: str = "app",
+        *,
+        user: str = "app",
+        password: str | None = None,
+        host: str | None = None,
+        port: int | None = None,
+    ) -> str:
+        """Return a URL for SQLAlchemy and libpq; passwords of known roles are filled in."""
+        secret = quote(self.passwords[user] if password is None else password, safe="")
+        place = f"{host or self.host}:{port or self.port}"
+        return f"{self.scheme}://{quote(user, safe='')}:{secret}@{place}/{quote(database, safe='')}"
