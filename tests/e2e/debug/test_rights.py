@@ -7,6 +7,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs would be one more package
 
 from tests.cluster.api import Object
+from tests.e2e.conftest import wait_until
 from tests.e2e.debug.conftest import Person, name_in
 
 MANIFEST = Path(__file__).parents[3] / "docs/how-to/manifests/debug-rbac.yaml"
@@ -59,6 +60,8 @@ def test_target_and_like(person: Person, restricted_user: MakeUser) -> None:
     done = person.run("--like", "pod/web-0", "--", "echo", "ran")
     assert (done.exit_code, done.stdout) == (0, "ran\n"), done.stderr
     person.cluster.require("ephemeral-containers")
+    pod = f"/api/v1/namespaces/{person.namespace}/pods/web-0"
+    wait_until(lambda: person.api.get(pod)["status"]["phase"] == "Running", "web-0 runs")
     done = person.run("--target", "pod/web-0", "--", "echo", "ran")
     assert (done.exit_code, done.stdout) == (0, "ran\n"), done.stderr
 
