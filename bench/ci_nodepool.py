@@ -21,7 +21,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.figures import in_turns, median_ratio, paragraph, progress, ratio, seconds, table
+from bench.figures import (
+    in_turns,
+    median_ratio,
+    paragraph,
+    progress,
+    put_into,
+    ratio,
+    seconds,
+    table,
+)
 from tests.cluster.build import programs
 from tests.cluster.control_plane import ControlPlane, loopback
 from tests.cluster.instances import own_folder
@@ -29,7 +38,6 @@ from tests.cluster.nodes import FakeNodes
 from tests.cluster.proxy import ApiProxy
 
 PAGE = Path(__file__).parents[1] / "docs/reference/ci-nodepool.md"
-MARKERS = ("<!-- make bench: from here -->", "<!-- make bench: to here -->")
 
 SELECTOR = "bench=yes"
 TAINT = "dedicated=ci:NoSchedule"
@@ -153,14 +161,6 @@ def _machine(load: float) -> str:
     )
 
 
-def write(section: str) -> None:
-    """Put the section between the markers of the page."""
-    text = PAGE.read_text()
-    before, _, rest = text.partition(MARKERS[0])
-    _, _, after = rest.partition(MARKERS[1])
-    PAGE.write_text(f"{before}{MARKERS[0]}\n\n{section}\n\n{MARKERS[1]}{after}")
-
-
 def main() -> int:
     """Measure; the exit code is 0, also when an aim was not reached."""
     parser = argparse.ArgumentParser(description="Measure agtool ci-nodepool beside kubectl.")
@@ -171,7 +171,7 @@ def main() -> int:
     section = measure(options.nodes, {0.0: options.rounds, LATENCY: 1})
     print(section)
     if options.write:
-        write(section)
+        put_into(PAGE, section)
     return 0
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from agtool.core.kube import connect
-from bench.figures import in_turns, median_difference, progress, table
+from bench.figures import in_turns, median_difference, progress, put_into, table
 from tests.cluster.build import programs
 from tests.cluster.cluster import Cluster
 from tests.cluster.given import given
@@ -29,7 +29,6 @@ from tests.servers.process import ServerUnavailable
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/explanation/debug-pod.md"
-MARKERS = ("<!-- make bench: from here -->", "<!-- make bench: to here -->")
 
 PROMPT = r"bash-[\d.]+[$#] "
 MIB = 1024 * 1024
@@ -235,14 +234,6 @@ def measure(stage: Stage, rounds: int, folder: Path) -> str:
     return f"{text}\n\nCtrl-C reaches a shell that floods the terminal after {delay * 1000:.0f} ms."
 
 
-def write(text: str) -> None:
-    """Put the table between the markers of the page."""
-    start, end = MARKERS
-    page = PAGE.read_text()
-    before, after = page.partition(start)[0], page.partition(end)[2]
-    PAGE.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}")
-
-
 @contextmanager
 def cluster() -> Iterator[tuple[Server, str]]:
     """The cluster that is given, or one of our own; and an image with bash."""
@@ -279,7 +270,7 @@ def main() -> int:
     )
     print(text)
     if options.write:
-        write(text)
+        put_into(PAGE, text)
     return 0
 
 

@@ -6,6 +6,7 @@ import statistics
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -90,3 +91,18 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table: the first column is text, the others are figures."""
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def aims_table(aims: Sequence[Aim]) -> str:
+    """What was to be reached, and whether it was."""
+    words = {True: "yes", False: "**no**", None: "not measured"}
+    rows = [f"| {aim.what} | {aim.measured} | {words[aim.reached]} |" for aim in aims]
+    return "\n".join(["| aim | measured | reached |", "| --- | ---: | --- |", *rows])
+
+
+def put_into(page: Path, text: str) -> None:
+    """Write `text` between the two lines of a page that say `make bench`."""
+    start, end = (f"<!-- make bench: {word} here -->" for word in ("from", "to"))
+    before, _, rest = page.read_text().partition(start)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}")

@@ -12,28 +12,26 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 from agtool.le_staging import store
+from bench.costs import compare, ladder, runs, wall
 from bench.figures import (
     Aim,
     Section,
+    aims_table,
     in_turns,
-    median,
-    median_difference,
     median_ratio,
     paragraph,
     progress,
     ratio,
     seconds,
-    table,
 )
-from bench.processes import Cost, Failed, Processes
+from bench.processes import Failed, Processes
 from tests.servers import certificates, tls
 from tests.servers.process import ServerUnavailable, find_program, server_folder
 
@@ -121,58 +119,32 @@ def _stage(stack: ExitStack) -> Stage:
     return Stage(processes, dict(os.environ), folder / "hosts", ports)
 
 
-def _runs(stage: Stage, **argvs: Sequence[str | Path]) -> Mapping[str, Callable[[], Cost]]:
-    return {name: partial(stage.processes.run, argv, stage.env) for name, argv in argvs.items()}
-
-
-def _cpu(costs: Sequence[Cost]) -> list[float]:
-    return [cost.cpu for cost in costs]
-
-
-def _wall(costs: Sequence[Cost]) -> list[float]:
-    return [cost.wall for cost in costs]
-
-
-def _compare(names: Mapping[str, str], costs: Mapping[str, list[Cost]]) -> str:
-    """A table of whole processes; the first is ours, the ratios are ours to theirs."""
-    ours, *_ = costs.values()
-    rows = []
-    for name, theirs in costs.items():
-        row = [names[name], median(_wall(theirs)), median(_cpu(theirs)), "", ""]
-        if theirs is not ours:
-            row[3] = ratio(median_ratio(_wall(ours), _wall(theirs)))
-            row[4] = ratio(median_ratio(_cpu(ours), _cpu(theirs)))
-        rows.append(row)
-    heads = ["", "wall", "CPU", "agtool / this, wall", "agtool / this, CPU"]
-    return table(heads, rows)
-
-
 def _one(stage: Stage, rounds: int, title: str, far: float) -> Section:
     port = stage.ports[far]
-    runs = _runs(
+    contestants = runs(
         stage,
         agtool=stage.verify(port, "h0.test"),
         curl=[*stage.curl(port), "https://h0.test/"],
     )
-    costs = in_turns(title, rounds, runs)
+    costs = in_turns(title, rounds, contestants)
     names = {"agtool": "`agtool le-staging verify HOST`", "curl": "`curl --cacert ROOTS`"}
-    measured = median_ratio(_wall(costs["agtool"]), _wall(costs["curl"]))
+    measured = median_ratio(wall(costs["agtool"]), wall(costs["curl"]))
     what = f"one host {seconds(FAR)} away / curl, wall: {FAR_AIM:.0f} or less"
     aims = [Aim(what, ratio(measured), measured <= FAR_AIM)] if far else []
-    return Section(f"## {title}\n\n{_compare(names, costs)}", aims)
+    return Section(f"## {title}\n\n{compare(names, costs)}", aims)
 
 
 def _many(stage: Stage, rounds: int) -> Section:
     port = stage.ports[MANY_FAR]
     curls = ["xargs", "-P", "32", "-I", "{}", "-a", str(stage.hosts), *stage.curl(port)]
-    runs = _runs(
+    contestants = runs(
         stage,
         agtool=stage.verify(port, "--from-file", stage.hosts),
         xargs=[*curls, "https://{}/"],
     )
-    costs = in_turns("many hosts", rounds, runs)
+    costs = in_turns("many hosts", rounds, contestants)
     names = {"agtool": "`agtool le-staging verify --from-file`", "xargs": "`xargs -P 32 curl`"}
-    measured = median_ratio(_wall(costs["agtool"]), _wall(costs["xargs"]))
+    measured = median_ratio(wall(costs["agtool"]), wall(costs["xargs"]))
     what = f"{MANY} hosts / `xargs -P 32 curl`, wall: {MANY_AIM:.0f} or less"
     text = paragraph(
         f"{MANY} names of one server. It answers the handshake and the request "
@@ -180,7 +152,7 @@ def _many(stage: Stage, rounds: int) -> Section:
         "request after the handshake; agtool hangs up then."
     )
     return Section(
-        f"## {MANY} hosts at once\n\n{_compare(names, costs)}\n\n{text}",
+        f"## {MANY} hosts at once\n\n{compare(names, costs)}\n\n{text}",
         [Aim(what, ratio(measured), measured <= MANY_AIM)],
     )
 
@@ -203,30 +175,15 @@ def _where_the_time_goes(stage: Stage, rounds: int) -> Section:
     steps["the rest: reading the roots, the handshake, the verdict"] = stage.verify(
         stage.ports[0], "h0.test"
     )
-    costs = in_turns("where the time goes", rounds, _runs(stage, **steps))
-    rows = []
-    before: list[Cost] | None = None
-    for name, now in costs.items():
-        added = [median(_wall(now)), median(_cpu(now))]
-        if before:
-            added = [
-                seconds(median_difference(_wall(now), _wall(before))),
-                seconds(median_difference(_cpu(now), _cpu(before))),
-            ]
-        rows.append([name, *added, median(_wall(now)), median(_cpu(now))])
-        before = now
-    heads = ["step", "adds, wall", "adds, CPU", "up to here, wall", "up to here, CPU"]
     text = paragraph(
         "Each line is a process that does all of the lines above and one thing more. A difference "
         "below zero is the machine's noise."
     )
-    return Section(f"## Where the time goes\n\n{text}\n\n{table(heads, rows)}")
+    return Section(f"## Where the time goes\n\n{text}\n\n{ladder(rounds, runs(stage, **steps))}")
 
 
 def _page(sections: Sequence[Section], load: float, *, quick: bool) -> str:
-    words = {True: "yes", False: "**no**", None: "not measured"}
     aims = [aim for section in sections for aim in section.aims]
-    lines = [f"| {aim.what} | {aim.measured} | {words[aim.reached]} |" for aim in aims]
     parts = [
         "# Benchmarks of le-staging",
         paragraph(
@@ -234,7 +191,7 @@ def _page(sections: Sequence[Section], load: float, *, quick: bool) -> str:
             "turns (A B A B); ratios are the median of the ratios of neighbours. CPU is user and "
             "system time, without the server's."
         ),
-        "\n".join(["## Aims\n", "| aim | measured | reached |", "| --- | ---: | --- |", *lines]),
+        f"## Aims\n\n{aims_table(aims)}",
         "## Machine\n\n" + "\n".join(f"- {line}" for line in _machine(load)),
         *(section.text for section in sections),
     ]

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from bench.alembic_upgrade import alembic
 from bench.drain import drain
-from bench.figures import Aim, Section, paragraph, progress
+from bench.figures import Section, aims_table, paragraph, progress
 from bench.handover import handover
 from bench.processes import Failed, Processes
 from bench.stage import Stage
@@ -122,19 +122,13 @@ def _page(sections: Sequence[Section], machine: Sequence[str], *, quick: bool) -
             "machine's other work comes and goes. So a ratio may differ a little from that of the "
             "two medians."
         ),
-        f"## Aims\n\n{_aims(aims)}",
+        f"## Aims\n\n{aims_table(aims)}",
         "## Machine\n\n" + "\n".join(f"- {line}" for line in machine),
         *(section.text for section in sections),
     ]
     if quick:
         parts.insert(1, "**A quick run, to test the bench itself: its figures mean nothing.**")
     return "\n\n".join(parts) + "\n"
-
-
-def _aims(aims: Sequence[Aim]) -> str:
-    words = {True: "yes", False: "**no**", None: "not measured"}
-    lines = [f"| {aim.what} | {aim.measured} | {words[aim.reached]} |" for aim in aims]
-    return "\n".join(["| aim | measured | reached |", "| --- | ---: | --- |", *lines])
 
 
 def _machine(server: PostgreSQL, load: float) -> list[str]:

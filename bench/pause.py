@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 from agtool.core.errors import AgtoolError
 from agtool.pause import binary
-from bench.figures import in_turns, paragraph, progress, table
+from bench.figures import in_turns, paragraph, progress, put_into, table
 from tests.cluster import recipe
 from tests.cluster.build import programs
 from tests.integration.pause.conftest import HERE
@@ -44,7 +44,6 @@ from tests.integration.pause.namespace import (
 from tests.servers.process import ServerUnavailable, find_program, server_folder
 
 README = Path(__file__).parents[1] / "pause" / "README.md"
-MARKERS = ("<!-- make bench: from here -->", "<!-- make bench: to here -->")
 
 ROUNDS = 200
 EARLY = 100
@@ -298,15 +297,6 @@ def report(known: Sequence[Contestant], rounds: int) -> str:
     )
 
 
-def write(text: str) -> None:
-    """Put the table between the markers of the README."""
-    start, end = MARKERS
-    page = README.read_text()
-    before, _, rest = page.partition(start)
-    _, _, after = rest.partition(end)
-    README.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}")
-
-
 def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -325,7 +315,7 @@ def main() -> int:
         return 1
     print(text)
     if given.write:
-        write(text)
+        put_into(README, text)
     return 0
 
 

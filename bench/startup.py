@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 
+from bench.costs import compare, cpu, ladder, runs, wall
 from bench.figures import (
     Aim,
     Section,
     in_turns,
-    median,
-    median_difference,
     median_ratio,
     paragraph,
     ratio,
-    seconds,
-    table,
 )
-from bench.processes import Cost
 from bench.stage import Stage
 
 HELP_AIM = 2.5
@@ -36,46 +31,19 @@ def startup(stage: Stage, rounds: int) -> Section:
     )
 
 
-def _runs(stage: Stage, **argvs: Sequence[str]) -> Mapping[str, Callable[[], Cost]]:
-    return {name: partial(stage.processes.run, argv, stage.env) for name, argv in argvs.items()}
-
-
-def _cpu(costs: Sequence[Cost]) -> list[float]:
-    return [cost.cpu for cost in costs]
-
-
-def _wall(costs: Sequence[Cost]) -> list[float]:
-    return [cost.wall for cost in costs]
-
-
-def _compare(names: Mapping[str, str], costs: Mapping[str, list[Cost]]) -> str:
-    """A table of whole processes; the first is ours, the ratios are ours to theirs."""
-    ours, *_ = costs.values()
-    rows = []
-    for name, theirs in costs.items():
-        row = [names[name], median(_wall(theirs)), median(_cpu(theirs))]
-        if theirs is ours:
-            row += ["", ""]
-        else:
-            row.append(ratio(median_ratio(_wall(ours), _wall(theirs))))
-            row.append(ratio(median_ratio(_cpu(ours), _cpu(theirs))))
-        rows.append(row)
-    return table(["", "wall", "CPU", "agtool / this, wall", "agtool / this, CPU"], rows)
-
-
 def _help(stage: Stage, rounds: int) -> Section:
     what = f"`agtool --help` / `kubectl --help`, wall: {HELP_AIM} or less"
     argvs = {"agtool": stage.agtool("--help")}
     if shutil.which("kubectl"):
         argvs["kubectl"] = ["kubectl", "--help"]
-    costs = in_turns("--help", rounds, _runs(stage, **argvs))
+    costs = in_turns("--help", rounds, runs(stage, **argvs))
     names = {"agtool": "`agtool --help`", "kubectl": "`kubectl --help`"}
-    text = f"## Help\n\n{_compare(names, costs)}"
+    text = f"## Help\n\n{compare(names, costs)}"
     if "kubectl" not in costs:
         return Section(
             f"{text}\n\nkubectl is not on this machine.", [Aim(what, "no kubectl", None)]
         )
-    measured = median_ratio(_wall(costs["agtool"]), _wall(costs["kubectl"]))
+    measured = median_ratio(wall(costs["agtool"]), wall(costs["kubectl"]))
     return Section(text, [Aim(what, ratio(measured), measured <= HELP_AIM)])
 
 
@@ -85,15 +53,15 @@ def _no_work(stage: Stage, rounds: int) -> Section:
         "psql": "psql, the naive recipe around `true`",
         "flock": "`flock FILE true`",
     }
-    runs = _runs(
+    contestants = runs(
         stage,
         agtool=stage.migrate_once("--", "true"),
         psql=stage.recipe("true"),
         flock=stage.flock("true"),
     )
-    costs = in_turns("a run with no work", rounds, runs)
+    costs = in_turns("a run with no work", rounds, contestants)
     return Section(
-        f"## A run with no work\n\n{_compare(names, costs)}\n\n"
+        f"## A run with no work\n\n{compare(names, costs)}\n\n"
         + paragraph(
             "psql is PostgreSQL's own program, without Debian's wrapper in Perl. flock(1) speaks "
             "to no database and excludes on one host only; it is the floor."
@@ -106,12 +74,12 @@ def _fast_path(stage: Stage, rounds: int, fast: Sequence[str]) -> Section:
         "agtool": "`agtool migrate-once --key KEY -- true`, KEY done before",
         "bare": "Python: import psycopg2, connect, SELECT 1",
     }
-    runs = _runs(stage, agtool=stage.migrate_once(*fast), bare=stage.connect_and_select())
-    costs = in_turns("the fast path", rounds, runs)
-    measured = median_ratio(_cpu(costs["agtool"]), _cpu(costs["bare"]))
+    contestants = runs(stage, agtool=stage.migrate_once(*fast), bare=stage.connect_and_select())
+    costs = in_turns("the fast path", rounds, contestants)
+    measured = median_ratio(cpu(costs["agtool"]), cpu(costs["bare"]))
     what = f"fast path / bare Python with psycopg2, CPU: {FAST_PATH_AIM:.0f} or less"
     return Section(
-        f"## The fast path\n\n{_compare(names, costs)}",
+        f"## The fast path\n\n{compare(names, costs)}",
         [Aim(what, ratio(measured), measured <= FAST_PATH_AIM)],
     )
 
@@ -135,20 +103,6 @@ def _where_the_time_goes(stage: Stage, rounds: int, fast: Sequence[str]) -> Sect
     whole = "the rest of a run: the lock, a second connection, the keeper, the command"
     steps[fast_path] = stage.migrate_once(*fast)
     steps[whole] = stage.migrate_once("--", "true")
-    costs = in_turns("where the time goes", rounds, _runs(stage, **steps))
-    rows = []
-    before: list[Cost] | None = None
-    for name, now in costs.items():
-        if before is None:
-            added = [median(_wall(now)), median(_cpu(now))]
-        else:
-            added = [
-                seconds(median_difference(_wall(now), _wall(before))),
-                seconds(median_difference(_cpu(now), _cpu(before))),
-            ]
-        rows.append([name, *added, median(_wall(now)), median(_cpu(now))])
-        before = now
-    heads = ["step", "adds, wall", "adds, CPU", "up to here, wall", "up to here, CPU"]
     return Section(
         "## Where the time goes\n\n"
         + paragraph(
@@ -156,5 +110,5 @@ def _where_the_time_goes(stage: Stage, rounds: int, fast: Sequence[str]) -> Sect
             "but one is the fast path, the last a run with no work. A difference below zero is "
             "the machine's noise."
         )
-        + f"\n\n{table(heads, rows)}"
+        + f"\n\n{ladder(rounds, runs(stage, **steps))}"
     )
