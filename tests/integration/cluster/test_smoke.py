@@ -65,6 +65,7 @@ def test_a_deployment_has_its_pods(cluster: Cluster, namespace: str) -> None:
         eventually(lambda: running() == 2, "two pods run")
 
 
+@pytest.mark.kubernetes  # it names its fixtures while it runs
 @pytest.mark.parametrize("server", ["cluster", "control_plane"])
 def test_rbac_denies(
     server: str, restricted_user: Callable[..., Path], request: pytest.FixtureRequest
