@@ -1,6 +1,7 @@
 """The port on a real MariaDB: the lock, the marker, the sessions of a command, and the errors."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -488,7 +489,8 @@ def test_a_server_that_says_nothing(folder: Path) -> None:
         lock = take(port, new_attempt())
         silent = server.pid
         assert silent is not None
-        os.kill(silent, 19)  # SIGSTOP: its kernel still answers
+        os.kill(silent, signal.SIGSTOP)  # its kernel still answers
+        os.waitid(os.P_PID, silent, os.WSTOPPED)  # all its threads
         try:
             began = time.monotonic()
             with pytest.raises(LockLost):
@@ -497,7 +499,7 @@ def test_a_server_that_says_nothing(folder: Path) -> None:
             with pytest.raises(NotYet):
                 backend(server.url() + "?connect_timeout=1").attempt(new_attempt(), look=False)
         finally:
-            os.kill(silent, 18)
+            os.kill(silent, signal.SIGCONT)
         server.stop()
         assert isinstance(failure(server.url()), NotYet)
 
