@@ -96,7 +96,7 @@ class Checker:
         if self._anchors.isdisjoint(certificate.sha256 for certificate in seen.chain):
             with self._lock:
                 voucher = self._public.voucher(seen.presented)
-        evidence = Evidence(seen.presented, seen.chain, seen.flaws, voucher)
+        evidence = Evidence(seen.presented, seen.chain, seen.flaws, voucher, seen.refused)
         judgement = judge.judge(target, evidence, self._anchors, now)
         surprise = judge.surprise(judgement, how.expected)
         return Report(

@@ -1,6 +1,7 @@
 """`verify` against servers on loopback: verdicts, connections that fail, and many at once."""
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -200,23 +201,21 @@ def test_sni_is_the_name_that_is_asked_for(staging: Authority, tmp_path: Path) -
     assert asked == ["shop.test", None]
 
 
-@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
-def test_a_server_that_wants_a_client_s_certificate(
-    staging: Authority, tmp_path: Path, version: str
-) -> None:
-    """Its own certificate is told all the same, if TLS shows it."""
-    import ssl
-
+def test_a_server_that_does_not_answer_our_goodbye(staging: Authority, tmp_path: Path) -> None:
+    """It asked for a certificate, then says nothing more: that is no refusal."""
     context = tls.tls_context(tmp_path, staging.intermediate.leaf("shop.test"))
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(cadata=staging.root.pem)
-    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
-    with tls.Listener(tls.https(context)) as server:
-        report = check(server.port, staging.root)
-    if version == "TLSv1_3":
-        assert report.verdict is Verdict.staging
-    else:
-        assert kinds(report) == ["tls"]
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.num_tickets = 0
+    over = threading.Event()
+
+    def shake_hands(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True):
+            over.wait(60)
+
+    with tls.Listener(shake_hands) as server:
+        report = check(server.port, staging.root, timeout=1.0)
+        over.set()
+    assert report.verdict is Verdict.staging
 
 
 # -- connections that fail --------------------------------------------------------------------
@@ -239,8 +238,6 @@ def test_not_tls(staging: Authority, handler: tls.Handler, kind: str) -> None:
 
 
 def test_old_tls_is_refused(staging: Authority, tmp_path: Path) -> None:
-    import ssl
-
     context = tls.tls_context(tmp_path, staging.intermediate.leaf("shop.test"))
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
