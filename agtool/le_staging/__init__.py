@@ -18,5 +18,5 @@ Read in this order: roots (facts), store (where they lie), fetch; then target (w
 starttls, handshake (the effect), names, judge (the decision), verify (many at once), report.
 For the browser: profile (what a kind of browser must do), browser (which there are), chromium
 with trust_store, firefox with nss, selftest with throwaway_ca, tested, start, opening (one call
-of `chrome`); launcher and removal. cli, browser_cli and the two files of status are the edges.
+of `chrome`); launcher and removal. The three files of cli and the two of status are the edges.
 """
