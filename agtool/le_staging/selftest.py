@@ -25,11 +25,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
-from agtool.le_staging.profile import Anchors, Profile
+from agtool.le_staging.profile import Anchors, Command, Profile
 from agtool.le_staging.start import last_words, launch
 
 PATIENCE = 90.0
 """Seconds for the browser to start and ask for everything."""
+
+_GUARDED = """
+exec 3<&0 </dev/null
+(read -r word <&3; trap '' TERM; kill -TERM 0; sleep 1; rm -rf -- "$0"; kill -KILL 0) &
+exec 3<&- "$@"
+"""
+"""Starts a browser, and beside it what ends it when the writer of our stdin is gone.
+
+That is agtool, whatever becomes of it, SIGKILL included. Then the folder goes too. All processes
+of the browser are in one group, which the guard signals.
+"""
 
 BAD = {
     "expired": "an expired certificate",
@@ -96,8 +107,7 @@ def observe(make_profile: Callable[[Path], Profile], parent: Path) -> Seen:
         profile.prepare({trusted: (), **(limited if profile.can_limit else {})})
         command = profile.command([f"https://{_GOOD}.localhost:{server.port}/"], headless=True)
         log = folder / "log"
-        browser = launch(command, log)
-        running.callback(_end, browser)
+        browser = running.enter_context(_guarded(command, log, folder))
         give_up = time.monotonic() + PATIENCE
         while not server.done.wait(0.1) and time.monotonic() < give_up:
             if browser.poll() is not None:
@@ -123,6 +133,27 @@ def _interruptible() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _guarded(command: Command, log: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Give the browser that runs; end it and its processes, and not later than we end.
+
+    folder: what goes as well if we are killed.
+    """
+    reader, writer = os.pipe()
+    try:
+        argv = ["sh", "-c", _GUARDED, str(folder), *command.argv]
+        try:
+            browser = launch(command._replace(argv=argv), log, stdin=reader)
+        finally:
+            os.close(reader)
+        try:
+            yield browser
+        finally:
+            _end(browser)
+    finally:
+        os.close(writer)
 
 
 def _end(browser: subprocess.Popen[bytes]) -> None:

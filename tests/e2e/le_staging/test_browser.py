@@ -241,6 +241,25 @@ def test_an_interrupted_self_test_leaves_nothing(
 
 
 @pytest.mark.usefixtures("staging")
+def test_nothing_is_left_of_a_self_test_whose_agtool_was_killed(home: Home, agtool: Agtool) -> None:
+    # A real browser whose page never loads, so that the test takes as long as it may; started by a
+    # script that stays, so that it is no child of agtool's.
+    rules = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+    chromium = home.chromium(rules, name="real")
+    hung = home.program("hung", 'case "$*" in *--version*) ;; *) sleep 1000 & ;; esac')
+    hung.write_text(hung.read_text() + f'{chromium} "$@"\nexit $?\n')
+    running = agtool.start(
+        "le-staging", "chrome", "--no-sandbox", "--browser", hung, env=home.environment
+    )
+    running.wait_for("testing Chromium")
+    wait_until(lambda: len(home.processes()) > 4, "the browser runs")
+    running.send(signal.SIGKILL)
+    assert running.wait().exit_code == -signal.SIGKILL
+    wait_until(lambda: home.processes() == [], "the browser has ended")
+    assert not any("self-test" in path for path in home.tree())
+
+
+@pytest.mark.usefixtures("staging")
 def test_the_self_test_is_remembered_until_the_browser_changes(home: Home) -> None:
     command = ("chrome", "--no-sandbox", "--browser", home.chromium())
     testing = "testing Chromium"
