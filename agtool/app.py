@@ -124,7 +124,7 @@ def main() -> int:
         return _report(usage, invocation)
     except (KeyboardInterrupt, typer.Abort):
         return errors.INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # Typer and rich make the one of the other
         # The reader of our results went away; that is its right. The code is a shell's for SIGPIPE.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

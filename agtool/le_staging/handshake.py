@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import select
 import socket
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -23,6 +24,15 @@ from agtool.le_staging.connect import Address, NoTls, connected, seconds_left
 from agtool.le_staging.judge import Flaw
 from agtool.le_staging.target import Target
 
+_REFUSAL = 3.0
+"""Seconds in which a server that asked for our certificate should have said that it needs one."""
+
+_ASKED = b"SSLv3/TLS read server certificate request"
+"""A state of OpenSSL's handshake; all versions of TLS have it."""
+
+_NO_CERTIFICATE = {40, 42, 43, 44, 45, 46, 48, 49, 116}
+"""Alerts (RFC 8446, 6.2) that may stand for "without a certificate you do not come in here"."""
+
 
 class Seen(NamedTuple):
     """What a handshake showed.
@@ -33,6 +43,7 @@ class Seen(NamedTuple):
         presented: the certificates that the server sent, in its order.
         chain: the path that OpenSSL built from them; an anchor may be any of it.
         flaws: what OpenSSL objected to, in its order.
+        refused: the server wants a certificate from its clients, and turned us away.
     """
 
     address: str
@@ -41,6 +52,25 @@ class Seen(NamedTuple):
     presented: tuple[Certificate, ...]
     chain: tuple[Certificate, ...]
     flaws: tuple[Flaw, ...]
+    refused: bool = False
+
+
+class _Told:
+    """What OpenSSL tells of a connection while it is busy with it."""
+
+    asked = False
+    """The server asked for our certificate."""
+
+    refused = False
+    """An alert says that the server does not want us without one."""
+
+
+def _listen(connection: SSL.Connection, where: int, value: int) -> None:
+    told = connection.get_app_data()
+    if where == SSL.SSL_CB_READ_ALERT:
+        told.refused |= told.asked and value & 0xFF in _NO_CERTIFICATE
+    elif connection.get_state_string() == _ASKED:
+        told.asked = True
 
 
 def context(anchors: Iterable[bytes]) -> SSL.Context:
@@ -52,6 +82,7 @@ def context(anchors: Iterable[bytes]) -> SSL.Context:
     for der in anchors:
         store.add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
     store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+    made.set_info_callback(_listen)
     return made
 
 
@@ -96,13 +127,22 @@ def _over(
 
     address = str(connection.getpeername()[0])  # while nobody has hung up yet
     tls = SSL.Connection(context, connection)
+    told = _Told()
+    tls.set_app_data(told)
     tls.set_verify(SSL.VERIFY_PEER, note)
     tls.set_connect_state()
     if not target.is_address:
         tls.set_tlsext_host_name(target.host.encode())
     if not protocol:
         tls.set_alpn_protos([b"h2", b"http/1.1"])  # as curl does
-    _finish(tls, connection, deadline)
+    try:
+        _finish(tls, connection, deadline)
+        if told.asked and tls.get_protocol_version() == SSL.TLS1_3_VERSION:
+            _await_refusal(tls, connection, deadline, told)
+    except NoTls:
+        # TLS 1.2 has it within the handshake, after all that we want to know.
+        if not told.refused:
+            raise
     try:
         presented = tuple(map(from_openssl, tls.get_peer_cert_chain() or []))
         chain = tuple(map(from_openssl, tls.get_verified_chain() or []))
@@ -117,6 +157,7 @@ def _over(
         presented=presented,
         chain=chain,
         flaws=tuple(flaws),
+        refused=told.refused,
     )
     with suppress(SSL.Error):
         tls.shutdown()
@@ -147,6 +188,31 @@ def _finish(tls: SSL.Connection, connection: socket.socket, deadline: float) -> 
             error.hint = "Is TLS spoken on that port? Mail and databases may need --starttls."
             raise
         poll.poll(1000 * left)
+
+
+def _await_refusal(
+    tls: SSL.Connection, connection: socket.socket, deadline: float, told: _Told
+) -> None:
+    """Give a server that asked for our certificate the time to say that it needs one.
+
+    In TLS 1.3 it says so when the handshake is over for us (RFC 8446, 4.4.2.4). One that does not
+    mind hangs up, since we say that nothing more will come. TLS has a goodbye too, but a server
+    that has turned us away does not read it, and then the network may drop what it has said.
+    """
+    deadline = min(deadline, time.monotonic() + _REFUSAL)
+    with suppress(OSError):  # it is gone already; what it has said can still be read
+        connection.shutdown(socket.SHUT_WR)
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    while not told.refused:
+        try:
+            tls.recv(1)
+            return
+        except SSL.WantReadError:
+            if not poll.poll(1000 * max(0.0, deadline - time.monotonic())):
+                return
+        except SSL.Error:
+            return
 
 
 _NOT_TLS = {

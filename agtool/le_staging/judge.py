@@ -61,12 +61,14 @@ class Evidence(NamedTuple):
             the bundle has the server's own certificate: then OpenSSL goes on, and stops there.
         flaws: what OpenSSL objected to with the staging roots as the only anchors.
         voucher: which other root vouches for the chain, dates apart.
+        refused: the server wants a certificate from its clients, and turned us away.
     """
 
     presented: tuple[Certificate, ...]
     chain: tuple[Certificate, ...]
     flaws: tuple[Flaw, ...]
     voucher: Voucher | None = None
+    refused: bool = False
 
 
 class Judgement(NamedTuple):
@@ -74,8 +76,8 @@ class Judgement(NamedTuple):
 
     Attributes:
         verdict: as `Verdict` says.
-        issued_by: the verdict that there would be without problems of dates and names; failed
-            when no root vouches for the certificate.
+        issued_by: the verdict that there would be without problems of dates and names, and if the
+            server took us; failed when no root vouches for the certificate.
         path: the chain that was really used, leaf first; without an anchor, as far as it leads.
         anchor: the root that was really used.
         matched: the name in the certificate that stands for the host.
@@ -121,6 +123,13 @@ DEFAULT_CERTIFICATES = {
 """What well-known servers send while they have no certificate for a name."""
 
 
+_CLIENT_CERTIFICATE = Problem(
+    "client-certificate",
+    "the server turns away clients that have no certificate of their own",
+    "So curl needs --cert and --key there. What is said of the server's certificate holds.",
+)
+
+
 def judge(target: Target, evidence: Evidence, anchors: Collection[str], now: datetime) -> Judgement:
     """Decide; anchors: the fingerprints of the roots that count as staging."""
     codes = {flaw.code for flaw in evidence.flaws} - _DATES
@@ -144,15 +153,10 @@ def judge(target: Target, evidence: Evidence, anchors: Collection[str], now: dat
         *_of_trust(evidence, trusted=anchor is not None),
         *_of_dates(evidence, path, now),
         *_of_name(target, evidence.presented[0], matched),
+        *([_CLIENT_CERTIFICATE] if evidence.refused else []),
     ]
-    return Judgement(
-        Verdict.failed if problems else issued_by,
-        issued_by,
-        path,
-        anchor,
-        matched,
-        tuple(dict.fromkeys(problems)),
-    )
+    verdict = Verdict.failed if problems else issued_by
+    return Judgement(verdict, issued_by, path, anchor, matched, tuple(dict.fromkeys(problems)))
 
 
 def _length(chain: tuple[Certificate, ...], anchors: Collection[str]) -> int:

@@ -11,6 +11,7 @@ The names end in `.localhost`, which browsers resolve to loopback by themselves.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -25,11 +26,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
-from agtool.le_staging.profile import Anchors, Profile
+from agtool.le_staging.profile import Anchors, Command, Profile
 from agtool.le_staging.start import last_words, launch
 
 PATIENCE = 90.0
 """Seconds for the browser to start and ask for everything."""
+
+_GUARDED = """
+exec 3<&0 </dev/null
+(
+    read -r word <&3; trap '' TERM; kill -TERM 0
+    for try in 1 2 3; do sleep 1; rm -rf -- "$0"; done
+    kill -KILL 0
+) &
+exec 3<&- "$@"
+"""
+"""Starts a browser, and beside it what ends it when the writer of our stdin is gone.
+
+That is agtool, whatever becomes of it, SIGKILL included. Then the folder goes too. All processes
+of the browser are in one group, which the guard signals.
+"""
 
 BAD = {
     "expired": "an expired certificate",
@@ -80,15 +96,7 @@ def observe(make_profile: Callable[[Path], Profile], parent: Path) -> Seen:
 
     Raises ConfigurationError when the browser cannot be started or ends by itself.
     """
-    try:
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(
-            prefix="self-test-", dir=parent, ignore_cleanup_errors=True
-        )
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {parent}: {error.strerror}") from error
-    with _interruptible(), temporary as name, ExitStack() as running:
-        folder = Path(name)
+    with _interruptible(), _temporary(parent) as folder, ExitStack() as running:
         trusted, limited, leaves = _chains()
         contexts = {name: _context(folder / name, pem) for name, pem in leaves.items()}
         server = running.enter_context(closing(_Server(contexts)))
@@ -96,8 +104,7 @@ def observe(make_profile: Callable[[Path], Profile], parent: Path) -> Seen:
         profile.prepare({trusted: (), **(limited if profile.can_limit else {})})
         command = profile.command([f"https://{_GOOD}.localhost:{server.port}/"], headless=True)
         log = folder / "log"
-        browser = launch(command, log)
-        running.callback(_end, browser)
+        browser = running.enter_context(_guarded(command, log, folder))
         give_up = time.monotonic() + PATIENCE
         while not server.done.wait(0.1) and time.monotonic() < give_up:
             if browser.poll() is not None:
@@ -108,6 +115,25 @@ def observe(make_profile: Callable[[Path], Profile], parent: Path) -> Seen:
             if server.refused(_GOOD):
                 break
         return server.seen()
+
+
+@contextmanager
+def _temporary(parent: Path) -> Iterator[Path]:
+    """Give a folder for the test, and remove it with all that the browser wrote there."""
+    for left in parent.glob("self-test-*"):  # by an agtool that was killed: no other one is here
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="self-test-", dir=parent))
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {parent}: {error.strerror}") from error
+    try:
+        yield folder
+    finally:
+        give_up = time.monotonic() + 3
+        # Processes that are just being killed may write once more.
+        while folder.exists() and time.monotonic() < give_up:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -123,6 +149,27 @@ def _interruptible() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _guarded(command: Command, log: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Give the browser that runs; end it and its processes, and not later than we end.
+
+    folder: what goes as well if we are killed.
+    """
+    reader, writer = os.pipe()
+    try:
+        argv = ["sh", "-c", _GUARDED, str(folder), *command.argv]
+        try:
+            browser = launch(command._replace(argv=argv), log, stdin=reader)
+        finally:
+            os.close(reader)
+        try:
+            yield browser
+        finally:
+            _end(browser)
+    finally:
+        os.close(writer)
 
 
 def _end(browser: subprocess.Popen[bytes]) -> None:

@@ -40,7 +40,7 @@ def _said(log: Path) -> list[str]:
         return []
 
 
-def launch(command: Command, log: Path) -> subprocess.Popen[bytes]:
+def launch(command: Command, log: Path, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """Start the command in a session of its own, its output in `log`.
 
     A session without a terminal gets no SIGHUP when the terminal closes.
@@ -52,7 +52,7 @@ def launch(command: Command, log: Path) -> subprocess.Popen[bytes]:
                 command.argv,
                 env={**os.environ, **command.environment},
                 cwd="/",  # nothing should keep a folder busy that someone wants to unmount
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

@@ -172,6 +172,11 @@ def parse_connect_to(text: str) -> Override:
     )
 
 
+def parse_overrides(resolve: Iterable[str], connect_to: Iterable[str]) -> tuple[Override, ...]:
+    """Read all of both kinds. Raises UsageError."""
+    return (*map(parse_resolve, resolve), *map(parse_connect_to, connect_to))
+
+
 def plan_destination(target: Target, overrides: Sequence[Override]) -> Destination:
     """Where to connect for a target; as in curl --connect-to counts first, then --resolve."""
     host, port = target.host, target.port

@@ -1,7 +1,9 @@
 """`agtool le-staging desktop` and `remove`: a launcher that works, and nothing left of it."""
 
+import os
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,10 @@ from agtool.le_staging.launcher import SIZES
 from tests.conftest import needed
 from tests.e2e.conftest import wait_until
 from tests.e2e.le_staging.conftest import DOMAIN, Home
+from tests.e2e.terminal import Terminal
 from tests.servers.certificates import Issued
 from tests.servers.chains import Chains
-from tests.servers.process import find_program
+from tests.servers.process import find_program, server_folder
 from tests.servers.screen import Screen
 
 GOOD = f"good.{DOMAIN}"
@@ -73,6 +76,38 @@ def test_the_launcher_opens_addresses_and_takes_over_nothing(
 
 
 @pytest.mark.usefixtures("staging")
+@pytest.mark.parametrize("name", ["chromium", "firefox-esr"])
+def test_on_wayland_too_the_window_has_the_launcher_s_class(home: Home, name: str) -> None:
+    with needed(), server_folder() as folder:
+        browser = home.chromium() if name == "chromium" else find_program(name)
+        weston = find_program("weston")
+        wayland = {"XDG_RUNTIME_DIR": str(folder), "WAYLAND_DISPLAY": "wayland-9", "DISPLAY": ""}
+        with (folder / "weston.log").open("wb") as log:
+            compositor = subprocess.Popen(
+                [weston, "--backend=headless-backend.so", "--socket=wayland-9", "--idle-time=0"],
+                env={**os.environ, **wayland},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            wait_until((folder / "wayland-9").exists, "the compositor is ready")
+            done = home.le_staging(
+                *("chrome", "--no-sandbox", "--browser", browser),
+                env={**wayland, "XDG_SESSION_TYPE": "wayland", "WAYLAND_DEBUG": "1"},
+            )
+            assert done.exit_code == 0, done.stderr
+            (log_of_browser,) = home.folder.glob(".local/share/agtool/le-staging/*/*/browser.log")
+            says = 'set_app_id("chrome-le")'
+            wait_until(lambda: says in log_of_browser.read_text(errors="replace"), says)
+            home.end_browsers()
+        finally:
+            compositor.terminate()
+            compositor.wait(30)
+
+
+@pytest.mark.usefixtures("staging")
 def test_the_icon_is_in_the_theme_in_all_sizes(home: Home) -> None:
     command = ("desktop", "--no-sandbox", "--browser", home.chromium())
     assert home.le_staging(*command).exit_code == 0
@@ -128,6 +163,24 @@ def test_remove_leaves_no_trace(
     assert {path: after.get(path) for path in before} == before
     assert home.json("remove", "--yes")["data"]["removed"] == []
     assert home.json("status")["data"]["browsers"]["works"] is None
+
+
+@pytest.mark.usefixtures("staging")
+@pytest.mark.parametrize(
+    ("answer", "exit_code"), [("n\n", 1), ("\n", 1), ("\x03", 130), ("\x04", 130), ("y\n", 0)]
+)
+def test_remove_asks_on_a_terminal(home: Home, answer: str, exit_code: int) -> None:
+    before = home.tree()
+    argv = [sys.executable, "-m", "agtool", "le-staging", "remove"]
+    terminal = Terminal(argv, home.environment)
+    try:
+        terminal.expect(r"Remove all of this\?")
+        terminal.type(answer)
+        assert terminal.wait() == exit_code, terminal.text
+    finally:
+        terminal.kill()
+    assert "bug" not in terminal.text
+    assert (home.tree() == before) == bool(exit_code)
 
 
 def _without_times(home: Home) -> dict[str, object]:

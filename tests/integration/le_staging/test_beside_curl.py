@@ -1,6 +1,7 @@
 """`verify` beside the real curl: the same verdict in every row, and the reason that is true."""
 
 import shutil
+import ssl
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -268,6 +269,36 @@ def test_same_verdict_as_curl(
     assert (report.verdict is Verdict.staging) == (done.returncode == 0), done.stderr
     assert tuple(problem.kind for problem in report.problems) == row.problems, report.problems
     assert report.fine == (not row.problems)
+
+
+@pytest.mark.usefixtures("data_home", "public_roots")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("needed", [ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED])
+@pytest.mark.parametrize("tickets", [0, 2])
+def test_a_server_that_wants_a_certificate_of_its_clients(
+    staging: Authority,
+    tmp_path: Path,
+    version: ssl.TLSVersion,
+    needed: ssl.VerifyMode,
+    tickets: int,
+) -> None:
+    """In TLS 1.3 it refuses after the handshake, which curl notices when it reads the answer."""
+    context = tls.tls_context(tmp_path, staging.intermediate.leaf("shop.test"))
+    context.verify_mode = needed
+    context.load_verify_locations(cadata=staging.root.pem)
+    context.minimum_version = context.maximum_version = version
+    context.num_tickets = tickets
+    with tls.Listener(tls.https(context)) as server:
+        report = ours("shop.test", server.port)
+        done = curl("shop.test", server.port, server.host)
+    refused = needed is ssl.CERT_REQUIRED
+    assert (done.returncode != 0) == refused, done.stderr
+    kinds = [problem.kind for problem in report.problems]
+    assert kinds == (["client-certificate"] if refused else [])
+    # Its own certificate is told all the same.
+    assert report.judgement
+    assert report.judgement.issued_by is Verdict.staging
+    assert report.seconds < 2
 
 
 labels = st.sampled_from(["a", "b", "shop", "xn--bcher-kva", "*", "a*", "1"])

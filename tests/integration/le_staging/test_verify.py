@@ -1,6 +1,8 @@
 """`verify` against servers on loopback: verdicts, connections that fail, and many at once."""
 
+import resource
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -200,23 +202,21 @@ def test_sni_is_the_name_that_is_asked_for(staging: Authority, tmp_path: Path) -
     assert asked == ["shop.test", None]
 
 
-@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
-def test_a_server_that_wants_a_client_s_certificate(
-    staging: Authority, tmp_path: Path, version: str
-) -> None:
-    """Its own certificate is told all the same, if TLS shows it."""
-    import ssl
-
+def test_a_server_that_does_not_answer_our_goodbye(staging: Authority, tmp_path: Path) -> None:
+    """It asked for a certificate, then says nothing more: that is no refusal."""
     context = tls.tls_context(tmp_path, staging.intermediate.leaf("shop.test"))
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(cadata=staging.root.pem)
-    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
-    with tls.Listener(tls.https(context)) as server:
-        report = check(server.port, staging.root)
-    if version == "TLSv1_3":
-        assert report.verdict is Verdict.staging
-    else:
-        assert kinds(report) == ["tls"]
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.num_tickets = 0
+    over = threading.Event()
+
+    def shake_hands(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True):
+            over.wait(60)
+
+    with tls.Listener(shake_hands) as server:
+        report = check(server.port, staging.root, timeout=1.0)
+        over.set()
+    assert report.verdict is Verdict.staging
 
 
 # -- connections that fail --------------------------------------------------------------------
@@ -239,8 +239,6 @@ def test_not_tls(staging: Authority, handler: tls.Handler, kind: str) -> None:
 
 
 def test_old_tls_is_refused(staging: Authority, tmp_path: Path) -> None:
-    import ssl
-
     context = tls.tls_context(tmp_path, staging.intermediate.leaf("shop.test"))
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
@@ -393,6 +391,29 @@ def test_a_hundred_hosts_over_real_connections(
         expected[n % 3 == 2] for n in range(3, 100)
     ]
     assert [kinds(report) for report in reports[:3]] == [[], [], ["unknown-root"]]
+
+
+def test_hosts_do_not_fail_for_want_of_open_files() -> None:
+    most, at_once, lock = 0, 0, threading.Lock()
+
+    def check_one(host: target.Target) -> Report:
+        nonlocal most, at_once
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        time.sleep(0.01)
+        with lock:
+            at_once -= 1
+        return done(host)
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        reports = list(in_order(hosts(100), check_one, timeout=60, progress=lambda _: None))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(reports) == 100
+    assert 1 < most <= 16
 
 
 @pytest.mark.usefixtures("data_home")
