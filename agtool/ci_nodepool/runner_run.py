@@ -15,11 +15,12 @@ from agtool.ci_nodepool.nodes import NoNodes, Pool, find_pool
 from agtool.ci_nodepool.options import PoolOptions, ask
 from agtool.ci_nodepool.parse import parse_label
 from agtool.ci_nodepool.presets import DEFAULT, PRESETS
-from agtool.ci_nodepool.runner import Runner, choose, find, jobs
+from agtool.ci_nodepool.runner import Runner, choose, find
 from agtool.ci_nodepool.runner_change import Outcome, carry_out, managers_on, needs_restart
 from agtool.ci_nodepool.runner_config import Placement
 from agtool.ci_nodepool.runner_diff import diff
 from agtool.ci_nodepool.runner_patch import Plan, plan_patch, plan_undo, record_of
+from agtool.ci_nodepool.runner_settings import jobs
 from agtool.core.errors import UsageError
 from agtool.core.kube_errors import ConflictError, ForbiddenError
 from agtool.core.output import Format, say, show_line

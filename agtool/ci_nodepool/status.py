@@ -198,8 +198,9 @@ def find_status(
 def _look_at_runners(
     session: Session, namespace: str | None, nodes: Sequence[Node], status: Status
 ) -> None:
-    from agtool.ci_nodepool.runner import find, jobs
+    from agtool.ci_nodepool.runner import find
     from agtool.ci_nodepool.runner_change import manager_pods
+    from agtool.ci_nodepool.runner_settings import jobs
     from agtool.ci_nodepool.runner_status import findings
 
     by_name = {node.name: node for node in nodes}
