@@ -94,12 +94,17 @@ def ask(question: str, *, yes: bool, output: Format) -> bool:
     Raises:
         UsageError: nobody is there to ask.
     """
+    require_answer(question, yes=yes, output=output)
     if yes:
         return True
-    if output is Format.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(
-            f"there is nobody to ask: {question}", hint="Add --yes, or look first with --dry-run."
-        )
     sys.stderr.write(f"agtool: {question} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def require_answer(question: str, *, yes: bool, output: Format) -> None:
+    """Raise UsageError if the question will have to be asked and nobody is there."""
+    if not yes and (output is Format.json or not (sys.stdin.isatty() and sys.stderr.isatty())):
+        raise UsageError(
+            f"there is nobody to ask: {question}", hint="Add --yes, or look first with --dry-run."
+        )

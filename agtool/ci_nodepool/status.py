@@ -152,11 +152,12 @@ def _of_pool(status: PoolStatus, jobs: Sequence[Jobs]) -> Iterator[Problem]:
                 "nodes that were made anew come without it",
                 f"agtool ci-nodepool taint {which} {taint}; agtool ci-nodepool watch keeps it",
             )
-    if nodes and not status.taints and any(j.selects(n.labels) for j in jobs for n in nodes):
+    runner = next((j.runner for j in jobs if any(j.selects(n.labels) for n in nodes)), "")
+    if runner and not status.taints:
         yield Problem(
             "open-pool",
             f"{pool} have no taint: pods that are no jobs come there",
-            f"agtool ci-nodepool taint {which}",
+            f"agtool ci-nodepool apply {which} --runner {runner}",
         )
     pods = [a for a in status.affected if a.kind == "Pod"]
     if pods:

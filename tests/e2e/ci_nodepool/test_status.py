@@ -78,6 +78,27 @@ def test_a_pool_is_not_emptied_under_a_runner(
     assert nodepool.json("status")["data"]["problems"][0]["word"] == "no-nodes"
 
 
+def test_apply_leaves_the_runner_alone_where_the_nodes_would_be_refused(
+    nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., Chart]
+) -> None:
+    fake_nodes(1, {"pool": "ci"}, prefix="bare")
+    (name,) = fake_nodes(1, {"pool": "ci"})
+    chart = runner(DEFAULT_TEMPLATE)
+    apply = ("apply", "--runner", f"{chart.namespace}/{chart.name}", "--timeout", "1")
+
+    assert nodepool(*apply, "-l", "pool==ci", "--dry-run").exit_code == 0
+    done = nodepool(*apply, "-l", "pool=ci")
+    assert done.exit_code == 2
+    assert "there is nobody to ask: Change 2 nodes?" in done.stderr
+    theirs = {"key": "pool", "value": "theirs", "effect": "NoSchedule"}
+    nodepool.api.patch(f"/api/v1/nodes/{name}", {"spec": {"taints": [theirs]}})
+    done = nodepool(*apply, "-l", "pool=ci", "--yes")
+    assert done.exit_code == 5
+    assert f"node {name} has taint pool=theirs:NoSchedule already" in done.stderr
+    config_map = f"/api/v1/namespaces/{chart.namespace}/configmaps/{chart.name}"
+    assert nodepool.api.get(config_map)["data"]["config.template.toml"] == DEFAULT_TEMPLATE
+
+
 def test_everything_fits(
     nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., Chart]
 ) -> None:
@@ -184,5 +205,6 @@ def test_status_shows_what_may_be_seen(
     done = nodepool("status", kubeconfig=user)
     assert done.exit_code == 0, done.stderr
     assert "not looked at: " in done.stdout
+    assert "Everything that was looked at fits together." in done.stdout
     assert "may not list deployments" in done.stdout
     assert "may not list pods" in done.stdout
