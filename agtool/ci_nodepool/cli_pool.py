@@ -10,7 +10,7 @@ from agtool.ci_nodepool.cli_nodes import Force, NodeNames, SkipPods, finish, tel
 from agtool.ci_nodepool.cli_runner import RunnerName, Timeout
 from agtool.ci_nodepool.options import ChangeOptions, Cluster, Output, PoolOptions, require_answer
 from agtool.core.errors import UsageError
-from agtool.core.kube_errors import ForbiddenError
+from agtool.core.kube_errors import ForbiddenError, NotFoundError
 from agtool.core.option_groups import grouped
 from agtool.core.output import Format, document, errors_as_json, print_json, say
 
@@ -161,7 +161,8 @@ def undo(
 
     First taints go, then the runner gets its jobs' old settings, then labels go: so no job
     is ever stranded. What was there before, or was changed since by somebody
-    else, stays, and is named. With NODE, only these nodes, and no runner.
+    else, stays, and is named. With NODE, only these nodes, and no runner. Where a watch
+    puts back what was taken off, it stops there.
 
     \b
     Examples:
@@ -169,6 +170,9 @@ def undo(
       agtool ci-nodepool undo --yes
       agtool ci-nodepool undo node-1
     """  # noqa: D301
+    import time
+    from contextlib import suppress
+
     from agtool.ci_nodepool import runner_run
     from agtool.ci_nodepool.nodes import find_changed
     from agtool.ci_nodepool.parse import split_arguments
@@ -176,7 +180,8 @@ def undo(
     from agtool.ci_nodepool.run import Manner, change_nodes
     from agtool.ci_nodepool.runner_show import change_data, undo_text
     from agtool.ci_nodepool.show import result_text
-    from agtool.ci_nodepool.write import CONNECTIONS
+    from agtool.ci_nodepool.watch import REACTS
+    from agtool.ci_nodepool.write import CONNECTIONS, put_back
 
     with errors_as_json("ci-nodepool undo", change.output is Format.json):
         names, specs = split_arguments(nodes or [])
@@ -194,6 +199,11 @@ def undo(
                 where, found = find_changed(session, names, pool)
                 result = change_nodes(session, where, found, planned, manner=manner)
                 results.append(result)
+                if result.report and result.report.changed:
+                    time.sleep(REACTS)
+                    with suppress(NotFoundError):
+                        _, again = find_changed(session, names, pool)
+                        put_back(result.report, [node.name for node in again if planned(node)])
                 if result.changes:
                     tell(result_text(result, "undo"), change.output)
                 return result.done()

@@ -29,6 +29,9 @@ RULES: list[dict[str, list[str]]] = [
 RESYNC = 600.0
 """Seconds after which all nodes are listed again, in case an event was lost."""
 
+REACTS = 1.0
+"""Seconds within which a change of a node is answered."""
+
 _TURN = 240.0
 """Seconds that one watch lasts."""
 

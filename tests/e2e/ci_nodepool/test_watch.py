@@ -144,6 +144,26 @@ def test_two_watches_do_no_harm(nodepool: Nodepool, watch: Watch, fake_nodes: Ma
     assert all(said.count(f"node {name}: +") == 1 for name in names)
 
 
+def test_undo_notices_a_watch(nodepool: Nodepool, watch: Watch, fake_nodes: MakeNodes) -> None:
+    names = fake_nodes(2, SPOT)
+    running = watch("--preset", "gke-preemptible")
+    for name in names:
+        wait_until(tainted(nodepool, name), "tainted")
+    undone = nodepool.json("undo", "--yes")
+    assert undone["exit_code"] == 5
+    assert set(undone["data"]["failed"]) == set(names)
+    assert undone["data"]["changed"] == []
+    (error,) = undone["errors"]
+    assert "a watch keeps it there" in error["message"]
+    assert "Stop the watch first" in error["hint"]
+    running.send(signal.SIGTERM)
+    running.wait()
+    undone = nodepool.json("undo", "--yes")
+    assert undone["exit_code"] == 0
+    assert undone["data"]["changed"] == names
+    assert all(nodepool.taints(name) == [] for name in names)
+
+
 def test_it_needs_no_more_rights_than_it_says(
     nodepool: Nodepool,
     watch: Watch,
