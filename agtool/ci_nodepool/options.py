@@ -22,9 +22,23 @@ Preset = Annotated[
     typer.Option(help="The pool by its provider's label.  [default: the one that nodes carry]"),
 ]
 
+
+def not_empty(value: str | None) -> str | None:
+    """The value of an option. `-l "$UNSET"` must not be as if there was none."""
+    if value is not None and not value.strip():
+        raise typer.BadParameter("it is empty; is a variable of the shell unset?")
+    return value
+
+
 Selector = Annotated[
     str | None,
-    typer.Option("-l", "--selector", metavar="SELECTOR", help="The pool by labels: KEY=VALUE,..."),
+    typer.Option(
+        "-l",
+        "--selector",
+        metavar="SELECTOR",
+        help="The pool by labels: KEY=VALUE,...",
+        callback=not_empty,
+    ),
 ]
 
 DryRun = Annotated[

@@ -1,13 +1,16 @@
 """status, the refusals of taint and unlabel, apply and undo: a pool and its runner together."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.api import Object
+from tests.cluster.proxy import ApiProxy
 from tests.cluster.server import Server
 from tests.e2e.ci_nodepool.conftest import KEY, SPOT, TAINT, MakeNodes, Nodepool
+from tests.e2e.conftest import wait_until
 from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart
 
 PLACED = f"""
@@ -163,6 +166,30 @@ def test_who_is_affected(
     assert "does not tolerate" in nodepool("status").stdout
     nodepool.api.delete(f"/apis/apps/v1/namespaces/{space}/daemonsets/logs")
     nodepool.api.delete(f"/api/v1/namespaces/{space}/pods")
+
+
+def test_a_pod_that_slips_onto_a_node_before_its_taint(
+    nodepool: Nodepool,
+    fake_nodes: MakeNodes,
+    api_proxy: Callable[..., ApiProxy],
+    control_plane_namespace: str,
+) -> None:
+    (name,) = fake_nodes(1, SPOT)
+    make_pod(nodepool, control_plane_namespace, "early", name)
+    proxy = api_proxy(nodepool.kubeconfig)
+    proxy.latency = 0.3
+    running = nodepool.agtool.start(
+        "ci-nodepool",
+        *("taint", "--yes", "--output", "json"),
+        env={"KUBECONFIG": str(proxy.kubeconfig)},
+    )
+    # Pods have been looked at when DaemonSets are.
+    wait_until(lambda: any("/daemonsets" in r.path for r in proxy.requests), "it has looked")
+    make_pod(nodepool, control_plane_namespace, "late", name)
+    data = json.loads(running.wait().stdout)["data"]
+    assert [affected["name"] for affected in data["affected"]] == ["early"]
+    assert [affected["name"] for affected in data["slipped"]] == ["late"]
+    nodepool.api.delete(f"/api/v1/namespaces/{control_plane_namespace}/pods")
 
 
 def test_status_tells_nodes_that_were_made_anew(nodepool: Nodepool, fake_nodes: MakeNodes) -> None:

@@ -425,6 +425,22 @@ def test_what_others_changed_meanwhile_is_not_put_back(
     assert read(data["config.template.toml"]) == WANTED
 
 
+def test_a_restart_that_somebody_goes_over_is_told_once(
+    session: Session, api: Api, namespace: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chart = install(api, Chart("0.86.0", namespace=namespace))
+
+    def show(_: str) -> None:
+        annotations = {"metadata": {"annotations": {RESTARTED_AT: "theirs"}}}
+        path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{chart.name}"
+        api.patch(path, {"spec": {"template": annotations}})
+
+    plan = plan_patch(only(session, namespace), WANTED)
+    with pytest.raises(RolloutFailed):
+        carry_out(session, plan, lambda again: plan_patch(again, WANTED), timeout=3, show=show)
+    assert capsys.readouterr().err.count("somebody else changed") == 1
+
+
 @pytest.mark.parametrize("missing", ["configmaps", "deployments"])
 def test_missing_rights_are_named_and_nothing_is_left_half_done(
     api: Api,
