@@ -201,7 +201,8 @@ def _wait(
         rollout = look(deployment, manager_pods(session, runner), stamp)
         if rollout.done:
             return
-        hint = f"Look at: kubectl -n {runner.namespace} describe pods; kubectl logs POD"
+        kubectl = f"kubectl -n {runner.namespace}"
+        hint = f"Look at: {kubectl} describe pods; {kubectl} logs POD"
         if rollout.failed:
             raise RolloutFailed(f"{runner} does not start: {rollout.failed}", hint=hint)
         if time.monotonic() > give_up:

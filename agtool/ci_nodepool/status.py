@@ -104,7 +104,7 @@ def _of_jobs(status: Status, nodes: Sequence[Node]) -> Iterator[Problem]:
                 yield Problem(
                     "not-sent",
                     f"jobs of runner {jobs.runner} are sent to any node, not to a pool",
-                    f"agtool ci-nodepool apply --runner {jobs.runner}",
+                    f"agtool ci-nodepool apply{_the_pool(status)} --runner {jobs.runner}",
                 )
         elif not there:
             yield Problem(
@@ -126,6 +126,12 @@ def _of_jobs(status: Status, nodes: Sequence[Node]) -> Iterator[Problem]:
                 f"agtool ci-nodepool patch-runner --runner {jobs.runner} -l {selector} "
                 f"--taint {taint}",
             )
+
+
+def _the_pool(status: Status) -> str:
+    """The options that name the pool, where there is one and it is not found without them."""
+    found = [each.pool for each in status.pools]
+    return f" -l {found[0].selector}" if len(found) == 1 and found[0].preset is None else ""
 
 
 def _of_managers(status: Status) -> Iterator[Problem]:

@@ -426,7 +426,7 @@ def test_what_others_changed_meanwhile_is_not_put_back(
 
 
 def test_a_restart_that_somebody_goes_over_is_told_once(
-    session: Session, api: Api, namespace: str, capsys: pytest.CaptureFixture[str]
+    session: Session, api: Api, namespace: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     chart = install(api, Chart("0.86.0", namespace=namespace))
 
@@ -438,7 +438,7 @@ def test_a_restart_that_somebody_goes_over_is_told_once(
     plan = plan_patch(only(session, namespace), WANTED)
     with pytest.raises(RolloutFailed):
         carry_out(session, plan, lambda again: plan_patch(again, WANTED), timeout=3, show=show)
-    assert capsys.readouterr().err.count("somebody else changed") == 1
+    assert capfd.readouterr().err.count("somebody else changed") == 1
 
 
 @pytest.mark.parametrize("missing", ["configmaps", "deployments"])
