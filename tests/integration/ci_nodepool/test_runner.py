@@ -31,9 +31,11 @@ WANTED = Placement({KEY: "true"}, {f"{KEY}=true": "NoSchedule"})
 
 
 @pytest.fixture
-def namespace(control_plane_namespace: str) -> str:
-    """Give a namespace on the API server without controllers."""
-    return control_plane_namespace
+def namespace(control_plane: Server, control_plane_namespace: str) -> Iterator[str]:
+    """Give a namespace on the API server without controllers: nobody else empties it."""
+    yield control_plane_namespace
+    with control_plane.connect() as api:
+        api.delete(f"/apis/apps/v1/namespaces/{control_plane_namespace}/deployments")
 
 
 @pytest.fixture

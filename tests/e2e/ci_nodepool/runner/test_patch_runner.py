@@ -142,6 +142,27 @@ def test_ctrl_c_while_it_waits(nodepool: Nodepool, install: Callable[..., Releas
     wait_until(lambda: KEY in release.taken(), "the rollout goes on")
 
 
+@pytest.mark.usefixtures("pool")
+def test_a_change_that_helm_takes_back_is_told(
+    nodepool: Nodepool, install: Callable[..., Release]
+) -> None:
+    release = install(MANAGER.replace("touch /ready", "sleep 3; touch /ready")).up()
+    running = nodepool.agtool.start(
+        "ci-nodepool",
+        "patch-runner",
+        "--runner",
+        release.name,
+        env={"KUBECONFIG": str(nodepool.kubeconfig)},
+    )
+    running.wait_for("restarting: ")
+    path = f"/api/v1/namespaces/{release.chart.namespace}/configmaps/{release.chart.name}"
+    release.api.patch(path, {"data": {"config.template.toml": DEFAULT_TEMPLATE}})
+    done = running.wait()
+    assert done.exit_code == 5, done.stderr
+    assert f"the ConfigMap of {release.name} was changed again by somebody else" in done.stderr
+    assert "agtool ci-nodepool emit helm" in done.stderr
+
+
 def _read(leader: int, until: bytes = b"") -> bytes:
     """Return what a terminal shows, until something or its end."""
     give_up = time.monotonic() + 60
