@@ -105,8 +105,10 @@ def test_apply_leaves_the_runner_alone_where_the_nodes_would_be_refused(
 def test_everything_fits(
     nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., Chart]
 ) -> None:
-    fake_nodes(2, SPOT, [TAINT])
+    fake_nodes(2, SPOT, prefix="fits")
     runner(DEFAULT_TEMPLATE + PLACED + TOLERATING)
+    done = nodepool("taint", "--yes")
+    assert done.exit_code == 0, done.stderr
     done = nodepool("status")
     assert done.exit_code == 0, done.stdout
     assert "Everything fits together." in done.stdout
@@ -174,7 +176,7 @@ def test_a_pod_that_slips_onto_a_node_before_its_taint(
     api_proxy: Callable[..., ApiProxy],
     control_plane_namespace: str,
 ) -> None:
-    (name,) = fake_nodes(1, SPOT)
+    (name,) = fake_nodes(1, SPOT, prefix="slip")  # no pod of another test is on it still
     make_pod(nodepool, control_plane_namespace, "early", name)
     proxy = api_proxy(nodepool.kubeconfig)
     proxy.latency = 0.3
