@@ -11,7 +11,8 @@ What must hold, and where it is seen to:
 
 Read in this order: model and presets (facts), parse (what people write), record and plan (what to
 change), nodes (which), checks and affected (what it means for others), write (many at once), run
-(one invocation), show. For the runner: runner (found and read), runner_config and runner_toml
-(the TOML), runner_patch (what to change), runner_change and rollout (doing it), runner_run,
-runner_show. Then status, reconcile and watch, emit. options and the cli modules are the edges.
+(one invocation), show. For the runner: runner (found), runner_config and runner_toml (the TOML),
+runner_settings (what it says with flags and environment), runner_patch (what to change),
+runner_change and rollout (doing it), runner_run, runner_show. Then status, reconcile and watch,
+emit. options and the cli modules are the edges.
 """

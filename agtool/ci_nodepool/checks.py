@@ -102,10 +102,11 @@ def refuse_stranding(session: Session, changes: Sequence[Change], *, besides: st
 
 def known_jobs(session: Session) -> list[Jobs]:
     """Where the jobs of all runners go, as far as we may look; says so where we may not."""
-    from agtool.ci_nodepool.runner import find_jobs
+    from agtool.ci_nodepool.runner import find
+    from agtool.ci_nodepool.runner_settings import jobs
 
     try:
-        return find_jobs(session, None)
+        return [jobs(runner) for runner in find(session, None)]
     except ForbiddenError as error:
         say(f"warning: cannot look for runners whose jobs may be stranded: {error.message}")
         return []

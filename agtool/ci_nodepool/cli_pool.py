@@ -8,9 +8,9 @@ import typer
 
 from agtool.ci_nodepool.cli_nodes import Force, NodeNames, SkipPods, finish, tell
 from agtool.ci_nodepool.cli_runner import RunnerName, Timeout
-from agtool.ci_nodepool.options import ChangeOptions, Cluster, Output, PoolOptions
+from agtool.ci_nodepool.options import ChangeOptions, Cluster, Output, PoolOptions, require_answer
 from agtool.core.errors import UsageError
-from agtool.core.kube_errors import ForbiddenError
+from agtool.core.kube_errors import ForbiddenError, NotFoundError
 from agtool.core.option_groups import grouped
 from agtool.core.output import Format, document, errors_as_json, print_json, say
 
@@ -95,6 +95,8 @@ def apply(
       agtool ci-nodepool apply --preset gke-spot --runner gitlab/gitlab-runner
       agtool ci-nodepool apply -l pool=ci --taint dedicated=ci:NoSchedule --yes
     """  # noqa: D301
+    from functools import partial
+
     from agtool.ci_nodepool import parse, runner_run
     from agtool.ci_nodepool.nodes import default_taints, find_pool
     from agtool.ci_nodepool.plan import Wanted, plan_node
@@ -107,24 +109,40 @@ def apply(
         given = tuple(map(parse.parse_taint, taint or ()))
         parse.check_distinct(given)
         with cluster.session(CONNECTIONS) as session:
-            where, nodes = find_pool(session, (), pool)
-            target = runner_run.Target(runner_run.placement(where, given), nodes)
-            how = runner_run.Manner(change.dry_run, change.yes, force, timeout, change.output)
-            patched = runner_run.patch(session, runner, cluster.namespace, target, how)
-            tell(patch_text(patched), change.output)
-            if patched.declined:
-                result = Result(where, len(nodes), [], declined=True)
-            else:
-                wanted = Wanted(taints=given or default_taints(where, nodes))
+
+            def patch_the_runner(*, dry_run: bool) -> runner_run.Result:
+                how = runner_run.Manner(dry_run, change.yes, force, timeout, change.output)
+                target = runner_run.Target(runner_run.placement(where, given), nodes)
+                return runner_run.patch(session, runner, cluster.namespace, target, how)
+
+            def taint_the_nodes(*, dry_run: bool, look_at_pods: bool) -> Result:
+                taints = given or default_taints(where, nodes)
                 manner = Manner(
-                    *change,
+                    *change._replace(dry_run=dry_run),
                     force=force,
-                    look_at_pods=not skip_pods,
+                    look_at_pods=look_at_pods,
                     besides=str(patched.plan.runner),
                 )
-                result = change_nodes(
-                    session, where, nodes, lambda node: plan_node(node, wanted), manner=manner
-                )
+                planned = partial(plan_node, wanted=Wanted(taints=taints))
+                return change_nodes(session, where, nodes, planned, manner=manner)
+
+            # What would keep us from the second step is found before the first is done.
+            where, nodes = find_pool(session, (), pool)
+            patched = patch_the_runner(dry_run=True)
+            result = taint_the_nodes(dry_run=True, look_at_pods=change.dry_run and not skip_pods)
+            if change.dry_run:
+                tell(patch_text(patched), change.output)
+            else:
+                if result.changes:
+                    require_answer(result.question(), yes=change.yes, output=change.output)
+                patched = patch_the_runner(dry_run=False)
+                tell(patch_text(patched), change.output)
+                if patched.outcome:  # it took a while: there may be new nodes
+                    where, nodes = find_pool(session, (), pool)
+                if patched.declined:
+                    result = Result(where, len(nodes), [], declined=True)
+                else:
+                    result = taint_the_nodes(dry_run=False, look_at_pods=not skip_pods)
     tell(result_text(result, "apply"), change.output)
     return finish("ci-nodepool apply", [result], change.output, {"runner": patch_data(patched)})
 
@@ -143,7 +161,8 @@ def undo(
 
     First taints go, then the runner gets its jobs' old settings, then labels go: so no job
     is ever stranded. What was there before, or was changed since by somebody
-    else, stays, and is named. With NODE, only these nodes, and no runner.
+    else, stays, and is named. With NODE, only these nodes, and no runner. Where a watch
+    puts back what was taken off, it stops there.
 
     \b
     Examples:
@@ -151,6 +170,9 @@ def undo(
       agtool ci-nodepool undo --yes
       agtool ci-nodepool undo node-1
     """  # noqa: D301
+    import time
+    from contextlib import suppress
+
     from agtool.ci_nodepool import runner_run
     from agtool.ci_nodepool.nodes import find_changed
     from agtool.ci_nodepool.parse import split_arguments
@@ -158,7 +180,8 @@ def undo(
     from agtool.ci_nodepool.run import Manner, change_nodes
     from agtool.ci_nodepool.runner_show import change_data, undo_text
     from agtool.ci_nodepool.show import result_text
-    from agtool.ci_nodepool.write import CONNECTIONS
+    from agtool.ci_nodepool.watch import REACTS
+    from agtool.ci_nodepool.write import CONNECTIONS, put_back
 
     with errors_as_json("ci-nodepool undo", change.output is Format.json):
         names, specs = split_arguments(nodes or [])
@@ -176,6 +199,11 @@ def undo(
                 where, found = find_changed(session, names, pool)
                 result = change_nodes(session, where, found, planned, manner=manner)
                 results.append(result)
+                if result.report and result.report.changed:
+                    time.sleep(REACTS)
+                    with suppress(NotFoundError):
+                        _, again = find_changed(session, names, pool)
+                        put_back(result.report, [node.name for node in again if planned(node)])
                 if result.changes:
                     tell(result_text(result, "undo"), change.output)
                 return result.done()

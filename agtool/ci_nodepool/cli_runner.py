@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agtool.ci_nodepool.options import ChangeOptions, Cluster, PoolOptions
+from agtool.ci_nodepool.options import ChangeOptions, Cluster, PoolOptions, not_empty
 from agtool.core.option_groups import grouped
 from agtool.core.output import Format, document, errors_as_json, print_json, print_text
 
@@ -16,6 +16,7 @@ RunnerName = Annotated[
         "--runner",
         metavar="NAMESPACE/NAME",
         help="The runner's Deployment.  [default: the only one]",
+        callback=not_empty,
     ),
 ]
 

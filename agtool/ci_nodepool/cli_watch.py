@@ -61,7 +61,7 @@ def watch(
     with ExitStack() as stack:
         if listen:
             answers = {
-                "/readyz": lambda: state.trouble,
+                "/readyz": state.not_ready,
                 "/healthz": lambda: "" if state.alive() else "the watch hangs",
             }
             stack.enter_context(serve(listen, answers))

@@ -12,6 +12,7 @@ from agtool.ci_nodepool.model import Taint
 from agtool.ci_nodepool.presets import Preset
 from agtool.ci_nodepool.runner_config import Placement, toleration
 from agtool.ci_nodepool.runner_toml import quoted
+from agtool.core.errors import UsageError
 
 Chart = tuple[int, int]
 
@@ -65,13 +66,35 @@ def helm_values(wanted: Placement, chart: Chart | None = None) -> str:
 
 
 def pool_commands(preset: Preset, taints: Sequence[Taint]) -> str:
-    """How the provider is told to taint a pool's nodes, also those to come."""
-    if preset.built_in:
+    """How the provider is told to taint a pool's nodes, also those to come.
+
+    Raises:
+        UsageError: it has no way that is known here.
+    """
+    more = [taint for taint in taints if taint != preset.taint]
+    if preset.built_in and not more:
         return (
             f"# {preset.name}: the provider taints these nodes with {preset.taint.key} by itself.\n"
             "# There is nothing to do.\n"
         )
-    return _POOL_COMMANDS[preset.name](taints)
+    if preset.name not in _POOL_COMMANDS:
+        raise UsageError(
+            f"agtool knows no command by which {preset.name} nodes get {more[0]} from the start",
+            hint="Set it where the pool is made, or keep it there: agtool ci-nodepool emit watch "
+            f"--preset {preset.name} --taint {more[0]}",
+        )
+    return _POOL_COMMANDS[preset.name]([preset.taint, *more] if preset.built_in else taints)
+
+
+def _aks(taints: Sequence[Taint]) -> str:
+    joined = ",".join(f"{t.key}={t.value}:{t.effect}" for t in taints)
+    return (
+        "# --node-taints REPLACES all taints of the pool: add those that it has, see\n"
+        "#   az aks nodepool show --resource-group GROUP --cluster-name CLUSTER --name POOL \\\n"
+        "#     --query nodeTaints\n"
+        "az aks nodepool update --resource-group GROUP --cluster-name CLUSTER --name POOL \\\n"
+        f"  --node-taints '{joined}'\n"
+    )
 
 
 def _gke(taints: Sequence[Taint]) -> str:
@@ -113,5 +136,6 @@ _POOL_COMMANDS = {
     "gke-preemptible": _gke,
     "gke-spot": _gke,
     "eks-spot": _eks,
+    "aks-spot": _aks,
     "karpenter-spot": _karpenter,
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agtool.ci_nodepool.model import Node, Taint
 from agtool.ci_nodepool.options import PoolOptions
-from agtool.ci_nodepool.parse import parse_label
+from agtool.ci_nodepool.parse import parse_equality
 from agtool.ci_nodepool.presets import DEFAULT, PRESETS, Preset, presets_on
 from agtool.ci_nodepool.write import CONNECTIONS
 from agtool.core.errors import UsageError
@@ -98,9 +98,17 @@ def default_taints(pool: Pool, nodes: Sequence[Node]) -> tuple[Taint, ...]:
     """The taint that goes with the pool's preset, or else with its first label.
 
     None where the provider sets one by itself whose value it does not tell.
+
+    Raises:
+        UsageError: the selector is not one that begins with KEY=VALUE.
     """
     if pool.preset is None:
-        label = parse_label(pool.selector.split(",")[0])
+        label = parse_equality(pool.selector.split(",")[0])
+        if label is None:
+            raise UsageError(
+                f"no taint goes with the selector {pool.selector}",
+                hint="Name the taint: KEY=VALUE:EFFECT.",
+            )
         return (Taint(label.key, label.value, "NoSchedule"),)
     taint = pool.preset.taint
     if pool.preset.any_value and all(

@@ -22,9 +22,23 @@ Preset = Annotated[
     typer.Option(help="The pool by its provider's label.  [default: the one that nodes carry]"),
 ]
 
+
+def not_empty(value: str | None) -> str | None:
+    """The value of an option. `-l "$UNSET"` must not be as if there was none."""
+    if value is not None and not value.strip():
+        raise typer.BadParameter("it is empty; is a variable of the shell unset?")
+    return value
+
+
 Selector = Annotated[
     str | None,
-    typer.Option("-l", "--selector", metavar="SELECTOR", help="The pool by labels: KEY=VALUE,..."),
+    typer.Option(
+        "-l",
+        "--selector",
+        metavar="SELECTOR",
+        help="The pool by labels: KEY=VALUE,...",
+        callback=not_empty,
+    ),
 ]
 
 DryRun = Annotated[
@@ -94,12 +108,17 @@ def ask(question: str, *, yes: bool, output: Format) -> bool:
     Raises:
         UsageError: nobody is there to ask.
     """
+    require_answer(question, yes=yes, output=output)
     if yes:
         return True
-    if output is Format.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(
-            f"there is nobody to ask: {question}", hint="Add --yes, or look first with --dry-run."
-        )
     sys.stderr.write(f"agtool: {question} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def require_answer(question: str, *, yes: bool, output: Format) -> None:
+    """Raise UsageError if the question will have to be asked and nobody is there."""
+    if not yes and (output is Format.json or not (sys.stdin.isatty() and sys.stderr.isatty())):
+        raise UsageError(
+            f"there is nobody to ask: {question}", hint="Add --yes, or look first with --dry-run."
+        )

@@ -89,6 +89,13 @@ def parse_taint_match(spec: str) -> TaintMatch:
     return TaintMatch(_key(key, spec), _effect(effect, spec) if colon else "")
 
 
+def parse_equality(requirement: str) -> Label | None:
+    """KEY=VALUE or KEY==VALUE, a part of a selector; None: it is another kind of requirement."""
+    if not re.fullmatch(r"[^=!()]+==?[^=!()]*", requirement):
+        return None
+    return parse_label(requirement.replace("==", "="))
+
+
 def is_removal(spec: str) -> bool:
     """Whether it says, as in kubectl, that something shall go."""
     return _unquoted(spec).endswith("-")

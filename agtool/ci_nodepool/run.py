@@ -60,6 +60,10 @@ class Result:
     dry_run: bool = False
     declined: bool = False
 
+    def question(self) -> str:
+        """What a person is asked before it is done."""
+        return f"Change {count(len(self.changes), 'node')}?"
+
     def done(self) -> bool:
         """Whether all is as it was to be, and what comes next may begin."""
         left = self.report and (self.report.failed or self.report.interrupted)
@@ -121,9 +125,7 @@ def _agreed(result: Result, manner: Manner) -> bool:
     if result.pool.names:
         return True
     say(diff_text(result.changes))
-    return ask(
-        f"Change {count(len(result.changes), 'node')}?", yes=manner.yes, output=manner.output
-    )
+    return ask(result.question(), yes=manner.yes, output=manner.output)
 
 
 def _refuse_clashes(plans: Sequence[Change]) -> None:
@@ -133,5 +135,6 @@ def _refuse_clashes(plans: Sequence[Change]) -> None:
         others = f" (and {len(clashing) - 1:,} more)" if len(clashing) > 1 else ""
         raise ConflictError(
             f"node {first.node.name}{others} has {', '.join(first.clashes)} already",
-            hint="Nothing was changed. --overwrite replaces it, and undo brings it back.",
+            hint="Nothing was changed. With --overwrite, `taint` and `label` replace it, and undo "
+            "brings it back.",
         )

@@ -1,4 +1,4 @@
-"""GitLab runners in a cluster: found by what they mount, and read for where their jobs go.
+"""GitLab runners in a cluster, found by what they mount.
 
 Names say nothing: the chart calls things RELEASE-gitlab-runner, or RELEASE where that starts with
 gitlab-runner, or what fullnameOverride says. So a runner is a Deployment that mounts, at /scripts
@@ -10,22 +10,11 @@ Facts: the chart's templates/configmap.yaml and deployment.yaml, 0.15 to 0.86.
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agtool.ci_nodepool.model import Jobs
-from agtool.ci_nodepool.runner_config import (
-    SELECTOR,
-    TOLERATIONS,
-    CannotPatch,
-    Placement,
-    read,
-    toleration,
-)
 from agtool.core.errors import UsageError
 from agtool.core.kube_errors import ForbiddenError, NotFoundError
 
@@ -36,14 +25,26 @@ Json = dict[str, Any]
 
 OPERATOR = "/apis/apps.gitlab.com/v1beta2"
 
-_MOUNTED_AT = {"/scripts", "/configmaps"}
+MOUNTED_AT = {"/scripts", "/configmaps"}
 """Where the chart has its scripts: up to 0.26, and since 0.29."""
 
-_REGISTER = "register-the-runner"
-_TEMPLATE = "config.template.toml"
+REGISTER = "register-the-runner"
+TEMPLATE = "config.template.toml"
+"""The keys of the chart's ConfigMap that matter here."""
 
-_VARIABLES = {"KUBERNETES_NODE_SELECTOR": SELECTOR, "KUBERNETES_NODE_TOLERATIONS": TOLERATIONS}
-_FLAGS = {"--kubernetes-node-selector": SELECTOR, "--kubernetes-node-tolerations": TOLERATIONS}
+
+class Source(NamedTuple):
+    """A ConfigMap or Secret that fills the environment of the manager (envFrom).
+
+    Attributes:
+        name: for people.
+        variables: what it sets; None for a value of a Secret, which stays there.
+        unseen: why it could not be read, else empty.
+    """
+
+    name: str
+    variables: Mapping[str, str | None]
+    unseen: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,13 @@ class Runner:
         deployment: the manager's.
         config_map: with its template; empty: there is none.
         operator: the name of its Runner resource, if the Operator made it.
+        sources: of its environment; the later wins, and `env` of the Deployment over all.
     """
 
     deployment: Json
     config_map: Json
     operator: str = ""
+    sources: tuple[Source, ...] = ()
 
     @property
     def namespace(self) -> str:
@@ -86,6 +89,18 @@ class Runner:
         return spec
 
     @property
+    def environment(self) -> dict[str, str | None]:
+        """The variables of the manager's containers; None: the value cannot be seen."""
+        found: dict[str, str | None] = {}
+        for source in self.sources:
+            found.update(source.variables)
+        for container in self.pod["containers"]:
+            for variable in container.get("env") or ():
+                seen = "valueFrom" not in variable
+                found[variable["name"]] = variable.get("value", "") if seen else None
+        return found
+
+    @property
     def path(self) -> str:
         """The Deployment's, in the API."""
         return f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{self.name}"
@@ -99,24 +114,7 @@ class Runner:
     @property
     def key(self) -> str:
         """The key of the template in the ConfigMap."""
-        return "config.toml" if self.operator else _TEMPLATE
-
-
-class Override(NamedTuple):
-    """A setting that wins over the template.
-
-    Attributes:
-        name: of the flag or the variable.
-        table: of the template, where it would stand.
-        entries: what it says; None where that cannot be seen (from a Secret, say).
-    """
-
-    name: str
-    table: str
-    entries: Mapping[str, str] | None
-
-
-# -- finding -------------------------------------------------------------------------------------
+        return "config.toml" if self.operator else TEMPLATE
 
 
 def find(session: Session, namespace: str | None) -> list[Runner]:
@@ -137,15 +135,12 @@ def find(session: Session, namespace: str | None) -> list[Runner]:
         else:
             for name in _mounted(deployment):
                 config_map = _config_map(session, deployment, name)
-                if {_REGISTER, _TEMPLATE} & set(config_map.get("data") or ()):
-                    runners.append(Runner(deployment, config_map))
+                if {REGISTER, TEMPLATE} & set(config_map.get("data") or ()):
+                    runners.append(
+                        Runner(deployment, config_map, sources=_sources(session, deployment))
+                    )
                     break
     return sorted(runners, key=str)
-
-
-def find_jobs(session: Session, namespace: str | None) -> list[Jobs]:
-    """Where the jobs of all these runners go. Raises what Session raises."""
-    return [jobs(runner) for runner in find(session, namespace)]
 
 
 def choose(runners: list[Runner], wanted: str | None, namespace: str | None) -> Runner:
@@ -194,7 +189,8 @@ def _of_operator(session: Session, deployment: Json, owner: str) -> Runner:
         named = (session.get(f"{path}/{owner}").get("spec") or {}).get("config", "")
     except NotFoundError:  # it is being deleted, and its Deployment with it
         named = ""
-    return Runner(deployment, _config_map(session, deployment, named) if named else {}, owner)
+    config_map = _config_map(session, deployment, named) if named else {}
+    return Runner(deployment, config_map, owner, _sources(session, deployment))
 
 
 def _mounted(deployment: Json) -> Iterator[str]:
@@ -204,7 +200,7 @@ def _mounted(deployment: Json) -> Iterator[str]:
         mount["name"]
         for container in pod["containers"]
         for mount in container.get("volumeMounts") or ()
-        if mount["mountPath"].rstrip("/") in _MOUNTED_AT
+        if mount["mountPath"].rstrip("/") in MOUNTED_AT
     }
     for volume in pod.get("volumes") or ():
         if volume["name"] in mounted and "configMap" in volume:
@@ -219,165 +215,25 @@ def _config_map(session: Session, deployment: Json, name: str) -> Json:
         return {}
 
 
-# -- reading -------------------------------------------------------------------------------------
-
-
-def template(runner: Runner) -> str:
-    """The TOML from which the runner takes where its jobs go.
-
-    Raises:
-        CannotPatch: there is none, or it is not in this ConfigMap; with what to change instead.
-    """
-    if runner.operator:
-        return _operator_template(runner)
-    data = _data(runner)
-    executor = _environment(runner).get("RUNNER_EXECUTOR", "kubernetes")
-    if executor not in {None, "kubernetes"}:
-        raise CannotPatch(f"the executor of {runner} is {executor!r}: its jobs are no pods")
-    used = _template_path(runner)
-    if not used:
-        raise _without_template(runner)
-    if used.rpartition("/")[0] not in _MOUNTED_AT or used.rpartition("/")[2] != _TEMPLATE:
-        raise CannotPatch(
-            f"{runner} takes its template from {used} (runners.configPath in the Helm values), "
-            "which is not in its ConfigMap",
-            hint="Add the tables there, where that file comes from, and restart the runner. "
-            "Print them: agtool ci-nodepool emit helm",
-        )
-    if _TEMPLATE not in data:
-        raise CannotPatch(
-            f"{runner} registers with {used}, but its ConfigMap has no {_TEMPLATE}",
-            hint="Upgrade the release with what this prints: agtool ci-nodepool emit helm",
-        )
-    return data[_TEMPLATE]
-
-
-def overrides(runner: Runner) -> list[Override]:
-    """What wins over the template: flags of the registration, and the environment."""
+def _sources(session: Session, deployment: Json) -> tuple[Source, ...]:
+    """What fills the environment of the manager's containers, in this order."""
+    namespace = deployment["metadata"]["namespace"]
     found = []
-    for name, value in _environment(runner).items():
-        if name in _VARIABLES and value != "":
-            entries = None if value is None else _entries(value)
-            found.append(Override(name, _VARIABLES[name], entries))
-    script = _data(runner).get(_REGISTER, "")
-    for name, table in _FLAGS.items():
-        values = re.findall(rf"{name}[ =]+(\S+)", script)
-        if values:
-            entries = {}
-            for value in values:
-                entries.update(_entries("".join(_words(value))))
-            found.append(Override(name, table, entries))
-    return found
+    for container in deployment["spec"]["template"]["spec"]["containers"]:
+        for entry in container.get("envFrom") or ():
+            for field, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+                if field in entry:
+                    name, prefix = entry[field]["name"], entry.get("prefix", "")
+                    found.append(_source(session, namespace, kind, name, prefix))
+    return tuple(found)
 
 
-def check_overrides(runner: Runner, wanted: Placement) -> Placement:
-    """The part of `wanted` that no flag and no variable says already.
-
-    Raises:
-        CannotPatch: one of them says something else, and would win.
-    """
-    left = dict(wanted.tables())
-    for name, table, entries in overrides(runner):
-        if entries is not None and left[table].items() <= entries.items():
-            left[table] = {}
-        elif left[table]:
-            said = ", ".join(f"{k}:{v}" for k, v in (entries or {}).items()) or "what is not seen"
-            where = "envVars or extraEnv" if name in _VARIABLES else "runners"
-            raise CannotPatch(
-                f"{name} of {runner} says {said}, and wins over the template's {table}",
-                hint=f"Take it out of {where} in the Helm values, upgrade, and run this again; "
-                "or print what belongs there: agtool ci-nodepool emit helm",
-            )
-    return Placement(left[SELECTOR], left[TOLERATIONS])
-
-
-def jobs(runner: Runner) -> Jobs:
-    """Where the runner's jobs may run, flags and environment included."""
-    doubt = ""
+def _source(session: Session, namespace: str, kind: str, name: str, prefix: str) -> Source:
     try:
-        placement = read(template(runner))
-    except CannotPatch as error:
-        placement = Placement()
-        # Without a template the flags say it all.
-        if _template_path(runner) or runner.operator:
-            doubt = error.message
-    tables = {name: dict(entries) for name, entries in placement.tables().items()}
-    for name, table, entries in overrides(runner):
-        if entries is None:
-            doubt = f"the value of {name} cannot be seen"
-        tables[table].update(entries or {})
-    tolerations = tuple(toleration(*entry) for entry in tables[TOLERATIONS].items())
-    return Jobs(str(runner), tables[SELECTOR], tolerations, doubt)
-
-
-def _operator_template(runner: Runner) -> str:
-    if not runner.config_map:
-        raise CannotPatch(
-            f"the Runner resource {runner.operator} in {runner.namespace} has no spec.config, or "
-            "names a ConfigMap that is not there",
-            hint="Make a ConfigMap with the key config.toml, with what this prints: agtool "
-            "ci-nodepool emit toml; then name it in spec.config.",
-        )
-    data = _data(runner)
-    if "config.toml" not in data:
-        raise CannotPatch(
-            f"the ConfigMap {runner.config_map['metadata']['name']} of {runner} has no config.toml"
-        )
-    return data["config.toml"]
-
-
-def _data(runner: Runner) -> Mapping[str, str]:
-    data: Mapping[str, str] = runner.config_map.get("data") or {}
-    return data
-
-
-def _template_path(runner: Runner) -> str:
-    """The template that the registration is told to use; empty: none."""
-    script = _data(runner).get(_REGISTER, "")
-    found = re.search(r"--template-config[ =]+(\S+)", script)
-    if found:
-        return "".join(_words(found[1]))
-    return _environment(runner).get("TEMPLATE_CONFIG_FILE") or ""
-
-
-def _without_template(runner: Runner) -> CannotPatch:
-    if runner.chart and runner.chart >= (0, 26):
-        return CannotPatch(
-            f"{runner} has no template: runners.config is empty in its Helm values",
-            hint="Upgrade the release with what this prints: agtool ci-nodepool emit helm",
-        )
-    version = ".".join(map(str, runner.chart)) if runner.chart else "0.15"
-    return CannotPatch(
-        f"{runner} has no template: its chart registers with flags in a shell script",
-        hint="Upgrade the release with what this prints, or move to a newer chart: agtool "
-        f"ci-nodepool emit helm --chart {version}",
-    )
-
-
-def _environment(runner: Runner) -> dict[str, str | None]:
-    """The variables of the manager's containers; None: the value comes from elsewhere."""
-    return {
-        variable["name"]: None if "valueFrom" in variable else variable.get("value", "")
-        for container in runner.pod["containers"]
-        for variable in container.get("env") or ()
-    }
-
-
-def _entries(value: str) -> dict[str, str]:
-    """What a flag or variable says: KEY:VALUE, or a JSON object."""
-    if value.startswith("{"):
-        try:
-            found = json.loads(value)
-        except ValueError:
-            return {}
-        return {str(k): str(v) for k, v in found.items()}
-    key, _, rest = value.partition(":")
-    return {key: rest}
-
-
-def _words(text: str) -> list[str]:
-    """A shell word without its quotes."""
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return [text]
+        data = session.get(f"/api/v1/namespaces/{namespace}/{kind.lower()}s/{name}").get("data")
+    except NotFoundError:  # it is optional, or the manager cannot start
+        data = None
+    except ForbiddenError as error:
+        return Source(f"{kind} {name}", {}, error.message)
+    values = {f"{prefix}{key}": value for key, value in (data or {}).items()}
+    return Source(f"{kind} {name}", dict.fromkeys(values) if kind == "Secret" else values)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from agtool.ci_nodepool.rollout import Rollout, look
+from agtool.ci_nodepool.rollout import look
 from agtool.ci_nodepool.runner import Json, Runner
 from agtool.ci_nodepool.runner_patch import RESTARTED_AT, Plan, record_of, stale_pods, time_to_end
 from agtool.core.errors import AgtoolError, UnreachableError
@@ -191,11 +191,18 @@ def _wait(
     session: Session, runner: Runner, stamp: str, timeout: float, show: Callable[[str], None]
 ) -> None:
     give_up = time.monotonic() + timeout
+    told = False
     while True:
-        rollout = _look(session, runner, stamp)
+        deployment = session.get(runner.path)
+        if _restarted_at(deployment) != stamp and not told:
+            # Helm or GitOps may have gone over it; the rollout that it started is the one to watch.
+            say(f"warning: somebody else changed {runner} meanwhile")
+            told = True
+        rollout = look(deployment, manager_pods(session, runner), stamp)
         if rollout.done:
             return
-        hint = f"Look at: kubectl -n {runner.namespace} describe pods; kubectl logs POD"
+        kubectl = f"kubectl -n {runner.namespace}"
+        hint = f"Look at: {kubectl} describe pods; {kubectl} logs POD"
         if rollout.failed:
             raise RolloutFailed(f"{runner} does not start: {rollout.failed}", hint=hint)
         if time.monotonic() > give_up:
@@ -204,11 +211,3 @@ def _wait(
             )
         show(rollout.text)
         time.sleep(_INTERVAL)
-
-
-def _look(session: Session, runner: Runner, stamp: str) -> Rollout:
-    deployment = session.get(runner.path)
-    if _restarted_at(deployment) != stamp:
-        # Helm or GitOps may have gone over it; the rollout that it started is the one to watch.
-        say(f"warning: somebody else changed {runner} meanwhile")
-    return look(deployment, manager_pods(session, runner), stamp)

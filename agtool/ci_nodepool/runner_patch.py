@@ -13,16 +13,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from agtool.ci_nodepool.model import RECORD
-from agtool.ci_nodepool.runner import Json, Runner, check_overrides, template
+from agtool.ci_nodepool.runner import Json, Runner
 from agtool.ci_nodepool.runner_config import (
     CannotPatch,
     Placement,
     edit,
     fingerprint,
-    overwrites,
     read,
     remove,
 )
+from agtool.ci_nodepool.runner_settings import check_overrides, template, unseen, ways_out
 from agtool.ci_nodepool.runner_toml import Insertion
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
@@ -105,7 +105,7 @@ def plan_patch(runner: Runner, wanted: Placement) -> Plan:
         done.text,
         _annotation(record),
         added=done.added,
-        warnings=tuple(_warnings(runner, wanted, text)),
+        warnings=tuple(_warnings(runner, wanted)),
     )
 
 
@@ -168,11 +168,11 @@ def time_to_end(runner: Runner) -> int:
     return int(runner.pod.get("terminationGracePeriodSeconds", 30))
 
 
-def _warnings(runner: Runner, wanted: Placement, text: str) -> list[str]:
+def _warnings(runner: Runner, wanted: Placement) -> list[str]:
     found = [
         f"{name} is set: a job can choose other nodes by its variables, and leave the pool"
-        for name in overwrites(text)
-    ]
+        for name in ways_out(runner)
+    ] + unseen(runner)
     selector = runner.pod.get("nodeSelector") or {}
     if wanted.selector and wanted.selector.items() <= selector.items():
         found.append(

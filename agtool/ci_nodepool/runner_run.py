@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,13 +12,14 @@ from agtool.ci_nodepool.checks import WouldStrand
 from agtool.ci_nodepool.model import Jobs, Label, Node, Taint, Toleration, lasting_taints
 from agtool.ci_nodepool.nodes import NoNodes, Pool, find_pool
 from agtool.ci_nodepool.options import PoolOptions, ask
-from agtool.ci_nodepool.parse import parse_label
+from agtool.ci_nodepool.parse import parse_equality
 from agtool.ci_nodepool.presets import DEFAULT, PRESETS
-from agtool.ci_nodepool.runner import Runner, choose, find, jobs
+from agtool.ci_nodepool.runner import Runner, choose, find
 from agtool.ci_nodepool.runner_change import Outcome, carry_out, managers_on, needs_restart
 from agtool.ci_nodepool.runner_config import Placement
 from agtool.ci_nodepool.runner_diff import diff
 from agtool.ci_nodepool.runner_patch import Plan, plan_patch, plan_undo, record_of
+from agtool.ci_nodepool.runner_settings import jobs
 from agtool.core.errors import UsageError
 from agtool.core.kube_errors import ConflictError, ForbiddenError
 from agtool.core.output import Format, say, show_line
@@ -226,12 +226,13 @@ def _manager_warning(session: Session, runner: Runner, wanted: Placement) -> lis
 
 
 def _equality(part: str) -> Label:
-    if not re.fullmatch(r"[^=!()]+==?[^=!()]*", part):
+    label = parse_equality(part)
+    if label is None:
         raise UsageError(
             f"jobs cannot select nodes by {part!r}",
             hint="A runner's node_selector knows only KEY=VALUE, and all of them must hold.",
         )
-    return parse_label(part.replace("==", "="))
+    return label
 
 
 @contextmanager

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from agtool.ci_nodepool.presets import presets_on
-from agtool.ci_nodepool.runner import Json, Runner, jobs, template
-from agtool.ci_nodepool.runner_config import CannotPatch, overwrites
+from agtool.ci_nodepool.runner import Json, Runner
+from agtool.ci_nodepool.runner_config import CannotPatch
 from agtool.ci_nodepool.runner_patch import record_of, stale_pods
+from agtool.ci_nodepool.runner_settings import jobs, ways_out
 
 
 class Finding(NamedTuple):
@@ -39,12 +40,12 @@ def findings(runner: Runner, pods: Sequence[Json]) -> Iterator[Finding]:
             f"agtool ci-nodepool patch-runner --runner {runner} restarts it",
         )
     try:
-        names = overwrites(template(runner))
+        names = ways_out(runner)
     except CannotPatch:
         return  # told as a doubt about where the jobs go
     for name in names:
         yield Finding(
             "jobs-may-leave",
             f"{name} is set for runner {runner}: a job can choose other nodes by its variables",
-            "Take it out of runners.config, if no job needs it.",
+            "Take it out of the Helm values, if no job needs it.",
         )

@@ -56,7 +56,7 @@ def affected_text(affected: Sequence[Affected]) -> str:
 def result_text(result: Result, verb: str) -> str:
     """The end of a command, for people."""
     if result.declined:
-        return "Nothing was changed."
+        return "No node was changed."
     report = result.report
     as_wanted = result.nodes - len(result.changes)
     lines: list[str] = []

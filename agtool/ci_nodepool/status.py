@@ -104,7 +104,7 @@ def _of_jobs(status: Status, nodes: Sequence[Node]) -> Iterator[Problem]:
                 yield Problem(
                     "not-sent",
                     f"jobs of runner {jobs.runner} are sent to any node, not to a pool",
-                    f"agtool ci-nodepool apply --runner {jobs.runner}",
+                    f"agtool ci-nodepool apply{_the_pool(status)} --runner {jobs.runner}",
                 )
         elif not there:
             yield Problem(
@@ -126,6 +126,12 @@ def _of_jobs(status: Status, nodes: Sequence[Node]) -> Iterator[Problem]:
                 f"agtool ci-nodepool patch-runner --runner {jobs.runner} -l {selector} "
                 f"--taint {taint}",
             )
+
+
+def _the_pool(status: Status) -> str:
+    """The options that name the pool, where there is one and it is not found without them."""
+    found = [each.pool for each in status.pools]
+    return f" -l {found[0].selector}" if len(found) == 1 and found[0].preset is None else ""
 
 
 def _of_managers(status: Status) -> Iterator[Problem]:
@@ -152,11 +158,12 @@ def _of_pool(status: PoolStatus, jobs: Sequence[Jobs]) -> Iterator[Problem]:
                 "nodes that were made anew come without it",
                 f"agtool ci-nodepool taint {which} {taint}; agtool ci-nodepool watch keeps it",
             )
-    if nodes and not status.taints and any(j.selects(n.labels) for j in jobs for n in nodes):
+    runner = next((j.runner for j in jobs if any(j.selects(n.labels) for n in nodes)), "")
+    if runner and not status.taints:
         yield Problem(
             "open-pool",
             f"{pool} have no taint: pods that are no jobs come there",
-            f"agtool ci-nodepool taint {which}",
+            f"agtool ci-nodepool apply {which} --runner {runner}",
         )
     pods = [a for a in status.affected if a.kind == "Pod"]
     if pods:
@@ -198,8 +205,9 @@ def find_status(
 def _look_at_runners(
     session: Session, namespace: str | None, nodes: Sequence[Node], status: Status
 ) -> None:
-    from agtool.ci_nodepool.runner import find, jobs
+    from agtool.ci_nodepool.runner import find
     from agtool.ci_nodepool.runner_change import manager_pods
+    from agtool.ci_nodepool.runner_settings import jobs
     from agtool.ci_nodepool.runner_status import findings
 
     by_name = {node.name: node for node in nodes}

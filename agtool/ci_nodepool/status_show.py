@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from agtool.ci_nodepool.affected import FATES
-from agtool.ci_nodepool.model import Jobs, Node, lasting_taints
+from agtool.ci_nodepool.model import Jobs, Node, Taint, lasting_taints
 from agtool.ci_nodepool.record import Record
 from agtool.ci_nodepool.show import count
 from agtool.ci_nodepool.status import PoolStatus, Problem, Status
@@ -73,7 +73,7 @@ def print_status(status: Status, problems: Sequence[Problem]) -> None:
     for problem in problems:
         print_text(f"! {problem.what}" + (f"\n    {problem.hint}" if problem.hint else ""))
     if status.pools and not problems:
-        print_text("Everything fits together.")
+        print_text(f"Everything {'that was looked at ' * bool(status.unseen)}fits together.")
 
 
 def _print_pool(status: PoolStatus) -> None:
@@ -83,11 +83,12 @@ def _print_pool(status: PoolStatus) -> None:
     if nodes:
         table = _table("node", "state", "age", "taints", "by agtool")
         # Those that differ from most come first.
-        usual = max(status.taints.values(), default=0)
-        for node in sorted(nodes, key=lambda n: (_is_usual(n, status, usual), n.name))[:_ROWS]:
-            taints = ", ".join(map(str, lasting_taints(node)))
+        taints = status.taints
+        common = {taint for taint, having in taints.items() if having == max(taints.values())}
+        for node in sorted(nodes, key=lambda n: (_is_usual(n, common), n.name))[:_ROWS]:
+            has = ", ".join(map(str, lasting_taints(node)))
             owned = ", ".join(map(str, Record.read(node.record).owned()))
-            _add(table, node.name, _state(node), _age(node), taints or "-", owned or "-")
+            _add(table, node.name, _state(node), _age(node), has or "-", owned or "-")
         print_table(table)
     if len(nodes) > _ROWS:
         print_text(f"  and {len(nodes) - _ROWS:,} more: --output json has all")
@@ -101,10 +102,8 @@ def _print_pool(status: PoolStatus) -> None:
             print_text(f"  and {len(status.affected) - _ROWS:,} more: --output json has all")
 
 
-def _is_usual(node: Node, status: PoolStatus, usual: int) -> bool:
-    own = set(lasting_taints(node))
-    common = {taint for taint, having in status.taints.items() if having == usual}
-    return node.ready and not node.cordoned and own >= common
+def _is_usual(node: Node, common: set[Taint]) -> bool:
+    return node.ready and not node.cordoned and common <= set(lasting_taints(node))
 
 
 def _runners(of: Sequence[Jobs]) -> Table:

@@ -13,6 +13,7 @@ from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.nodes import NODES
 from agtool.ci_nodepool.plan import Change
 from agtool.ci_nodepool.reconcile import Reconciler
+from agtool.ci_nodepool.show import count
 from agtool.core.errors import UnreachableError
 from agtool.core.kube_errors import GoneError
 from agtool.core.kube_retry import backoff
@@ -28,6 +29,9 @@ RULES: list[dict[str, list[str]]] = [
 RESYNC = 600.0
 """Seconds after which all nodes are listed again, in case an event was lost."""
 
+REACTS = 1.0
+"""Seconds within which a change of a node is answered."""
+
 _TURN = 240.0
 """Seconds that one watch lasts."""
 
@@ -41,12 +45,18 @@ class State:
     """How we are, for the readiness endpoint.
 
     Attributes:
-        trouble: why the nodes may not be as wanted; empty: they are.
+        trouble: why we do not know the nodes; empty: we do.
+        of_nodes: says what keeps a node from being as wanted; empty: nothing.
         last_turn: time.monotonic() of the last sign of life.
     """
 
     trouble: str = "the nodes have not been listed yet"
+    of_nodes: Callable[[], str] = str
     last_turn: float = field(default_factory=time.monotonic)
+
+    def not_ready(self) -> str:
+        """Why the nodes may not be as wanted; empty: they are."""
+        return self.trouble or self.of_nodes()
 
     def alive(self) -> bool:
         """Whether the loop still turns."""
@@ -69,17 +79,24 @@ def keep(
     """
     query = {"labelSelector": selector} if selector else {}
     with _stopped_by_sigterm(), Reconciler(session, planned, log) as reconciler:
+        state.of_nodes = reconciler.trouble
         failures = 0
         version = ""
         resync = 0.0
         while True:
+            state.last_turn = time.monotonic()
             try:
                 if not version or time.monotonic() > resync:
                     version = _list(session, query, reconciler)
                     resync = time.monotonic() + RESYNC
-                _say_well(state, reconciler, log)
+                events = session.watch(NODES, resource_version=version, timeout=_TURN, **query)
+                if state.trouble:
+                    log(f"watching {count(len(reconciler.known()), 'node')}")
+                state.trouble = ""
                 failures = 0
-                version = _watch(session, query, version, reconciler, state)
+                for event in events:
+                    version = _see(event, reconciler)
+                    state.last_turn = time.monotonic()
             except GoneError:
                 version = ""
             except UnreachableError as error:
@@ -88,13 +105,6 @@ def keep(
                 state.trouble = error.message
                 failures += 1
                 time.sleep(backoff(failures))
-
-
-def _say_well(state: State, reconciler: Reconciler, log: Callable[[str], None]) -> None:
-    if state.trouble:
-        log(f"watching {len(reconciler.known()):,} nodes")
-    state.trouble = ""
-    state.last_turn = time.monotonic()
 
 
 def _list(session: Session, query: dict[str, Any], reconciler: Reconciler) -> str:
@@ -112,17 +122,13 @@ def _list(session: Session, query: dict[str, Any], reconciler: Reconciler) -> st
     return version
 
 
-def _watch(
-    session: Session, query: dict[str, Any], version: str, reconciler: Reconciler, state: State
-) -> str:
-    """See what changes, for one turn; the version from which to watch on."""
-    for event in session.watch(NODES, resource_version=version, timeout=_TURN, **query):
-        version = event["object"]["metadata"]["resourceVersion"]
-        state.last_turn = time.monotonic()
-        if event["type"] in ("ADDED", "MODIFIED"):
-            reconciler.see(Node.of(event["object"]))
-        elif event["type"] == "DELETED":
-            reconciler.forget(event["object"]["metadata"]["name"])
+def _see(event: dict[str, Any], reconciler: Reconciler) -> str:
+    """See what has changed; the version from which to watch on."""
+    if event["type"] in ("ADDED", "MODIFIED"):
+        reconciler.see(Node.of(event["object"]))
+    elif event["type"] == "DELETED":
+        reconciler.forget(event["object"]["metadata"]["name"])
+    version: str = event["object"]["metadata"]["resourceVersion"]
     return version
 
 

@@ -161,6 +161,18 @@ def _write(session: Session, change: Change, replan: Callable[[Node], Change]) -
     )
 
 
+def put_back(report: Report, names: Sequence[str]) -> None:
+    """Count these nodes as failed: they have again what was taken off a moment ago."""
+    for name in names:
+        if name in report.changed:
+            report.changed.remove(name)
+            report.failed[name] = ConflictError(
+                "it has again what was taken off: a watch keeps it there",
+                hint="Stop the watch first: in its terminal, or with kubectl delete -n kube-system "
+                "deployment agtool-ci-nodepool",
+            )
+
+
 def failure(report: Report, command: str) -> AgtoolError | None:
     """The error that the command ends with, if not everything was done."""
     if not report.failed:

@@ -177,7 +177,8 @@ class Session:
     ) -> Iterator[Json]:
         """What changes after `resource_version`, as events; ends by itself after `timeout` seconds.
 
-        Bookmarks (type BOOKMARK, with a newer metadata.resourceVersion only) come too.
+        The server has answered when this returns. Bookmarks (type BOOKMARK, with a newer
+        metadata.resourceVersion only) come too.
 
         Raises:
             GoneError: the server does not know so old a version; list again.
@@ -193,6 +194,9 @@ class Session:
         response = self._send(
             "GET", path, parameters, lambda response: response, timeout=timeout + self._timeout
         )
+        return self._events(response, path)
+
+    def _events(self, response: BaseHTTPResponse, path: str) -> Iterator[Json]:
         try:
             for line in _lines(response):
                 event: Json = json.loads(line)

@@ -44,6 +44,8 @@ class ApiProxy(TcpProxy):
         self.kubeconfig = folder / "proxy.kubeconfig"
         self.requests: list[Request] = []
         self._answers: deque[bytes] = deque()
+        self._to_lose: list[str] = []
+        self._losing: set[asyncio.StreamWriter] = set()
         self._authority = pki.Authority(folder / "pki")
         self._authority.server("proxy", [self.host]).write(folder / "pki", "proxy")
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -75,6 +77,10 @@ class ApiProxy(TcpProxy):
         answer = "\r\n".join([*lines, "", ""]).encode() + body
         self._answers.extend([answer] * count)
 
+    def lose_answers(self, count: int, method: str) -> None:
+        """Pass on the next requests of a method, and cut the connection instead of an answer."""
+        self._to_lose.extend([method] * count)
+
     async def _serve(self, client: socket.socket, server: socket.socket) -> None:
         ends: list[asyncio.StreamWriter] = []
         try:
@@ -98,6 +104,7 @@ class ApiProxy(TcpProxy):
         finally:
             for end in ends:
                 end.transport.abort()
+                self._losing.discard(end)
 
     async def _pass_requests(
         self,
@@ -127,6 +134,9 @@ class ApiProxy(TcpProxy):
             if "upgrade" in headers:
                 await self._pass(client, to_server)
                 return
+            if method in self._to_lose:
+                self._to_lose.remove(method)
+                self._losing.add(to_client)
             await self._pass(client, to_server, length)
 
     async def _pass(
@@ -136,7 +146,7 @@ class ApiProxy(TcpProxy):
         while count is None or count > 0:
             chunk = await source.read(65536 if count is None else min(count, 65536))
             await self._flowing.wait()
-            if not chunk:
+            if not chunk or sink in self._losing:
                 return
             sink.write(chunk)
             await sink.drain()

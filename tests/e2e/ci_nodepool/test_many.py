@@ -174,6 +174,20 @@ def test_a_lost_connection_in_the_middle_is_mended(
     assert all(nodepool.taints(name) == [TAINT] for name in names)
 
 
+def test_a_change_whose_answer_is_lost_is_ours(
+    nodepool: Nodepool, fake_nodes: MakeNodes, api_proxy: Callable[..., ApiProxy]
+) -> None:
+    names = fake_nodes(8, SPOT)
+    proxy = api_proxy(nodepool.kubeconfig)
+    proxy.lose_answers(5, "PATCH")
+    done = nodepool.json("taint", "--yes", kubeconfig=proxy.kubeconfig)
+    assert done["exit_code"] == 0
+    assert done["data"]["changed"] == names
+    assert done["data"]["unchanged"] == []
+    assert sum(request.method == "PATCH" for request in proxy.requests) == 13
+    assert all(nodepool.taints(name) == [TAINT] for name in names)
+
+
 def test_ctrl_c_ends_between_nodes_with_an_exact_report(
     nodepool: Nodepool, fake_nodes: MakeNodes, api_proxy: Callable[..., ApiProxy]
 ) -> None:

@@ -207,6 +207,9 @@ def test_two_providers_need_a_choice(nodepool: Nodepool, fake_nodes: MakeNodes) 
         (["taint", "--kubeconfig", "/nowhere"], 3, "there is no kubeconfig /nowhere"),
         (["taint", "--context", "nowhere"], 3, "has no context 'nowhere'"),
         (["taint", "-l", "a in"], 2, "'a in' is no selector"),
+        (["taint", "-l", "", "k=v:NoSchedule"], 2, "--selector': it is empty"),
+        (["undo", "-l", " ", "--yes"], 2, "--selector': it is empty"),
+        (["patch-runner", "--runner", ""], 2, "--runner': it is empty"),
     ],
 )
 def test_wrong_input(nodepool: Nodepool, arguments: list[str], code: int, says: str) -> None:

@@ -1,13 +1,16 @@
 """status, the refusals of taint and unlabel, apply and undo: a pool and its runner together."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.api import Object
+from tests.cluster.proxy import ApiProxy
 from tests.cluster.server import Server
 from tests.e2e.ci_nodepool.conftest import KEY, SPOT, TAINT, MakeNodes, Nodepool
+from tests.e2e.conftest import wait_until
 from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart
 
 PLACED = f"""
@@ -78,11 +81,34 @@ def test_a_pool_is_not_emptied_under_a_runner(
     assert nodepool.json("status")["data"]["problems"][0]["word"] == "no-nodes"
 
 
+def test_apply_leaves_the_runner_alone_where_the_nodes_would_be_refused(
+    nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., Chart]
+) -> None:
+    fake_nodes(1, {"pool": "ci"}, prefix="bare")
+    (name,) = fake_nodes(1, {"pool": "ci"})
+    chart = runner(DEFAULT_TEMPLATE)
+    apply = ("apply", "--runner", f"{chart.namespace}/{chart.name}", "--timeout", "1")
+
+    assert nodepool(*apply, "-l", "pool==ci", "--dry-run").exit_code == 0
+    done = nodepool(*apply, "-l", "pool=ci")
+    assert done.exit_code == 2
+    assert "there is nobody to ask: Change 2 nodes?" in done.stderr
+    theirs = {"key": "pool", "value": "theirs", "effect": "NoSchedule"}
+    nodepool.api.patch(f"/api/v1/nodes/{name}", {"spec": {"taints": [theirs]}})
+    done = nodepool(*apply, "-l", "pool=ci", "--yes")
+    assert done.exit_code == 5
+    assert f"node {name} has taint pool=theirs:NoSchedule already" in done.stderr
+    config_map = f"/api/v1/namespaces/{chart.namespace}/configmaps/{chart.name}"
+    assert nodepool.api.get(config_map)["data"]["config.template.toml"] == DEFAULT_TEMPLATE
+
+
 def test_everything_fits(
     nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., Chart]
 ) -> None:
-    fake_nodes(2, SPOT, [TAINT])
+    fake_nodes(2, SPOT, prefix="fits")
     runner(DEFAULT_TEMPLATE + PLACED + TOLERATING)
+    done = nodepool("taint", "--yes")
+    assert done.exit_code == 0, done.stderr
     done = nodepool("status")
     assert done.exit_code == 0, done.stdout
     assert "Everything fits together." in done.stdout
@@ -144,6 +170,30 @@ def test_who_is_affected(
     nodepool.api.delete(f"/api/v1/namespaces/{space}/pods")
 
 
+def test_a_pod_that_slips_onto_a_node_before_its_taint(
+    nodepool: Nodepool,
+    fake_nodes: MakeNodes,
+    api_proxy: Callable[..., ApiProxy],
+    control_plane_namespace: str,
+) -> None:
+    (name,) = fake_nodes(1, SPOT, prefix="slip")  # no pod of another test is on it still
+    make_pod(nodepool, control_plane_namespace, "early", name)
+    proxy = api_proxy(nodepool.kubeconfig)
+    proxy.latency = 0.3
+    running = nodepool.agtool.start(
+        "ci-nodepool",
+        *("taint", "--yes", "--output", "json"),
+        env={"KUBECONFIG": str(proxy.kubeconfig)},
+    )
+    # Pods have been looked at when DaemonSets are.
+    wait_until(lambda: any("/daemonsets" in r.path for r in proxy.requests), "it has looked")
+    make_pod(nodepool, control_plane_namespace, "late", name)
+    data = json.loads(running.wait().stdout)["data"]
+    assert [affected["name"] for affected in data["affected"]] == ["early"]
+    assert [affected["name"] for affected in data["slipped"]] == ["late"]
+    nodepool.api.delete(f"/api/v1/namespaces/{control_plane_namespace}/pods")
+
+
 def test_status_tells_nodes_that_were_made_anew(nodepool: Nodepool, fake_nodes: MakeNodes) -> None:
     names = fake_nodes(3, SPOT)
     assert nodepool("taint", "--yes").exit_code == 0
@@ -184,5 +234,6 @@ def test_status_shows_what_may_be_seen(
     done = nodepool("status", kubeconfig=user)
     assert done.exit_code == 0, done.stderr
     assert "not looked at: " in done.stdout
+    assert "Everything that was looked at fits together." in done.stdout
     assert "may not list deployments" in done.stdout
     assert "may not list pods" in done.stdout

@@ -144,6 +144,26 @@ def test_two_watches_do_no_harm(nodepool: Nodepool, watch: Watch, fake_nodes: Ma
     assert all(said.count(f"node {name}: +") == 1 for name in names)
 
 
+def test_undo_notices_a_watch(nodepool: Nodepool, watch: Watch, fake_nodes: MakeNodes) -> None:
+    names = fake_nodes(2, SPOT)
+    running = watch("--preset", "gke-preemptible")
+    for name in names:
+        wait_until(tainted(nodepool, name), "tainted")
+    undone = nodepool.json("undo", "--yes")
+    assert undone["exit_code"] == 5
+    assert set(undone["data"]["failed"]) == set(names)
+    assert undone["data"]["changed"] == []
+    (error,) = undone["errors"]
+    assert "a watch keeps it there" in error["message"]
+    assert "Stop the watch first" in error["hint"]
+    running.send(signal.SIGTERM)
+    running.wait()
+    undone = nodepool.json("undo", "--yes")
+    assert undone["exit_code"] == 0
+    assert undone["data"]["changed"] == names
+    assert all(nodepool.taints(name) == [] for name in names)
+
+
 def test_it_needs_no_more_rights_than_it_says(
     nodepool: Nodepool,
     watch: Watch,
@@ -179,7 +199,9 @@ def test_the_readiness_endpoint(
         assert done.exit_code == 3
         assert "Address already in use" in done.stderr
     proxy = api_proxy(nodepool.kubeconfig)
-    watch("--preset", "gke-preemptible", "--listen", f":{port}", kubeconfig=proxy.kubeconfig)
+    running = watch(
+        "--preset", "gke-preemptible", "--listen", f":{port}", kubeconfig=proxy.kubeconfig
+    )
     wait_until(lambda: ask(port, "/readyz") == (200, "ok\n"), "it is ready")
     assert ask(port, "/healthz")[0] == 200
     assert ask(port, "/other")[0] == 404
@@ -188,8 +210,36 @@ def test_the_readiness_endpoint(
     wait_until(lambda: ask(port, "/readyz")[0] == 503, "it is not ready without a server")
     assert "cannot reach" in ask(port, "/readyz")[1]
     assert ask(port, "/healthz")[0] == 200
+    # Not between two attempts either, and the log does not fill.
+    give_up = time.monotonic() + 6
+    while time.monotonic() < give_up:
+        assert ask(port, "/readyz")[0] == 503
+        time.sleep(0.05)
+    assert running.stderr.count(": trying again\n") == 1
     proxy.accept()
     wait_until(lambda: ask(port, "/readyz")[0] == 200, "it is ready again")
+
+
+def test_it_is_not_ready_while_nodes_are_not_as_wanted(
+    watch: Watch,
+    fake_nodes: MakeNodes,
+    control_plane: Server,
+    restricted_user: Callable[..., Path],
+) -> None:
+    fake_nodes(1, SPOT)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    rules = [{**RULES[0], "verbs": ["list", "watch"]}]
+    watch(
+        "--preset",
+        "gke-preemptible",
+        "--listen",
+        f"127.0.0.1:{port}",
+        kubeconfig=restricted_user(control_plane, rules),
+    )
+    wait_until(lambda: ask(port, "/readyz")[0] == 503, "it is not ready")
+    assert "may not patch nodes" in ask(port, "/readyz")[1]
+    assert ask(port, "/healthz")[0] == 200
 
 
 def test_ctrl_c_and_wrong_input(nodepool: Nodepool, watch: Watch, fake_nodes: MakeNodes) -> None:

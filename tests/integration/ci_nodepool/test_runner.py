@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from agtool.ci_nodepool.model import RECORD
-from agtool.ci_nodepool.runner import Runner, find, find_jobs
+from agtool.ci_nodepool.runner import Runner, find
 from agtool.ci_nodepool.runner_change import Outcome, RolloutFailed, carry_out, managers_on
-from agtool.ci_nodepool.runner_config import Placement, read
+from agtool.ci_nodepool.runner_config import CannotPatch, Placement, read
 from agtool.ci_nodepool.runner_patch import RESTARTED_AT, plan_patch, plan_undo, record_of
+from agtool.ci_nodepool.runner_settings import overrides
 from agtool.core.errors import DeniedError
 from agtool.core.kube import Session, connect
 from tests.cluster.api import Api, Object, Refused
@@ -30,9 +31,11 @@ WANTED = Placement({KEY: "true"}, {f"{KEY}=true": "NoSchedule"})
 
 
 @pytest.fixture
-def namespace(control_plane_namespace: str) -> str:
-    """Give a namespace on the API server without controllers."""
-    return control_plane_namespace
+def namespace(control_plane: Server, control_plane_namespace: str) -> Iterator[str]:
+    """Give a namespace on the API server without controllers: nobody else empties it."""
+    yield control_plane_namespace
+    with control_plane.connect() as api:
+        api.delete(f"/apis/apps/v1/namespaces/{control_plane_namespace}/deployments")
 
 
 @pytest.fixture
@@ -163,7 +166,7 @@ def test_names_do_not_matter(session: Session, api: Api, namespace: str) -> None
     api.post(f"/api/v1/namespaces/{namespace}/configmaps", scripts)
     api.post(f"/apis/apps/v1/namespaces/{namespace}/deployments", other.deployment)
     assert str(only(session, namespace)) == f"{namespace}/builds"
-    assert f"{namespace}/builds" in [jobs.runner for jobs in find_jobs(session, None)]
+    assert f"{namespace}/builds" in map(str, find(session, None))
 
 
 def test_the_operators(session: Session, api: Api, namespace: str) -> None:
@@ -204,6 +207,49 @@ def test_without_rights_to_see_all_namespaces(
     kubeconfig = restricted_user(control_plane, rules, namespace)
     with connect(kubeconfig=kubeconfig, namespace=namespace) as session:
         assert [str(r) for r in find(session, None)] == [f"{namespace}/ci-gitlab-runner"]
+
+
+def test_what_fills_the_environment(
+    api: Api,
+    session: Session,
+    control_plane: Server,
+    namespace: str,
+    restricted_user: Callable[..., Path],
+) -> None:
+    chart = Chart("0.86.0", namespace=namespace)
+    made = chart.deployment
+    made["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [
+        {"configMapRef": {"name": "shared"}, "prefix": "KUBERNETES_"},
+        {"secretRef": {"name": "hidden"}},
+        {"configMapRef": {"name": "missing", "optional": True}},
+    ]
+    core = f"/api/v1/namespaces/{namespace}"
+    api.post(f"{core}/configmaps", chart.config_map)
+    shared = {"NODE_SELECTOR": "pool:other"}
+    api.post(f"{core}/configmaps", {"metadata": {"name": "shared"}, "data": shared})
+    secret = {"KUBERNETES_NODE_TOLERATIONS": "a=top-secret:NoSchedule"}
+    api.post(f"{core}/secrets", {"metadata": {"name": "hidden"}, "stringData": secret})
+    api.post(f"/apis/apps/v1/namespaces/{namespace}/deployments", made)
+
+    runner = only(session, namespace)
+    assert "top-secret" not in str(runner.sources)
+    assert [(o.name, o.entries) for o in overrides(runner)] == [
+        ("KUBERNETES_NODE_SELECTOR", {"pool": "other"}),
+        ("KUBERNETES_NODE_TOLERATIONS", None),
+    ]
+    with pytest.raises(CannotPatch, match=r"KUBERNETES_NODE_SELECTOR of .* says pool:other"):
+        plan_patch(runner, WANTED)
+
+    rules = [
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]},
+    ]
+    kubeconfig = restricted_user(control_plane, rules, namespace)
+    api.patch(f"{core}/configmaps/shared", {"data": {"NODE_SELECTOR": ""}})
+    with connect(kubeconfig=kubeconfig, namespace=namespace) as restricted:
+        (told,) = plan_patch(only(restricted, namespace), WANTED).warnings
+    assert "Secret hidden" in told
+    assert "may not get secrets in namespace" in told
 
 
 # -- changing ------------------------------------------------------------------------------------
@@ -379,6 +425,22 @@ def test_what_others_changed_meanwhile_is_not_put_back(
     data = config_map(api, chart)["data"]
     assert data["more"] == "x"
     assert read(data["config.template.toml"]) == WANTED
+
+
+def test_a_restart_that_somebody_goes_over_is_told_once(
+    session: Session, api: Api, namespace: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    chart = install(api, Chart("0.86.0", namespace=namespace))
+
+    def show(_: str) -> None:
+        annotations = {"metadata": {"annotations": {RESTARTED_AT: "theirs"}}}
+        path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{chart.name}"
+        api.patch(path, {"spec": {"template": annotations}})
+
+    plan = plan_patch(only(session, namespace), WANTED)
+    with pytest.raises(RolloutFailed):
+        carry_out(session, plan, lambda again: plan_patch(again, WANTED), timeout=3, show=show)
+    assert capfd.readouterr().err.count("somebody else changed") == 1
 
 
 @pytest.mark.parametrize("missing", ["configmaps", "deployments"])

@@ -17,6 +17,7 @@ from agtool.core.kube_errors import (
     NotFoundError,
     RejectedError,
 )
+from tests.cluster.control_plane import ControlPlane
 from tests.cluster.proxy import ApiProxy
 from tests.cluster.server import Server
 
@@ -179,6 +180,18 @@ def test_a_watch_of_a_history_that_is_gone(session: kube.Session, proxy: ApiProx
     proxy.answer_next(1, 410)
     with pytest.raises(GoneError):
         next(session.watch(NODES, resource_version="1", timeout=5))
+
+
+def test_a_watch_of_a_history_that_the_server_lost_by_a_restart(
+    session: kube.Session, control_plane: Server, fake_nodes: MakeNodes
+) -> None:
+    if not isinstance(control_plane, ControlPlane):
+        pytest.skip("somebody else's API server is not restarted")
+    version = session.get(NODES)["metadata"]["resourceVersion"]
+    fake_nodes(2)
+    control_plane.restart_apiserver()
+    with pytest.raises(GoneError, match="too old resource version"):
+        next(session.watch(NODES, resource_version=version, timeout=5))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from agtool.ci_nodepool.presets import PRESETS, Preset
 from agtool.ci_nodepool.runner_config import Placement, missing, read
 from agtool.ci_nodepool.runner_run import placement
 from agtool.ci_nodepool.watch import RULES
+from agtool.core.errors import UsageError
 
 KEY = "cloud.google.com/gke-preemptible"
 WANTED = Placement({KEY: "true"}, {f"{KEY}=true": "NoSchedule", "any": ""})
@@ -54,16 +55,23 @@ def test_presets(preset: Preset) -> None:
     assert wanted.selector == dict([preset.label])
     # Jobs tolerate the taint that agtool gives, and the provider's own.
     assert preset.toleration.tolerates(preset.taint)
-    text = pool_commands(preset, [preset.taint, Taint("more", "x", "NoExecute")])
+    if preset.built_in:
+        assert "There is nothing to do." in pool_commands(preset, [preset.taint])
+    more = Taint("more", "x", "NoExecute")
+    if preset.any_value:
+        with pytest.raises(UsageError, match="agtool knows no command") as refusal:
+            pool_commands(preset, [more])
+        assert "emit watch --preset oke-preemptible --taint more=x:NoExecute" in refusal.value.hint
+        return
+    text = pool_commands(preset, [more] if preset.built_in else [preset.taint, more])
     commands = [line for line in text.splitlines() if not line.startswith("#")]
-    assert bool(commands) is not preset.built_in
     if preset.name == "karpenter-spot":
         taints = yaml.safe_load(text)["spec"]["template"]["spec"]["taints"]
         assert Taint(**taints[0]) == preset.taint
-    elif commands:
+    else:
         # One command that a shell understands, with both taints in one argument.
         words = shlex.split("\n".join(commands))
-        assert words[0] in {"gcloud", "aws"}
+        assert words[0] in {"gcloud", "aws", "az"}
         assert preset.label.key in words[-1]
         assert "more" in words[-1]
 

@@ -2,14 +2,16 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from agtool.ci_nodepool.model import RECORD, Toleration
-from agtool.ci_nodepool.runner import Runner, check_overrides, choose, jobs, overrides, template
+from agtool.ci_nodepool.runner import Runner, Source, choose
 from agtool.ci_nodepool.runner_config import CannotPatch, Placement
 from agtool.ci_nodepool.runner_patch import plan_patch, time_to_end
+from agtool.ci_nodepool.runner_settings import check_overrides, jobs, overrides, template
 from agtool.ci_nodepool.runner_status import findings
 from agtool.core.errors import UsageError
 from agtool.core.kube_errors import NotFoundError
@@ -118,6 +120,44 @@ def test_a_variable_whose_value_is_not_seen() -> None:
     assert "cannot be seen" in jobs(there).doubt
 
 
+def filled_from(*sources: Source) -> Runner:
+    """Return a runner whose environment these fill."""
+    return replace(runner(Chart("0.86.0")), sources=sources)
+
+
+def test_a_variable_of_env_from_wins_over_the_template() -> None:
+    there = filled_from(
+        Source("ConfigMap first", {"KUBERNETES_NODE_SELECTOR": "pool:first"}),
+        Source("ConfigMap second", {"KUBERNETES_NODE_SELECTOR": "pool:second"}),
+    )
+    with pytest.raises(CannotPatch, match="says pool:second") as refusal:
+        plan_patch(there, WANTED)
+    assert "Take it out of ConfigMap second" in refusal.value.hint
+    assert jobs(there).selector == {"pool": "second"}
+    # `env` wins over it.
+    own = {"name": "KUBERNETES_NODE_SELECTOR", "value": f"{KEY}:true"}
+    there.pod["containers"][0]["env"].append(own)
+    assert check_overrides(there, WANTED) == Placement({}, WANTED.tolerations)
+
+
+def test_a_variable_of_a_secret_is_not_seen() -> None:
+    there = filled_from(Source("Secret mine", {"KUBERNETES_NODE_TOLERATIONS": None}))
+    with pytest.raises(CannotPatch, match="says what is not seen") as refusal:
+        plan_patch(there, WANTED)
+    assert "Take it out of Secret mine" in refusal.value.hint
+    assert "KUBERNETES_NODE_TOLERATIONS cannot be seen" in jobs(there).doubt
+
+
+def test_a_source_that_may_not_be_read_is_told() -> None:
+    there = filled_from(Source("Secret mine", {}, "jane may not get secrets in namespace gitlab"))
+    plan = plan_patch(there, WANTED)
+    assert plan.added == WANTED
+    (told,) = plan.warnings
+    assert "Secret mine" in told
+    assert "jane may not get secrets" in told
+    assert jobs(there).doubt == told
+
+
 def test_an_immutable_config_map() -> None:
     there = runner(Chart("0.86.0"))
     there.config_map["immutable"] = True
@@ -160,6 +200,10 @@ def with_overwrites(chart: Chart) -> None:
     chart.template = DEFAULT_TEMPLATE + '    node_tolerations_overwrite_allowed = ".*"\n'
 
 
+def with_overwrites_by_variable(chart: Chart) -> None:
+    chart.environment = {"KUBERNETES_NODE_SELECTOR_OVERWRITE_ALLOWED": ".*"}
+
+
 def with_manager_on_pool(chart: Chart) -> None:
     chart.node_selector = {KEY: "true", "x": "y"}
 
@@ -168,6 +212,7 @@ def with_manager_on_pool(chart: Chart) -> None:
     ("change", "warning"),
     [
         (with_overwrites, "node_tolerations_overwrite_allowed is set"),
+        (with_overwrites_by_variable, "KUBERNETES_NODE_SELECTOR_OVERWRITE_ALLOWED is set"),
         (with_manager_on_pool, "the runner itself (the manager)"),
     ],
 )

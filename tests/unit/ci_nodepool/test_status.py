@@ -1,13 +1,16 @@
 """What does not fit together is found, and what fits is not complained about."""
 
 import dataclasses
+import time
 
 import pytest
 
 from agtool.ci_nodepool.affected import Affected
 from agtool.ci_nodepool.model import Jobs, Node, Taint, Toleration
 from agtool.ci_nodepool.nodes import Pool
+from agtool.ci_nodepool.presets import DEFAULT
 from agtool.ci_nodepool.status import PoolStatus, Problem, Status, judge
+from agtool.ci_nodepool.status_show import print_status
 
 KEY = "cloud.google.com/gke-preemptible"
 TAINT = Taint(KEY, "true", "NoSchedule")
@@ -56,6 +59,34 @@ def found(nodes: list[Node], *jobs: Jobs) -> list[str]:
 )
 def test_problems(nodes: list[Node], jobs: list[Jobs], problems: list[str]) -> None:
     assert found(nodes, *jobs) == problems
+
+
+@pytest.mark.parametrize(
+    ("pool", "hint"),
+    [
+        (Pool((), f"{KEY}=true", DEFAULT), "agtool ci-nodepool apply --runner gitlab/runner"),
+        (Pool((), "pool=ci"), "agtool ci-nodepool apply -l pool=ci --runner gitlab/runner"),
+    ],
+)
+def test_the_command_of_a_hint_means_the_same_pool(pool: Pool, hint: str) -> None:
+    nodes = [node("a", TAINT, pool="ci")]
+    (problem,) = judge(Status([PoolStatus(pool, nodes)], [runner(selector={})]), nodes)
+    assert (problem.word, problem.hint) == ("not-sent", hint)
+    nodes = [dataclasses.replace(node("a"), labels={"pool": "ci", **SELECTOR})]
+    open_pool = judge(Status([PoolStatus(Pool((), "pool=ci"), nodes)], [GOOD]), nodes)
+    assert [problem.hint for problem in open_pool] == [
+        "agtool ci-nodepool apply -l pool=ci --runner gitlab/runner"
+    ]
+
+
+def test_many_nodes_are_shown_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    nodes = [node(f"n-{number:05}", TAINT) for number in range(5000)]
+    nodes[4321] = node("n-bare")
+    began = time.process_time()
+    print_status(Status([PoolStatus(Pool((), f"{KEY}=true"), nodes)], []), [])
+    assert time.process_time() - began < 5  # it took 20
+    first, *_ = [line for line in capsys.readouterr().out.splitlines() if " n-" in line]
+    assert "n-bare" in first
 
 
 def test_the_worst_comes_first_and_says_what_to_do() -> None:

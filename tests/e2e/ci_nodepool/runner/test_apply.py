@@ -5,13 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.e2e.ci_nodepool.conftest import KEY, RECORD, TAINT, Nodepool
-from tests.e2e.ci_nodepool.test_patch_runner import (  # noqa: F401  # its fixtures
-    Release,
-    api,
-    install,
-    nodepool,
-    pool,
-)
+from tests.e2e.ci_nodepool.runner.conftest import BROKEN, MANAGER, Release
 from tests.gitlab_runner import DEFAULT_TEMPLATE
 
 # It must not make the node unusable for other tests that run after a failure.
@@ -19,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("pool", "untainted")
 
 
 @pytest.fixture
-def node(nodepool: Nodepool) -> str:  # noqa: F811
+def node(nodepool: Nodepool) -> str:
     """Give the name of the only node."""
     nodes = nodepool.api.get("/api/v1/nodes", labelSelector=f"{KEY}=true")["items"]
     (name,) = [node["metadata"]["name"] for node in nodes]
@@ -27,7 +21,7 @@ def node(nodepool: Nodepool) -> str:  # noqa: F811
 
 
 @pytest.fixture
-def untainted(nodepool: Nodepool, node: str) -> Iterator[None]:  # noqa: F811
+def untainted(nodepool: Nodepool, node: str) -> Iterator[None]:
     """Take our taint off the node in the end."""
     yield
     if TAINT in nodepool.taints(node):
@@ -35,8 +29,8 @@ def untainted(nodepool: Nodepool, node: str) -> Iterator[None]:  # noqa: F811
 
 
 def test_apply_and_undo(
-    nodepool: Nodepool,  # noqa: F811
-    install: Callable[..., Release],  # noqa: F811
+    nodepool: Nodepool,
+    install: Callable[..., Release],
     node: str,
 ) -> None:
     release = install().up()
@@ -71,12 +65,10 @@ def test_apply_and_undo(
 
 
 def test_a_runner_that_does_not_come_up_leaves_the_nodes_alone(
-    nodepool: Nodepool,  # noqa: F811
-    install: Callable[..., Release],  # noqa: F811
+    nodepool: Nodepool,
+    install: Callable[..., Release],
     node: str,
 ) -> None:
-    from tests.e2e.ci_nodepool.test_patch_runner import BROKEN, MANAGER
-
     release = install(BROKEN + MANAGER).up()
     done = nodepool("apply", "--yes", "--runner", release.name)
     assert done.exit_code == 1
