@@ -154,6 +154,20 @@ def is_ours(image: str) -> bool:
     return any(path == name or path.endswith(f"/{name}") for name in OURS)
 
 
+def parse_name(option: str, text: str | None) -> str | None:
+    """Check the name of an object: it becomes a part of a path.
+
+    Raises:
+        UsageError: empty, or not of Kubernetes' characters.
+    """
+    if text is not None and not re.fullmatch(r"[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?", text):
+        raise UsageError(
+            f"{option} {text!r} is no name",
+            hint="Small letters, digits, - and ., as `kubectl get` shows it.",
+        )
+    return text
+
+
 _LABEL_NAME = (
     r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 )
