@@ -24,7 +24,7 @@ def make_pool(access: Access, connections: int) -> PoolManager:
         pool = ApiClient(access.configuration).rest_client.pool_manager
     except ImportError as error:
         raise ConfigurationError(
-            f"the proxy {access.configuration.proxy} needs a Python package that is missing",
+            "a SOCKS proxy needs a Python package that is missing",
             hint="Install it: pip install PySocks",
         ) from error
     for name in ("ca_certs", "ca_cert_data", "cert_file", "key_file", "cert_reqs"):
@@ -46,9 +46,3 @@ def _socket_options() -> list[tuple[int, int, int]]:
         if hasattr(socket, name):
             options.append((socket.IPPROTO_TCP, getattr(socket, name), seconds))
     return options
-
-
-def proxy_url(pool: PoolManager) -> str | None:
-    """The proxy that the pool goes through, if any."""
-    url = pool.proxy or getattr(pool, "proxy_url", None)
-    return None if url is None else str(url)

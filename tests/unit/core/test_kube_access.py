@@ -11,6 +11,7 @@ import pytest
 from agtool.core import kube
 from agtool.core.errors import ConfigurationError
 from agtool.core.kube import connect
+from agtool.core.kube_proxy import HttpProxy
 from agtool.core.kube_retry import backoff, pause_before_retry
 
 SECRET = "s3cret-t0ken"  # nobody's
@@ -181,7 +182,7 @@ def test_a_proxy(tmp_path: Path) -> None:
     content = config()
     content["clusters"][0]["cluster"]["proxy-url"] = "http://proxy.invalid:3128"
     settings = connect(kubeconfig=write(tmp_path, content)).websocket_settings()
-    assert settings.proxy == "http://proxy.invalid:3128"
+    assert settings.proxy == HttpProxy("proxy.invalid", 3128, {})
 
 
 @pytest.mark.parametrize(
