@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -139,7 +140,8 @@ def verdict(
     """What there is to tell about a command that could not be run; None: it ran."""
     if not ended.message:
         return None
-    if ended.exit_code == NOT_FOUND and not command:
+    # A pod that is kept starts a command by its shell.
+    if ended.exit_code == NOT_FOUND and (not command or re.search(r"[\"`]sh[\"`]", ended.message)):
         error = ExecError(
             f"{image} has no shell: there is no {shell or 'sh'}",
             hint="Name another one (--shell PATH), take one along (--tools busybox:musl), or give "

@@ -98,7 +98,8 @@ def _run(job: Job, interrupts: Interrupts) -> int:
             ended = here.in_a_new_pod()
     from agtool.debug.remote import verdict
 
-    if problem := verdict(ended, job.command, job.shell, job.request.image):
+    image = "the pod's image" if job.attach else job.request.image
+    if problem := verdict(ended, job.command, job.shell, image):
         raise problem
     return ended.exit_code or 0
 

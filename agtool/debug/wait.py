@@ -84,7 +84,7 @@ def wait_until_running(
                 raise NotStartedError(latest.problem + last, hint=latest.hint)
             left = deadline - time.monotonic()
             if left <= 0:
-                why = latest.problem or f"still {latest.stage}"
+                why = latest.problem or f"still {latest.stage or 'unknown to the API server'}"
                 raise TooLongError(
                     f"not running after {timeout:.0f} s (--timeout): {why}", hint=latest.hint
                 )

@@ -43,6 +43,9 @@ def test_an_image_without_a_shell(person: Person) -> None:
     pause = person.cluster.images.pause
     done = person.run("--image", pause, "--", "/pause", "--version")
     assert (done.exit_code, done.stdout) == (0, "pause 1.0.0\n")
+    # What starts a command in a pod that is kept is a shell.
+    done = person.run("--image", pause, "--keep", "--", "/pause", "--version")
+    assert (done.exit_code, "has no shell: there is no sh" in done.stderr) == (127, True)
     terminal = person.terminal("--image", pause)
     terminal.expect("has no shell")
     terminal.expect("--tools")
