@@ -210,7 +210,7 @@ def debug(  # noqa: PLR0917  # Typer's way: a parameter is an option
                     keep=keep,
                     tools=tools,
                 ),
-                command=command or (),
+                command=[model.parse_text("COMMAND", word) for word in command or ()],
                 shell=shell,
                 stdin=stdin,
                 terminal=tty,

@@ -19,6 +19,8 @@ def show_leftovers(job: Job, cleanup: bool, output: Format) -> int:
     if output is Format.json:
         print_json(document("debug", data={"pods": [as_data(one) for one in found]}))
     elif found:
+        if cleanup:
+            say(f"removed from {place}:")
         _print(found)
     else:
         say(f"nothing to remove in {place}" if cleanup else f"no debug pods in {place}")

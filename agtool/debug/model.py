@@ -207,8 +207,25 @@ def parse_env(given: Sequence[str]) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals or not re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", name):
             raise UsageError(f"--env {name!r} is not of the form NAME=VALUE")
+        parse_text(f"--env {name}", value)
         found[name] = value
     return found
+
+
+def parse_text(what: str, text: str) -> str:
+    """Check that a text from the command line is UTF-8: Kubernetes would quietly change the rest.
+
+    Raises:
+        UsageError: it is not. The text is not in the message.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{what} is not UTF-8, which is all that Kubernetes takes",
+            hint="Send other bytes as input.",
+        ) from error
+    return text
 
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")

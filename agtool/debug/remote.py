@@ -120,6 +120,11 @@ def _open(session: Session, path: str, needs_end: bool) -> WebSocket:
             if "container not found" in error.answer and time.monotonic() < until:
                 time.sleep(0.1)
                 continue
+            if error.status in {414, 431}:
+                raise ExecError(
+                    "the command line is longer than this API server takes",
+                    hint="Send it as input: agtool debug -- sh <script.sh",
+                ) from error
             if needs_end and error.status in {400, 403} and not error.answer.startswith("{"):
                 raise ExecError(
                     "this API server cannot tell a command that its input is at its end: it does "

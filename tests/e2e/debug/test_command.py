@@ -32,6 +32,13 @@ def test_what_cannot_be_run(person: Person, command: str, code: int, told: str) 
     assert "Traceback" not in done.stderr
 
 
+def test_a_command_line_that_is_too_long(person: Person) -> None:
+    done = person.run("--", "echo", *["x" * 120_000] * 10)
+    assert (done.exit_code, done.stdout) == (125, "")
+    assert "longer than this API server takes" in done.stderr
+    assert not person.pods()
+
+
 def test_any_image_gets_our_pause(person: Person) -> None:
     # It has no main process but what --image busybox would run: a shell that ends at once.
     done = person.run("--image", person.cluster.images.busybox, "--", "cat", "/proc/1/cmdline")

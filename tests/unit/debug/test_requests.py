@@ -93,6 +93,13 @@ def test_what_would_lead_to_another_path(name: str) -> None:
         model.parse_name("--attach", name)
 
 
+def test_what_is_not_utf_8_is_refused() -> None:
+    with pytest.raises(UsageError, match="COMMAND is not UTF-8"):
+        model.parse_text("COMMAND", "\udcff")
+    with pytest.raises(UsageError, match="--env A is not UTF-8"):
+        model.parse_env(["A=\udcff"])
+
+
 def test_variables() -> None:
     assert model.parse_env(["A=1=2", "B="]) == {"A": "1=2", "B": ""}
     with pytest.raises(UsageError):
