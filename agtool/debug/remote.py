@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from agtool.core.errors import NOT_FOUND, WRAPPER_FAILED, UnreachableError
+from agtool.core.output import say
 from agtool.debug.exec import V4, V5, Ended, Ends, ExecError, run
 from agtool.debug.pod import MARK, TOOLS
 from agtool.debug.terminal import Terminal, unblocked
@@ -28,6 +31,9 @@ _STARTING = 5.0
 
 _CONNECT = 30.0
 """Seconds for opening the connection."""
+
+_SLOW = 3.0
+"""Seconds after which it is said what we wait for."""
 
 _FIND_SHELL = "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi"
 """bash where the image has it, else sh."""
@@ -93,13 +99,25 @@ def execute(
     path = f"{pod}/exec?{urlencode(query, doseq=True)}"
     needs_end = attached.stdin and not attached.terminal
     with ExitStack() as stack:
-        with interrupts.allowed():
+        with interrupts.allowed(), _told_if_slow():
             websocket = stack.enter_context(_open(session, path, needs_end))
         stack.enter_context(lifeline)
         terminal = stack.enter_context(Terminal(0, 1)) if attached.terminal else None
         stdout, stderr = (_unblocked(stack, descriptor) for descriptor in (1, 2))
         stdin = 0 if attached.stdin else None
         return run(websocket, Ends(stdin, stdout, stderr, terminal), interrupts)
+
+
+@contextmanager
+def _told_if_slow() -> Iterator[None]:
+    """The API server asks the node's kubelet, which may not answer: that must not look idle."""
+    slow = threading.Timer(_SLOW, say, ["waiting for the container's node to answer ..."])
+    slow.daemon = True
+    slow.start()
+    try:
+        yield
+    finally:
+        slow.cancel()
 
 
 def _unblocked(stack: ExitStack, descriptor: int) -> int:

@@ -192,6 +192,12 @@ def open_websocket(
         try:
             connection.sendall(b"".join(protocol.data_to_send()))
             _shake_hands(connection, protocol)
+        except TimeoutError as error:
+            connection.close()
+            raise UnreachableError(
+                f"{where} took the request and has not answered for {timeout:.0f} s",
+                hint="Is the container's node up? See: kubectl get nodes",
+            ) from error
         except BaseException:
             connection.close()
             raise

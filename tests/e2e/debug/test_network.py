@@ -14,7 +14,7 @@ import yaml  # type: ignore[import-untyped]  # its stubs would be one more packa
 from tests.cluster.proxy import ApiProxy
 from tests.conftest import needed
 from tests.e2e.conftest import wait_until
-from tests.e2e.debug.conftest import Person
+from tests.e2e.debug.conftest import Person, name_in
 from tests.servers.tinyproxy import Tinyproxy
 
 
@@ -102,6 +102,16 @@ def test_a_connection_that_breaks(person: Person, api_proxy: Callable[..., ApiPr
     assert "connection" in terminal.text
     assert "Traceback" not in terminal.text
     assert not person.pods()
+
+
+def test_a_node_that_takes_its_time(person: Person, api_proxy: Callable[..., ApiProxy]) -> None:
+    name = name_in(person.run("--keep").stderr)
+    proxy = api_proxy(person.cluster)
+    proxy.latency = 3.5
+    person.kubeconfig = proxy.kubeconfig
+    done = person.run("--attach", name, "--", "echo", "ran")
+    assert (done.exit_code, done.stdout) == (0, "ran\n"), done.stderr
+    assert "waiting for the container's node to answer" in done.stderr
 
 
 def test_a_server_that_is_gone_at_the_end(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agtool.core.errors import ConfigurationError
+from agtool.core.errors import ConfigurationError, UnreachableError
 from agtool.debug import exec as loop
 from agtool.debug.exec import Ended, Ends, run
 from agtool.debug.interrupts import Interrupts
@@ -258,6 +258,18 @@ def test_a_full_disk(interrupts: Interrupts) -> None:
         with pytest.raises(ConfigurationError, match="No space left"):
             converse(imitation, Ends(None, full), interrupts)
         os.close(full)
+
+
+def test_a_server_that_does_not_answer() -> None:
+    released = threading.Event()
+
+    def silent(_: Conversation) -> None:
+        released.wait(20)
+
+    with Imitation(silent) as imitation:
+        with pytest.raises(UnreachableError, match="took the request and has not answered"):
+            open_websocket(imitation.settings, "/exec", [loop.V5], timeout=0.3)
+        released.set()
 
 
 def test_a_server_that_refuses() -> None:
