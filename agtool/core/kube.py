@@ -7,11 +7,9 @@ into them five. The kubeconfig, tokens and log-in plugins are the official clien
 from __future__ import annotations
 
 import json
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
@@ -20,8 +18,7 @@ from agtool import __version__
 from agtool.core.errors import AgtoolError, UnreachableError
 from agtool.core.kube_access import Access, find_access
 from agtool.core.kube_errors import GoneError, refusal, unreachable
-from agtool.core.kube_pool import make_pool
-from agtool.core.kube_proxy import HttpProxy, http_proxy
+from agtool.core.kube_pool import WebSocketSettings, make_pool, websocket_settings
 from agtool.core.kube_retry import backoff, pause_before_retry, repeatable
 from agtool.core.output import say
 
@@ -42,25 +39,6 @@ _CONNECT_TIMEOUT = 10.0
 """Seconds for one attempt to connect."""
 
 _AGENT = ("User-Agent", f"agtool/{__version__}")
-
-
-@dataclass(frozen=True)
-class WebSocketSettings:
-    """What a WebSocket to the API server needs.
-
-    Attributes:
-        url: wss://... or ws://..., without a path.
-        headers: as `Name: value`; a name may come twice. They hold secrets.
-        tls: for wss.
-        server_name: for SNI and the certificate's check, where it is not the URL's host.
-        proxy: to go through.
-    """
-
-    url: str
-    headers: list[str] = field(repr=False)
-    tls: ssl.SSLContext
-    server_name: str | None
-    proxy: HttpProxy | None
 
 
 class Session:
@@ -220,13 +198,7 @@ class Session:
 
         Raises ConfigurationError if no WebSocket can go through the proxy.
         """
-        return WebSocketSettings(
-            url=self.server.replace("http", "ws", 1),
-            headers=[f"{name}: {value}" for name, value in (_AGENT, *self._access.headers())],
-            tls=self._access.tls,
-            server_name=self._access.server_name,
-            proxy=http_proxy(self._pool),
-        )
+        return websocket_settings(self._access, self._pool, [_AGENT, *self._access.headers()])
 
     def _request(
         self,

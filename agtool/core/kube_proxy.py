@@ -15,7 +15,6 @@ from agtool.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
-    from urllib3 import PoolManager
 
 _SCHEMES = {"http", "https", "socks5", "socks5h", "socks4", "socks4a"}
 
@@ -82,28 +81,6 @@ def _parts(url: str) -> SplitResult | None:
         return parts if parts.scheme in _SCHEMES and parts.hostname and parts.port != 0 else None
     except ValueError:
         return None
-
-
-def http_proxy(pool: PoolManager) -> HttpProxy | None:
-    """The proxy that a pool goes through, for a connection of one's own.
-
-    Raises:
-        ConfigurationError: it is another kind of proxy.
-    """
-    from urllib3 import ProxyManager
-
-    url = pool.proxy
-    if isinstance(pool, ProxyManager) and url and url.scheme == "http":
-        return HttpProxy((url.host or "").strip("[]"), url.port or 80, dict(pool.proxy_headers))
-    socks = getattr(pool, "proxy_url", None)
-    if url or socks:
-        kind = url.scheme if url else str(socks).partition(":")[0]
-        raise ConfigurationError(
-            f"commands in containers need a proxy whose URL begins with http://, not {kind}://",
-            hint="Check proxy-url in the kubeconfig, and HTTPS_PROXY. To the API server it is TLS "
-            "all the same.",
-        )
-    return None
 
 
 def _on_this_machine(server: str) -> bool:

@@ -25,7 +25,7 @@ from agtool.core.errors import AgtoolError, UnreachableError
 from agtool.core.kube_errors import PROXY_HINT, refusal
 
 if TYPE_CHECKING:
-    from agtool.core.kube import WebSocketSettings
+    from agtool.core.kube_pool import WebSocketSettings
 
 _PORTION = 64 * 1024
 """Bytes read from the socket at once."""

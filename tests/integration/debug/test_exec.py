@@ -86,7 +86,7 @@ def test_the_end_of_input(interrupts: Interrupts, pipes: Pipes) -> None:
 
 PROGRAM = """
 import resource, sys
-from agtool.core.kube import WebSocketSettings
+from agtool.core.kube_pool import WebSocketSettings
 from agtool.debug.exec import Ends, V5, run
 from agtool.debug.interrupts import Interrupts
 from agtool.debug.websocket import open_websocket
