@@ -2,13 +2,16 @@
 
 import json
 import os
+import shlex
 import stat
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
+from kubernetes.config import incluster_config
 
-from agtool.core import kube
+from agtool.core import kube, kube_access
 from agtool.core.errors import ConfigurationError
 from agtool.core.kube import connect
 from agtool.core.kube_proxy import HttpProxy
@@ -49,6 +52,30 @@ def test_the_current_context(tmp_path: Path) -> None:
     assert (session.context, session.namespace) == ("one", "default")
     assert session.server == "https://one.invalid:6443"
     assert f"authorization: Bearer {SECRET}" in session.websocket_settings().headers
+
+
+def test_the_options_that_lead_there_again(tmp_path: Path) -> None:
+    path = write(tmp_path, config("it's mine"), "my config")
+    session = connect(kubeconfig=path, as_user="jane", as_groups=["a", "b"], namespace="web")
+    assert shlex.split(session.options) == [
+        *("--kubeconfig", str(path), "--context", "it's mine"),
+        *("--as", "jane", "--as-group", "a", "--as-group", "b", "-n", "web"),
+    ]
+
+
+def test_the_options_in_a_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What the kubelet gives to a pod: three files and two variables.
+    for name, text in (("token", SECRET), ("namespace", "web"), ("ca.crt", certifi.contents())):
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(kube_access, "_SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    session = connect()
+    assert (session.context, session.namespace) == ("(in the cluster)", "web")
+    assert session.server == "https://10.0.0.1:443"
+    assert session.options == "-n web"  # there is no context to name
 
 
 def test_namespaces(tmp_path: Path) -> None:
