@@ -100,6 +100,11 @@ def find_access(
         def load() -> _Loaded:
             with _explained(shown):
                 return _from_kubeconfig(shown, context)
+    elif context:
+        raise ConfigurationError(
+            f"there is no kubeconfig with a context {context!r}",
+            hint="Leave out --context to use the pod's service account, or set KUBECONFIG.",
+        )
     else:
 
         def load() -> _Loaded:

@@ -76,6 +76,8 @@ def test_the_options_in_a_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert (session.context, session.namespace) == ("(in the cluster)", "web")
     assert session.server == "https://10.0.0.1:443"
     assert session.options == "-n web"  # there is no context to name
+    with pytest.raises(ConfigurationError, match="no kubeconfig with a context 'prod'"):
+        connect(context="prod")  # and not quietly this cluster
 
 
 def test_namespaces(tmp_path: Path) -> None:
