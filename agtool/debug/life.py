@@ -175,11 +175,13 @@ def _remove_or_say(
             remove(session, namespace, name, uid)
     except (AgtoolError, Stopped) as error:
         why = error.message if isinstance(error, AgtoolError) else "interrupted"
-        say(
-            f"warning: pod {name} could not be removed: {why}\n"
-            f"It ends by itself. Remove it: agtool debug {session.options} --cleanup\n"
-            f"Or: kubectl {session.options} delete pod {name}"
+        told = (
+            f"warning: pod {name} could not be removed: {why}",
+            error.hint if isinstance(error, AgtoolError) else "",
+            f"It ends by itself. Remove it: agtool debug {session.options} --cleanup",
+            f"Or: kubectl {session.options} delete pod {name}",
         )
+        say("\n".join(filter(None, told)))
     finally:
         slow.cancel()
 
