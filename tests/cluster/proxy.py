@@ -34,6 +34,7 @@ class ApiProxy(TcpProxy):
     Attributes:
         latency: seconds for which each request waits before it is passed on.
         requests: what came, in this order, whoever answered it.
+        loses: the method of requests that are passed on, and whose answers get lost.
     """
 
     def __init__(self, kubeconfig: Path, folder: Path) -> None:
@@ -43,6 +44,7 @@ class ApiProxy(TcpProxy):
         super().__init__(target.hostname or "", target.port or 443)
         self.kubeconfig = folder / "proxy.kubeconfig"
         self.requests: list[Request] = []
+        self.loses = ""
         self._answers: deque[bytes] = deque()
         self._authority = pki.Authority(folder / "pki")
         self._authority.server("proxy", [self.host]).write(folder / "pki", "proxy")
@@ -86,9 +88,10 @@ class ApiProxy(TcpProxy):
                 sock=server, ssl=self._login.context, server_hostname=self.target[0]
             )
             ends.append(to_server)
+            lost = asyncio.Event()
             await _first_of(
-                self._pass(from_server, to_client),
-                self._pass_requests(from_client, to_client, to_server),
+                self._pass(from_server, to_client, lost=lost),
+                self._pass_requests(from_client, to_client, to_server, lost),
             )
             # What was written last is on its way still.
             to_client.close()
@@ -104,6 +107,7 @@ class ApiProxy(TcpProxy):
         client: asyncio.StreamReader,
         to_client: asyncio.StreamWriter,
         to_server: asyncio.StreamWriter,
+        lost: asyncio.Event,
     ) -> None:
         """Read requests one after the other: no client sends one before the last is answered."""
         while True:
@@ -121,6 +125,8 @@ class ApiProxy(TcpProxy):
                 await client.readexactly(length)
                 to_client.write(self._answers.popleft())
                 continue
+            if method == self.loses:
+                lost.set()
             kept = [line for name, line in fields if name != "authorization"]
             own = [f"{name}: {value}" for name, value in self._login.headers.items()]
             to_server.write("\r\n".join([first, *kept, *own, "", ""]).encode("latin-1"))
@@ -130,14 +136,20 @@ class ApiProxy(TcpProxy):
             await self._pass(client, to_server, length)
 
     async def _pass(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, count: int | None = None
+        self,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        count: int | None = None,
+        lost: asyncio.Event | None = None,
     ) -> None:
-        """Pass on so many bytes, or all until the end."""
+        """Pass on so many bytes, or all until the end, or until what comes is `lost`."""
         while count is None or count > 0:
             chunk = await source.read(65536 if count is None else min(count, 65536))
             await self._flowing.wait()
             if not chunk:
                 return
+            if lost and lost.is_set():
+                raise ConnectionResetError
             sink.write(chunk)
             await sink.drain()
             count = None if count is None else count - len(chunk)

@@ -139,6 +139,18 @@ def test_a_server_that_is_gone_at_the_end(
     wait_until(lambda: not person.pods(), "cleanup removes what is orphaned")
 
 
+def test_an_answer_that_is_lost(person: Person, api_proxy: Callable[..., ApiProxy]) -> None:
+    proxy = api_proxy(person.cluster)
+    person.kubeconfig = proxy.kubeconfig
+    proxy.loses = "POST"
+    done = person.run("--", "true")
+    assert done.exit_code == 125
+    assert "cannot reach" in done.stderr
+    # The pod was made, although nobody said so.
+    assert proxy.requests[-1].method == "DELETE"
+    assert not person.pods()
+
+
 def test_ctrl_c_while_the_server_is_overloaded(
     person: Person, api_proxy: Callable[..., ApiProxy]
 ) -> None:
