@@ -126,7 +126,7 @@ def main() -> int:
         return errors.INTERRUPTED
     except (BrokenPipeError, SystemExit):  # Typer and rich make the one of the other
         # The reader of our results went away; that is its right. The code is a shell's for SIGPIPE.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 141
     except Exception as error:  # noqa: BLE001  # the boundary: a bug becomes a sentence and 70
         return _report(errors.unexpected(error), invocation)
@@ -146,15 +146,25 @@ def _fill_standard_descriptors() -> None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
+def _drop_output() -> None:
+    """Write what is left to nobody: Python would try again at exit, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _report(error: errors.AgtoolError, invocation: Invocation) -> int:
     if invocation.debug:
         import traceback
 
         traceback.print_exc()
     if error.json_command:
-        output.print_json(
-            output.document(error.json_command, exit_code=error.exit_code, errors=[error])
-        )
-    else:
-        output.fail(error)
+        document = output.document(error.json_command, exit_code=error.exit_code, errors=[error])
+        try:
+            output.print_json(document)
+        except BrokenPipeError:
+            _drop_output()
+        except output.OutputError as unwritable:
+            output.fail(unwritable)
+        else:
+            return error.exit_code
+    output.fail(error)
     return error.exit_code

@@ -14,6 +14,8 @@ if [ ${#packages[@]} -eq 0 ]; then
     packages+=(pebble curl openssl dovecot-imapd dovecot-pop3d slapd)
     # For pause: other architectures, tools for images and containers, a C compiler, prlimit.
     packages+=(qemu-user-static skopeo umoci runc buildah gcc util-linux)
+    # For debug: a proxy that wants a log-in.
+    packages+=(tinyproxy)
     # For a Kubernetes cluster, which is built from the source in this release of Debian.
     if grep -qs '^VERSION_CODENAME=bookworm$' /etc/os-release; then
         packages+=(golang-1.19-go etcd-server containerd containernetworking-plugins busybox-static)

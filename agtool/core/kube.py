@@ -7,11 +7,9 @@ into them five. The kubeconfig, tokens and log-in plugins are the official clien
 from __future__ import annotations
 
 import json
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
@@ -20,7 +18,7 @@ from agtool import __version__
 from agtool.core.errors import AgtoolError, UnreachableError
 from agtool.core.kube_access import Access, find_access
 from agtool.core.kube_errors import GoneError, refusal, unreachable
-from agtool.core.kube_pool import make_pool, proxy_url
+from agtool.core.kube_pool import WebSocketSettings, make_pool, websocket_settings
 from agtool.core.kube_retry import backoff, pause_before_retry, repeatable
 from agtool.core.output import say
 
@@ -41,25 +39,6 @@ _CONNECT_TIMEOUT = 10.0
 """Seconds for one attempt to connect."""
 
 _AGENT = ("User-Agent", f"agtool/{__version__}")
-
-
-@dataclass(frozen=True)
-class WebSocketSettings:
-    """What a WebSocket to the API server needs.
-
-    Attributes:
-        url: wss://... or ws://..., without a path.
-        headers: as `Name: value`; a name may come twice. They hold secrets.
-        tls: for wss.
-        server_name: for SNI and the certificate's check, where it is not the URL's host.
-        proxy: the URL of an HTTP proxy to go through.
-    """
-
-    url: str
-    headers: list[str] = field(repr=False)
-    tls: ssl.SSLContext
-    server_name: str | None
-    proxy: str | None
 
 
 class Session:
@@ -85,9 +64,13 @@ class Session:
         self._timeout = timeout
         self._pool = make_pool(access, connections)
         self._closed = threading.Event()
+        self.pause: Callable[[float], bool] = self._closed.wait
+        """How to wait for so many seconds between two attempts; true: there is to be no other."""
         self._reached = False
         self._silent_until = 0.0
         self.context = access.context
+        self.options = access.options
+        """With which another command, kubectl too, gets there as the same user."""
         self.namespace = access.namespace
         self.server = access.server
 
@@ -215,14 +198,11 @@ class Session:
             response.release_conn()
 
     def websocket_settings(self) -> WebSocketSettings:
-        """What a WebSocket to this server as this user needs, with a fresh token."""
-        return WebSocketSettings(
-            url=self.server.replace("http", "ws", 1),
-            headers=[f"{name}: {value}" for name, value in (_AGENT, *self._access.headers())],
-            tls=self._access.tls,
-            server_name=self._access.server_name,
-            proxy=proxy_url(self._pool),
-        )
+        """What a WebSocket to this server as this user needs, with a fresh token.
+
+        Raises ConfigurationError if no WebSocket can go through the proxy.
+        """
+        return websocket_settings(self._access, self._pool, [_AGENT, *self._access.headers()])
 
     def _request(
         self,
@@ -301,7 +281,7 @@ class Session:
             if delay is None or time.monotonic() + delay > until:
                 raise failure
             self._tell(failure, delay)
-            if self._closed.wait(delay):
+            if self.pause(delay):
                 raise failure
             attempt += 1
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -21,9 +22,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from agtool.core.errors import ConfigurationError
+from agtool.core.kube_proxy import settle_proxy
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
+
+_IN_CLUSTER = "(in the cluster)"
+"""In place of a context's name."""
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -41,14 +46,18 @@ class _Loaded:
 
 @dataclass
 class Access:
-    """Where the API server is, and how we show who we are. Thread-safe."""
+    """Where the API server is, and how we show who we are. Thread-safe.
+
+    Attributes:
+        options: with which another command, kubectl too, gets there as the same user.
+    """
 
     context: str
+    options: str
     namespace: str
     server: str
     tls: ssl.SSLContext
     server_name: str | None
-    proxy: str | None
     configuration: Configuration
     _impersonation: tuple[tuple[str, str], ...]
     _load: Callable[[], _Loaded]
@@ -91,6 +100,11 @@ def find_access(
         def load() -> _Loaded:
             with _explained(shown):
                 return _from_kubeconfig(shown, context)
+    elif context:
+        raise ConfigurationError(
+            f"there is no kubeconfig with a context {context!r}",
+            hint="Leave out --context to use the pod's service account, or set KUBECONFIG.",
+        )
     else:
 
         def load() -> _Loaded:
@@ -109,14 +123,21 @@ def find_access(
             ("Impersonate-User", as_user),
             *(("Impersonate-Group", group) for group in as_groups),
         )
+    given = [
+        ("--kubeconfig", kubeconfig and str(kubeconfig)),
+        ("--context", loaded.context != _IN_CLUSTER and loaded.context),
+        ("--as", as_user),
+        *(("--as-group", group) for group in as_groups),
+        ("-n", namespace or loaded.namespace),
+    ]
     configuration = loaded.configuration
     return Access(
         context=loaded.context,
+        options=shlex.join(word for name, value in given if value for word in (name, value)),
         namespace=namespace or loaded.namespace,
         server=configuration.host,
         tls=loaded.tls,
         server_name=configuration.tls_server_name,
-        proxy=configuration.proxy,
         configuration=configuration,
         _impersonation=impersonation,
         _load=load,
@@ -172,14 +193,21 @@ def _from_kubeconfig(files: str, wanted: str | None) -> _Loaded:
             loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
         tls = _tls(configuration)
     context = loader.current_context["context"]
-    users = [e for d in documents for e in d.get("users") or () if e["name"] == context.get("user")]
+    settle_proxy(configuration, _entry(documents, "cluster", context).get("proxy-url"))
     return _Loaded(
         context=str(name),
         namespace=context.get("namespace") or "default",
-        impersonation=tuple(_impersonation(users[0].get("user") or {} if users else {})),
+        impersonation=tuple(_impersonation(_entry(documents, "user", context))),
         configuration=configuration,
         tls=tls,
     )
+
+
+def _entry(documents: Sequence[dict[str, Any]], kind: str, context: dict[str, Any]) -> Any:
+    """The user or the cluster that a context names, in the first file that has it."""
+    entries = [entry for document in documents for entry in document.get(f"{kind}s") or ()]
+    found = (entry.get(kind) for entry in entries if entry["name"] == context.get(kind))
+    return next(found, None) or {}
 
 
 def _from_service_account() -> _Loaded:
@@ -188,8 +216,9 @@ def _from_service_account() -> _Loaded:
 
     configuration = Configuration()
     load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    settle_proxy(configuration, None)
     return _Loaded(
-        context="(in the cluster)",
+        context=_IN_CLUSTER,
         namespace=(_SERVICE_ACCOUNT / "namespace").read_text().strip() or "default",
         impersonation=(),
         configuration=configuration,

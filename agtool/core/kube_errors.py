@@ -46,7 +46,16 @@ class GoneError(UnreachableError):
         self.continue_token = continue_token
 
 
+class OverloadedError(UnreachableError):
+    """The API server has done nothing of what it was asked for, for want of room (429)."""
+
+
 _KINDS = {400: RejectedError, 404: NotFoundError, 409: ConflictError, 422: RejectedError}
+
+PROXY_HINT = (
+    "Check proxy-url in the kubeconfig, HTTPS_PROXY and NO_PROXY. A proxy's log-in stands in its "
+    "URL: http://USER:PASSWORD@HOST:PORT."
+)
 
 _FORBIDDEN = re.compile(
     r'User "(?P<user>.*?)" cannot (?P<verb>\S+) resource "(?P<resource>.*?)" '
@@ -80,7 +89,8 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
         token = str((answer.get("metadata") or {}).get("continue", ""))
         return GoneError(told, hint="Run the command again.", continue_token=token)
     if status == 429 or status >= 500:
-        return UnreachableError(
+        kind = OverloadedError if status == 429 else UnreachableError
+        return kind(
             f"{server} answers {status} to {request}" + (f": {message}" if message else ""),
             hint="The API server is overloaded, starting or broken. Run the command again later.",
         )
@@ -119,7 +129,7 @@ def unreachable(error: Exception, server: str, context: str) -> UnreachableError
     if isinstance(error, exceptions.ProxyError):
         return UnreachableError(
             f"cannot reach {server} through the proxy: {_reason(error)}",
-            hint="Check proxy-url in the kubeconfig, HTTPS_PROXY and NO_PROXY.",
+            hint=PROXY_HINT,
         )
     if isinstance(error, exceptions.NameResolutionError):
         return UnreachableError(

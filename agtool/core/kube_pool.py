@@ -1,16 +1,38 @@
-"""Connections to an API server, kept and shared."""
+"""Connections to an API server: those that are kept and shared, and what another one needs."""
 
 from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import ConfigurationError
 from agtool.core.kube_access import Access
+from agtool.core.kube_proxy import HttpProxy
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager
+
+
+@dataclass(frozen=True)
+class WebSocketSettings:
+    """What a WebSocket to the API server needs.
+
+    Attributes:
+        url: wss://... or ws://..., without a path.
+        headers: as `Name: value`; a name may come twice. They hold secrets.
+        tls: for wss.
+        server_name: for SNI and the certificate's check, where it is not the URL's host.
+        proxy: to go through.
+    """
+
+    url: str
+    headers: list[str] = field(repr=False)
+    tls: ssl.SSLContext
+    server_name: str | None
+    proxy: HttpProxy | None
 
 
 def make_pool(access: Access, connections: int) -> PoolManager:
@@ -24,7 +46,7 @@ def make_pool(access: Access, connections: int) -> PoolManager:
         pool = ApiClient(access.configuration).rest_client.pool_manager
     except ImportError as error:
         raise ConfigurationError(
-            f"the proxy {access.configuration.proxy} needs a Python package that is missing",
+            "a SOCKS proxy needs a Python package that is missing",
             hint="Install it: pip install PySocks",
         ) from error
     for name in ("ca_certs", "ca_cert_data", "cert_file", "key_file", "cert_reqs"):
@@ -48,7 +70,40 @@ def _socket_options() -> list[tuple[int, int, int]]:
     return options
 
 
-def proxy_url(pool: PoolManager) -> str | None:
-    """The proxy that the pool goes through, if any."""
-    url = pool.proxy or getattr(pool, "proxy_url", None)
-    return None if url is None else str(url)
+def websocket_settings(
+    access: Access, pool: PoolManager, headers: Sequence[tuple[str, str]]
+) -> WebSocketSettings:
+    """What a WebSocket needs to get where the pool's connections get.
+
+    Raises:
+        ConfigurationError: it cannot go through the proxy.
+    """
+    return WebSocketSettings(
+        url=access.server.replace("http", "ws", 1),
+        headers=[f"{name}: {value}" for name, value in headers],
+        tls=access.tls,
+        server_name=access.server_name,
+        proxy=http_proxy(pool),
+    )
+
+
+def http_proxy(pool: PoolManager) -> HttpProxy | None:
+    """The proxy that a pool goes through, for a connection of one's own.
+
+    Raises:
+        ConfigurationError: it is another kind of proxy.
+    """
+    from urllib3 import ProxyManager
+
+    url = pool.proxy
+    if isinstance(pool, ProxyManager) and url and url.scheme == "http":
+        return HttpProxy((url.host or "").strip("[]"), url.port or 80, dict(pool.proxy_headers))
+    socks = getattr(pool, "proxy_url", None)
+    if url or socks:
+        kind = url.scheme if url else str(socks).partition(":")[0]
+        raise ConfigurationError(
+            f"commands in containers need a proxy whose URL begins with http://, not {kind}://",
+            hint="Check proxy-url in the kubeconfig, and HTTPS_PROXY. To the API server it is TLS "
+            "all the same.",
+        )
+    return None

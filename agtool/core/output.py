@@ -51,17 +51,21 @@ def document(
     }
 
 
+class OutputError(ConfigurationError):
+    """Nothing can be written to stdout, so that it is told on stderr, whatever --output says."""
+
+
 @contextmanager
 def _stdout() -> Iterator[None]:
     """A reader that went away is for the boundary; a disk that is full is an error."""
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError as error:
+        raise BrokenPipeError from error  # without its number, at which Typer would end us with 1
     except OSError as error:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # what is left
-        raise ConfigurationError(f"cannot write the output: {error.strerror}") from error
+        raise OutputError(f"cannot write the output: {error.strerror}") from error
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -97,7 +101,7 @@ def errors_as_json(command: str, wanted: bool) -> Iterator[None]:
     """Mark errors raised inside so that the boundary prints them as JSON, if `wanted`."""
     try:
         yield
-    except BrokenPipeError:
+    except (BrokenPipeError, OutputError):
         raise
     except AgtoolError as error:
         error.json_command = command if wanted else ""

@@ -12,5 +12,5 @@ What must hold, and where it is seen to:
 Read in this order: model (what is asked for), security and pod (the objects), life (from creation
 to removal), wait and explain (on the way), remote, exec, websocket, terminal and lifeline (the
 session), run (one invocation). like, target, place and process look things up; leftovers and
-listing are for `--list` and `--cleanup`; cli is the edge.
+listing are for `--list` and `--cleanup`; modes says which options go together; cli is the edge.
 """

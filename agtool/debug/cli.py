@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -18,8 +16,9 @@ from agtool.core.errors import (
     UsageError,
 )
 from agtool.core.kube_options import AsGroup, AsUser, Context, Kubeconfig, Namespace
-from agtool.core.output import Format, errors_as_json
+from agtool.core.output import Format, errors_as_json, print_text
 from agtool.debug import model
+from agtool.debug.modes import check_modes
 
 _LONGEST_LIFE = 7 * 86400.0
 """Seconds."""
@@ -35,6 +34,7 @@ app = typer.Typer(
 
 @app.command("debug", context_settings={"allow_interspersed_args": False})
 def debug(  # noqa: PLR0917  # Typer's way: a parameter is an option
+    invocation: typer.Context,
     command: Annotated[
         list[str] | None,
         typer.Argument(
@@ -186,62 +186,55 @@ def debug(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool debug --like deployment/web
       agtool debug --node worker-1
     """  # noqa: D301  # the backslash keeps the examples' lines apart
-    modes = {
-        "--list": list_,
-        "--cleanup": cleanup,
-        "--attach": attach,
-        "--target": target,
-        "--node": node,
-        "--like": like,
-    }
+    wraps = not (list_ or cleanup)
     try:
-        _check_modes(modes, keep=keep, command=command, dry_run=dry_run)
-        job = model.Job(
-            request=model.Request(
-                name=model.new_name(),
-                namespace=namespace or "",
-                image=image,
-                lifetime=_lifetime(ttl),
-                pull_policy=_pull_policy(image_pull_policy),
-                env=model.parse_env(env or ()),
-                labels=model.parse_labels("--label", label or ()),
-                service_account=serviceaccount,
-                node_selector=model.parse_labels("--node-selector", node_selector or ()),
-                tolerations=model.parse_tolerations(toleration or ()),
-                cpu=model.parse_quantity("--cpu", cpu),
-                memory=model.parse_quantity("--memory", memory),
-                user=user,
-                root=root,
-                node=node,
-                keep=keep,
-                tools=tools,
-            ),
-            command=command or (),
-            shell=shell,
-            stdin=stdin,
-            terminal=tty,
-            timeout=parse_duration(timeout),
-            kubeconfig=kubeconfig,
-            context=context,
-            as_user=as_user,
-            as_groups=as_group or (),
-            attach=attach,
-            target=target,
-            container=container,
-            like=like,
-        )
-        if list_ or cleanup:
-            with errors_as_json("debug", output is Format.json):
+        with errors_as_json("debug", not wraps and output is Format.json):
+            check_modes(_given(invocation), command=bool(command))
+            job = model.Job(
+                request=model.Request(
+                    name=model.new_name(),
+                    namespace=model.parse_name("--namespace", namespace or None) or "",
+                    image=image,
+                    lifetime=_lifetime(ttl),
+                    pull_policy=_pull_policy(image_pull_policy),
+                    env=model.parse_env(env or ()),
+                    labels=model.parse_labels("--label", label or ()),
+                    service_account=model.parse_name("--serviceaccount", serviceaccount),
+                    node_selector=model.parse_labels("--node-selector", node_selector or ()),
+                    tolerations=model.parse_tolerations(toleration or ()),
+                    cpu=model.parse_quantity("--cpu", cpu),
+                    memory=model.parse_quantity("--memory", memory),
+                    user=user,
+                    root=root,
+                    node=model.parse_name("--node", node),
+                    keep=keep,
+                    tools=tools,
+                ),
+                command=[model.parse_text("COMMAND", word) for word in command or ()],
+                shell=shell,
+                stdin=stdin,
+                terminal=tty,
+                timeout=parse_duration(timeout),
+                kubeconfig=kubeconfig,
+                context=context,
+                as_user=as_user,
+                as_groups=as_group or (),
+                attach=model.parse_name("--attach", attach),
+                target=target,
+                container=container,
+                like=like,
+            )
+            if not wraps:
                 from agtool.debug.listing import show_leftovers
 
                 return show_leftovers(job, cleanup, output)
-        if dry_run:
-            return _dry_run(job)
-        from agtool.debug.run import run
+            if dry_run:
+                return _dry_run(job)
+            from agtool.debug.run import run
 
-        return run(job)
+            return run(job)
     except AgtoolError as error:
-        if not (list_ or cleanup or error.exit_code in _PASSED_ON):
+        if wraps and error.exit_code not in _PASSED_ON:
             error.exit_code = WRAPPER_FAILED
         raise
 
@@ -261,20 +254,14 @@ def _pull_policy(text: str | None) -> str | None:
     return text
 
 
-def _check_modes(
-    modes: Mapping[str, object], *, keep: bool, command: Sequence[str] | None, dry_run: bool
-) -> None:
-    """Raise UsageError for options that contradict each other."""
-    given = [name for name, value in modes.items() if value]
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} do not go together", hint="Choose one of them.")
-    (mode,) = given or [""]
-    if keep and mode in {"--list", "--cleanup", "--attach", "--target"}:
-        raise UsageError(f"--keep and {mode} do not go together", hint=f"{mode} makes no pod.")
-    if command and mode in {"--list", "--cleanup"}:
-        raise UsageError(f"{mode} runs no command", hint="Leave out what follows --.")
-    if dry_run and mode in {"--list", "--cleanup", "--attach", "--target"}:
-        raise UsageError(f"--dry-run and {mode} do not go together", hint=f"{mode} makes no pod.")
+def _given(invocation: typer.Context) -> set[str]:
+    """The long names of the options that stand on the command line."""
+    return {
+        max(parameter.opts, key=len)
+        for parameter in invocation.command.params
+        if (source := invocation.get_parameter_source(parameter.name or ""))
+        and source.name == "COMMANDLINE"
+    }
 
 
 def _dry_run(job: model.Job) -> int:
@@ -282,5 +269,5 @@ def _dry_run(job: model.Job) -> int:
 
     from agtool.debug.run import dry_run
 
-    sys.stdout.write(yaml.safe_dump_all(dry_run(job), sort_keys=False))
+    print_text(yaml.safe_dump_all(dry_run(job), sort_keys=False).rstrip("\n"))
     return 0

@@ -80,7 +80,7 @@ def _on_the_way(pod: Json, ours: Json, events: Sequence[Json], container: str) -
             stage, trouble = f"starting on {node}", ""
         elif reason in _OBSTACLES and not re.search(_SOON_OVER, message):
             trouble = f"{node}: {_one_line(message)}"
-    return Progress(stage, problem=trouble, hint=_obstacle_hint(trouble))
+    return Progress(stage, problem=trouble)
 
 
 _OBSTACLES = {
@@ -92,8 +92,8 @@ _OBSTACLES = {
 }
 """Events that the kubelet repeats until it gets over them."""
 
-_SOON_OVER = r"failed to sync \w+ cache"
-"""The kubelet was not quick enough, and tries again at once."""
+_SOON_OVER = r"failed to sync \w+ cache|context deadline exceeded|is reserved for"
+"""The kubelet, or the runtime, was not quick enough; it tries again."""
 
 _PULL_PROBLEMS = {
     "ErrImagePull",
@@ -134,7 +134,7 @@ def _container(ours: Json, events: Sequence[Json], container: str) -> Progress |
             "",
             problem=f"the container cannot start: {why}",
             hint=_hint_of_start(why),
-            hopeless=True,
+            hopeless=not re.search(_SOON_OVER, message),
         )
     return None
 
@@ -253,12 +253,6 @@ def _hint_of_start(why: str) -> str:
     if "secret" in text or "configmap" in text:
         return "What --like copies refers to something that is not there."
     return ""
-
-
-def _obstacle_hint(trouble: str) -> str:
-    if "agtool" in trouble or not trouble:
-        return ""
-    return "The kubelet goes on trying until --timeout."
 
 
 def _runtime_words(message: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         for number in FORWARDED:
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -65,13 +67,25 @@ class Interrupts:
     def check(self) -> None:
         """Raise Stopped if a signal has come."""
         if self._number is not None:
-            number, self._number = self._number, None
+            number = self._number
+            self._forget()
             raise Stopped(number)
+
+    def pause(self, seconds: float) -> bool:
+        """Wait so long, or until a signal has come; whether one has."""
+        if self._number is None:
+            select.select([self._reader], [], [], seconds)
+        return self._number is not None
 
     def ignore_for(self, seconds: float) -> None:
         """Forget signals that came, and those to come in that time: we do end, as they ask."""
-        self._number = None
+        self._forget()
         self._deaf_until = time.monotonic() + seconds
+
+    def _forget(self) -> None:
+        self._number = None
+        with suppress(BlockingIOError):
+            os.read(self._reader, 512)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if time.monotonic() < self._deaf_until:

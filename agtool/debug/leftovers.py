@@ -23,8 +23,8 @@ class Leftover:
     """A debug pod.
 
     Attributes:
-        state: running, pending, ending; over: its containers have ended, or should have;
-            orphaned: the agtool that it belongs to is gone.
+        state: running, pending, ending; over: its containers have ended, or it has not begun
+            within its lifetime; orphaned: the agtool that it belongs to is gone.
         ends: when its lifetime is over; None: it has none.
     """
 
@@ -71,7 +71,11 @@ def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> Leftover:
     phase = status.get("phase") or "Pending"
     if metadata.get("deletionTimestamp"):
         state = "ending"
-    elif phase in {"Succeeded", "Failed"} or (ends and ends + _SLACK < now):
+    elif phase in {"Succeeded", "Failed"}:
+        state = "over"
+    elif phase == "Pending" and ends and ends + _SLACK < now:
+        # The kubelet ends only what has begun. What runs is not judged by our clock, which may go
+        # wrong.
         state = "over"
     elif not kept and gone(annotations.get(PROCESS, "")):
         state = "orphaned"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from agtool.core.errors import AgtoolError, DeniedError, UnreachableError
 from agtool.core.kube import Session
-from agtool.core.kube_errors import ConflictError, NotFoundError, RejectedError
+from agtool.core.kube_errors import ConflictError, NotFoundError, OverloadedError, RejectedError
 from agtool.core.output import say
 from agtool.debug.interrupts import Interrupts, Stopped
 from agtool.debug.model import PROCESS, Json, Request
@@ -54,7 +54,9 @@ def made(session: Session, request: Request, interrupts: Interrupts) -> Iterator
     """
     program = binary(request.architecture).read_bytes() if needs_pause(request) else None
     try:
-        pod = _create(session, request)
+        pod = _create(session, request, interrupts)
+    except OverloadedError:
+        raise  # it was not made
     except UnreachableError:
         _remove_unanswered(session, request, interrupts)
         raise
@@ -62,7 +64,7 @@ def made(session: Session, request: Request, interrupts: Interrupts) -> Iterator
         interrupts.check()
         if program is not None:
             path = f"/api/v1/namespaces/{request.namespace}/configmaps"
-            session.post(path, pause_config_map(request, program, pod.uid))
+            _post(session, path, pause_config_map(request, program, pod.uid), interrupts)
         interrupts.check()
         yield pod
     finally:
@@ -70,7 +72,19 @@ def made(session: Session, request: Request, interrupts: Interrupts) -> Iterator
             _remove_or_say(session, pod.namespace, pod.name, pod.uid, interrupts)
 
 
-def _create(session: Session, request: Request) -> Made:
+def _post(session: Session, path: str, body: Json, interrupts: Interrupts) -> Json:
+    """Create an object. A signal is heard between two attempts, when nothing has been done."""
+    usual, session.pause = session.pause, interrupts.pause
+    try:
+        return session.post(path, body)
+    except OverloadedError:
+        interrupts.check()
+        raise
+    finally:
+        session.pause = usual
+
+
+def _create(session: Session, request: Request, interrupts: Interrupts) -> Made:
     """Create the pod in the first way that the namespace takes.
 
     The creation itself is the probe: what is refused is not made, and a dry run before it would
@@ -80,7 +94,7 @@ def _create(session: Session, request: Request) -> Made:
     path = f"/api/v1/namespaces/{request.namespace}/pods"
     for security in ways(request):
         try:
-            pod = session.post(path, debug_pod(request, security))
+            pod = _post(session, path, debug_pod(request, security), interrupts)
         except (DeniedError, RejectedError) as error:
             if not is_policy(error.message):
                 raise explained(error) from error
@@ -161,11 +175,13 @@ def _remove_or_say(
             remove(session, namespace, name, uid)
     except (AgtoolError, Stopped) as error:
         why = error.message if isinstance(error, AgtoolError) else "interrupted"
-        say(
-            f"warning: pod {name} could not be removed: {why}\n"
-            f"It ends by itself. Remove it with `agtool debug --cleanup`, or "
-            f"`kubectl --context {session.context} -n {namespace} delete pod {name}`."
+        told = (
+            f"warning: pod {name} could not be removed: {why}",
+            error.hint if isinstance(error, AgtoolError) else "",
+            f"It ends by itself. Remove it: agtool debug {session.options} --cleanup",
+            f"Or: kubectl {session.options} delete pod {name}",
         )
+        say("\n".join(filter(None, told)))
     finally:
         slow.cancel()
 
@@ -182,7 +198,7 @@ def _remove_unanswered(session: Session, request: Request, interrupts: Interrupt
     except (AgtoolError, Stopped):
         say(
             f"warning: pod {request.name} may have been made nevertheless. "
-            "`agtool debug --cleanup` removes it then."
+            f"This removes it then: agtool debug {session.options} --cleanup"
         )
         return
     annotations = found["metadata"].get("annotations") or {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agtool.core.errors import UsageError
-from agtool.debug.model import Json, Like
+from agtool.debug.model import Json, Like, parse_name
 
 if TYPE_CHECKING:
     from agtool.core.kube import Session
@@ -60,10 +60,11 @@ def parse_workload(option: str, text: str) -> tuple[str, str]:
     kind, slash, name = text.rpartition("/")
     kind = kind.lower() if slash else "pod"
     kind = _SHORT.get(kind, kind)
-    if kind not in KINDS or not name:
+    if kind not in KINDS:
         raise UsageError(
             f"{option} {text!r} is no workload", hint=f"KIND/NAME; a KIND is {', '.join(KINDS)}."
         )
+    parse_name(option, name)
     return kind, name
 
 

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from agtool.core.kube import connect
 from agtool.core.output import Format, document, print_json, print_table, say
 from agtool.debug.leftovers import Leftover, clean_up, leftovers
 from agtool.debug.model import Job
+from agtool.debug.run import session_of
 
 
 def show_leftovers(job: Job, cleanup: bool, output: Format) -> int:
     """Print the debug pods of the namespace, or those that were removed."""
-    with connect(
-        kubeconfig=job.kubeconfig,
-        context=job.context,
-        namespace=job.request.namespace or None,
-        as_user=job.as_user,
-        as_groups=job.as_groups,
-    ) as session:
+    with session_of(job) as session:
         found = (clean_up if cleanup else leftovers)(session, session.namespace)
         place = f"namespace {session.namespace} of context {session.context}"
     if output is Format.json:
         print_json(document("debug", data={"pods": [as_data(one) for one in found]}))
     elif found:
+        if cleanup:
+            say(f"removed from {place}:")
         _print(found)
     else:
         say(f"nothing to remove in {place}" if cleanup else f"no debug pods in {place}")
@@ -54,7 +51,6 @@ def _print(found: Sequence[Leftover]) -> None:
     for title in ("NAME", "STATE", "KEPT", "MADE BY", "NODE", "IMAGE", "CREATED", "ENDS"):
         table.add_column(title)
     for one in found:
-        ends = f"{one.ends.astimezone():%H:%M:%S}" if one.ends else ""
         table.add_row(
             one.name,
             one.state,
@@ -62,7 +58,12 @@ def _print(found: Sequence[Leftover]) -> None:
             Text(one.maker),
             one.node,
             Text(one.image),
-            f"{one.created.astimezone():%Y-%m-%d %H:%M:%S}",
-            ends,
+            _local(one.created),
+            _local(one.ends),
         )
     print_table(table)
+
+
+def _local(moment: datetime | None) -> str:
+    """With its day: what is kept may end tomorrow."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}" if moment else ""

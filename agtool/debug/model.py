@@ -154,6 +154,20 @@ def is_ours(image: str) -> bool:
     return any(path == name or path.endswith(f"/{name}") for name in OURS)
 
 
+def parse_name(option: str, text: str | None) -> str | None:
+    """Check the name of an object: it becomes a part of a path.
+
+    Raises:
+        UsageError: empty, or not of Kubernetes' characters.
+    """
+    if text is not None and not re.fullmatch(r"[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?", text):
+        raise UsageError(
+            f"{option} {text!r} is no name",
+            hint="Small letters, digits, - and ., as `kubectl get` shows it.",
+        )
+    return text
+
+
 _LABEL_NAME = (
     r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 )
@@ -193,8 +207,25 @@ def parse_env(given: Sequence[str]) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals or not re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", name):
             raise UsageError(f"--env {name!r} is not of the form NAME=VALUE")
+        parse_text(f"--env {name}", value)
         found[name] = value
     return found
+
+
+def parse_text(what: str, text: str) -> str:
+    """Check that a text from the command line is UTF-8: Kubernetes would quietly change the rest.
+
+    Raises:
+        UsageError: it is not. The text is not in the message.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{what} is not UTF-8, which is all that Kubernetes takes",
+            hint="Send other bytes as input.",
+        ) from error
+    return text
 
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from agtool.core.errors import NOT_FOUND, WRAPPER_FAILED, UnreachableError
+from agtool.core.output import say
 from agtool.debug.exec import V4, V5, Ended, Ends, ExecError, run
 from agtool.debug.pod import MARK, TOOLS
 from agtool.debug.terminal import Terminal, unblocked
@@ -27,6 +31,9 @@ _STARTING = 5.0
 
 _CONNECT = 30.0
 """Seconds for opening the connection."""
+
+_SLOW = 3.0
+"""Seconds after which it is said what we wait for."""
 
 _FIND_SHELL = "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi"
 """bash where the image has it, else sh."""
@@ -92,13 +99,25 @@ def execute(
     path = f"{pod}/exec?{urlencode(query, doseq=True)}"
     needs_end = attached.stdin and not attached.terminal
     with ExitStack() as stack:
-        with interrupts.allowed():
+        with interrupts.allowed(), _told_if_slow():
             websocket = stack.enter_context(_open(session, path, needs_end))
         stack.enter_context(lifeline)
         terminal = stack.enter_context(Terminal(0, 1)) if attached.terminal else None
         stdout, stderr = (_unblocked(stack, descriptor) for descriptor in (1, 2))
         stdin = 0 if attached.stdin else None
         return run(websocket, Ends(stdin, stdout, stderr, terminal), interrupts)
+
+
+@contextmanager
+def _told_if_slow() -> Iterator[None]:
+    """The API server asks the node's kubelet, which may not answer: that must not look idle."""
+    slow = threading.Timer(_SLOW, say, ["waiting for the container's node to answer ..."])
+    slow.daemon = True
+    slow.start()
+    try:
+        yield
+    finally:
+        slow.cancel()
 
 
 def _unblocked(stack: ExitStack, descriptor: int) -> int:
@@ -119,6 +138,11 @@ def _open(session: Session, path: str, needs_end: bool) -> WebSocket:
             if "container not found" in error.answer and time.monotonic() < until:
                 time.sleep(0.1)
                 continue
+            if error.status in {414, 431}:
+                raise ExecError(
+                    "the command line is longer than this API server takes",
+                    hint="Send it as input: agtool debug -- sh <script.sh",
+                ) from error
             if needs_end and error.status in {400, 403} and not error.answer.startswith("{"):
                 raise ExecError(
                     "this API server cannot tell a command that its input is at its end: it does "
@@ -139,7 +163,8 @@ def verdict(
     """What there is to tell about a command that could not be run; None: it ran."""
     if not ended.message:
         return None
-    if ended.exit_code == NOT_FOUND and not command:
+    # A pod that is kept starts a command by its shell.
+    if ended.exit_code == NOT_FOUND and (not command or re.search(r"[\"`]sh[\"`]", ended.message)):
         error = ExecError(
             f"{image} has no shell: there is no {shell or 'sh'}",
             hint="Name another one (--shell PATH), take one along (--tools busybox:musl), or give "

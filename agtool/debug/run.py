@@ -62,13 +62,13 @@ def dry_run(job: Job) -> list[Json]:
     request = job.request
     arch = request.node_selector.get(ARCH, request.architecture)
     request = replace(request, architecture=arch, annotations=_annotations())
-    if job.like or not request.namespace:
+    if job.like is not None or not request.namespace:
         try:
-            with _connect(job) as session:
+            with session_of(job) as session:
                 request = replace(request, namespace=session.namespace)
                 request = _with_like(request, job, session)
         except ConfigurationError:
-            if job.like or job.kubeconfig or job.context:
+            if job.like is not None or job.kubeconfig or job.context:
                 raise
             request = replace(request, namespace="default")  # there is no kubeconfig to ask
     objects = [debug_pod(request, ways(request)[0])]
@@ -86,18 +86,20 @@ def _run(job: Job, interrupts: Interrupts) -> int:
             hint="Example: agtool debug -- nslookup myservice",
         )
     with interrupts.allowed():
-        session = _connect(job)
+        session = session_of(job)
+        session.websocket_settings()  # refuses a proxy that it cannot pass before a pod is made
     with session:
         here = _Here(job, session, attached, interrupts)
         if job.attach:
             ended = here.in_a_pod_of_ours(job.attach)
-        elif job.target:
+        elif job.target is not None:
             ended = here.beside(job.target)
         else:
             ended = here.in_a_new_pod()
     from agtool.debug.remote import verdict
 
-    if problem := verdict(ended, job.command, job.shell, job.request.image):
+    image = "the pod's image" if job.attach else job.request.image
+    if problem := verdict(ended, job.command, job.shell, image):
         raise problem
     return ended.exit_code or 0
 
@@ -207,7 +209,7 @@ class _Here:
             container,
             shell=interpreter(tools),
             mark=mark or job.request.name,
-            last_word=END if job.target else LEAVE,
+            last_word=LEAVE if job.target is None else END,
         )
         try:
             ended = execute(
@@ -242,7 +244,8 @@ class _Here:
             return ""
 
 
-def _connect(job: Job) -> Session:
+def session_of(job: Job) -> Session:
+    """A session with the job's cluster; nothing is sent yet."""
     return connect(
         kubeconfig=job.kubeconfig,
         context=job.context,
@@ -268,7 +271,7 @@ def _completed(job: Job, session: Session) -> Request:
 
 
 def _with_like(request: Request, job: Job, session: Session) -> Request:
-    if not job.like:
+    if job.like is None:
         return request
     from agtool.debug.like import read_like
 
@@ -293,9 +296,8 @@ def _announcement(session: Session, pod: Made) -> str:
 
 def _farewell(session: Session, request: Request) -> str:
     until = datetime.now().astimezone() + timedelta(seconds=request.lifetime)
-    options = f"--context {session.context} -n {request.namespace}"
     return (
-        f"{request.name} stays until {until:%H:%M:%S} (--ttl). "
-        f"Into it again: agtool debug {options} --attach {request.name}\n"
-        f"Remove it: kubectl {options} delete pod {request.name}"
+        f"{request.name} stays until {until:%Y-%m-%d %H:%M:%S} (--ttl). "
+        f"Into it again: agtool debug {session.options} --attach {request.name}\n"
+        f"Remove it: kubectl {session.options} delete pod {request.name}"
     )

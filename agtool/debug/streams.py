@@ -26,10 +26,13 @@ def attachment(stdin: bool | None, terminal: bool | None, *, shell: bool) -> Att
         shell: it is a shell that runs, which wants a terminal even if its output is piped.
 
     Raises:
-        UsageError: -t without a terminal.
+        UsageError: -t without a terminal, or without input.
     """
     if terminal and not sys.stdin.isatty():
         raise UsageError("-t needs a terminal for input", hint="Leave it out.")
+    if terminal and stdin is False:
+        # Nobody would hear a key, Ctrl-C neither.
+        raise UsageError("-t and --no-stdin do not go together", hint="Leave out one of them.")
     if terminal is None:
         terminal = stdin is not False and sys.stdin.isatty() and (shell or sys.stdout.isatty())
     if stdin is None:

@@ -35,7 +35,8 @@ class Terminal:
             (signal.SIGCONT, self._go_on),
         ):
             self._handlers[number] = signal.signal(number, handler)
-        tty.setraw(self._stdin)
+        # TCSAFLUSH, the usual, would throw away what was typed while the pod started.
+        tty.setraw(self._stdin, termios.TCSANOW)
         return self
 
     def __exit__(self, *_: object) -> None:

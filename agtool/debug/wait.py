@@ -71,7 +71,7 @@ def wait_until_running(
         threading.Thread(
             target=_follow, args=(session, path, selector, deadline, news), daemon=True
         ).start()
-    story = _Story(name)
+    story = _Story(name, timeout)
     seen = _Seen()
     latest = Progress("")
     with story, interrupts.allowed():
@@ -84,7 +84,7 @@ def wait_until_running(
                 raise NotStartedError(latest.problem + last, hint=latest.hint)
             left = deadline - time.monotonic()
             if left <= 0:
-                why = latest.problem or f"still {latest.stage}"
+                why = latest.problem or f"still {latest.stage or 'unknown to the API server'}"
                 raise TooLongError(
                     f"not running after {timeout:.0f} s (--timeout): {why}", hint=latest.hint
                 )
@@ -155,8 +155,9 @@ def _last_lines(session: Session, namespace: str, name: str, container: str) -> 
 class _Story:
     """What happens, on stderr: a live line on a terminal, else a line for each news."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, timeout: float) -> None:
         self._name = name
+        self._patience = f"Waiting for that to change, {timeout:.0f} s in all (--timeout) ..."
         self._live = sys.stderr.isatty()
         self._told = ""
         self._problem = ""
@@ -170,11 +171,11 @@ class _Story:
 
     def tell(self, news: Progress) -> None:
         if news.problem and not news.hopeless and news.problem != self._problem:
-            self._problem = news.problem
             if self._live:
                 show_line("")
-            hint = f"\n{news.hint}" if news.hint else ""
-            say(f"{self._name}: {news.problem}{hint}")
+            lines = (f"{self._name}: {news.problem}", news.hint)
+            say("\n".join(filter(None, (*lines, "" if self._problem else self._patience))))
+            self._problem = news.problem
         if news.stage and news.stage != self._told:
             self._told = news.stage
             if self._live:

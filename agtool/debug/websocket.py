@@ -9,12 +9,10 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from base64 import b64encode
 from collections import deque
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
@@ -24,10 +22,10 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from agtool.core.errors import AgtoolError, UnreachableError
-from agtool.core.kube_errors import refusal
+from agtool.core.kube_errors import PROXY_HINT, refusal
 
 if TYPE_CHECKING:
-    from agtool.core.kube import WebSocketSettings
+    from agtool.core.kube_pool import WebSocketSettings
 
 _PORTION = 64 * 1024
 """Bytes read from the socket at once."""
@@ -194,12 +192,19 @@ def open_websocket(
         try:
             connection.sendall(b"".join(protocol.data_to_send()))
             _shake_hands(connection, protocol)
+        except TimeoutError as error:
+            connection.close()
+            raise UnreachableError(
+                f"{where} took the request and has not answered for {timeout:.0f} s",
+                hint="Is the container's node up? See: kubectl get nodes",
+            ) from error
         except BaseException:
             connection.close()
             raise
     except (OSError, HTTPException) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise UnreachableError(f"cannot reach {where}: {why}") from error
+        through, hint = (" through the proxy", PROXY_HINT) if settings.proxy else ("", "")
+        raise UnreachableError(f"cannot reach {where}{through}: {why}", hint=hint) from error
     failure = protocol.handshake_exc
     if failure is None:
         connection.setblocking(False)
@@ -226,14 +231,9 @@ def _shake_hands(connection: socket.socket, protocol: ClientProtocol) -> None:
 
 
 def _connect(settings: WebSocketSettings, host: str, port: int, timeout: float) -> socket.socket:
-    if settings.proxy:
-        proxy = urlsplit(settings.proxy)
-        tunnel = HTTPConnection(proxy.hostname or "", proxy.port or 80, timeout=timeout)
-        headers = {}
-        if proxy.username:
-            login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-            headers["Proxy-Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
-        tunnel.set_tunnel(host, port, headers)
+    if proxy := settings.proxy:
+        tunnel = HTTPConnection(proxy.host, proxy.port, timeout=timeout)
+        tunnel.set_tunnel(host, port, proxy.headers)
         tunnel.connect()
         connection: socket.socket = tunnel.sock
     else:

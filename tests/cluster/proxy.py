@@ -45,7 +45,6 @@ class ApiProxy(TcpProxy):
         self.requests: list[Request] = []
         self._answers: deque[bytes] = deque()
         self._to_lose: list[str] = []
-        self._losing: set[asyncio.StreamWriter] = set()
         self._authority = pki.Authority(folder / "pki")
         self._authority.server("proxy", [self.host]).write(folder / "pki", "proxy")
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -92,9 +91,10 @@ class ApiProxy(TcpProxy):
                 sock=server, ssl=self._login.context, server_hostname=self.target[0]
             )
             ends.append(to_server)
+            lost = asyncio.Event()
             await _first_of(
-                self._pass(from_server, to_client),
-                self._pass_requests(from_client, to_client, to_server),
+                self._pass(from_server, to_client, lost=lost),
+                self._pass_requests(from_client, to_client, to_server, lost),
             )
             # What was written last is on its way still.
             to_client.close()
@@ -104,13 +104,13 @@ class ApiProxy(TcpProxy):
         finally:
             for end in ends:
                 end.transport.abort()
-                self._losing.discard(end)
 
     async def _pass_requests(
         self,
         client: asyncio.StreamReader,
         to_client: asyncio.StreamWriter,
         to_server: asyncio.StreamWriter,
+        lost: asyncio.Event,
     ) -> None:
         """Read requests one after the other: no client sends one before the last is answered."""
         while True:
@@ -128,26 +128,32 @@ class ApiProxy(TcpProxy):
                 await client.readexactly(length)
                 to_client.write(self._answers.popleft())
                 continue
+            if method in self._to_lose:
+                self._to_lose.remove(method)
+                lost.set()
             kept = [line for name, line in fields if name != "authorization"]
             own = [f"{name}: {value}" for name, value in self._login.headers.items()]
             to_server.write("\r\n".join([first, *kept, *own, "", ""]).encode("latin-1"))
             if "upgrade" in headers:
                 await self._pass(client, to_server)
                 return
-            if method in self._to_lose:
-                self._to_lose.remove(method)
-                self._losing.add(to_client)
             await self._pass(client, to_server, length)
 
     async def _pass(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, count: int | None = None
+        self,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        count: int | None = None,
+        lost: asyncio.Event | None = None,
     ) -> None:
-        """Pass on so many bytes, or all until the end."""
+        """Pass on so many bytes, or all until the end, or until what comes is `lost`."""
         while count is None or count > 0:
             chunk = await source.read(65536 if count is None else min(count, 65536))
             await self._flowing.wait()
-            if not chunk or sink in self._losing:
+            if not chunk:
                 return
+            if lost and lost.is_set():
+                raise ConnectionResetError
             sink.write(chunk)
             await sink.drain()
             count = None if count is None else count - len(chunk)

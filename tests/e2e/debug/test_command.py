@@ -32,6 +32,13 @@ def test_what_cannot_be_run(person: Person, command: str, code: int, told: str) 
     assert "Traceback" not in done.stderr
 
 
+def test_a_command_line_that_is_too_long(person: Person) -> None:
+    done = person.run("--", "echo", *["x" * 120_000] * 10)
+    assert (done.exit_code, done.stdout) == (125, "")
+    assert "longer than this API server takes" in done.stderr
+    assert not person.pods()
+
+
 def test_any_image_gets_our_pause(person: Person) -> None:
     # It has no main process but what --image busybox would run: a shell that ends at once.
     done = person.run("--image", person.cluster.images.busybox, "--", "cat", "/proc/1/cmdline")
@@ -43,6 +50,9 @@ def test_an_image_without_a_shell(person: Person) -> None:
     pause = person.cluster.images.pause
     done = person.run("--image", pause, "--", "/pause", "--version")
     assert (done.exit_code, done.stdout) == (0, "pause 1.0.0\n")
+    # What starts a command in a pod that is kept is a shell.
+    done = person.run("--image", pause, "--keep", "--", "/pause", "--version")
+    assert (done.exit_code, "has no shell: there is no sh" in done.stderr) == (127, True)
     terminal = person.terminal("--image", pause)
     terminal.expect("has no shell")
     terminal.expect("--tools")

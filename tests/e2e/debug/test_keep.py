@@ -2,7 +2,14 @@
 
 import json
 import os
+import re
+import shlex
+import shutil
 import signal
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from tests.e2e.conftest import wait_until
 from tests.e2e.debug.conftest import Person, name_in
@@ -29,6 +36,25 @@ def test_a_kept_pod(person: Person) -> None:
     data = json.loads(person.run("--list", "--output", "json").stdout)
     (listed,) = data["data"]["pods"]
     assert (listed["name"], listed["kept"], listed["state"]) == (name, True, "running")
+
+
+def test_what_it_says_how_to_come_back(person: Person, tmp_path: Path) -> None:
+    own = tmp_path / "its own config"
+    shutil.copy(person.kubeconfig, own)
+    told = person.run("--kubeconfig", own, "--keep", "--ttl", "30h").stderr
+    day = (datetime.now().astimezone() + timedelta(hours=30)).date()
+    assert f"stays until {day}" in told
+    assert str(day) in person.run("--list").stdout
+    again = re.search(r"Into it again: agtool debug (.*)", told)
+    remove = re.search(r"Remove it: (kubectl .*)", told)
+    assert again
+    assert remove
+    env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    argv = [sys.executable, "-m", "agtool", "debug", *shlex.split(again[1]), "--", "echo", "back"]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    assert done.stdout == "back\n", done.stderr
+    subprocess.run(shlex.split(remove[1]), env=env, capture_output=True, check=True)
+    person.nothing_is_left()
 
 
 def test_a_lost_session_ends_and_the_others_go_on(person: Person) -> None:

@@ -1,77 +1,95 @@
 """Networks: proxies, and connections that break."""
 
 import os
-import select
 import signal
-import socket
-import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # its stubs would be one more package
 
 from tests.cluster.proxy import ApiProxy
+from tests.conftest import needed
 from tests.e2e.conftest import wait_until
-from tests.e2e.debug.conftest import Person
-
-
-class Tunnel(socketserver.BaseRequestHandler):
-    """One CONNECT, and what passes through it."""
-
-    def handle(self) -> None:
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += self.request.recv(4096)
-        assert isinstance(self.server, ConnectProxy)
-        self.server.asked.append(head.decode())
-        host, _, port = head.split()[1].decode().rpartition(":")
-        with socket.create_connection((host, int(port))) as server:
-            self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            other = {self.request: server, server: self.request}
-            while True:
-                for source in select.select(list(other), [], [], 60)[0]:
-                    try:
-                        data = source.recv(65536)
-                        if not data:
-                            return
-                        other[source].sendall(data)
-                    except OSError:
-                        return
-
-
-class ConnectProxy(socketserver.ThreadingTCPServer):
-    """An HTTP proxy that knows CONNECT only; `asked` holds the requests' heads."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Tunnel)
-        self.port = self.server_address[1]
-        self.asked: list[str] = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+from tests.e2e.debug.conftest import Person, name_in
+from tests.servers.tinyproxy import Tinyproxy
 
 
 @pytest.fixture
-def http_proxy() -> Iterator[ConnectProxy]:
-    """Give an HTTP proxy."""
-    proxy = ConnectProxy()
-    yield proxy
-    proxy.shutdown()
-    proxy.server_close()
+def person_behind_a_proxy(person: Person, folder: Path) -> Iterator[tuple[Person, Tinyproxy]]:
+    """Give somebody whose kubeconfig names a proxy that wants a log-in: me, s3cret."""
+    with needed(), Tinyproxy(folder, "me", "s3cret") as proxy:
+        set_proxy(person, folder, f"http://me:s3cret@{proxy.host}:{proxy.port}")
+        yield person, proxy
 
 
-def test_through_an_http_proxy(person: Person, http_proxy: ConnectProxy) -> None:
-    env = {
-        "HTTPS_PROXY": f"http://me:secret@127.0.0.1:{http_proxy.port}",
-        "NO_PROXY": "",
-        "no_proxy": "",
-    }
-    done = person.run("--", "echo", "ran", env=env)
+def set_proxy(person: Person, folder: Path, url: str) -> None:
+    """Set proxy-url in a copy of the kubeconfig."""
+    content = yaml.safe_load(person.cluster.kubeconfig.read_text())
+    content["clusters"][0]["cluster"]["proxy-url"] = url
+    person.kubeconfig = folder / "kubeconfig"
+    person.kubeconfig.write_text(yaml.safe_dump(content))
+
+
+def test_through_a_proxy_that_wants_a_log_in(
+    person_behind_a_proxy: tuple[Person, Tinyproxy],
+) -> None:
+    person, proxy = person_behind_a_proxy
+    done = person.run("--", "echo", "ran")
     assert (done.exit_code, done.stdout) == (0, "ran\n"), done.stderr
     # The pod's requests, the exec, and the lifeline.
-    assert len(http_proxy.asked) >= 3
-    assert any("Proxy-Authorization: Basic bWU6c2VjcmV0" in head for head in http_proxy.asked)
-    assert "secret" not in done.stderr
+    assert proxy.tunnels() >= 3
+    assert "s3cret" not in done.stderr
+    assert not person.pods()
+
+
+def test_an_idle_shell_outlives_a_proxys_patience(
+    person_behind_a_proxy: tuple[Person, Tinyproxy],
+) -> None:
+    person, proxy = person_behind_a_proxy
+    terminal = person.terminal()
+    terminal.expect(r"\$ ")
+    terminal.drain(proxy.patience + 4)  # thrice the time between two pings
+    terminal.type("echo still $((6*7))\r")
+    terminal.expect("still 42", 5)
+
+
+def test_a_proxy_of_the_environment(
+    person_behind_a_proxy: tuple[Person, Tinyproxy], folder: Path
+) -> None:
+    person, proxy = person_behind_a_proxy
+    # kubectl asks no proxy of the environment for an API server on this machine. So it gets the
+    # name of the machine, which no proxy is to be asked for either unless it is told so.
+    set_proxy(person, folder, "")
+    url = f"http://me:s3cret@{proxy.host}:{proxy.port}"
+    done = person.run("--", "true", env={"HTTPS_PROXY": url, "NO_PROXY": "", "no_proxy": ""})
+    assert done.exit_code == 0, done.stderr
+    local = urlsplit(person.cluster.url).hostname == "127.0.0.1"
+    assert (proxy.tunnels() == 0) is local
+
+
+def test_a_proxy_that_refuses_the_log_in(
+    person_behind_a_proxy: tuple[Person, Tinyproxy], folder: Path
+) -> None:
+    person, proxy = person_behind_a_proxy
+    for login in ("me:wr0ng@", ""):
+        set_proxy(person, folder, f"http://{login}{proxy.host}:{proxy.port}")
+        done = person.run("--", "true")
+        assert done.exit_code == 125
+        assert "through the proxy: Tunnel connection failed: 40" in done.stderr
+        assert "USER:PASSWORD@" in done.stderr
+        assert "wr0ng" not in done.stderr
+
+
+def test_a_proxy_that_a_shell_cannot_go_through(person: Person, folder: Path) -> None:
+    set_proxy(person, folder, "https://me:s3cret@127.0.0.1:9")
+    done = person.run("--", "true")
+    assert (done.exit_code, "begins with http://, not https://" in done.stderr) == (125, True)
+    assert "s3cret" not in done.stderr
+    assert not person.pods()
 
 
 def test_a_connection_that_breaks(person: Person, api_proxy: Callable[..., ApiProxy]) -> None:
@@ -84,6 +102,16 @@ def test_a_connection_that_breaks(person: Person, api_proxy: Callable[..., ApiPr
     assert "connection" in terminal.text
     assert "Traceback" not in terminal.text
     assert not person.pods()
+
+
+def test_a_node_that_takes_its_time(person: Person, api_proxy: Callable[..., ApiProxy]) -> None:
+    name = name_in(person.run("--keep").stderr)
+    proxy = api_proxy(person.cluster)
+    proxy.latency = 3.5
+    person.kubeconfig = proxy.kubeconfig
+    done = person.run("--attach", name, "--", "echo", "ran")
+    assert (done.exit_code, done.stdout) == (0, "ran\n"), done.stderr
+    assert "waiting for the container's node to answer" in done.stderr
 
 
 def test_a_server_that_is_gone_at_the_end(
@@ -104,11 +132,39 @@ def test_a_server_that_is_gone_at_the_end(
     done = running.wait()
     assert done.exit_code in {125, 130, -signal.SIGINT}, done.stderr
     assert "could not be removed" in done.stderr
-    assert "agtool debug --cleanup" in done.stderr
+    assert f"Remove it: agtool debug --context proxy -n {person.namespace} --cleanup" in done.stderr
     proxy.accept()
     person.kubeconfig = person.cluster.kubeconfig
     person.run("--cleanup")
     wait_until(lambda: not person.pods(), "cleanup removes what is orphaned")
+
+
+def test_an_answer_that_is_lost(person: Person, api_proxy: Callable[..., ApiProxy]) -> None:
+    proxy = api_proxy(person.cluster)
+    person.kubeconfig = proxy.kubeconfig
+    proxy.lose_answers(1, "POST")
+    done = person.run("--", "true")
+    assert done.exit_code == 125
+    assert "cannot reach" in done.stderr
+    # The pod was made, although nobody said so.
+    assert proxy.requests[-1].method == "DELETE"
+    assert not person.pods()
+
+
+def test_ctrl_c_while_the_server_is_overloaded(
+    person: Person, api_proxy: Callable[..., ApiProxy]
+) -> None:
+    proxy = api_proxy(person.cluster)
+    person.kubeconfig = proxy.kubeconfig
+    proxy.answer_next(100, 429, {"Retry-After": "1"})
+    # With an architecture that is known the first request creates the pod.
+    running = person.start("--node-selector", "kubernetes.io/arch=amd64", "--", "true")
+    running.wait_for("trying again")
+    running.send(signal.SIGINT)
+    began = time.monotonic()
+    done = running.wait()
+    assert time.monotonic() - began < 5
+    assert done.exit_code in {130, -signal.SIGINT}, done.stderr
 
 
 def test_an_answer_that_does_not_come(person: Person, api_proxy: Callable[..., ApiProxy]) -> None:

@@ -96,6 +96,19 @@ def test_a_missing_right(
     assert not person.pods()
 
 
+def test_without_the_right_to_remove(person: Person, restricted_user: MakeUser) -> None:
+    rules = [
+        {**rule, "verbs": [verb for verb in rule["verbs"] if verb != "delete"]}
+        for rule in RULES["agtool-debug"]
+    ]
+    person.kubeconfig = restricted_user(person.cluster, rules, person.namespace)
+    done = person.run("--", "sh", "-c", "exit 3")
+    assert done.exit_code == 3  # the command's, all the same
+    assert "could not be removed" in done.stderr
+    assert '"verbs": ["delete"]' in done.stderr
+    assert "It ends by itself" in done.stderr
+
+
 def test_as_applies_to_the_exec_too(person: Person, restricted_user: MakeUser) -> None:
     # Whoever may only impersonate has no rights of its own.
     rules = [{"apiGroups": [""], "resources": ["users", "groups"], "verbs": ["impersonate"]}]

@@ -29,6 +29,13 @@ def test_a_shell_from_nothing_and_back(person: Person) -> None:
     person.nothing_is_left()
 
 
+def test_what_is_typed_before_the_prompt_is_not_lost(person: Person) -> None:
+    terminal = person.terminal()
+    terminal.expect("starting on")
+    terminal.type("echo early $((6*7))\r")
+    terminal.expect("early 42")
+
+
 def test_sh_where_there_is_no_bash(person: Person) -> None:
     terminal = person.terminal("--image", person.cluster.images.busybox)
     terminal.expect(r"[$] ")

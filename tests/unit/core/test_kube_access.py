@@ -2,15 +2,19 @@
 
 import json
 import os
+import shlex
 import stat
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
+from kubernetes.config import incluster_config
 
-from agtool.core import kube
+from agtool.core import kube, kube_access
 from agtool.core.errors import ConfigurationError
 from agtool.core.kube import connect
+from agtool.core.kube_proxy import HttpProxy
 from agtool.core.kube_retry import backoff, pause_before_retry
 
 SECRET = "s3cret-t0ken"  # nobody's
@@ -48,6 +52,32 @@ def test_the_current_context(tmp_path: Path) -> None:
     assert (session.context, session.namespace) == ("one", "default")
     assert session.server == "https://one.invalid:6443"
     assert f"authorization: Bearer {SECRET}" in session.websocket_settings().headers
+
+
+def test_the_options_that_lead_there_again(tmp_path: Path) -> None:
+    path = write(tmp_path, config("it's mine"), "my config")
+    session = connect(kubeconfig=path, as_user="jane", as_groups=["a", "b"], namespace="web")
+    assert shlex.split(session.options) == [
+        *("--kubeconfig", str(path), "--context", "it's mine"),
+        *("--as", "jane", "--as-group", "a", "--as-group", "b", "-n", "web"),
+    ]
+
+
+def test_the_options_in_a_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What the kubelet gives to a pod: three files and two variables.
+    for name, text in (("token", SECRET), ("namespace", "web"), ("ca.crt", certifi.contents())):
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(kube_access, "_SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    session = connect()
+    assert (session.context, session.namespace) == ("(in the cluster)", "web")
+    assert session.server == "https://10.0.0.1:443"
+    assert session.options == "-n web"  # there is no context to name
+    with pytest.raises(ConfigurationError, match="no kubeconfig with a context 'prod'"):
+        connect(context="prod")  # and not quietly this cluster
 
 
 def test_namespaces(tmp_path: Path) -> None:
@@ -181,7 +211,7 @@ def test_a_proxy(tmp_path: Path) -> None:
     content = config()
     content["clusters"][0]["cluster"]["proxy-url"] = "http://proxy.invalid:3128"
     settings = connect(kubeconfig=write(tmp_path, content)).websocket_settings()
-    assert settings.proxy == "http://proxy.invalid:3128"
+    assert settings.proxy == HttpProxy("proxy.invalid", 3128, {})
 
 
 @pytest.mark.parametrize(

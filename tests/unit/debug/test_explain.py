@@ -152,6 +152,19 @@ def test_what_is_repeated_until_it_works() -> None:
     assert not progress(pod(), [slow]).problem
 
 
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("CreateContainerConfigError", "failed to sync secret cache: timed out waiting"),
+        ("CreateContainerError", "context deadline exceeded"),
+        ("CreateContainerError", 'name "debug_0" is reserved for "7219"'),
+    ],
+)
+def test_a_start_that_is_tried_again(reason: str, message: str) -> None:
+    told = progress(pod(waiting={"reason": reason, "message": message}), [])
+    assert (told.hopeless, message in told.problem) == (False, True)
+
+
 def test_a_pod_that_somebody_deletes() -> None:
     found = pod()
     found["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"

@@ -39,8 +39,10 @@ def pod(kind: str = "session", created: str = "11:59:00", **status: Any) -> dict
         (pod("kept"), True, "running", False),
         (pod(phase="Failed"), False, "over", True),
         (pod("kept", phase="Succeeded"), False, "over", True),
-        # Its lifetime is over although it never ran: activeDeadlineSeconds counts from its start.
+        # Its lifetime is over although it never ran: the kubelet counts from its start.
         (pod("kept", created="10:30:00", phase="Pending"), False, "over", True),
+        # Of what runs the kubelet counts the lifetime; our own clock may be wrong.
+        (pod(created="10:30:00"), False, "running", False),
         (
             pod("kept", created="10:30:00", startTime="2026-01-01T11:30:00Z"),
             False,

@@ -82,6 +82,24 @@ def test_a_wrong_variable_shows_no_value(value: str) -> None:
     assert raised.value.message == "--env '1 BAD' is not of the form NAME=VALUE"
 
 
+@pytest.mark.parametrize("name", ["web-0", "a.b", "7", "x" * 253])
+def test_names_of_objects(name: str) -> None:
+    assert model.parse_name("--node", name) == name
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", "a?watch=1", "A", "-a", "a b", "x" * 254])
+def test_what_would_lead_to_another_path(name: str) -> None:
+    with pytest.raises(UsageError):
+        model.parse_name("--attach", name)
+
+
+def test_what_is_not_utf_8_is_refused() -> None:
+    with pytest.raises(UsageError, match="COMMAND is not UTF-8"):
+        model.parse_text("COMMAND", "\udcff")
+    with pytest.raises(UsageError, match="--env A is not UTF-8"):
+        model.parse_env(["A=\udcff"])
+
+
 def test_variables() -> None:
     assert model.parse_env(["A=1=2", "B="]) == {"A": "1=2", "B": ""}
     with pytest.raises(UsageError):
