@@ -45,6 +45,38 @@ def free_port(host: str = "127.0.0.1") -> int:
         return port
 
 
+_GUARD = """
+read -r word
+for process in /proc/[0-9]*; do
+    if [ "$process" != "/proc/$$" ] && {
+        grep -qsF "$0" "$process/cmdline" "$process/environ" ||
+        readlink "$process/cwd" | grep -qF "$0"
+    }; then kill -KILL "${process#/proc/}"; fi
+done
+"""
+
+
+@contextmanager
+def ends_with_us(folder: Path) -> Iterator[None]:
+    """Let no process that was given something in this folder outlive us, should we be killed.
+
+    Its arguments, environment or present folder tell. What ends us in an orderly way is for
+    fixtures.
+    """
+    guard = subprocess.Popen(
+        ["sh", "-c", _GUARD, folder],
+        stdin=subprocess.PIPE,  # nobody else has its other end
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        guard.kill()
+        guard.communicate()
+
+
 @contextmanager
 def server_folder() -> Iterator[Path]:
     """Give a temporary folder that an unprivileged server can reach, and remove it.
@@ -54,7 +86,8 @@ def server_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="agtool-tests-"))
     try:
         folder.chmod(0o755)
-        yield folder
+        with ends_with_us(folder):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -19,7 +19,7 @@ from tests.conftest import needed
 from tests.e2e.conftest import Agtool, Done, wait_until
 from tests.servers.certificates import Issued
 from tests.servers.chains import Chains, with_all_kinds
-from tests.servers.process import find_program, server_folder
+from tests.servers.process import ends_with_us, find_program, server_folder
 from tests.servers.screen import Screen
 
 BAD = ("expired", "wrong", "self-signed", "unknown")
@@ -129,8 +129,9 @@ def home(tmp_path: Path, agtool: Agtool, screen: Screen) -> Iterator[Home]:
     folder = tmp_path / "home"
     (folder / ".local/share").mkdir(parents=True)
     made = Home(folder, agtool, screen)
-    yield made
-    made.end_browsers()
+    with ends_with_us(tmp_path):
+        yield made
+        made.end_browsers()
 
 
 @pytest.fixture(scope="session")
