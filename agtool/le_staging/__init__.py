@@ -17,6 +17,6 @@ or trusts a fake root in the daily browser. What must hold instead, and where it
 Read in this order: roots (facts), store (where they lie), fetch; then target (what to check),
 starttls, handshake (the effect), names, judge (the decision), verify (many at once), report.
 For the browser: profile (what a kind of browser must do), browser (which there are), chromium
-with trust_store, firefox with nss, selftest with throwaway_ca, tested, start, opening (one call
-of `chrome`); launcher and removal. The three files of cli and the two of status are the edges.
+with trust_store, firefox with nss, selftest with throwaway_ca, tested, start, turn, opening (one
+call of `chrome`); launcher and removal. The three files of cli and the two of status are the edges.
 """

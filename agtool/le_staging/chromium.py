@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from agtool.core.errors import ConfigurationError, DeniedError
+from agtool.core.errors import ConfigurationError
 from agtool.core.files import write_atomically
 from agtool.le_staging import nss, trust_store
 from agtool.le_staging.browser import Browser
@@ -111,11 +111,6 @@ class OldChromium(Chromium):
         return nss.read(self._database)
 
     def prepare(self, anchors: Anchors) -> None:
-        if self.running():
-            raise DeniedError(
-                f"the browser is running with {self._folder}",
-                hint="Close its windows, then try again.",
-            )
         self._settle()
         nss.write(self._database, anchors)
 

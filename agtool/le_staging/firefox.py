@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from agtool.core.errors import ConfigurationError, DeniedError
+from agtool.core.errors import ConfigurationError
 from agtool.core.files import write_atomically
 from agtool.le_staging import nss
 from agtool.le_staging.browser import Browser
@@ -47,11 +47,6 @@ class Firefox:
         return nss.read(self._profile)
 
     def prepare(self, anchors: Anchors) -> None:
-        if self.running():
-            raise DeniedError(
-                f"Firefox is running with {self._profile}",
-                hint="Close its windows, then try again.",
-            )
         nss.write(self._profile, anchors)
         preferences = "".join(
             f"user_pref({json.dumps(name)}, {json.dumps(value)});\n"

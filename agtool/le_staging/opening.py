@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from agtool.core.errors import ConfigurationError, UsageError
+from agtool.core.errors import ConfigurationError, DeniedError, UsageError
 from agtool.core.output import say
-from agtool.le_staging import browser, fetch, start, store, tested
+from agtool.le_staging import browser, fetch, start, store, tested, turn
 from agtool.le_staging.browser import Browser, Version
-from agtool.le_staging.profile import Command, Profile, digests
+from agtool.le_staging.profile import Anchors, Command, Profile, digests
 from agtool.le_staging.roots import CURRENT
 from agtool.le_staging.tested import Tested
 
@@ -110,26 +110,36 @@ def run(wish: Wish) -> Opening:
     """
     chosen, version = choose(wish)
     roots = fetch.ensure()
-    passed = _passed(wish, chosen, version)
-    profile = _profile(wish, chosen, passed.kind)
-    anchors = {root.der: wish.domains for root in roots}
-    running = profile.running()
-    if not (running and profile.trusted() == digests(anchors)):
-        profile.prepare(anchors)
-    command = profile.command(wish.urls)
-    pid = None
-    if running:
-        start.hand_over(command)
-    else:
-        log = chosen.data / "browser.log"
-        started = start.start(profile, command, log)
-        pid = started.pid
-        if not started.seen:
-            say(f"warning: the browser is slow to start; what it says: {log}")
+    with turn.taken(chosen.data):
+        passed = _passed(wish, chosen, version)
+        profile = _profile(wish, chosen, passed.kind)
+        command = profile.command(wish.urls)
+        pid = _open(profile, command, {root.der: wish.domains for root in roots}, chosen.data)
     names = tuple(root.name for root in roots)
     return Opening(
-        chosen, version, passed.kind, chosen.data, names, command, (), pid, running, passed
+        chosen, version, passed.kind, chosen.data, names, command, (), pid, pid is None, passed
     )
+
+
+def _open(profile: Profile, command: Command, anchors: Anchors, folder: Path) -> int | None:
+    """Start the browser so that it trusts these, or use the one that runs if it does.
+
+    Returns its process id; None: it ran. Raises DeniedError when what runs trusts others.
+    """
+    if profile.running():
+        if profile.trusted() != digests(anchors):
+            raise DeniedError(
+                f"the browser is running with {folder}, and what it trusts would change",
+                hint="Close its windows, then try again.",
+            )
+        start.hand_over(command)
+        return None
+    profile.prepare(anchors)
+    log = folder / "browser.log"
+    started = start.start(profile, command, log)
+    if not started.seen:
+        say(f"warning: the browser is slow to start; what it says: {log}")
+    return started.pid
 
 
 def _profile(wish: Wish, chosen: Browser, kind: str) -> Profile:

@@ -51,8 +51,7 @@ class Profile(Protocol):
     def prepare(self, anchors: Anchors) -> None:
         """Make it trust these and nothing else, and give a new profile its colour and settings.
 
-        Raises DeniedError when the browser runs with it, ConfigurationError when it cannot be
-        written.
+        Not while a browser runs with it. Raises ConfigurationError when it cannot be written.
         """
 
     def running(self) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from agtool.core.errors import ConfigurationError, DeniedError
-from agtool.le_staging import launcher, store
+from agtool.le_staging import launcher, store, turn
 from agtool.le_staging.browser import Browser
 from agtool.le_staging.chromium import Chromium
 from agtool.le_staging.firefox import Firefox
@@ -40,19 +40,21 @@ def running(profile: Path) -> bool:
 def remove() -> None:
     """Delete it all.
 
-    Raises DeniedError when a browser runs with one of the profiles (then nothing is deleted), or
-    ConfigurationError when something cannot be deleted.
+    Raises DeniedError when a browser runs with one of the profiles, or another agtool is about to
+    start one (then nothing is deleted), or ConfigurationError when something cannot be deleted.
     """
     found = profiles()
-    for profile in found:
-        if running(profile):
-            raise DeniedError(
-                f"a browser is running with {profile}: nothing was removed",
-                hint="Close its windows, then try again.",
-            )
-    launcher.remove()
-    for path in (*found, store.folder()):
-        _delete(path)
+    with ExitStack() as ours:
+        for profile in found:
+            ours.enter_context(turn.taken(profile, wait=False))
+            if running(profile):
+                raise DeniedError(
+                    f"a browser is running with {profile}: nothing was removed",
+                    hint="Close its windows, then try again.",
+                )
+        launcher.remove()
+        for path in (*found, store.folder()):
+            _delete(path)
     with suppress(OSError):  # another technique keeps something there
         store.folder().parent.rmdir()
 

@@ -131,6 +131,7 @@ def home(tmp_path: Path, agtool: Agtool, screen: Screen) -> Iterator[Home]:
     made = Home(folder, agtool, screen)
     with ends_with_us(tmp_path):
         yield made
+        agtool.kill()
         made.end_browsers()
 
 

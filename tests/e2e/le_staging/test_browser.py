@@ -259,6 +259,45 @@ def test_nothing_is_left_of_a_self_test_whose_agtool_was_killed(home: Home, agto
     assert not any("self-test" in path for path in home.tree())
 
 
+def test_two_at_once_do_not_change_what_the_other_has_started(
+    prepared: Home, agtool: Agtool
+) -> None:
+    command = ("le-staging", "chrome", "--no-sandbox", "--browser", prepared.bin / "chromium")
+    running = {
+        domain: agtool.start(*command, "--only", domain, env=prepared.environment)
+        for domain in ("a.dev", "b.dev")
+    }
+    ended = {domain: each.wait() for domain, each in running.items()}
+    (first,) = (domain for domain, done in ended.items() if done.exit_code == 0)
+    (second,) = (done for done in ended.values() if done.exit_code != 0)
+    assert second.exit_code == 5
+    assert "what it trusts would change" in second.stderr
+    (status,) = prepared.json("status")["data"]["browsers"]["browsers"]
+    assert list(status["trusts"].values()) == [[first]]
+
+
+@pytest.mark.usefixtures("staging")
+def test_nothing_is_removed_while_another_agtool_tests_the_browser(
+    home: Home, agtool: Agtool
+) -> None:
+    slow = home.program(
+        "slow", 'case "$*" in *--version*) echo "Chromium 1.2.3"; exit;; esac', "sleep 1000"
+    )
+    running = agtool.start(
+        "le-staging", "chrome", "--no-sandbox", "--browser", slow, env=home.environment
+    )
+    running.wait_for("testing Chromium 1.2.3")
+    wait_until(lambda: any("self-test" in path for path in home.tree()), "it has begun")
+    before = set(home.tree())
+    refused = home.le_staging("remove", "--yes")
+    assert refused.exit_code == 5
+    assert before <= set(home.tree())
+    assert "another agtool is busy with the browser" in refused.stderr
+    running.send(signal.SIGINT)
+    assert running.wait().exit_code == 130
+    assert home.le_staging("remove", "--yes").exit_code == 0
+
+
 @pytest.mark.usefixtures("staging")
 def test_the_self_test_is_remembered_until_the_browser_changes(home: Home) -> None:
     command = ("chrome", "--no-sandbox", "--browser", home.chromium())
