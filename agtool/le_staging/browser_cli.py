@@ -247,27 +247,32 @@ def remove(
         from agtool.le_staging import removal
 
         found = removal.find()
+        exit_code = 0
         if not found:
             say("there is nothing to remove")
+        elif not (dry_run or yes or _agreed(found)):
+            say("nothing was removed")
+            found, exit_code = [], 1
         elif not dry_run:
-            if not yes:
-                _confirm(found)
             removal.remove()
         if output is Format.json:
             data = {"dry_run": dry_run, "removed": [str(path) for path in found]}
-            print_json(document("le-staging remove", data=data))
+            print_json(document("le-staging remove", exit_code=exit_code, data=data))
         elif found:
             what = "would remove" if dry_run else "removed"
             _show([(what, "\n".join(map(str, found)))])
-        return 0
+        return exit_code
 
 
-def _confirm(found: Sequence[Path]) -> None:
+def _agreed(found: Sequence[Path]) -> bool:
     if not sys.stdin.isatty():
         raise UsageError("remove asks before it deletes", hint="Without a terminal: --yes")
     for path in found:
         say(str(path))
-    typer.confirm("Remove all of this?", abort=True, err=True)
+    try:
+        return typer.confirm("Remove all of this?", err=True)
+    except typer.Abort as error:  # what Typer makes of Ctrl-C and Ctrl-D
+        raise KeyboardInterrupt from error
 
 
 def sections() -> list[Section]:

@@ -2,6 +2,7 @@
 
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from agtool.le_staging.launcher import SIZES
 from tests.conftest import needed
 from tests.e2e.conftest import wait_until
 from tests.e2e.le_staging.conftest import DOMAIN, Home
+from tests.e2e.terminal import Terminal
 from tests.servers.certificates import Issued
 from tests.servers.chains import Chains
 from tests.servers.process import find_program
@@ -128,6 +130,24 @@ def test_remove_leaves_no_trace(
     assert {path: after.get(path) for path in before} == before
     assert home.json("remove", "--yes")["data"]["removed"] == []
     assert home.json("status")["data"]["browsers"]["works"] is None
+
+
+@pytest.mark.usefixtures("staging")
+@pytest.mark.parametrize(
+    ("answer", "exit_code"), [("n\n", 1), ("\n", 1), ("\x03", 130), ("\x04", 130), ("y\n", 0)]
+)
+def test_remove_asks_on_a_terminal(home: Home, answer: str, exit_code: int) -> None:
+    before = home.tree()
+    argv = [sys.executable, "-m", "agtool", "le-staging", "remove"]
+    terminal = Terminal(argv, home.environment)
+    try:
+        terminal.expect(r"Remove all of this\?")
+        terminal.type(answer)
+        assert terminal.wait() == exit_code, terminal.text
+    finally:
+        terminal.kill()
+    assert "bug" not in terminal.text
+    assert (home.tree() == before) == bool(exit_code)
 
 
 def _without_times(home: Home) -> dict[str, object]:
