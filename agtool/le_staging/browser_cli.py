@@ -144,7 +144,7 @@ def _address(text: str) -> str:
     url = text if "://" in text else f"https://{text}"
     try:
         parts = urlsplit(url)
-        fine = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         fine = False
     # Whitespace and a leading "-" would be read as something else by one browser or the other.

@@ -220,7 +220,10 @@ def test_addresses(text: str, url: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "-x", "--ignore-certificate-errors", "file:///etc/passwd", "a b", "https://", "a\n"],
+    [
+        *("", "-x", "--ignore-certificate-errors", "file:///etc/passwd", "a b", "https://", "a\n"),
+        *("example.dev:99999", "example.dev:0", "javascript:alert(1)"),
+    ],
 )
 def test_what_is_no_address_of_a_site(text: str) -> None:
     with pytest.raises(UsageError, match="is no address of a site"):
