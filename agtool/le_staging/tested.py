@@ -78,8 +78,9 @@ def test(browser: Browser, version: Version, *, sandbox: bool) -> Tested:
             return tested
     raise ConfigurationError(
         f"{version} does not trust the root of its own profile: self test failed",
-        hint="A policy of this machine may forbid it (chrome://policy). Try another browser: "
-        "--browser PATH, or --firefox",
+        hint=f"Can it read {browser.data}? A Snap or a Flatpak behind a script of your own cannot: "
+        "--browser PATH names its real program. Or a policy of this machine forbids it "
+        "(chrome://policy). Else try another browser, or --firefox.",
     )
 
 

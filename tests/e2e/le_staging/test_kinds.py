@@ -111,6 +111,16 @@ def test_each_gets_a_profile_of_its_own(home: Home, name: str) -> None:
     ]
 
 
+@pytest.mark.usefixtures("staging")
+def test_a_script_that_hides_a_snap_is_told_what_to_name(home: Home) -> None:
+    script = snap(home)
+    script.write_text(script.read_text().replace("/snap/bin/", "/elsewhere/"))
+    done = home.le_staging("chrome", "--no-sandbox", "--browser", script)
+    assert done.exit_code == 3
+    assert "does not trust the root of its own profile" in done.stderr
+    assert f"Can it read {home.folder}/.local/share/agtool/le-staging/browsers/" in done.stderr
+
+
 def chrome(home: Home) -> Path:
     """A Chrome from a package, which sees all of the home."""
     return stand_in(home, home.bin / "google-chrome", VERSIONS["google-chrome"])
