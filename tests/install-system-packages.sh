@@ -19,7 +19,7 @@ if [ ${#packages[@]} -eq 0 ]; then
         packages+=(golang-1.19-go etcd-server containerd containernetworking-plugins busybox-static)
     fi
     # For le-staging in browsers: a screen, its windows, certificates, and a desktop's tools.
-    packages+=(chromium firefox-esr libnss3-tools xvfb x11-utils)
+    packages+=(chromium firefox-esr libnss3-tools xvfb x11-utils weston)
     packages+=(desktop-file-utils gtk-update-icon-cache libglib2.0-bin)
 fi
 

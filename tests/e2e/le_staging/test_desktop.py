@@ -1,5 +1,6 @@
 """`agtool le-staging desktop` and `remove`: a launcher that works, and nothing left of it."""
 
+import os
 import struct
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from tests.e2e.le_staging.conftest import DOMAIN, Home
 from tests.e2e.terminal import Terminal
 from tests.servers.certificates import Issued
 from tests.servers.chains import Chains
-from tests.servers.process import find_program
+from tests.servers.process import find_program, server_folder
 from tests.servers.screen import Screen
 
 GOOD = f"good.{DOMAIN}"
@@ -72,6 +73,38 @@ def test_the_launcher_opens_addresses_and_takes_over_nothing(
     assert "Icon=chrome-le\n" in text
     (status,) = home.json("status")["data"]["browsers"]["browsers"]
     assert status["trusts"] == {staging.sha256: [DOMAIN]}
+
+
+@pytest.mark.usefixtures("staging")
+@pytest.mark.parametrize("name", ["chromium", "firefox-esr"])
+def test_on_wayland_too_the_window_has_the_launcher_s_class(home: Home, name: str) -> None:
+    with needed(), server_folder() as folder:
+        browser = home.chromium() if name == "chromium" else find_program(name)
+        weston = find_program("weston")
+        wayland = {"XDG_RUNTIME_DIR": str(folder), "WAYLAND_DISPLAY": "wayland-9", "DISPLAY": ""}
+        with (folder / "weston.log").open("wb") as log:
+            compositor = subprocess.Popen(
+                [weston, "--backend=headless-backend.so", "--socket=wayland-9", "--idle-time=0"],
+                env={**os.environ, **wayland},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            wait_until((folder / "wayland-9").exists, "the compositor is ready")
+            done = home.le_staging(
+                *("chrome", "--no-sandbox", "--browser", browser),
+                env={**wayland, "XDG_SESSION_TYPE": "wayland", "WAYLAND_DEBUG": "1"},
+            )
+            assert done.exit_code == 0, done.stderr
+            (log_of_browser,) = home.folder.glob(".local/share/agtool/le-staging/*/*/browser.log")
+            says = 'set_app_id("chrome-le")'
+            wait_until(lambda: says in log_of_browser.read_text(errors="replace"), says)
+            home.end_browsers()
+        finally:
+            compositor.terminate()
+            compositor.wait(30)
 
 
 @pytest.mark.usefixtures("staging")
