@@ -11,6 +11,7 @@ The names end in `.localhost`, which browsers resolve to loopback by themselves.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -33,7 +34,11 @@ PATIENCE = 90.0
 
 _GUARDED = """
 exec 3<&0 </dev/null
-(read -r word <&3; trap '' TERM; kill -TERM 0; sleep 1; rm -rf -- "$0"; kill -KILL 0) &
+(
+    read -r word <&3; trap '' TERM; kill -TERM 0
+    for try in 1 2 3; do sleep 1; rm -rf -- "$0"; done
+    kill -KILL 0
+) &
 exec 3<&- "$@"
 """
 """Starts a browser, and beside it what ends it when the writer of our stdin is gone.
@@ -91,15 +96,7 @@ def observe(make_profile: Callable[[Path], Profile], parent: Path) -> Seen:
 
     Raises ConfigurationError when the browser cannot be started or ends by itself.
     """
-    try:
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(
-            prefix="self-test-", dir=parent, ignore_cleanup_errors=True
-        )
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {parent}: {error.strerror}") from error
-    with _interruptible(), temporary as name, ExitStack() as running:
-        folder = Path(name)
+    with _interruptible(), _temporary(parent) as folder, ExitStack() as running:
         trusted, limited, leaves = _chains()
         contexts = {name: _context(folder / name, pem) for name, pem in leaves.items()}
         server = running.enter_context(closing(_Server(contexts)))
@@ -118,6 +115,25 @@ def observe(make_profile: Callable[[Path], Profile], parent: Path) -> Seen:
             if server.refused(_GOOD):
                 break
         return server.seen()
+
+
+@contextmanager
+def _temporary(parent: Path) -> Iterator[Path]:
+    """Give a folder for the test, and remove it with all that the browser wrote there."""
+    for left in parent.glob("self-test-*"):  # by an agtool that was killed: no other one is here
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="self-test-", dir=parent))
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {parent}: {error.strerror}") from error
+    try:
+        yield folder
+    finally:
+        give_up = time.monotonic() + 3
+        # Processes that are just being killed may write once more.
+        while folder.exists() and time.monotonic() < give_up:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -194,6 +194,13 @@ def test_what_was_not_tried_has_not_passed(monkeypatch: pytest.MonkeyPatch, home
     assert tested.remembered(one, Version("Chromium", "1.3")) is None
 
 
+def test_what_a_killed_self_test_has_left_goes_with_the_next(tmp_path: Path) -> None:
+    (tmp_path / "self-test-old/profile").mkdir(parents=True)
+    with selftest._temporary(tmp_path) as folder:  # noqa: SLF001
+        assert list(tmp_path.iterdir()) == [folder]
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"/x": {"version": "1"}}', '{"/x": 1}', "\xff"])
 def test_what_cannot_be_read_was_not_tested(home: Path, text: str) -> None:
     file = home / ".local/share/agtool/le-staging/self-tests.json"
