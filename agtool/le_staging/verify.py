@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import resource
 import socket
 import threading
 import time
@@ -18,8 +19,8 @@ from agtool.le_staging.public import PublicRoots
 from agtool.le_staging.store import Root
 from agtool.le_staging.target import Override, Target, plan_destination
 
-_AT_ONCE = 128
-"""Hosts that are checked at the same time."""
+_MOST = 128
+"""Hosts that are checked at the same time, if there may be so many open files."""
 
 _GRACE = 1.0
 """Seconds after its timeout in which a check must be over, unless the resolver holds it."""
@@ -143,9 +144,11 @@ def in_order(
         except Exception as error:  # noqa: BLE001  # a bug, raised again in the main thread
             ended.put((number, error))
 
+    # A host may take several sockets, and lacking one is no fault of the host.
+    at_once = min(_MOST, max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
     given = 0
     while given < len(targets):
-        while len(running) < _AT_ONCE and (job := next(waiting, None)):
+        while len(running) < at_once and (job := next(waiting, None)):
             running[job[0]] = time.monotonic()
             threading.Thread(target=work, args=job, daemon=True).start()
         give_up = min(running.values()) + timeout + _GRACE

@@ -1,5 +1,6 @@
 """`verify` against servers on loopback: verdicts, connections that fail, and many at once."""
 
+import resource
 import socket
 import ssl
 import threading
@@ -390,6 +391,29 @@ def test_a_hundred_hosts_over_real_connections(
         expected[n % 3 == 2] for n in range(3, 100)
     ]
     assert [kinds(report) for report in reports[:3]] == [[], [], ["unknown-root"]]
+
+
+def test_hosts_do_not_fail_for_want_of_open_files() -> None:
+    most, at_once, lock = 0, 0, threading.Lock()
+
+    def check_one(host: target.Target) -> Report:
+        nonlocal most, at_once
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        time.sleep(0.01)
+        with lock:
+            at_once -= 1
+        return done(host)
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        reports = list(in_order(hosts(100), check_one, timeout=60, progress=lambda _: None))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(reports) == 100
+    assert 1 < most <= 16
 
 
 @pytest.mark.usefixtures("data_home")
