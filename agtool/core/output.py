@@ -97,6 +97,8 @@ def errors_as_json(command: str, wanted: bool) -> Iterator[None]:
     """Mark errors raised inside so that the boundary prints them as JSON, if `wanted`."""
     try:
         yield
+    except BrokenPipeError:
+        raise
     except AgtoolError as error:
         error.json_command = command if wanted else ""
         raise

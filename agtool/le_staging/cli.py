@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agtool.core.errors import UsageError
-from agtool.core.output import Format, document, errors_as_json, print_json, say
+from agtool.core.output import Format, document, errors_as_json, print_json, print_text, say
 from agtool.le_staging import browser_cli, verify_cli
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def fetch(
             }
             print_json(document("le-staging fetch", data=data))
         else:
-            typer.echo(store.bundle())
+            print_text(str(store.bundle()))
         return 0
 
 
@@ -144,7 +144,7 @@ def curl(
         if output is Format.json:
             print_json(document("le-staging curl", data={"argv": argv}))
         else:
-            typer.echo(shlex.join(argv))
+            print_text(shlex.join(argv))
         return 0
 
 
