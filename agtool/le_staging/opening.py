@@ -132,7 +132,8 @@ def _open(profile: Profile, command: Command, anchors: Anchors, folder: Path) ->
                 f"the browser is running with {folder}, and what it trusts would change",
                 hint="Close its windows, then try again.",
             )
-        start.hand_over(command)
+        if not start.hand_over(command):
+            say("warning: the browser that runs has not answered; look whether it asks something")
         return None
     profile.prepare(anchors)
     log = folder / "browser.log"

@@ -159,7 +159,7 @@ def _guarded(command: Command, log: Path, folder: Path) -> Iterator[subprocess.P
     """
     reader, writer = os.pipe()
     try:
-        argv = ["sh", "-c", _GUARDED, str(folder), *command.argv]
+        argv = ["/bin/sh", "-c", _GUARDED, str(folder), *command.argv]
         try:
             browser = launch(command._replace(argv=argv), log, stdin=reader)
         finally:

@@ -14,6 +14,9 @@ from agtool.le_staging.profile import Command, Profile
 PATIENCE = 30.0
 """Seconds in which the browser should have taken its profile."""
 
+_ANSWER = 15.0
+"""Seconds in which a browser that runs should have taken addresses."""
+
 
 class Started(NamedTuple):
     """A browser that runs.
@@ -81,22 +84,24 @@ def start(profile: Profile, command: Command, log: Path) -> Started:
     return Started(browser.pid, seen)
 
 
-def hand_over(command: Command) -> None:
-    """Let the browser that runs open the addresses of `command`.
+def hand_over(command: Command) -> bool:
+    """Let the browser that runs open the addresses of `command`; whether it has said that it did.
 
     Raises ConfigurationError when it does not.
     """
     messenger = launch(command, Path(os.devnull))
     try:
-        code = messenger.wait(PATIENCE)
+        code = messenger.wait(_ANSWER)
     except subprocess.TimeoutExpired:
-        # The other one has ended meanwhile, and this is the browser now.
+        # The other one has ended meanwhile, and this is the browser now; or it asks the user
+        # something. Firefox does, when there is no D-Bus over which it could reach the other one.
         messenger.returncode = 0
-        return
+        return False
     if code:
         raise ConfigurationError(
             f"{command.argv[0]} ended with {code}", hint="Close its windows, then try again."
         )
+    return True
 
 
 def _advice(log: Path) -> str:

@@ -39,6 +39,11 @@ def test_only_its_own_profile_trusts(
     assert refused.exit_code == 5
     assert "Close its windows" in refused.stderr
 
+    # Without a D-Bus it cannot reach the one that runs, and shows a question for ever.
+    again = home.le_staging("chrome", "--firefox", "--browser", firefox, urls[-1])
+    assert again.exit_code == 0, again.stderr
+    assert "has not answered; look whether it asks something" in again.stderr
+
     limited = home.le_staging("chrome", "--firefox", "--browser", firefox, "--only", "a.dev")
     assert limited.exit_code == 2
     assert "Firefox cannot limit trust" in limited.stderr
