@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agtool.core.duration import parse_duration
 from agtool.core.errors import ConfigurationError, UsageError
 from agtool.core.output import (
     Format,
@@ -94,9 +95,7 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     ip: Annotated[
         IpVersion | None, typer.Option(help="Only this version.  [default: both]")
     ] = None,
-    timeout: Annotated[
-        float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="For one host, in all.")
-    ] = 10,
+    timeout: Annotated[str, typer.Option(metavar="DURATION", help="For one host, in all.")] = "10s",
     warn_days: Annotated[
         int, typer.Option(min=0, metavar="DAYS", help="Warn of what expires within DAYS.")
     ] = 0,
@@ -130,6 +129,9 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
         from agtool.le_staging.judge import Verdict
         from agtool.le_staging.target import PORTS, parse_overrides
 
+        seconds = parse_duration(timeout)
+        if not seconds:
+            raise UsageError(f"--timeout {timeout} leaves no time", hint="Example: --timeout 10s.")
         protocol = starttls.value if starttls else ""
         targets = _targets(hosts or [], from_file, port or PORTS[protocol])
         overrides = parse_overrides(resolve or [], connect_to or [])
@@ -141,7 +143,7 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
             roots=roots,
             expected=Verdict[expect.value],
             protocol=protocol,
-            timeout=timeout,
+            timeout=seconds,
             family=families[ip.value] if ip else socket.AF_UNSPEC,
             overrides=overrides,
             warn_days=warn_days,
@@ -154,7 +156,7 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
 
         try:
             reports = list(
-                in_order(targets, Checker(how).check, timeout=timeout, progress=progress)
+                in_order(targets, Checker(how).check, timeout=seconds, progress=progress)
             )
         finally:
             if live:

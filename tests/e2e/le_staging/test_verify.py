@@ -119,6 +119,7 @@ def test_errors_are_json_too(site: Site) -> None:
         (["verify", "shop.test", "--connect-to", "shop.test:443"], 2),
         (["verify", "shop.test", "--expect", "nothing"], 2),
         (["verify", "shop.test", "--timeout", "0"], 2),
+        (["verify", "shop.test", "--timeout", "nan"], 2),
         (["verify", "--from-file", "/no/such/file"], 3),
         (["fetch", "--url", "https://ca.test/"], 2),
         (["fetch", "--fingerprint", "00"], 2),
