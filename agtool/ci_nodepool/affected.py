@@ -48,8 +48,11 @@ def judge_pod(
     """
     spec, metadata = pod["spec"], pod["metadata"]
     owners = metadata.get("ownerReferences") or ()
-    # Those of a DaemonSet are judged as one; a static pod is the node's own.
-    if any(owner.get("kind") in ("DaemonSet", "Node") for owner in owners):
+    # Those of a DaemonSet are judged as one; a static pod is the node's own; the third is ending.
+    if (
+        any(owner.get("kind") in ("DaemonSet", "Node") for owner in owners)
+        or "deletionTimestamp" in metadata
+    ):
         return None
     against = [t for t in taints if not tolerated(t, _tolerations(spec))]
     on = spec.get("nodeName", "")

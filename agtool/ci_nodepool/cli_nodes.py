@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agtool.ci_nodepool.options import ChangeOptions, Cluster, PoolOptions
-from agtool.core.errors import INTERRUPTED, UsageError
+from agtool.core.errors import INTERRUPTED, AgtoolError, UsageError
 from agtool.core.option_groups import grouped
 from agtool.core.output import Format, document, errors_as_json, print_json, print_text
 
@@ -249,16 +249,21 @@ def finish(
     results: Sequence[Result],
     output: Format,
     more: Mapping[str, Any] | None = None,
+    stopped: AgtoolError | None = None,
 ) -> int:
     """The exit code of what came of one step or more; printed for programs, with `more`.
 
-    Raises the first error of a node, unless it was printed.
+    Args:
+        stopped: what kept us from going on after these steps.
+
+    Raises that, or the first error of a node, unless it was printed.
     """
     from agtool.ci_nodepool.show import result_data
     from agtool.ci_nodepool.write import failure
 
     reports = [result.report for result in results if result.report]
-    errors = list(filter(None, (failure(report, f"agtool {command}") for report in reports)))
+    of_nodes = (failure(report, f"agtool {command}") for report in reports)
+    errors = [error for error in (stopped, *of_nodes) if error]
     interrupted = any(report.interrupted for report in reports)
     code = errors[0].exit_code if errors else INTERRUPTED if interrupted else 0
     if output is Format.json:

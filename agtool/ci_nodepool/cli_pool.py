@@ -9,18 +9,19 @@ import typer
 from agtool.ci_nodepool.cli_nodes import Force, NodeNames, SkipPods, finish, tell
 from agtool.ci_nodepool.cli_runner import RunnerName, Timeout
 from agtool.ci_nodepool.options import ChangeOptions, Cluster, Output, PoolOptions, require_answer
-from agtool.core.errors import UsageError
+from agtool.core.errors import AgtoolError, UsageError
 from agtool.core.kube_errors import ForbiddenError, NotFoundError
 from agtool.core.option_groups import grouped
 from agtool.core.output import Format, document, errors_as_json, print_json, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from agtool.ci_nodepool import runner_run
     from agtool.ci_nodepool.model import Node
     from agtool.ci_nodepool.plan import Change
-    from agtool.ci_nodepool.run import Result
+    from agtool.ci_nodepool.run import Manner, Result
+    from agtool.ci_nodepool.runner import Runner
     from agtool.core.kube import Session
 
 Taints = Annotated[
@@ -105,6 +106,7 @@ def apply(
     from agtool.ci_nodepool.show import result_text
     from agtool.ci_nodepool.write import CONNECTIONS
 
+    stopped: AgtoolError | None = None
     with errors_as_json("ci-nodepool apply", change.output is Format.json):
         given = tuple(map(parse.parse_taint, taint or ()))
         parse.check_distinct(given)
@@ -137,14 +139,18 @@ def apply(
                     require_answer(result.question(), yes=change.yes, output=change.output)
                 patched = patch_the_runner(dry_run=False)
                 tell(patch_text(patched), change.output)
-                if patched.outcome:  # it took a while: there may be new nodes
-                    where, nodes = find_pool(session, (), pool)
-                if patched.declined:
-                    result = Result(where, len(nodes), [], declined=True)
-                else:
-                    result = taint_the_nodes(dry_run=False, look_at_pods=not skip_pods)
-    tell(result_text(result, "apply"), change.output)
-    return finish("ci-nodepool apply", [result], change.output, {"runner": patch_data(patched)})
+                result = Result(where, 0, [], declined=patched.declined)
+                try:
+                    if patched.outcome:  # it took a while: there may be new nodes
+                        where, nodes = find_pool(session, (), pool)
+                    if not patched.declined:
+                        result = taint_the_nodes(dry_run=False, look_at_pods=not skip_pods)
+                except AgtoolError as error:
+                    stopped = error
+    if not stopped:
+        tell(result_text(result, "apply"), change.output)
+    more = {"runner": patch_data(patched)}
+    return finish("ci-nodepool apply", [result], change.output, more, stopped)
 
 
 @grouped
@@ -170,18 +176,13 @@ def undo(
       agtool ci-nodepool undo --yes
       agtool ci-nodepool undo node-1
     """  # noqa: D301
-    import time
-    from contextlib import suppress
-
     from agtool.ci_nodepool import runner_run
-    from agtool.ci_nodepool.nodes import find_changed
     from agtool.ci_nodepool.parse import split_arguments
     from agtool.ci_nodepool.plan import undo_labels, undo_node, undo_taints
-    from agtool.ci_nodepool.run import Manner, change_nodes
-    from agtool.ci_nodepool.runner_show import change_data, undo_text
+    from agtool.ci_nodepool.run import Manner
+    from agtool.ci_nodepool.runner_show import change_data, change_text
     from agtool.ci_nodepool.show import result_text
-    from agtool.ci_nodepool.watch import REACTS
-    from agtool.ci_nodepool.write import CONNECTIONS, put_back
+    from agtool.ci_nodepool.write import CONNECTIONS
 
     with errors_as_json("ci-nodepool undo", change.output is Format.json):
         names, specs = split_arguments(nodes or [])
@@ -193,17 +194,12 @@ def undo(
         how = runner_run.Manner(change.dry_run, change.yes, force, timeout, change.output)
         results: list[Result] = []
         runners: list[runner_run.Result] = []
+        stopped: AgtoolError | None = None
         with cluster.session(CONNECTIONS) as session:
 
             def undo_on_nodes(planned: Callable[[Node], Change]) -> bool:
-                where, found = find_changed(session, names, pool)
-                result = change_nodes(session, where, found, planned, manner=manner)
+                result = _undo_nodes(session, names, pool, planned, manner)
                 results.append(result)
-                if result.report and result.report.changed:
-                    time.sleep(REACTS)
-                    with suppress(NotFoundError):
-                        _, again = find_changed(session, names, pool)
-                        put_back(result.report, [node.name for node in again if planned(node)])
                 if result.changes:
                     tell(result_text(result, "undo"), change.output)
                 return result.done()
@@ -211,27 +207,53 @@ def undo(
             if names:
                 undo_on_nodes(undo_node)
             elif undo_on_nodes(undo_taints):
-                runners += _undo_runners(session, cluster.namespace, how)
-                tell(undo_text(runners), change.output)
-                if not any(runner.declined for runner in runners):
-                    undo_on_nodes(undo_labels)
-    if not runners and not any(result.changes for result in results):
+                try:
+                    for runner in _changed_runners(session, cluster.namespace):
+                        runners.append(runner_run.undo(session, runner, how))
+                        tell("\n".join(change_text(runners[-1])), change.output)
+                    if not any(runner.declined for runner in runners):
+                        undo_on_nodes(undo_labels)
+                except AgtoolError as error:
+                    stopped = error
+    if not (stopped or runners or any(result.changes for result in results)):
         tell("undo: nothing to do", change.output)
     more = {"runners": [change_data(runner) for runner in runners]}
-    return finish("ci-nodepool undo", results, change.output, more)
+    return finish("ci-nodepool undo", results, change.output, more, stopped)
 
 
-def _undo_runners(
-    session: Session, namespace: str | None, manner: runner_run.Manner
-) -> list[runner_run.Result]:
-    """What became of each runner that agtool has changed."""
-    from agtool.ci_nodepool import runner_run
+def _undo_nodes(
+    session: Session,
+    names: Sequence[str],
+    pool: PoolOptions,
+    planned: Callable[[Node], Change],
+    manner: Manner,
+) -> Result:
+    """What became of the nodes; those that a watch has changed again count as failed."""
+    import time
+    from contextlib import suppress
+
+    from agtool.ci_nodepool.nodes import find_changed
+    from agtool.ci_nodepool.run import change_nodes
+    from agtool.ci_nodepool.watch import REACTS
+    from agtool.ci_nodepool.write import put_back
+
+    where, nodes = find_changed(session, names, pool)
+    result = change_nodes(session, where, nodes, planned, manner=manner)
+    if result.report and result.report.changed:
+        time.sleep(REACTS)
+        with suppress(NotFoundError):
+            _, again = find_changed(session, names, pool)
+            put_back(result.report, [node.name for node in again if planned(node)])
+    return result
+
+
+def _changed_runners(session: Session, namespace: str | None) -> list[Runner]:
+    """The runners that agtool has changed, as far as we may look; says so where we may not."""
     from agtool.ci_nodepool.runner import find
+    from agtool.ci_nodepool.runner_patch import record_of
 
     try:
-        runners = find(session, namespace)
+        return [runner for runner in find(session, namespace) if record_of(runner)]
     except ForbiddenError as error:
         say(f"warning: cannot look for runners that agtool changed: {error.message}")
         return []
-    results = [runner_run.undo(session, runner, manner) for runner in runners]
-    return [result for result in results if result is not None]

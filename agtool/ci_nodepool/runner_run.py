@@ -18,7 +18,7 @@ from agtool.ci_nodepool.runner import Runner, choose, find
 from agtool.ci_nodepool.runner_change import Outcome, carry_out, managers_on, needs_restart
 from agtool.ci_nodepool.runner_config import Placement
 from agtool.ci_nodepool.runner_diff import diff
-from agtool.ci_nodepool.runner_patch import Plan, plan_patch, plan_undo, record_of
+from agtool.ci_nodepool.runner_patch import Plan, plan_patch, plan_undo
 from agtool.ci_nodepool.runner_settings import jobs
 from agtool.core.errors import UsageError
 from agtool.core.kube_errors import ConflictError, ForbiddenError
@@ -139,13 +139,11 @@ def patch(
     )
 
 
-def undo(session: Session, runner: Runner, manner: Manner) -> Result | None:
-    """Take back what agtool changed on a runner; None: it has changed nothing.
+def undo(session: Session, runner: Runner, manner: Manner) -> Result:
+    """Take back what agtool changed on a runner.
 
     Raises: as `patch`.
     """
-    if not record_of(runner):
-        return None
     plan = plan_undo(runner)
     return _change(
         session, Result(plan, Placement(), (), manner.dry_run), plan_undo, manner, named=False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from agtool.ci_nodepool.emit import helm_values
@@ -86,8 +85,3 @@ def patch_data(result: Result) -> dict[str, Any]:
 
 def _tables(placement: Placement) -> dict[str, dict[str, str]]:
     return {name: dict(entries) for name, entries in placement.tables().items()}
-
-
-def undo_text(results: Iterable[Result]) -> str:
-    """What undo did to runners, for people."""
-    return "\n".join(line for result in results for line in change_text(result))

@@ -9,7 +9,7 @@ import pytest
 from tests.cluster.api import Object
 from tests.cluster.proxy import ApiProxy
 from tests.cluster.server import Server
-from tests.e2e.ci_nodepool.conftest import KEY, SPOT, TAINT, MakeNodes, Nodepool
+from tests.e2e.ci_nodepool.conftest import KEY, RECORD, SPOT, TAINT, MakeNodes, Nodepool
 from tests.e2e.conftest import wait_until
 from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart
 
@@ -100,6 +100,27 @@ def test_apply_leaves_the_runner_alone_where_the_nodes_would_be_refused(
     assert f"node {name} has taint pool=theirs:NoSchedule already" in done.stderr
     config_map = f"/api/v1/namespaces/{chart.namespace}/configmaps/{chart.name}"
     assert nodepool.api.get(config_map)["data"]["config.template.toml"] == DEFAULT_TEMPLATE
+
+
+def test_undo_that_fails_at_the_runner_tells_what_was_done(
+    nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., Chart]
+) -> None:
+    names = fake_nodes(2, SPOT, prefix="undone")
+    chart = runner(DEFAULT_TEMPLATE + PLACED + TOLERATING)
+    assert nodepool("taint", "--yes").exit_code == 0
+    added = {"selector": SPOT, "tolerations": {f"{KEY}=true": "NoSchedule"}}
+    record = json.dumps({"template": [{"before": "other", "insertions": [], **added}]})
+    path = f"/api/v1/namespaces/{chart.namespace}/configmaps/{chart.name}"
+    nodepool.api.patch(path, {"metadata": {"annotations": {RECORD: record}}})
+    # Nobody rolls out a Deployment here.
+    undone = nodepool.json("undo", "--yes", "--timeout", "1")
+    assert undone["exit_code"] == 1
+    assert [error["code"] for error in undone["errors"]] == ["rollout-failed"]
+    assert undone["data"]["changed"] == names
+    done = nodepool("undo", "--yes", "--timeout", "1")
+    assert done.exit_code == 1
+    assert "is not up after 1 s" in done.stderr
+    assert "nothing to do" not in done.stdout
 
 
 def test_everything_fits(

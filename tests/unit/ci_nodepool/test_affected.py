@@ -89,6 +89,13 @@ def test_pods_elsewhere_and_of_daemonsets_and_static_ones_are_left_out() -> None
     assert judge_pod(pod(owner="Node"), [TAINT], POOL, OTHERS) is None
 
 
+def test_a_pod_that_is_being_deleted_is_left_out() -> None:
+    ending = pod()
+    assert judge_pod(ending, [TAINT], POOL, OTHERS)
+    ending["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert judge_pod(ending, [TAINT], POOL, OTHERS) is None
+
+
 def test_daemonsets() -> None:
     def daemonset(**spec: Any) -> dict[str, Any]:
         return {
