@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -68,6 +69,9 @@ WRAPPING = {"migrate-once", "debug"}
 NOT_WRAPPING = {"--status", "--list", "--cleanup"}
 """Options with which they wrap nothing."""
 
+_JSON = re.compile(r" (--output[ =]|-o ?)json( |$)")
+"""In a command line that cannot be parsed, and so has no options yet."""
+
 
 @dataclass
 class Invocation:
@@ -118,9 +122,12 @@ def main() -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "agtool"
+        command = path.removeprefix(context.find_root().command_path).strip() if context else ""
         usage = errors.UsageError(error.format_message(), hint=f"Try: {path} --help")
-        if path.split()[-1] in WRAPPING and not NOT_WRAPPING & set(sys.argv):
+        if command in WRAPPING and not NOT_WRAPPING & set(sys.argv):
             usage.exit_code = errors.WRAPPER_FAILED
+        elif _JSON.search(" ".join(sys.argv)):
+            usage.json_command = command
         return _report(usage, invocation)
     except (KeyboardInterrupt, typer.Abort):
         return errors.INTERRUPTED

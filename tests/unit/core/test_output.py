@@ -1,9 +1,12 @@
 """Messages and documents."""
 
+import json
 import os
 import subprocess
 import sys
 import time
+
+import pytest
 
 from agtool.core.errors import DeniedError
 from agtool.core.output import document
@@ -55,3 +58,24 @@ def test_a_full_disk_does_not_end_us() -> None:
         check=False,
     )
     assert (run.returncode, run.stdout) == (0, "went on\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ("ci-nodepool taint --bogus -o json", "ci-nodepool taint"),
+        ("le-staging verify --warn-days x --output=json a.test", "le-staging verify"),
+        ("debug --output json --list --bogus", "debug"),
+    ],
+)
+def test_options_that_cannot_be_read(arguments: str, command: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "agtool", *arguments.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = json.loads(run.stdout)
+    assert (run.returncode, run.stderr) == (2, "")
+    assert (told["command"], told["exit_code"], told["status"]) == (command, 2, "error")
+    assert told["errors"][0]["code"] == "usage"
