@@ -209,6 +209,75 @@ def test_without_rights_to_see_all_namespaces(
         assert [str(r) for r in find(session, None)] == [f"{namespace}/ci-gitlab-runner"]
 
 
+# -- what cannot be patched ----------------------------------------------------------------------
+
+REFUSED: dict[str, tuple[Chart, str, str]] = {
+    "0.15 registers with flags": (
+        Chart("0.15.0"),
+        "registers with flags in a shell script",
+        "emit helm --chart 0.15",
+    ),
+    "0.19 too": (
+        Chart("0.19.2"),
+        "registers with flags in a shell script",
+        "emit helm --chart 0.19",
+    ),
+    "runners.config is empty": (
+        Chart("0.86.0", template=None),
+        "runners.config is empty",
+        "agtool ci-nodepool emit helm",
+    ),
+    "runners.configPath": (
+        Chart("0.86.0", template=None, template_path="/etc/mine/template.toml"),
+        "/etc/mine/template.toml (runners.configPath",
+        "where that file comes from",
+    ),
+    "two runners": (
+        Chart("0.86.0", template=DEFAULT_TEMPLATE * 2),
+        "2 [[runners]]",
+        "one release of the chart per runner",
+    ),
+    "Go template text": (
+        Chart("0.26.0", template="{{- if .Values.x }}\n" + DEFAULT_TEMPLATE),
+        "Go template text",
+        "Helm values",
+    ),
+    "a selector in the environment": (
+        Chart("0.86.0", environment={"KUBERNETES_NODE_SELECTOR": "pool:other"}),
+        "KUBERNETES_NODE_SELECTOR of {runner} says pool:other",
+        "envVars or extraEnv",
+    ),
+    "a toleration in the environment": (
+        Chart("0.86.0", environment={"KUBERNETES_NODE_TOLERATIONS": "a=b:NoSchedule"}),
+        "KUBERNETES_NODE_TOLERATIONS",
+        "envVars or extraEnv",
+    ),
+    "a flag": (
+        Chart("0.26.0", flags=['--kubernetes-node-selector "pool":"other"']),
+        "--kubernetes-node-selector of {runner} says pool:other",
+        "runners in the Helm values",
+    ),
+    "another executor": (
+        Chart("0.86.0", environment={"RUNNER_EXECUTOR": "shell"}),
+        "its jobs are no pods",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_it_says_what_to_change_instead(
+    session: Session, api: Api, namespace: str, case: str
+) -> None:
+    chart, message, hint = REFUSED[case]
+    install(api, replace(chart, namespace=namespace))
+    runner = only(session, namespace)
+    with pytest.raises(CannotPatch) as refusal:
+        plan_patch(runner, WANTED)
+    assert message.format(runner=runner) in refusal.value.message
+    assert hint in refusal.value.hint
+
+
 def test_what_fills_the_environment(
     api: Api,
     session: Session,

@@ -48,67 +48,6 @@ def test_jobs_of_a_template() -> None:
 
 # -- what cannot be patched ----------------------------------------------------------------------
 
-REFUSED: dict[str, tuple[Chart, str, str]] = {
-    "0.15 registers with flags": (
-        Chart("0.15.0"),
-        "registers with flags in a shell script",
-        "emit helm --chart 0.15",
-    ),
-    "0.19 too": (
-        Chart("0.19.2"),
-        "registers with flags in a shell script",
-        "emit helm --chart 0.19",
-    ),
-    "runners.config is empty": (
-        Chart("0.86.0", template=None),
-        "runners.config is empty",
-        "agtool ci-nodepool emit helm",
-    ),
-    "runners.configPath": (
-        Chart("0.86.0", template=None, template_path="/etc/mine/template.toml"),
-        "/etc/mine/template.toml (runners.configPath",
-        "where that file comes from",
-    ),
-    "two runners": (
-        Chart("0.86.0", template=DEFAULT_TEMPLATE * 2),
-        "2 [[runners]]",
-        "one release of the chart per runner",
-    ),
-    "Go template text": (
-        Chart("0.26.0", template="{{- if .Values.x }}\n" + DEFAULT_TEMPLATE),
-        "Go template text",
-        "Helm values",
-    ),
-    "a selector in the environment": (
-        Chart("0.86.0", environment={"KUBERNETES_NODE_SELECTOR": "pool:other"}),
-        "KUBERNETES_NODE_SELECTOR of gitlab/ci-gitlab-runner says pool:other",
-        "envVars or extraEnv",
-    ),
-    "a toleration in the environment": (
-        Chart("0.86.0", environment={"KUBERNETES_NODE_TOLERATIONS": "a=b:NoSchedule"}),
-        "KUBERNETES_NODE_TOLERATIONS",
-        "envVars or extraEnv",
-    ),
-    "a flag": (
-        Chart("0.26.0", flags=['--kubernetes-node-selector "pool":"other"']),
-        "--kubernetes-node-selector of gitlab/ci-gitlab-runner says pool:other",
-        "runners in the Helm values",
-    ),
-    "another executor": (
-        Chart("0.86.0", environment={"RUNNER_EXECUTOR": "shell"}),
-        "its jobs are no pods",
-        "",
-    ),
-}
-
-
-@pytest.mark.parametrize(("chart", "message", "hint"), REFUSED.values(), ids=list(REFUSED))
-def test_it_says_what_to_change_instead(chart: Chart, message: str, hint: str) -> None:
-    with pytest.raises(CannotPatch) as refusal:
-        plan_patch(runner(chart), WANTED)
-    assert message in refusal.value.message
-    assert hint in refusal.value.hint
-
 
 def test_a_variable_whose_value_is_not_seen() -> None:
     there = runner(Chart("0.86.0"))
