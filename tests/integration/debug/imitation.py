@@ -46,9 +46,9 @@ class Conversation:
         self._flush()
 
     def read(self) -> bytes | None:
-        """The next message; None at the end."""
+        """The next message; None at the end, after `close` when that is answered."""
         while not self._messages:
-            if self._protocol.state is not State.OPEN or not self._receive():
+            if self._protocol.state is State.CLOSED or not self._receive():
                 return None
         return self._messages.pop(0)
 
@@ -127,6 +127,8 @@ class Imitation:
             except OSError:
                 return
             with connection:
+                # As Go's servers do. What still waits is lost if we go and have not read all.
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 conversation = Conversation(connection)
                 self.conversations.append(conversation)
                 with suppress(OSError):  # the client is gone

@@ -147,6 +147,7 @@ def test_a_reader_that_is_slow_costs_no_memory() -> None:
             conversation.send(b"\x01" + bytes(MIB // 2))
         conversation.send(SUCCESS)
         conversation.close()
+        conversation.read()
 
     with Imitation(flood) as imitation, client(imitation) as process:
         assert process.stdin
