@@ -115,6 +115,8 @@ def fetch(wanted: Sequence[Wanted], *, force: bool, now: datetime | None = None)
                     failures.append(error)
                     if not isinstance(error, _Refused):
                         break  # no network: the others would only take as long to say so
+    if new:
+        present, _ = _present()  # again: another agtool may have fetched others meanwhile
     roots = {**present, **new}
     if new:
         store.write(roots.values())

@@ -89,6 +89,22 @@ def test_a_second_one_comes_beside_the_first(site: Site) -> None:
     assert kept() == [one.sha256, two.sha256]
 
 
+def test_what_another_agtool_fetches_meanwhile_stays(site: Site) -> None:
+    first, meanwhile = site.has("/1", root("One")), site.has("/2", root("Two"))
+
+    def slow(connection: socket.socket) -> None:
+        connection.recv(65536)
+        fetch.fetch([meanwhile], force=False)
+        answer = f"HTTP/1.1 302 Found\r\nLocation: {first.url}\r\nContent-Length: 0\r\n"
+        connection.sendall(f"{answer}Connection: close\r\n\r\n".encode())
+
+    with tls.Listener(slow) as elsewhere:
+        here = Wanted(f"http://127.0.0.1:{elsewhere.port}/", first.sha256)
+        done = fetch.fetch([here], force=False)
+    assert sorted(kept()) == sorted([first.sha256, meanwhile.sha256])
+    assert (len(done.roots), len(done.new)) == (2, 1)
+
+
 def test_without_network_the_copy_is_used_and_it_says_so(site: Site) -> None:
     wanted = [site.has("/1", root("One")), site.has("/2", root("Two"))]
     fetch.fetch(wanted, force=False)
