@@ -62,7 +62,7 @@ class Cluster(Server):
         node = self._node()
         node.start()
         with self.connect() as api:
-            node.kubelet.wait(lambda: self._is_ready(api))
+            node.kubelet.wait(lambda: node.answers() and self._is_ready(api))
 
     def stop(self) -> None:
         """Stop all and leave nothing. Raises ServerFailed."""

@@ -1,7 +1,9 @@
 """containerd and kubelet: the node of a cluster, in a machine of its own."""
 
 import json
+import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from tests.cluster import images, pki
@@ -10,6 +12,9 @@ from tests.cluster.process import Program
 from tests.servers.process import ServerUnavailable, find_program
 
 NAME = "node-1"
+
+KUBELET = 10250
+"""Its port, the default."""
 
 # In the machine, which has a /run of its own. What has sockets lies there, for a short path: they
 # may have 107 bytes.
@@ -101,6 +106,15 @@ class Node:
         if not all(self._can("images", "import", str(archive)) for archive in archives):
             self.containerd.wait(lambda: False, seconds=0)
         self.kubelet.start()
+
+    def answers(self) -> bool:
+        """Whether kubelet can be asked for logs and exec.
+
+        While it is started again the node still counts as ready: it was so a moment ago.
+        """
+        with suppress(OSError), socket.create_connection((self._machine.address, KUBELET), 1):
+            return True
+        return False
 
     def _can(self, *arguments: str) -> bool:
         """Whether a command of ctr succeeds."""

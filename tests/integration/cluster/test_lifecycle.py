@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -99,6 +100,15 @@ class Footprint:
         }
         return {kind for kind, paths in kinds.items() if any(path.exists() for path in paths)}
 
+    def gone(self) -> bool:
+        """Whether nothing is there any more. The kernel takes a network away a moment later."""
+        give_up = time.monotonic() + 10
+        while self.found() <= {"network"} and time.monotonic() < give_up:
+            if not self.found():
+                return True
+            time.sleep(0.05)
+        return False
+
     def _processes(self) -> list[Path]:
         """Those that name the folder, or have something mounted from there, as containers have."""
         found = []
@@ -135,7 +145,7 @@ def test_the_life_of_a_developers_cluster(cache: Path) -> None:
         assert execute(api.login, "default", "it", "true").code == 0
 
     command("down")
-    assert footprint.found() == set()
+    assert footprint.gone(), footprint.found()
     command("down")
 
 
@@ -197,7 +207,7 @@ with own_folder() as folder:
     (left,) = (cache / "instances").glob("test-*")
     footprint = Footprint(left)
     with own_folder() as folder:
-        assert footprint.found() == set()
+        assert footprint.gone(), footprint.found()
         assert folder.exists()
     assert not folder.exists()
 
