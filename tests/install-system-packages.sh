@@ -19,6 +19,7 @@ if [ ${#packages[@]} -eq 0 ]; then
     # For a Kubernetes cluster, which is built from the source in this release of Debian.
     if grep -qs '^VERSION_CODENAME=bookworm$' /etc/os-release; then
         packages+=(golang-1.19-go etcd-server containerd containernetworking-plugins busybox-static)
+        command -v kubectl >/dev/null || packages+=(kubernetes-client)
     fi
     # For le-staging in browsers: a screen, its windows, certificates, and a desktop's tools.
     packages+=(chromium firefox-esr libnss3-tools xvfb x11-utils weston)
