@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from tests.e2e.conftest import clean_environment
 
@@ -41,6 +42,17 @@ class Terminal:
                     assert re.search(pattern, self.text), f"ended without {pattern!r}: {self.text}"
         self.seen += self.text[: match.end()]
         self.text = self.text[match.end() :]
+
+    def until_it_listens(self, seconds: float = 60) -> None:
+        """Return when the program sleeps, which after a prompt is: waits for a key.
+
+        Python sees a Ctrl-C just before that with the next key only.
+        """
+        deadline = time.monotonic() + seconds
+        stat = Path(f"/proc/{self.pid}/stat")
+        while stat.read_text().rpartition(")")[2].split()[0] != "S":
+            assert time.monotonic() < deadline, f"does not wait for us: {self.text!r}"
+            time.sleep(0.02)
 
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())

@@ -174,7 +174,8 @@ def test_remove_asks_on_a_terminal(home: Home, answer: str, exit_code: int) -> N
     argv = [sys.executable, "-m", "agtool", "le-staging", "remove"]
     terminal = Terminal(argv, home.environment)
     try:
-        terminal.expect(r"Remove all of this\?")
+        terminal.expect(r"Remove all of this\? \[y/N\]: ")
+        terminal.until_it_listens()
         terminal.type(answer)
         assert terminal.wait() == exit_code, terminal.text
     finally:
