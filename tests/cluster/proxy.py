@@ -104,6 +104,11 @@ class ApiProxy(TcpProxy):
         finally:
             for end in ends:
                 end.transport.abort()
+            # A handshake that was cut off would keep the number of its socket for half a minute.
+            transports = getattr(self._loop, "_transports", {})
+            for number in (client.fileno(), server.fileno()):
+                if transport := transports.get(number):
+                    transport.abort()
 
     async def _pass_requests(
         self,
