@@ -31,7 +31,6 @@ from typing import NamedTuple
 from agtool.core.errors import AgtoolError
 from agtool.pause import binary
 from bench.figures import in_turns, paragraph, progress, put_into, table
-from tests.cluster import recipe
 from tests.cluster.build import programs
 from tests.integration.pause.conftest import HERE
 from tests.integration.pause.namespace import (
@@ -109,7 +108,7 @@ def contestants(folder: Path) -> Iterator[Contestant]:
 
 def compile_kubernetes_pause(folder: Path) -> Path:
     """Kubernetes' pause, with the flags of its Makefile. Raises ServerUnavailable."""
-    source = programs() / Path(recipe.PAUSE).name
+    source = programs().pause
     program = folder / "kubernetes"
     flags = ("-Os", "-Wall", "-Werror", "-static", "-DVERSION=v3.2", "-s")
     subprocess.run([find_program("gcc"), *flags, "-o", program, source], check=True)

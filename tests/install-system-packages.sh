@@ -16,11 +16,8 @@ if [ ${#packages[@]} -eq 0 ]; then
     packages+=(qemu-user-static skopeo umoci runc buildah gcc util-linux)
     # For debug: a proxy that wants a log-in.
     packages+=(tinyproxy)
-    # For a Kubernetes cluster, which is built from the source in this release of Debian.
-    if grep -qs '^VERSION_CODENAME=bookworm$' /etc/os-release; then
-        packages+=(golang-1.19-go etcd-server containerd containernetworking-plugins busybox-static)
-        command -v kubectl >/dev/null || packages+=(kubernetes-client)
-    fi
+    # For a Kubernetes cluster, whose own programs are built: a network and images for its pods.
+    packages+=(containernetworking-plugins busybox-static)
     # For le-staging in browsers: a screen, its windows, certificates, and a desktop's tools.
     packages+=(chromium firefox-esr libnss3-tools xvfb x11-utils weston)
     packages+=(desktop-file-utils gtk-update-icon-cache libglib2.0-bin)

@@ -1,6 +1,7 @@
 """A Kubernetes cluster to play with, and what the tests need for theirs.
 
 build          build Kubernetes into the cache, unless it has been done
+lock           remake go.mod and go.sum of what is built, from the versions in recipe.py
 up             start a cluster, or what of it does not run, and say how to use it
 down           stop it, and leave nothing
 status         say what of it runs
@@ -16,6 +17,7 @@ from pathlib import Path
 from tests.cluster import build, images
 from tests.cluster.cluster import Cluster
 from tests.cluster.instances import locked, remove, remove_leftovers
+from tests.cluster.lock import lock
 from tests.cluster.places import instances
 from tests.servers.process import ServerFailed, ServerUnavailable
 
@@ -59,7 +61,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in ("build", "up", "down", "status"):
+    for name in ("build", "lock", "up", "down", "status"):
         commands.add_parser(name)
     commands.add_parser("images").add_argument("folder", type=Path, metavar="FOLDER")
     given = parser.parse_args()
@@ -85,6 +87,8 @@ def _run(given: argparse.Namespace) -> int:
         remove_leftovers()
     if given.command == "build":
         build.build()
+    elif given.command == "lock":
+        lock(_say)
     elif given.command == "images":
         for path in images.write(given.folder):
             _say(f"written: {path}")

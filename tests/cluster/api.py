@@ -4,6 +4,7 @@ It shares nothing with agtool's own, so that a fault there cannot hide itself.
 """
 
 import ssl
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,9 @@ MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY = "application/apply-patch+yaml"
+
+BUSY_SECONDS = 60.0
+"""How long a server may say that it is busy, and when to ask again: after a CRD was made, say."""
 
 
 class Refused(Exception):
@@ -90,7 +94,15 @@ class Api:
     ) -> Object:
         """What the server answers. Raises Refused, and httpx.TransportError."""
         headers = {} if body is None else {"Content-Type": content_type}
-        answer = self._client.request(method, path, params=query, json=body, headers=headers)
+        give_up = time.monotonic() + BUSY_SECONDS
+        while True:
+            answer = self._client.request(method, path, params=query, json=body, headers=headers)
+            pause = answer.headers.get("Retry-After", "")
+            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS or not pause.isdecimal():
+                break
+            if time.monotonic() + int(pause) > give_up:
+                break
+            time.sleep(int(pause))
         if not answer.is_success:
             said: Object = {}
             if answer.headers.get("Content-Type") == "application/json":
@@ -137,6 +149,25 @@ class Api:
                 return False
             raise
         return True
+
+
+def define(api: Api, definition: Object) -> None:
+    """Define a kind by a CustomResourceDefinition; return when it is established.
+
+    One of this name that is there already stays. Raises TimeoutError.
+    """
+    kinds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    path = f"{kinds}/{definition['metadata']['name']}"
+    if not api.exists(path):
+        api.post(kinds, definition)
+    established = {"type": "Established", "status": "True"}.items()
+    give_up = time.monotonic() + BUSY_SECONDS
+    while time.monotonic() < give_up:
+        conditions = api.get(path).get("status", {}).get("conditions", ())
+        if any(established <= each.items() for each in conditions):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"{path} is not established after {BUSY_SECONDS:.0f} s")
 
 
 def accepts_pods(api: Api, namespace: str) -> bool:

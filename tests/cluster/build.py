@@ -1,55 +1,75 @@
-"""Builds the programs of Kubernetes once, into the cache; an interrupted build goes on.
+"""Builds the programs of a cluster once, into the cache; an interrupted build goes on.
 
-The sources, what Go has compiled and the programs lie in a folder until all is done. Then the
-programs move to a folder that is named by what they were built from, and the rest is removed.
+Libraries, what Go has compiled and the programs lie in a folder until all is done. The programs of
+each module then move to a folder that is named by what they were built from; the rest is removed.
 """
 
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple, TextIO
 
-from tests.cluster import recipe
+from tests.cluster import recipe, toolchain
 from tests.cluster.instances import locked
 from tests.cluster.places import cache
+from tests.cluster.recipe import Module
 from tests.servers.process import ServerFailed, ServerUnavailable, tail
 
-SPACE = 3_000_000_000
-"""Bytes that the build needs on the disk for its time; 210 MB of them stay."""
+SPACE = 5_000_000_000
+"""Bytes that the build needs on the disk for its time; 600 MB of them stay."""
 
-MINUTES = "4 to 8"
+MINUTES = "8 to 15"
 
 SAY_EVERY = 10.0
-LINKING = 20.0
-"""Seconds from the last package to the last program."""
 
 
-def programs() -> Path:
-    """The folder with the programs. Raises ServerUnavailable when they have not been built."""
-    folder = _finished()
-    if not folder.is_dir():
+class Programs(NamedTuple):
+    """The folders with the programs of each module; and the version of Kubernetes."""
+
+    kubernetes: Path
+    etcd: Path
+    containerd: Path
+
+    @property
+    def kubectl(self) -> Path:
+        """kubectl of that version."""
+        return self.kubernetes / "kubectl"
+
+    @property
+    def pause(self) -> Path:
+        """The source of Kubernetes' own pause, which is measured beside ours."""
+        return self.kubernetes / "pause.c"
+
+
+def programs() -> Programs:
+    """Where the programs are. Raises ServerUnavailable when they have not been built."""
+    go = toolchain.compiler()
+    found = [_finished(module, go) for module in recipe.chosen()] if go else []
+    if not found or not all(folder.is_dir() for folder in found):
         raise ServerUnavailable(
             "Kubernetes is not built for the tests yet: `python -m tests.cluster build` does it, "
             f"in {MINUTES} minutes"
         )
-    return folder
+    return Programs(*found)
 
 
-def build() -> Path:
-    """Build the programs unless it has been done; return their folder.
+def build() -> Programs:
+    """Build what is not there yet; return where the programs are.
 
     Progress goes to stderr. Raises ServerUnavailable, ServerFailed.
     """
-    finished = _finished()
-    if finished.is_dir():
-        return finished
     cache().mkdir(parents=True, exist_ok=True)
+    with locked(cache() / "go.lock", lambda: _say("another build fetches Go: waiting for it")):
+        go = toolchain.provided(_say)
+    modules = recipe.chosen()
+    if not _missing(modules, go):
+        return programs()
     work = cache() / "build"
-    _say(f"building Kubernetes {recipe.VERSION} in {work}, once: {MINUTES} minutes")
+    _say(f"building {_names(_missing(modules, go))} in {work}, once: {MINUTES} minutes")
     with locked(cache() / "build.lock", lambda: _say("another build is under way: waiting for it")):
-        if not finished.is_dir():
+        if missing := _missing(modules, go):
             free = shutil.disk_usage(cache()).free
             if free < SPACE and not work.exists():
                 raise ServerUnavailable(
@@ -57,121 +77,129 @@ def build() -> Path:
                     f"{SPACE / 1e9:.0f}; XDG_CACHE_HOME can name another place"
                 )
             began = time.monotonic()
-            _Build(work).run(finished)
+            _Build(work, go, missing).run()
             shutil.rmtree(work)
-            _say(f"done in {_clock(time.monotonic() - began)}: {finished}")
-    return finished
+            _say(f"done in {_clock(time.monotonic() - began)}: {cache()}")
+    return programs()
 
 
 class _Build:
-    """A build in its folder, whose steps are left out when they are done."""
+    """A build in its folder. What Go has compiled there already takes it no time."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, go: Path, modules: list[Module]) -> None:
         self.work = work
-        self.source = recipe.source(work)
+        self.modules = modules
         self.log = work / "build.log"
+        self._go = go
+        self._environment = toolchain.environment(go, work)
 
-    def run(self, finished: Path) -> None:
+    def run(self) -> None:
         self.work.mkdir(exist_ok=True)
-        # What was compiled for another recipe may be of use still, but not its source.
-        stamp = self.work / recipe.identity()
-        if not stamp.exists():
-            self.fetch()
-            stamp.touch()
-        if not (self.source / recipe.OPENAPI).exists():
-            self.generate()
-        self.compile([f"./cmd/{name}" for name in recipe.COMPONENTS], recipe.link_flags())
-        made = self.work / "bin"
-        shutil.copy(self.source / recipe.PAUSE, made)
-        made.rename(finished)
+        for number, module in enumerate(self.modules):
+            made = self.work / _finished(module, self._go).name
+            shutil.rmtree(made, ignore_errors=True)
+            made.mkdir()
+            self.compile(module, made, later=self.modules[number + 1 :])
+            if module.name == "kubernetes":
+                shutil.copy(self.source(module) / "build/pause/linux/pause.c", made)
+            made.rename(_finished(module, self._go))
 
-    def fetch(self) -> None:
-        """Fetch and unpack the sources."""
-        _say("fetching the source (45 MB)")
-        downloads = self.work / "downloads"
-        downloads.mkdir(exist_ok=True)
-        apt = recipe.apt(self.work / "apt")
-        self.step([*apt, "update"], downloads)
-        packages = [archive.package for archive in (recipe.KUBERNETES, recipe.REFLECT2)]
-        self.step([*apt, "source", "--download-only", *packages], downloads)
-        recipe.unpack(recipe.KUBERNETES, downloads, self.source)
-        recipe.unpack(recipe.REFLECT2, downloads, self.source / recipe.REFLECT2_HOME)
-
-    def generate(self) -> None:
-        """Generate the source file that is missing."""
-        _say("generating the description of the API")
-        self.compile([recipe.OPENAPI_GEN])
-        generator = self.work / "bin" / "openapi-gen"
-        arguments = recipe.openapi_arguments(self.source)
-        self.step([str(generator), *arguments], self.source, recipe.environment(self.work))
-        new = (self.source / recipe.OPENAPI).with_name(f"{recipe.OPENAPI_NEW}.go")
-        new.rename(self.source / recipe.OPENAPI)
-        generator.unlink()
-
-    def compile(self, commands: Sequence[str], link: str = "") -> None:
-        """Compile commands into the folder `bin`, with news of how far it is."""
-        (self.work / "bin").mkdir(exist_ok=True)
-        output = f"-o={self.work / 'bin'}/"
-        argv = [str(recipe.go()), "build", *recipe.COMPILE, f"-ldflags={link}", output, *commands]
-        environment = recipe.environment(self.work)
-        began, said = time.monotonic(), time.monotonic()
-        counted = self.work / "compiled"
-        # Line by line, for a build that goes on after this one was killed.
-        with self.log.open("a") as log, counted.open("a+", buffering=1) as compiled:
-            compiled.seek(0)
-            before = count = len(compiled.readlines())
-            with subprocess.Popen(
+    def compile(self, module: Module, made: Path, later: list[Module]) -> None:
+        """Compile a module's programs into a folder, with news of how far it is."""
+        argv = [str(self._go), "build", *recipe.COMPILE, f"-tags={module.tags}"]
+        argv += [f"-ldflags={' '.join(module.link)}", f"-o={made}/", *module.programs.values()]
+        with (
+            self.log.open("a") as log,
+            # Line by line, for a build that goes on after this one was killed.
+            (self.work / f"{made.name}.compiled").open("a+", buffering=1) as record,
+            subprocess.Popen(
                 argv,
-                cwd=self.source,
-                env=environment,
+                cwd=module.folder,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.PIPE,
                 text=True,
-            ) as process:
-                assert process.stderr is not None
-                for line in process.stderr:
-                    log.write(line)
-                    # Go names the packages that it has compiled. What is wrong has more words.
-                    if len(line.split()) == 1:
-                        compiled.write(line)
-                        count += 1
-                    if time.monotonic() > said + SAY_EVERY:
-                        said = time.monotonic()
-                        rate = max(1, count - before) / (said - began)
-                        left = _clock(max(0, recipe.PACKAGES - count) / rate + LINKING)
-                        _say(f"compiled {count} of {recipe.PACKAGES} packages, about {left} left")
+            ) as process,
+        ):
+            assert process.stderr is not None
+            counter = _Counter(record, module, later)
+            for line in process.stderr:
+                log.write(line)
+                counter.hear(line)
         if process.returncode:
-            self.fail("Go")
-
-    def step(
-        self, argv: Sequence[str], folder: Path, environment: dict[str, str] | None = None
-    ) -> None:
-        """Run a program to its end, with its output in the log."""
-        with self.log.open("a") as log:
-            done = subprocess.run(
-                argv,
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                check=False,
+            raise ServerFailed(
+                f"Go failed; {self.log} ends:\n{tail(self.log)}\n"
+                "When the cause is mended (the network, say, or space on the disk), run it again: "
+                "it goes on from here."
             )
-        if done.returncode:
-            self.fail(Path(argv[0]).name)
+        # Go takes the name from the path, as which "server" would be etcd.
+        for name, package in module.programs.items():
+            if not (made / name).exists():
+                (made / Path(package).parent.name).rename(made / name)
 
-    def fail(self, what: str) -> None:
-        """Raise ServerFailed."""
-        raise ServerFailed(
-            f"{what} failed; {self.log} ends:\n{tail(self.log)}\n"
-            "When the cause is mended (the network, say, or space on the disk), run it again: "
-            "it goes on from here."
+    def source(self, module: Module) -> Path:
+        """The folder with the source of a module, as it was fetched."""
+        argv = [str(self._go), "list", "-m", "-f={{.Dir}}", module.path]
+        found = subprocess.run(
+            argv,
+            cwd=module.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return Path(found.stdout.strip())
+
+
+class _Counter:
+    """Counts the packages that are compiled, and says now and then how long it will take still."""
+
+    def __init__(self, record: TextIO, module: Module, later: list[Module]) -> None:
+        record.seek(0)
+        self._before = self._count = len(record.readlines())
+        self._record = record
+        self._module = module
+        self._later = later
+        self._began = self._said = time.monotonic()
+
+    def hear(self, line: str) -> None:
+        """Take in what Go says: the packages that it has compiled. What else it says has spaces."""
+        if line.startswith("go: downloading ") and self._count == self._before:
+            # Compiling has not begun.
+            self._began = time.monotonic()
+        if len(line.split()) == 1:
+            self._record.write(line)
+            self._count += 1
+        if time.monotonic() > self._said + SAY_EVERY:
+            self._said = time.monotonic()
+            self._say()
+
+    def _say(self) -> None:
+        module = self._module
+        if self._count == self._before:
+            _say(f"{module.name}: fetching what it is made of")
+            return
+        rate = (self._count - self._before) / (self._said - self._began)
+        left = max(0, module.packages - self._count) + sum(each.packages for each in self._later)
+        linking = sum(each.linking for each in (module, *self._later))
+        _say(
+            f"{module.name}: compiled {self._count} of {module.packages} packages, about "
+            f"{_clock(left / rate + linking)} left for all"
         )
 
 
-def _finished() -> Path:
-    return cache() / f"kubernetes-{recipe.VERSION}-{recipe.identity()}"
+def _missing(modules: tuple[Module, ...], go: Path) -> list[Module]:
+    return [module for module in modules if not _finished(module, go).is_dir()]
+
+
+def _finished(module: Module, go: Path) -> Path:
+    compiler = toolchain.version(go)
+    return cache() / f"{module.name}-{module.version}-{module.identity(compiler)}"
+
+
+def _names(modules: list[Module]) -> str:
+    return ", ".join(f"{module.name} {module.version}" for module in modules)
 
 
 def _say(text: str) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.cluster.api import Api, accepts_pods
+from tests.cluster.build import Programs
 from tests.cluster.control_plane import SERVICE_OF_API, ControlPlane, Place
 from tests.cluster.images import NAMES
 from tests.cluster.instances import remove
@@ -24,11 +25,15 @@ class Cluster(Server):
     node = NAME
     images = NAMES
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Programs) -> None:
         super().__init__(folder / "admin.kubeconfig")
         self.folder = folder
         self._programs = programs
         self._machine = Machine(folder)
+
+    @property
+    def kubectl(self) -> Path:
+        return self._programs.kubectl
 
     @property
     def control_plane(self) -> ControlPlane:

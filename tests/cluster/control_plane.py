@@ -9,10 +9,11 @@ from typing import NamedTuple
 import httpx
 
 from tests.cluster import pki
+from tests.cluster.build import Programs
 from tests.cluster.instances import remove
 from tests.cluster.process import Program
 from tests.cluster.server import Server
-from tests.servers.process import find_program, free_port
+from tests.servers.process import free_port
 
 SERVICES = "10.96.0.0/24"
 SERVICE_OF_API = "10.96.0.1"
@@ -40,7 +41,7 @@ class Settings:
     """What the components of one control plane are started with."""
 
     folder: Path
-    programs: Path
+    programs: Programs
     place: Place
     controllers: bool
 
@@ -59,7 +60,7 @@ class ControlPlane(Server):
     """etcd and kube-apiserver; with controllers, kube-controller-manager and kube-scheduler too."""
 
     def __init__(
-        self, folder: Path, programs: Path, place: Place, *, controllers: bool = False
+        self, folder: Path, programs: Programs, place: Place, *, controllers: bool = False
     ) -> None:
         super().__init__(folder / "admin.kubeconfig")
         self.settings = Settings(folder, programs, place, controllers)
@@ -109,6 +110,10 @@ class ControlPlane(Server):
         return self.settings.url
 
     @property
+    def kubectl(self) -> Path:
+        return self.settings.programs.kubectl
+
+    @property
     def ca(self) -> Path:
         return self.authority.certificate
 
@@ -141,7 +146,7 @@ def _etcd(settings: Settings) -> Program:
     client = f"http://127.0.0.1:{place.etcd}"
     peer = f"http://127.0.0.1:{place.etcd_peer}"
     argv: list[str | Path] = [
-        find_program("etcd"),
+        settings.programs.etcd / "etcd",
         f"--data-dir={settings.folder / 'etcd'}",
         f"--listen-client-urls={client}",
         f"--advertise-client-urls={client}",
@@ -158,7 +163,7 @@ def _etcd(settings: Settings) -> Program:
 def _apiserver(settings: Settings) -> Program:
     place, folder = settings.place, settings.pki
     argv: list[str | Path] = [
-        settings.programs / "kube-apiserver",
+        settings.programs.kubernetes / "kube-apiserver",
         f"--etcd-servers=http://127.0.0.1:{place.etcd}",
         f"--bind-address={place.bind}",
         f"--secure-port={place.api}",
@@ -172,8 +177,6 @@ def _apiserver(settings: Settings) -> Program:
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
-        # Where it is an option still. Newer versions have it, and do not know the gate.
-        "--feature-gates=EphemeralContainers=true",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={folder / 'sa.pub'}",
         f"--service-account-signing-key-file={folder / 'sa.key'}",
@@ -194,10 +197,9 @@ def _apiserver(settings: Settings) -> Program:
 def _controller_manager(settings: Settings) -> Program:
     folder = settings.pki
     argv: list[str | Path] = [
-        settings.programs / "kube-controller-manager",
+        settings.programs.kubernetes / "kube-controller-manager",
         f"--kubeconfig={folder / 'kube-controller-manager.kubeconfig'}",
         "--leader-elect=false",
-        "--port=0",
         "--bind-address=127.0.0.1",
         f"--cert-dir={settings.folder / 'kube-controller-manager'}",
         "--use-service-account-credentials",
@@ -209,10 +211,9 @@ def _controller_manager(settings: Settings) -> Program:
 
 def _scheduler(settings: Settings) -> Program:
     argv: list[str | Path] = [
-        settings.programs / "kube-scheduler",
+        settings.programs.kubernetes / "kube-scheduler",
         f"--kubeconfig={settings.pki / 'kube-scheduler.kubeconfig'}",
         "--leader-elect=false",
-        "--port=0",
         "--bind-address=127.0.0.1",
         f"--cert-dir={settings.folder / 'kube-scheduler'}",
     ]

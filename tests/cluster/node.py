@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.cluster import images, pki
+from tests.cluster.build import Programs
 from tests.cluster.machine import BRIDGE, Machine
 from tests.cluster.process import Program
 from tests.servers.process import ServerUnavailable, find_program
@@ -23,36 +24,32 @@ SOCKET = "/run/containerd/containerd.sock"
 CNI_PLUGINS = Path("/usr/lib/cni")
 
 _CONTAINERD = """
-version = 2
+version = 3
 root = "{folder}/containerd"
 state = "/run/containerd"
-disabled_plugins = [
-  "io.containerd.snapshotter.v1.aufs",
-  "io.containerd.snapshotter.v1.btrfs",
-  "io.containerd.snapshotter.v1.devmapper",
-  "io.containerd.snapshotter.v1.zfs",
-  "io.containerd.internal.v1.tracing",
-]
 [grpc]
   address = "{socket}"
 [plugins."io.containerd.internal.v1.opt"]
   path = "{folder}/opt"
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{sandbox}"
+  stream_server_address = "127.0.0.1"
+  stream_server_port = "0"
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "{snapshotter}"
+  pinned_images = {{ sandbox = "{sandbox}" }}
+[plugins."io.containerd.cri.v1.runtime"]
   disable_apparmor = true
   # Without CAP_SYS_RESOURCE runc could not give a sandbox the -998 that kubelet asks for.
   restrict_oom_score_adj = true
-  stream_server_address = "127.0.0.1"
-  stream_server_port = "0"
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{plugins}"
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["{plugins}"]
     conf_dir = "{folder}/cni"
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "{snapshotter}"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-        SystemdCgroup = false
+  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    # Else another one, of the machine's packages, might be found first.
+    runtime_path = "{shim}"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+      SystemdCgroup = false
 """
 
 
@@ -60,7 +57,7 @@ class Node:
     """The node of the cluster whose API server is at `url`."""
 
     def __init__(
-        self, folder: Path, programs: Path, machine: Machine, authority: pki.Authority, url: str
+        self, folder: Path, programs: Programs, machine: Machine, authority: pki.Authority, url: str
     ) -> None:
         find_program("runc")
         if not (CNI_PLUGINS / "bridge").exists():
@@ -69,27 +66,27 @@ class Node:
                 "tests/install-system-packages.sh helps"
             )
         self.folder = folder / "node"
+        self._programs = programs
         self._machine = machine
         self._authority = authority
         self._url = url
         containerd: list[str | Path] = [
-            find_program("containerd"),
+            programs.containerd / "containerd",
             f"--config={self.folder / 'containerd.toml'}",
         ]
         self.containerd = Program(folder, "containerd", containerd, machine.prefix)
         kubelet: list[str | Path] = [
-            programs / "kubelet",
+            programs.kubernetes / "kubelet",
             f"--config={self.folder / 'kubelet.json'}",
             f"--kubeconfig={self.folder / 'kubelet.kubeconfig'}",
             f"--hostname-override={NAME}",
             f"--node-ip={machine.address}",
             "--root-dir=/run/kubelet",
-            "--container-runtime=remote",
-            f"--container-runtime-endpoint=unix://{SOCKET}",
             "--runtime-cgroups=/",
         ]
         self.kubelet = Program(folder, "kubelet", kubelet, machine.prefix)
-        self._ctr = [*machine.prefix, "ctr", f"--address={SOCKET}", "--namespace=k8s.io"]
+        ctr = str(programs.containerd / "ctr")
+        self._ctr = [*machine.prefix, ctr, f"--address={SOCKET}", "--namespace=k8s.io"]
 
     @property
     def programs(self) -> list[Program]:
@@ -132,6 +129,7 @@ class Node:
                 socket=SOCKET,
                 sandbox=images.NAMES.pause,
                 plugins=CNI_PLUGINS,
+                shim=self._programs.containerd / "containerd-shim-runc-v2",
                 snapshotter=_snapshotter(self.folder),
             )
         )
@@ -165,7 +163,9 @@ class Node:
             "kind": "KubeletConfiguration",
             "address": self._machine.address,
             "healthzPort": 0,
-            "featureGates": {"EphemeralContainers": True},
+            "containerRuntimeEndpoint": f"unix://{SOCKET}",
+            # Cgroups of version 1 are what some of the machines have that run the tests.
+            "failCgroupV1": False,
             "tlsCertFile": str(self.folder / "kubelet.crt"),
             "tlsPrivateKeyFile": str(self.folder / "kubelet.key"),
             "authentication": {

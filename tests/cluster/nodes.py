@@ -18,6 +18,7 @@ class FakeNodes:
     def __init__(self, server: Server) -> None:
         self._api = server.connect()
         self._made_by = f"{os.getpid()}-{next(_numbers)}"
+        self._ready = _ready(*server.version)
 
     def __enter__(self) -> "FakeNodes":
         return self
@@ -47,7 +48,7 @@ class FakeNodes:
                 LABEL: self._made_by,
             }
             metadata = {"name": name, "labels": {**own, **(labels or {})}}
-            node = {"metadata": metadata, "spec": {"taints": list(taints)}, "status": _ready()}
+            node = {"metadata": metadata, "spec": {"taints": list(taints)}, "status": self._ready}
             made = self._api.post("/api/v1/nodes", node)
             if made["spec"].get("taints", []) != taints:
                 # Admission has added not-ready, whatever the status says. In a whole cluster a
@@ -58,7 +59,7 @@ class FakeNodes:
         return names
 
 
-def _ready() -> Object:
+def _ready(major: int, minor: int) -> Object:
     capacity = {"cpu": "4", "memory": "16Gi", "pods": "110"}
     condition = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
     return {
@@ -68,10 +69,10 @@ def _ready() -> Object:
         "nodeInfo": {
             "architecture": "amd64",
             "bootID": "",
-            "containerRuntimeVersion": "containerd://1.6.20",
+            "containerRuntimeVersion": "containerd://2.4.2",
             "kernelVersion": "6.1.0",
-            "kubeProxyVersion": "v1.20.2",
-            "kubeletVersion": "v1.20.2",
+            "kubeProxyVersion": f"v{major}.{minor}.0",
+            "kubeletVersion": f"v{major}.{minor}.0",
             "machineID": "",
             "operatingSystem": "linux",
             "osImage": "Debian GNU/Linux 12 (bookworm)",

@@ -80,7 +80,8 @@ class Person:
 
     def exec(self, pod: str, *command: str, container: str = "debug") -> str:
         """What a command prints in a container, run by kubectl: another client than ours."""
-        argv = ["kubectl", "-n", self.namespace, "exec", pod, "-c", container, "--", *command]
+        argv = [str(self.cluster.kubectl), "-n", self.namespace, "exec", pod]
+        argv += ["-c", container, "--", *command]
         env = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig)}
         done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
         return done.stdout

@@ -1,11 +1,8 @@
 """Beside what is there: a container of a pod, a node, a workload."""
 
-import pytest
-
 from tests.cluster.api import Object
 from tests.e2e.conftest import wait_until
 from tests.e2e.debug.conftest import Person, name_in
-from tests.servers.process import find_program
 
 APPS = "/apis/apps/v1/namespaces"
 
@@ -30,7 +27,6 @@ def make_pod(person: Person, spec: Object) -> None:
 
 
 def test_a_container_beside_the_main_one(person: Person) -> None:
-    person.cluster.require("ephemeral-containers")
     make_pod(person, {"securityContext": {"runAsUser": 1234}})
     script = "id -u; tr '\\0' ' ' < /proc/1/cmdline; echo; ls /proc/1/root/pause; exit 3"
     done = person.run("--target", "pod/web-0", "--", "sh", "-c", script)
@@ -51,7 +47,6 @@ def test_a_container_beside_the_main_one(person: Person) -> None:
 
 
 def test_a_shell_beside_a_container(person: Person) -> None:
-    person.cluster.require("ephemeral-containers")
     make_pod(person, {})
     terminal = person.terminal("--target", "pod/web-0")
     terminal.expect(r"\$ |# ")
@@ -60,7 +55,6 @@ def test_a_shell_beside_a_container(person: Person) -> None:
 
 
 def test_a_target_that_does_not_do(person: Person) -> None:
-    person.cluster.require("ephemeral-containers")
     done = person.run("--target", "pod/none", "--", "true")
     assert (done.exit_code, 'pods "none" not found' in done.stderr) == (125, True)
     done = person.run("--target", "deployment/web", "--", "true")
@@ -157,9 +151,3 @@ def test_like_what_is_not_there(person: Person) -> None:
     assert (done.exit_code, 'deployments.apps "none" not found' in done.stderr) == (125, True)
     done = person.run("--like", "service/web", "--", "true")
     assert (done.exit_code, "is no workload" in done.stderr) == (125, True)
-
-
-@pytest.fixture(autouse=True)
-def kubectl() -> None:
-    """The tests look into pods with it."""
-    find_program("kubectl")

@@ -1,50 +1,25 @@
 """The pod fits what its namespace allows, and says what that means."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from tests.e2e.debug.conftest import Person
-from tests.e2e.debug.policy import StandIn
 
 ID = ("--", "sh", "-c", "id -u")
 Enforce = Callable[[str], None]
 
 
 @pytest.fixture
-def enforce(person: Person, tmp_path: Path) -> Iterator[Enforce]:
+def enforce(person: Person) -> Enforce:
     """Give the function that makes the namespace enforce a level of the Pod Security Standards."""
-    with ExitStack() as stack:
 
-        def make(level: str) -> None:
-            if person.cluster.supports("pod-security"):
-                labels = {"pod-security.kubernetes.io/enforce": level}
-                path = f"/api/v1/namespaces/{person.namespace}"
-                person.api.patch(path, {"metadata": {"labels": labels}})
-                return
-            stack.enter_context(StandIn(person.cluster, person.namespace, level, tmp_path))
-            probe = {
-                "metadata": {"name": "probe"},
-                "spec": {
-                    "hostNetwork": True,
-                    "containers": [{"name": "c", "image": "none"}],
-                },
-            }
-            # The API server learns of a new webhook a moment later.
-            give_up = time.monotonic() + 30
-            path = f"/api/v1/namespaces/{person.namespace}/pods"
-            while time.monotonic() < give_up:
-                try:
-                    person.api.post(path, probe, dryRun="All")
-                except Exception as error:  # noqa: BLE001  # whatever it says, it must be this
-                    if "PodSecurity" in str(error):
-                        return
-                time.sleep(0.1)
+    def make(level: str) -> None:
+        labels = {"pod-security.kubernetes.io/enforce": level}
+        path = f"/api/v1/namespaces/{person.namespace}"
+        person.api.patch(path, {"metadata": {"labels": labels}})
 
-        yield make
+    return make
 
 
 @pytest.mark.parametrize("level", ["restricted", "baseline", "privileged"])

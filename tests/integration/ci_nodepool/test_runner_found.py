@@ -1,8 +1,6 @@
 """Runners found and read on a real API server."""
 
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from agtool.ci_nodepool.runner_config import CannotPatch
 from agtool.ci_nodepool.runner_patch import plan_patch
 from agtool.ci_nodepool.runner_settings import overrides
 from agtool.core.kube import Session, connect
-from tests.cluster.api import Api, Refused
+from tests.cluster.api import Api, define
 from tests.cluster.server import Server
 from tests.gitlab_runner import DEFAULT_TEMPLATE, RUNNER_CRD, Chart, operator_deployment
 from tests.integration.ci_nodepool.conftest import WANTED, install, only
@@ -52,13 +50,8 @@ def test_names_do_not_matter(session: Session, api: Api, namespace: str) -> None
 
 
 def test_the_operators(session: Session, api: Api, namespace: str) -> None:
-    with suppress(Refused):
-        api.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", RUNNER_CRD)
+    define(api, RUNNER_CRD)
     runners = f"/apis/apps.gitlab.com/v1beta2/namespaces/{namespace}/runners"
-    give_up = time.monotonic() + 30
-    while not api.exists(runners):
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
     spec = {"gitlabUrl": "https://gitlab.example", "token": "secret", "config": "mine"}
     resource = {"apiVersion": "apps.gitlab.com/v1beta2", "kind": "Runner", "spec": spec}
     made = api.post(runners, {**resource, "metadata": {"name": "build"}})

@@ -39,7 +39,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             raise ServerUnavailable("a cluster with a node needs root")
     folder = tmp_path / "agtool" / "cluster"
     folder.mkdir(parents=True)
-    (folder / programs.name).symlink_to(programs)
+    for each in programs:
+        (folder / each.name).symlink_to(each)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     yield folder
     # Should a test have failed before it stopped its own.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.api import Api, Refused
+from tests.cluster.api import Api, Refused, define
 from tests.cluster.cluster import Cluster
 from tests.cluster.nodes import FakeNodes
 from tests.cluster.server import Server
@@ -96,7 +96,6 @@ def test_a_stale_version_conflicts(
 
 
 def test_custom_resources(control_plane: Server) -> None:
-    """With the reflect2 that Kubernetes brings they end the server: see recipe.py."""
     group = "tests.agtool.example"
     names = {"plural": "pools", "kind": "Pool"}
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -106,9 +105,8 @@ def test_custom_resources(control_plane: Server) -> None:
     name = f"pools.{group}"
     labels = {"a": "1", "b": "2"}
     with control_plane.connect() as api:
-        api.post(kinds, {"metadata": {"name": name}, "spec": spec})
+        define(api, {"metadata": {"name": name}, "spec": spec})
         try:
-            eventually(lambda: api.exists(f"/apis/{group}/v1/pools"), "the kind is served")
             pool = {"apiVersion": f"{group}/v1", "kind": "Pool"}
             api.post(
                 f"/apis/{group}/v1/pools", {**pool, "metadata": {"name": "it", "labels": labels}}
@@ -135,11 +133,3 @@ def test_fake_nodes_are_as_wanted_and_go(control_plane: Server) -> None:
             (name,) = nodes.make(1, prefix="plain")
             assert "taints" not in api.get(f"/api/v1/nodes/{name}")["spec"]
         assert not api.exists(f"/api/v1/nodes/{name}")
-
-
-def test_what_it_supports_is_asked(cluster: Server) -> None:
-    assert cluster.supports("exec-v5") == (cluster.version >= (1, 30))
-    with cluster.connect() as api:
-        named = [resource["name"] for resource in api.get("/api/v1")["resources"]]
-    assert cluster.supports("ephemeral-containers") == ("pods/ephemeralcontainers" in named)
-    assert isinstance(cluster.supports("pod-security"), bool)
