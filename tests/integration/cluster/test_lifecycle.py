@@ -21,7 +21,7 @@ from tests.cluster.instances import own_folder, remove
 from tests.cluster.machine import hierarchies
 from tests.cluster.process import Program, recorded
 from tests.conftest import needed
-from tests.integration.cluster.conftest import eventually, execute, run_pod
+from tests.integration.cluster.conftest import can_execute, eventually, run_pod
 from tests.servers.process import ServerFailed, ServerUnavailable
 
 ROOT = Path(__file__).parents[3]
@@ -143,7 +143,7 @@ def test_the_life_of_a_developers_cluster(cache: Path) -> None:
         after = dict(line.split() for line in command("status").splitlines())
         assert {name for name in programs if programs[name] != after[name]} == set(crashing)
         assert api.exists(f"{maps}/kept")
-        assert execute(api.login, "default", "it", "true").code == 0
+        eventually(lambda: can_execute(api.login, "default", "it"), "the pod that stayed is used")
 
     command("down")
     assert footprint.gone(), footprint.found()
