@@ -60,7 +60,7 @@ def build_beside(command: list[str]) -> int:
     null = subprocess.DEVNULL
     with subprocess.Popen(argv, stdin=null, stderr=null, start_new_session=True) as building:
         try:
-            code = subprocess.call(command)
+            code = _to_its_end(command)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(building.pid, signal.SIGINT)
@@ -68,6 +68,14 @@ def build_beside(command: list[str]) -> int:
         # It goes on from there, says how far it is, and what was wrong.
         build.build()
     return code
+
+
+def _to_its_end(command: list[str]) -> int:
+    """Run a command; return its exit code. Ctrl-C is the command's, too, and it may take time."""
+    with subprocess.Popen(command) as running:
+        while True:
+            with suppress(KeyboardInterrupt):
+                return running.wait()
 
 
 def status() -> bool:
