@@ -378,7 +378,6 @@ connection.autocommit = True
 (folder / "connected").touch()
 while not (folder / "frozen").exists():
     time.sleep(0.01)
-(folder / "sending").touch()
 connection.cursor().execute("INSERT INTO work VALUES ('dead', 'late')")
 """
 
@@ -394,8 +393,7 @@ def test_what_a_dead_command_had_sent_is_not_executed_when_it_arrives(
         wait_until((tmp_path / "connected").exists, "the command is connected")
         proxy.freeze()
         (tmp_path / "frozen").touch()
-        wait_until((tmp_path / "sending").exists, "the command sends")
-        time.sleep(0.3)
+        wait_until(proxy.held, "what the command sent is on its way")
         holder.send(signal.SIGKILL)
         successor = stage.start(agtool, replace(BRIEF, seconds=2))
         wait_until(stage.work, "the next one works")
