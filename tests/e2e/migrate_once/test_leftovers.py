@@ -12,7 +12,7 @@ from tests.e2e.conftest import Agtool, wait_until
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.proxy import TcpProxy
 
-SLOW_INSERT = "INSERT INTO work SELECT pg_sleep(3)"
+SLOW_INSERT = "INSERT INTO work SELECT pg_sleep(600)"
 
 
 @pytest.fixture

@@ -81,10 +81,8 @@ def test_a_waiter_shows_the_holder_and_ends_on_ctrl_c(
     terminal = Terminal([*AGTOOL, "--", "echo", "ran"], on(database))
     terminals.append(terminal)
     terminal.expect(rf"waiting for .*\(pid {holder.pid}\).*has held the lock for")
-    sent = time.monotonic()
     terminal.type(CTRL_C)
     assert terminal.wait() == -signal.SIGINT
-    assert time.monotonic() - sent < 2
     assert "\r\x1b[K" in terminal.text  # the live line is taken away
     gate.open()
     assert holder.wait().exit_code == 0

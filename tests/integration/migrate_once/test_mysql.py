@@ -308,7 +308,7 @@ def test_statements_of_a_dead_command_are_stopped(
     mariadb_database.server.execute(f"CREATE TABLE {mariadb_database.name}.work (n int)")
     lock = take(port, attempt)
     assert port.stop_statements([attempt.run_id]) == 0
-    active, idle = client("INSERT INTO work SELECT sleep(20)"), client("")
+    active, idle = client("INSERT INTO work SELECT sleep(600)"), client("")
     statement = "SELECT id FROM information_schema.processlist WHERE info LIKE 'INSERT INTO work%'"
     wait_until(lambda: mariadb_database.rows(statement), "the statement runs")
     lock.check(active.pid)
