@@ -163,7 +163,8 @@ def define(api: Api, definition: Object) -> None:
     established = {"type": "Established", "status": "True"}.items()
     give_up = time.monotonic() + BUSY_SECONDS
     while time.monotonic() < give_up:
-        conditions = api.get(path).get("status", {}).get("conditions", ())
+        # A kind that was made just now has null there.
+        conditions = api.get(path).get("status", {}).get("conditions") or ()
         if any(established <= each.items() for each in conditions):
             return
         time.sleep(0.05)
