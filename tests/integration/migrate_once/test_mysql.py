@@ -103,7 +103,8 @@ def harsh() -> Iterator[MariaDB]:
             check=True,
             capture_output=True,
         )
-        (tls / "key.pem").chmod(0o644)
+        for file in tls.iterdir():
+            file.chmod(0o644)  # for the server's account
         settings = {
             "ssl_cert": str(tls / "cert.pem"),
             "ssl_key": str(tls / "key.pem"),
