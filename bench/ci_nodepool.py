@@ -80,7 +80,7 @@ def run(argv: Sequence[str | Path], kubeconfig: Path) -> Cost:
         wall = time.monotonic() - began
         output.seek(0)
         assert code == 0, output.read().decode(errors="replace")[-2000:]
-        cpu, memory = told.read_text().split()
+        cpu, memory = told.read_text(encoding="utf-8").split()
     return Cost(wall, float(cpu), int(memory) * 1024)
 
 

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -85,13 +86,25 @@ def ends_with_us(folder: Path) -> Iterator[None]:
         guard.communicate()
 
 
+def _place() -> Path:
+    """Where folders of servers lie: TMPDIR, unless it is closed to their accounts.
+
+    Or too long: the path of a socket has 107 bytes at most, and Dovecot adds 57 to ours.
+    """
+    place = Path(tempfile.gettempdir()).resolve()
+    closed = os.geteuid() == 0 and not all(
+        folder.stat().st_mode & stat.S_IXOTH for folder in (place, *place.parents)
+    )
+    return Path("/tmp") if closed or len(os.fsencode(place)) > 50 else place  # noqa: S108
+
+
 @contextmanager
 def server_folder() -> Iterator[Path]:
     """Give a temporary folder that an unprivileged server can reach, and remove it.
 
     pytest's tmp_path lies in a folder that only the user of pytest may enter.
     """
-    folder = Path(tempfile.mkdtemp(prefix="agtool-tests-"))
+    folder = Path(tempfile.mkdtemp(prefix="agtool-tests-", dir=_place()))
     try:
         folder.chmod(0o755)
         with ends_with_us(folder):

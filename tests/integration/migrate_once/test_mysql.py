@@ -103,7 +103,8 @@ def harsh() -> Iterator[MariaDB]:
             check=True,
             capture_output=True,
         )
-        (tls / "key.pem").chmod(0o644)
+        for file in tls.iterdir():
+            file.chmod(0o644)  # for the server's account
         settings = {
             "ssl_cert": str(tls / "cert.pem"),
             "ssl_key": str(tls / "key.pem"),
@@ -308,7 +309,7 @@ def test_statements_of_a_dead_command_are_stopped(
     mariadb_database.server.execute(f"CREATE TABLE {mariadb_database.name}.work (n int)")
     lock = take(port, attempt)
     assert port.stop_statements([attempt.run_id]) == 0
-    active, idle = client("INSERT INTO work SELECT sleep(20)"), client("")
+    active, idle = client("INSERT INTO work SELECT sleep(600)"), client("")
     statement = "SELECT id FROM information_schema.processlist WHERE info LIKE 'INSERT INTO work%'"
     wait_until(lambda: mariadb_database.rows(statement), "the statement runs")
     lock.check(active.pid)
