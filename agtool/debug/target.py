@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agtool.core.errors import ConfigurationError
+from agtool.core.errors import ConfigurationError, DeniedError
+from agtool.debug.life import is_policy, policy_words
 from agtool.debug.like import main_container, user_of
 from agtool.debug.model import Json, Request
 from agtool.debug.pod import MARK
@@ -108,4 +109,13 @@ def add_container(session: Session, pod: Json, container: Json) -> None:
     metadata = pod["metadata"]
     path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
     change = {"spec": {"ephemeralContainers": [container]}}
-    session.patch(f"{path}/ephemeralcontainers", change, content_type=STRATEGIC_MERGE_PATCH)
+    try:
+        session.patch(f"{path}/ephemeralcontainers", change, content_type=STRATEGIC_MERGE_PATCH)
+    except DeniedError as error:
+        if not is_policy(error.message):
+            raise
+        raise DeniedError(
+            f"a policy of namespace {metadata['namespace']} forbids the container: "
+            f"{policy_words(error.message)}",
+            hint="Without --root and --user it may do what its target may.",
+        ) from error

@@ -15,7 +15,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidStatus, NegotiationError
+from websockets.exceptions import InvalidHeader, InvalidStatus, NegotiationError
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.typing import Subprotocol
@@ -212,6 +212,9 @@ def open_websocket(
         connection.setblocking(False)
         return WebSocket(connection, protocol)
     connection.close()
+    # A kubelet that is asked for no subprotocol names an empty one.
+    if isinstance(failure, InvalidHeader) and failure.name == "Sec-WebSocket-Protocol":
+        failure = None
     if failure is None or isinstance(failure, NegotiationError):
         raise ProtocolError(f"{where} does not agree on {subprotocol}") from failure
     if isinstance(failure, InvalidStatus):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -15,6 +16,7 @@ from agtool.debug.interrupts import Interrupts
 from agtool.debug.lifeline import LEAVE, Lifeline
 from agtool.debug.streams import Attachment
 from agtool.debug.websocket import RefusedError, open_websocket
+from tests.cluster import pki
 from tests.cluster.cluster import Cluster
 from tests.integration.cluster.conftest import run_pod
 
@@ -22,7 +24,8 @@ from tests.integration.cluster.conftest import run_pod
 class Pod:
     """A pod with busybox, and the session of somebody who may do everything in it."""
 
-    def __init__(self, session: Session, namespace: str) -> None:
+    def __init__(self, cluster: Cluster, session: Session, namespace: str) -> None:
+        self.cluster = cluster
         self.session = session
         self.path = f"/api/v1/namespaces/{namespace}/pods/it"
 
@@ -48,7 +51,7 @@ def pod(cluster: Cluster, namespace: str) -> Iterator[Pod]:
     with cluster.connect() as api:
         run_pod(api, namespace, "it", cluster.images.busybox)
     with connect(kubeconfig=cluster.kubeconfig) as session:
-        yield Pod(session, namespace)
+        yield Pod(cluster, session, namespace)
 
 
 def test_pings_keep_it_alive(
@@ -70,10 +73,8 @@ def test_a_full_disk(pod: Pod, interrupts: Interrupts) -> None:
 
 
 @pytest.mark.parametrize("groups", [["system:masters", "a"], ["a", "system:masters"]])
-def test_all_groups_are_sent(
-    cluster: Cluster, pod: Pod, interrupts: Interrupts, groups: list[str]
-) -> None:
-    with connect(kubeconfig=cluster.kubeconfig, as_user="jane", as_groups=groups) as session:
+def test_all_groups_are_sent(pod: Pod, interrupts: Interrupts, groups: list[str]) -> None:
+    with connect(kubeconfig=pod.cluster.kubeconfig, as_user="jane", as_groups=groups) as session:
         pod.session = session
         assert pod.run(Ends(None), interrupts, "true") == Ended(0)
 
@@ -83,6 +84,16 @@ def test_a_pod_that_is_not_there(pod: Pod, interrupts: Interrupts) -> None:
     with pytest.raises(RefusedError) as raised:
         pod.run(Ends(None), interrupts, "true")
     assert (raised.value.status, raised.value.message) == (404, 'pods "it-not" not found')
+
+
+def test_a_token_that_is_not_accepted(pod: Pod, interrupts: Interrupts, tmp_path: Path) -> None:
+    url, ca = pod.cluster.url, pod.cluster.ca
+    kubeconfig = pki.write_kubeconfig(tmp_path / "nobody", url, ca, "no.such.token")
+    with connect(kubeconfig=kubeconfig) as session:
+        pod.session = session
+        with pytest.raises(RefusedError, match="does not accept our credentials") as raised:
+            pod.run(Ends(None), interrupts, "true")
+    assert raised.value.hint == "Log in again, or look at the user in the kubeconfig."
 
 
 def test_a_server_without_our_protocol(
