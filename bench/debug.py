@@ -6,6 +6,7 @@ The table goes to stdout, and with --write into docs/explanation/debug-pod.md.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import statistics
@@ -15,9 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlencode
 
-from agtool.core.kube import connect
 from bench.figures import in_turns, median_difference, progress, put_into, table
 from tests.cluster.build import programs
 from tests.cluster.cluster import Cluster
@@ -37,26 +36,13 @@ LOAD = 100 * MIB
 
 AGTOOL = [sys.executable, "-m", "agtool", "debug"]
 
-# Our loop alone: a server that speaks only v4 gets no piped input from agtool, since the command
-# would not see its end. This command needs none.
-FEED = """
-import sys
-from agtool.core.kube import connect
-from agtool.debug.exec import V4, V5, Ends, run
-from agtool.debug.interrupts import Interrupts
-from agtool.debug.websocket import open_websocket
-with connect() as session, Interrupts() as interrupts:
-    settings = session.websocket_settings()
-    with open_websocket(settings, sys.argv[1], [V5, V4], timeout=10) as websocket:
-        sys.exit(run(websocket, Ends(0), interrupts).exit_code)
-"""
-
 
 class Stage:
     """The cluster, and a pod in it for what needs no new one."""
 
     def __init__(self, cluster: Server, image: str) -> None:
         self.image = image
+        self.kubectl = str(cluster.kubectl)
         self.env = {
             "KUBECONFIG": str(cluster.kubeconfig),
             "AGTOOL_DEBUG_IMAGE": image,
@@ -83,7 +69,7 @@ class Stage:
         try:
             yield
         finally:
-            self.run("kubectl", "delete", "pod", self.pod, "--wait=false")
+            self.run(self.kubectl, "delete", "pod", self.pod, "--wait=false")
 
     def run(self, *argv: str, stdin: Path | None = None) -> None:
         """Run a command to its end; its output is thrown away."""
@@ -106,10 +92,11 @@ class Stage:
         """The same with kubectl's three commands."""
         name = f"bench-{os.getpid()}-{next(self._numbers)}"
         began = time.monotonic()
-        self.run("kubectl", "run", name, "--restart=Never", f"--image={self.image}")
-        self.run("kubectl", "wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
-        took = self._prompt(["kubectl", "exec", "-it", name, "--", "bash"], began)
-        self.run("kubectl", "delete", "pod", name, "--wait=false")
+        self.run(self.kubectl, "run", name, "--restart=Never", f"--image={self.image}")
+        ready = "--for=condition=Ready"
+        self.run(self.kubectl, "wait", ready, f"pod/{name}", "--timeout=60s")
+        took = self._prompt([self.kubectl, "exec", "-it", name, "--", "bash"], began)
+        self.run(self.kubectl, "delete", "pod", name, "--wait=false")
         return took
 
     def out_of_agtool(self) -> float:
@@ -118,26 +105,15 @@ class Stage:
 
     def out_of_kubectl(self) -> float:
         """The same with kubectl."""
-        return self._transfer(["kubectl", "exec", self.pod, "--", "head", "-c", str(LOAD), ZERO])
+        return self._transfer([self.kubectl, "exec", self.pod, "--", "head", "-c", str(LOAD), ZERO])
 
     def into_agtool(self, file: Path) -> float:
         """Seconds for 100 MiB into a container."""
-        with connect(kubeconfig=Path(self.env["KUBECONFIG"])) as session:
-            pods = f"/api/v1/namespaces/{session.namespace}/pods/{self.pod}"
-        query = urlencode(
-            {
-                "container": "debug",
-                "stdin": "true",
-                "stdout": "true",
-                "command": ["sh", "-c", SINK],
-            },
-            doseq=True,
-        )
-        return self._transfer([sys.executable, "-c", FEED, f"{pods}/exec?{query}"], file)
+        return self._transfer([*AGTOOL, "--attach", self.pod, "--", "sh", "-c", SINK], file)
 
     def into_kubectl(self, file: Path) -> float:
         """The same with kubectl."""
-        return self._transfer(["kubectl", "exec", "-i", self.pod, "--", "sh", "-c", SINK], file)
+        return self._transfer([self.kubectl, "exec", "-i", self.pod, "--", "sh", "-c", SINK], file)
 
     def _transfer(self, argv: list[str], stdin: Path | None = None) -> float:
         began = time.monotonic()
@@ -178,7 +154,7 @@ def ctrl_c(stage: Stage) -> float:
         give_up = time.monotonic() + 30
         while time.monotonic() < give_up:
             terminal.drain(0.3)
-            argv = ["kubectl", "exec", stage.pod, "--", "cat", "/dev/shm/int"]  # noqa: S108
+            argv = [stage.kubectl, "exec", stage.pod, "--", "cat", "/dev/shm/int"]  # noqa: S108
             env = {**os.environ, **stage.env}
             found = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
             if found.stdout:
@@ -246,6 +222,15 @@ def cluster() -> Iterator[tuple[Server, str]]:
         yield started, started.images.bash
 
 
+def versions(server: Server) -> str:
+    """Those of the API server and of kubectl, as both say themselves."""
+    argv = [str(server.kubectl), "version", "--output=json"]
+    env = {**os.environ, "KUBECONFIG": str(server.kubeconfig)}
+    said = json.loads(subprocess.run(argv, env=env, capture_output=True, check=True).stdout)
+    api, kubectl = (said[each]["gitVersion"] for each in ("serverVersion", "clientVersion"))
+    return f"Kubernetes {api} and kubectl {kubectl}"
+
+
 def main() -> int:
     """Measure; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.debug", description=__doc__)
@@ -254,18 +239,15 @@ def main() -> int:
     options = parser.parse_args()
     try:
         with cluster() as (server, image), own_folder() as folder:
-            major, minor = server.version
+            ran = versions(server)
             text = measure(Stage(server, image), options.rounds, folder)
     except ServerUnavailable as error:
         progress(f"agtool debug cannot be measured here: {error}")
         return 0
-    kubectl = subprocess.run(
-        ["kubectl", "version", "--client"], capture_output=True, text=True, check=True
-    ).stdout.split()[2]
     text += (
         f"\n\nMedians of {options.rounds} rounds in turns, of the load fewer, with bytecode and "
         f"images in place. "
-        f"Kubernetes {major}.{minor} and kubectl {kubectl} on one machine with "
+        f"{ran} on one machine with "
         f"{os.cpu_count()} processors."
     )
     print(text)

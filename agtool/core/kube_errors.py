@@ -71,7 +71,7 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
         body: the answer's, a Status object if it comes from an API server.
         request: what was asked for, such as `GET /api/v1/nodes`.
         server: its URL.
-        context: the kubeconfig's context, for hints.
+        context: the kubeconfig's context, for hints; empty: not known.
     """
     answer = _status(body)
     message = str(answer.get("message", ""))
@@ -79,7 +79,9 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
     if status == 401:
         return ForbiddenError(
             f"{server} does not accept our credentials (401)",
-            hint=f"Log in again, or look at the user of context {context!r} in the kubeconfig.",
+            hint="Log in again, or look at the user"
+            + (f" of context {context!r}" if context else "")
+            + " in the kubeconfig.",
         )
     if status == 403:
         return _forbidden(told)

@@ -1,7 +1,7 @@
 """A command in a container, over the API server's exec and attach.
 
 Each message is one byte, the channel, and data. The server says on channel 3 how the command
-ended, as a Status object; `ff 00`, since v5.channel.k8s.io, tells it that stdin is at its end.
+ended, as a Status object; `ff 00` tells it that stdin is at its end.
 Source: k8s.io/apiserver/pkg/util/wsstream, k8s.io/client-go/tools/remotecommand/websocket.go.
 
 One thread: poll() over the socket, stdin, stdout and stderr, none of which ever blocks it. So
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 STDIN, STDOUT, STDERR, STATUS, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 """The channels."""
 
-V4, V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
+PROTOCOL = "v5.channel.k8s.io"
+"""The only one that can say that stdin is at its end; Kubernetes has it since 1.30."""
 
 PING_EVERY = 5.0
 """Seconds; as client-go. Proxies drop connections that are idle for one to five minutes."""
@@ -284,10 +285,7 @@ class _Loop:
             self._websocket.send(encode(STDIN, data))
             return
         self._stdin = None
-        if self._websocket.protocol == V5:
-            self._websocket.send(encode(CLOSE, bytes((STDIN,))))
-        elif self._ends.terminal:
-            raise LostError("the terminal is gone")
+        self._websocket.send(encode(CLOSE, bytes((STDIN,))))
 
     def _keep_alive(self, hungry: bool) -> None:
         now = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agtool.debug.model import CONTAINER, Json
@@ -52,8 +52,10 @@ def progress(  # noqa: PLR0911  # one for each answer
         return found
     if status.get("phase") == "Failed":
         return _failed(status)
+    sidecars = _sidecars(pod)
     for other in status.get("initContainerStatuses") or ():
-        if found := _init_container(other, events):
+        sidecar = other.get("name") in sidecars
+        if found := _init_container(other, events, sidecar=sidecar):
             return found
     if any(_is_start(event, container) for event in events):
         # The kubelet tells the API server up to a second later than it tells of the event.
@@ -139,13 +141,22 @@ def _container(ours: Json, events: Sequence[Json], container: str) -> Progress |
     return None
 
 
-def _init_container(status: Json, events: Sequence[Json]) -> Progress | None:
+def _sidecars(pod: Json) -> set[str]:
+    """The init containers that run beside the others, and are started again when they end."""
+    containers = (pod.get("spec") or {}).get("initContainers") or ()
+    return {one["name"] for one in containers if one.get("restartPolicy") == "Always"}
+
+
+def _init_container(status: Json, events: Sequence[Json], *, sidecar: bool) -> Progress | None:
     state = status.get("state") or {}
     if (ended := state.get("terminated")) and not ended.get("exitCode"):
         return None
     if "running" in state:
+        if sidecar and status.get("started"):
+            return None
         return Progress(f"container {status.get('name')} prepares the pod")
-    return _container(status, events, status.get("name", ""))
+    found = _container(status, events, status.get("name", ""))
+    return replace(found, hopeless=False) if found and sidecar and found.crashed else found
 
 
 def _terminated(state: Json, container: str) -> Progress:

@@ -105,7 +105,7 @@ def _create(session: Session, request: Request, interrupts: Interrupts) -> Made:
         return Made(request.namespace, request.name, uid, security, why)
     raise DeniedError(
         f"a policy of namespace {request.namespace} forbids the pod: {policy_words(refused[0])}",
-        hint=_POLICY_HINT,
+        hint=policy_hint(refused[0]),
     )
 
 
@@ -113,6 +113,16 @@ _POLICY_HINT = (
     "Another namespace (-n) may allow it; `kubectl get namespace NAME --show-labels` shows its "
     "Pod Security level."
 )
+
+
+def policy_hint(message: str) -> str:
+    """What to do about a policy's refusal."""
+    if "PodSecurity" in message:
+        return _POLICY_HINT
+    return (
+        "Give it what the policy wants (--label KEY=VALUE, --cpu, --memory), or choose another "
+        "namespace (-n)."
+    )
 
 
 def is_policy(message: str) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from agtool.core.errors import AgtoolError
-from agtool.debug.exec import PING_EVERY, STATUS, STDIN, V4, V5, decode, encode
+from agtool.debug.exec import PING_EVERY, PROTOCOL, STATUS, STDIN, decode, encode
 from agtool.debug.pod import MARK
 from agtool.debug.websocket import WebSocket, open_websocket
 
@@ -101,7 +101,7 @@ class Lifeline:
             wait = 2.0
             with suppress(AgtoolError):
                 settings = self._session.websocket_settings()
-                with open_websocket(settings, self._path, [V5, V4], timeout=10) as websocket:
+                with open_websocket(settings, self._path, PROTOCOL, timeout=10) as websocket:
                     script = _SCRIPT.format(grace=GRACE, mark=MARK)
                     websocket.send(encode(STDIN, script.encode()))
                     if self._watch(websocket):

@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 
 from agtool.core.errors import NOT_FOUND, WRAPPER_FAILED, UnreachableError
 from agtool.core.output import say
-from agtool.debug.exec import V4, V5, Ended, Ends, ExecError, run
+from agtool.debug.exec import PROTOCOL, Ended, Ends, ExecError, run
 from agtool.debug.pod import MARK, TOOLS
 from agtool.debug.terminal import Terminal, unblocked
-from agtool.debug.websocket import RefusedError, WebSocket, open_websocket
+from agtool.debug.websocket import ProtocolError, RefusedError, WebSocket, open_websocket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,10 +97,9 @@ def execute(
         "tty": str(attached.terminal).lower(),
     }
     path = f"{pod}/exec?{urlencode(query, doseq=True)}"
-    needs_end = attached.stdin and not attached.terminal
     with ExitStack() as stack:
         with interrupts.allowed(), _told_if_slow():
-            websocket = stack.enter_context(_open(session, path, needs_end))
+            websocket = stack.enter_context(_open(session, path))
         stack.enter_context(lifeline)
         terminal = stack.enter_context(Terminal(0, 1)) if attached.terminal else None
         stdout, stderr = (_unblocked(stack, descriptor) for descriptor in (1, 2))
@@ -127,13 +126,13 @@ def _unblocked(stack: ExitStack, descriptor: int) -> int:
     return ours
 
 
-def _open(session: Session, path: str, needs_end: bool) -> WebSocket:
+def _open(session: Session, path: str) -> WebSocket:
     """Open the connection; a kubelet may need a moment to know the container."""
     until = time.monotonic() + _STARTING
     while True:
         settings = session.websocket_settings()
         try:
-            return open_websocket(settings, path, [V5] if needs_end else [V5, V4], timeout=_CONNECT)
+            return open_websocket(settings, path, PROTOCOL, timeout=_CONNECT)
         except RefusedError as error:
             if "container not found" in error.answer and time.monotonic() < until:
                 time.sleep(0.1)
@@ -143,18 +142,35 @@ def _open(session: Session, path: str, needs_end: bool) -> WebSocket:
                     "the command line is longer than this API server takes",
                     hint="Send it as input: agtool debug -- sh <script.sh",
                 ) from error
-            if needs_end and error.status in {400, 403} and not error.answer.startswith("{"):
-                raise ExecError(
-                    "this API server cannot tell a command that its input is at its end: it does "
-                    "not speak v5.channel.k8s.io (Kubernetes 1.30 and newer do)",
-                    hint="So nothing was run. If the command needs no input: add </dev/null. "
-                    "Else: kubectl exec -i.",
-                ) from error
+            if _no_upgrade(error):
+                raise _no_protocol() from error
             raise error.reason from error
+        except ProtocolError as error:
+            raise _no_protocol() from error
         except UnreachableError:
             if time.monotonic() >= until:
                 raise
             time.sleep(0.5)
+
+
+def _no_upgrade(error: RefusedError) -> bool:
+    """Whether an answer is about the WebSocket, not about the command.
+
+    That of whoever knows the protocol not is no Status object; where the header Upgrade was lost
+    on the way the API server asks for it.
+    """
+    if error.status not in {400, 403}:
+        return False
+    return not error.answer.startswith("{") or "Upgrade request required" in error.answer
+
+
+def _no_protocol() -> ExecError:
+    return ExecError(
+        f"the API server, or a gateway before it, opens no WebSocket with {PROTOCOL}, which agtool "
+        "needs to run a command",
+        hint="Kubernetes 1.30 and newer have it. A gateway has to let the headers Upgrade and "
+        "Sec-WebSocket-Protocol pass.",
+    )
 
 
 def verdict(

@@ -142,7 +142,7 @@ class _Here:
 
     def beside(self, target: str) -> Ended:
         from agtool.debug.like import parse_workload
-        from agtool.debug.target import add_container, kind_of_resource, plan_container
+        from agtool.debug.target import add_container, plan_container
 
         kind, name = parse_workload("--target", target)
         if kind != "pod":
@@ -151,9 +151,8 @@ class _Here:
             )
         with self.interrupts.allowed():
             pod = self.session.get(self.path(name))
-            resource = kind_of_resource(self.session, name)
-            plan = plan_container(pod, self.job.request, self.job.container, resource)
-            add_container(self.session, pod, plan.container, resource)
+            plan = plan_container(pod, self.job.request, self.job.container)
+            add_container(self.session, pod, plan.container)
         ours = self.job.request.name
         say(
             f"{ours} in pod {name} of namespace {self.session.namespace}, context "

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agtool.core.errors import ConfigurationError
+from agtool.core.errors import ConfigurationError, DeniedError
+from agtool.debug.life import is_policy, policy_words
 from agtool.debug.like import main_container, user_of
 from agtool.debug.model import Json, Request
 from agtool.debug.pod import MARK
@@ -17,10 +18,6 @@ from agtool.debug.security import NOBODY
 
 if TYPE_CHECKING:
     from agtool.core.kube import Session
-
-
-_OLD_KIND = "EphemeralContainers"
-"""From Kubernetes 1.16 to 1.22, behind a feature gate; now it is Pod."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +34,11 @@ class Plan:
     told: str
 
 
-def plan_container(pod: Json, request: Request, wanted: str | None, kind: str) -> Plan:
+def plan_container(pod: Json, request: Request, wanted: str | None) -> Plan:
     """An ephemeral container that may do what the target may, as the target's user.
 
     Args:
         wanted: the container to be beside; None: the pod's main one.
-        kind: what `kind_of_resource` says.
 
     Raises:
         UsageError: the pod has no container `wanted`.
@@ -64,21 +60,11 @@ def plan_container(pod: Json, request: Request, wanted: str | None, kind: str) -
             hint=f"`kubectl describe pod {name}` says why. A pod like it: --like pod/{name}",
         )
     security = dict(target.get("securityContext") or {})
-    if kind == _OLD_KIND:
-        # It takes no securityContext, but has its pod's.
-        told = "as the pod's user" if user_of(pod["spec"], {}) else "as the image's user"
-        if request.root or request.user is not None:
-            raise ConfigurationError(
-                "this API server cannot choose the user of an ephemeral container",
-                hint="Leave out --user and --root. Kubernetes 1.23 and newer can.",
-            )
-        security = {}
-    else:
-        user, told = _user(pod["spec"], target, status, request)
-        if user is not None:
-            security["runAsUser"] = user
-        if user == 0:
-            security["runAsNonRoot"] = False
+    user, told = _user(pod["spec"], target, status, request)
+    if user is not None:
+        security["runAsUser"] = user
+    if user == 0:
+        security["runAsNonRoot"] = False
     env = {MARK: request.name, **request.env}
     container: Json = {
         "name": request.name,
@@ -101,7 +87,7 @@ def _user(spec: Json, target: Json, status: Json, request: Request) -> tuple[int
         return request.user, f"user {request.user}, as asked"
     known = user_of(spec, target)
     if known is None:
-        # Since Kubernetes 1.31 the kubelet tells.
+        # The kubelet tells, if its container runtime does: containerd since 2.0.
         known = ((status.get("user") or {}).get("linux") or {}).get("uid")
     if known is not None:
         return known, f"user {known}, as the container"
@@ -111,37 +97,25 @@ def _user(spec: Json, target: Json, status: Json, request: Request) -> tuple[int
     return None, "the image's user: the pod does not say which user it runs as"
 
 
-def add_container(session: Session, pod: Json, container: Json, kind: str) -> None:
-    """Add an ephemeral container to a pod, in the way of the server's `kind_of_resource`.
+def add_container(session: Session, pod: Json, container: Json) -> None:
+    """Add an ephemeral container to a pod.
 
     Raises:
         DeniedError: no permission, or a policy.
         RejectedError: it is invalid.
     """
-    metadata = pod["metadata"]
-    path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
-    path += "/ephemeralcontainers"
-    if kind == _OLD_KIND:
-        found = session.get(path)
-        found["ephemeralContainers"] = [*(found.get("ephemeralContainers") or ()), container]
-        session.put(path, found)
-        return
     from agtool.core.kube import STRATEGIC_MERGE_PATCH
 
+    metadata = pod["metadata"]
+    path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
     change = {"spec": {"ephemeralContainers": [container]}}
-    session.patch(path, change, content_type=STRATEGIC_MERGE_PATCH)
-
-
-def kind_of_resource(session: Session, pod: str) -> str:
-    """The kind that pods/ephemeralcontainers has on this server: there are two ways to use it.
-
-    Raises:
-        ConfigurationError: the server has no ephemeral containers.
-    """
-    for resource in session.get("/api/v1").get("resources") or ():
-        if resource["name"] == "pods/ephemeralcontainers":
-            return str(resource["kind"])
-    raise ConfigurationError(
-        "this API server has no ephemeral containers (Kubernetes 1.23 and newer have them)",
-        hint=f"A pod of its own that is like this one: --like pod/{pod}",
-    )
+    try:
+        session.patch(f"{path}/ephemeralcontainers", change, content_type=STRATEGIC_MERGE_PATCH)
+    except DeniedError as error:
+        if not is_policy(error.message):
+            raise
+        raise DeniedError(
+            f"a policy of namespace {metadata['namespace']} forbids the container: "
+            f"{policy_words(error.message)}",
+            hint="Without --root and --user it may do what its target may.",
+        ) from error

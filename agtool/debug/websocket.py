@@ -15,7 +15,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidHeader, InvalidStatus, NegotiationError
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.typing import Subprotocol
@@ -49,12 +49,16 @@ class RefusedError(AgtoolError):
         self.reason = reason
 
 
+class ProtocolError(AgtoolError):
+    """The server takes WebSockets, but not the subprotocol that it was offered."""
+
+
 class LostError(AgtoolError):
     """The connection ended without the end of the WebSocket."""
 
 
 class WebSocket:
-    """An open connection; `protocol` is the subprotocol that the server chose.
+    """An open connection.
 
     Raises of all methods: LostError.
     """
@@ -69,7 +73,6 @@ class WebSocket:
         """Bytes that wait for the socket to take them."""
         self.broken = False
         """Whether nothing can be sent any more."""
-        self.protocol = str(protocol.subprotocol or "")
 
     def __enter__(self) -> WebSocket:
         return self
@@ -165,9 +168,9 @@ class WebSocket:
 
 
 def open_websocket(
-    settings: WebSocketSettings, path: str, protocols: list[str], *, timeout: float
+    settings: WebSocketSettings, path: str, subprotocol: str, *, timeout: float
 ) -> WebSocket:
-    """Connect, and offer `protocols` to the server.
+    """Connect, and agree with the server on a subprotocol.
 
     Args:
         path: with its query.
@@ -175,12 +178,11 @@ def open_websocket(
 
     Raises:
         RefusedError: the server's answer is no WebSocket.
+        ProtocolError: it is one without this subprotocol.
         UnreachableError: no connection, or no answer.
     """
     uri = parse_uri(settings.url + path)
-    protocol = ClientProtocol(
-        uri, subprotocols=[Subprotocol(name) for name in protocols], max_size=None
-    )
+    protocol = ClientProtocol(uri, subprotocols=[Subprotocol(subprotocol)], max_size=None)
     request = protocol.connect()
     for header in settings.headers:
         name, _, value = header.partition(": ")
@@ -206,10 +208,15 @@ def open_websocket(
         through, hint = (" through the proxy", PROXY_HINT) if settings.proxy else ("", "")
         raise UnreachableError(f"cannot reach {where}{through}: {why}", hint=hint) from error
     failure = protocol.handshake_exc
-    if failure is None:
+    if failure is None and protocol.subprotocol:
         connection.setblocking(False)
         return WebSocket(connection, protocol)
     connection.close()
+    # A kubelet that is asked for no subprotocol names an empty one.
+    if isinstance(failure, InvalidHeader) and failure.name == "Sec-WebSocket-Protocol":
+        failure = None
+    if failure is None or isinstance(failure, NegotiationError):
+        raise ProtocolError(f"{where} does not agree on {subprotocol}") from failure
     if isinstance(failure, InvalidStatus):
         body = bytes(failure.response.body or b"")
         status = failure.response.status_code

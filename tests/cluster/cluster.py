@@ -48,6 +48,11 @@ class Cluster(Server):
         """What runs in the machine, in the order of its start. The machine must run."""
         return [*self.control_plane.programs, *self._node().programs]
 
+    @property
+    def service_account_key(self) -> Path:
+        """The file with the key by which it signs the tokens of service accounts."""
+        return self.control_plane.settings.pki / "sa.key"
+
     def processes(self) -> dict[str, int | None]:
         """The process id of each program; None for one that does not run."""
         if not self._machine.running():

@@ -34,6 +34,8 @@ class ApiProxy(TcpProxy):
     Attributes:
         latency: seconds for which each request waits before it is passed on.
         requests: what came, in this order, whoever answered it.
+        dropped: headers that are not passed on, in small letters, as with a gateway that knows no
+            WebSockets.
     """
 
     def __init__(self, kubeconfig: Path, folder: Path) -> None:
@@ -43,6 +45,7 @@ class ApiProxy(TcpProxy):
         super().__init__(target.hostname or "", target.port or 443)
         self.kubeconfig = folder / "proxy.kubeconfig"
         self.requests: list[Request] = []
+        self.dropped = {"authorization"}  # the proxy has its own
         self._answers: deque[bytes] = deque()
         self._to_lose: list[str] = []
         self._authority = pki.Authority(folder / "pki")
@@ -136,7 +139,7 @@ class ApiProxy(TcpProxy):
             if method in self._to_lose:
                 self._to_lose.remove(method)
                 lost.set()
-            kept = [line for name, line in fields if name != "authorization"]
+            kept = [line for name, line in fields if name not in self.dropped]
             own = [f"{name}: {value}" for name, value in self._login.headers.items()]
             to_server.write("\r\n".join([first, *kept, *own, "", ""]).encode("latin-1"))
             if "upgrade" in headers:

@@ -40,6 +40,11 @@ class Person:
         own = ("debug", "-n", self.namespace, *arguments)
         return [sys.executable, "-m", "agtool", *map(str, own)]
 
+    def enforce(self, level: str) -> None:
+        """Let the namespace enforce a level of the Pod Security Standards."""
+        labels = {"pod-security.kubernetes.io/enforce": level}
+        self.api.patch(f"/api/v1/namespaces/{self.namespace}", {"metadata": {"labels": labels}})
+
     def start(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> Running:
         """Start agtool debug, with nothing to read and no terminal."""
         more = {**self.env, **(env or {})}

@@ -54,6 +54,54 @@ def test_a_shell_beside_a_container(person: Person) -> None:
     assert terminal.wait() == 5
 
 
+RIGHTS = (
+    "id -u; grep -E 'CapEff|NoNewPrivs' /proc/self/status; touch /x 2>/dev/null || echo read-only"
+)
+
+
+def test_beside_an_open_container(person: Person) -> None:
+    make_pod(person, {})
+    done = person.run("--target", "pod/web-0", "--root", "--", "sh", "-c", RIGHTS)
+    assert done.exit_code == 0, done.stderr
+    user, capabilities, no_more = done.stdout.splitlines()
+    assert (user, no_more) == ("0", "NoNewPrivs:\t0")
+    assert int(capabilities.split()[1], 16)
+    assert "root, as asked" in done.stderr
+    done = person.run("--target", "pod/web-0", "--user", "77", "--", "id", "-u")
+    assert (done.exit_code, done.stdout) == (0, "77\n"), done.stderr
+
+
+def test_beside_a_hardened_container(person: Person) -> None:
+    person.enforce("restricted")
+    security = {
+        "runAsNonRoot": True,
+        "runAsUser": 1234,
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    web = {"name": "web", "image": person.cluster.images.busybox, "securityContext": security}
+    make_pod(person, {"containers": [web]})
+    hardened = ["CapEff:\t0000000000000000", "NoNewPrivs:\t1", "read-only"]
+    argv = ("--target", "pod/web-0")
+    done = person.run(*argv, "--", "sh", "-c", f"ls /proc/1/root/pause; {RIGHTS}; exit 3")
+    assert done.exit_code == 3, done.stderr
+    assert done.stdout.splitlines() == ["/proc/1/root/pause", "1234", *hardened]
+    done = person.run(*argv, "--user", "77", "--", "sh", "-c", RIGHTS)
+    assert done.stdout.splitlines() == ["77", *hardened], done.stderr
+    done = person.run(*argv, "--root", "--", "sh", "-c", RIGHTS)
+    assert (done.exit_code, done.stdout) == (125, "")
+    assert f"a policy of namespace {person.namespace} forbids the container" in done.stderr
+    assert 'it violates PodSecurity "restricted:latest": ' in done.stderr
+    assert "must not set runAsUser=0" in done.stderr
+    assert "Without --root" in done.stderr
+    # Where no level forbids it, root has no more rights than the target.
+    person.enforce("privileged")
+    done = person.run(*argv, "--root", "--", "sh", "-c", RIGHTS)
+    assert done.stdout.splitlines() == ["0", *hardened], done.stderr
+
+
 def test_a_target_that_does_not_do(person: Person) -> None:
     done = person.run("--target", "pod/none", "--", "true")
     assert (done.exit_code, 'pods "none" not found' in done.stderr) == (125, True)

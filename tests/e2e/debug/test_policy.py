@@ -1,37 +1,37 @@
 """The pod fits what its namespace allows, and says what that means."""
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.e2e.debug.conftest import Person
 
 ID = ("--", "sh", "-c", "id -u")
-Enforce = Callable[[str], None]
 
+ROOT = [
+    "allowPrivilegeEscalation != false",
+    'unrestricted capabilities (container "debug" must set',
+    'securityContext.capabilities.drop=["ALL"])',
+    'runAsUser=0 (container "debug" must not set runAsUser=0)',
+    'seccompProfile (pod or container "debug" must set securityContext.seccompProfile.type to',
+]
+"""What `restricted` says of a root of ours."""
 
-@pytest.fixture
-def enforce(person: Person) -> Enforce:
-    """Give the function that makes the namespace enforce a level of the Pod Security Standards."""
-
-    def make(level: str) -> None:
-        labels = {"pod-security.kubernetes.io/enforce": level}
-        path = f"/api/v1/namespaces/{person.namespace}"
-        person.api.patch(path, {"metadata": {"labels": labels}})
-
-    return make
+NODE = [
+    "host namespaces (hostNetwork=true, hostPID=true, hostIPC=true)",
+    'privileged (container "debug" must not set securityContext.privileged=true)',
+]
+"""What `baseline` and `restricted` say of --node."""
 
 
 @pytest.mark.parametrize("level", ["restricted", "baseline", "privileged"])
-def test_nothing_asked_fits_everywhere(person: Person, enforce: Enforce, level: str) -> None:
-    enforce(level)
+def test_nothing_asked_fits_everywhere(person: Person, level: str) -> None:
+    person.enforce(level)
     done = person.run(*ID)
     assert (done.exit_code, done.stdout) == (0, "65532\n"), done.stderr
     assert "restricted, user 65532" in done.stderr
 
 
-def test_root_where_it_is_allowed(person: Person, enforce: Enforce) -> None:
-    enforce("baseline")
+def test_root_where_it_is_allowed(person: Person) -> None:
+    person.enforce("baseline")
     done = person.run(
         "--root", "--", "sh", "-c", "id -u; echo x > /etc/written && cat /etc/written"
     )
@@ -39,28 +39,39 @@ def test_root_where_it_is_allowed(person: Person, enforce: Enforce) -> None:
     assert "baseline, root in the container" in done.stderr
 
 
-def test_root_where_it_is_not(person: Person, enforce: Enforce) -> None:
-    enforce("restricted")
+def test_root_where_it_is_not(person: Person) -> None:
+    person.enforce("restricted")
     done = person.run("--root", *ID)
     assert (done.exit_code, done.stdout) == (0, "65532\n"), done.stderr
     assert "restricted, user 65532" in done.stderr
     assert "does not allow what was asked for" in done.stderr
-    assert 'violates PodSecurity "restricted:latest"' in done.stderr
+    assert 'it violates PodSecurity "restricted:latest": ' in done.stderr
+    assert [words for words in ROOT if words not in done.stderr] == []
     assert "no package installs" in done.stderr
 
 
-def test_a_user_that_is_named_is_not_replaced(person: Person, enforce: Enforce) -> None:
-    enforce("restricted")
+def test_a_user_that_is_named_is_not_replaced(person: Person) -> None:
+    person.enforce("restricted")
     assert person.run("--user", "1234", *ID).stdout == "1234\n"
     done = person.run("--user", "0", *ID)
     assert (done.exit_code, done.stdout) == (125, "")
-    assert "a policy of namespace" in done.stderr
+    assert f"a policy of namespace {person.namespace} forbids the pod" in done.stderr
+    assert [words for words in ROOT if words not in done.stderr] == []
+    assert "--show-labels" in done.stderr
     assert not person.pods()
 
 
-def test_a_node_where_that_is_not_allowed(person: Person, enforce: Enforce) -> None:
-    enforce("baseline")
+@pytest.mark.parametrize("level", ["restricted", "baseline"])
+def test_a_node_where_that_is_not_allowed(person: Person, level: str) -> None:
+    person.enforce(level)
     done = person.run("--node", person.cluster.node, *ID)
     assert (done.exit_code, done.stdout) == (125, "")
-    assert "host namespaces" in done.stderr
+    assert f'it violates PodSecurity "{level}:latest": ' in done.stderr
+    assert [words for words in NODE if words not in done.stderr] == []
     assert not person.pods()
+
+
+def test_a_node_where_all_is_allowed(person: Person) -> None:
+    person.enforce("privileged")
+    done = person.run("--node", person.cluster.node, *ID)
+    assert (done.exit_code, done.stdout) == (0, "0\n"), done.stderr

@@ -31,10 +31,10 @@ def eventually(condition: Callable[[], object], what: str, seconds: float = 60) 
         time.sleep(0.05)
 
 
-def run_pod(api: Api, namespace: str, name: str, image: str) -> None:
-    """Return when a pod of this image runs."""
+def run_pod(api: Api, namespace: str, name: str, image: str, **more: object) -> None:
+    """Return when a pod of this image runs; more: of its spec."""
     container = {"name": "main", "image": image, "imagePullPolicy": "Never"}
-    spec = {"containers": [container], "terminationGracePeriodSeconds": 1}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 1, **more}
     pods = f"/api/v1/namespaces/{namespace}/pods"
     api.post(pods, {"metadata": {"name": name}, "spec": spec})
     eventually(lambda: phase(api.get(f"{pods}/{name}")) == "Running", f"{name} runs")

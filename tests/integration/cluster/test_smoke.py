@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.api import Api, Refused, define
+from tests.cluster.api import APPLY, Api, Refused, define
 from tests.cluster.cluster import Cluster
 from tests.cluster.nodes import FakeNodes
 from tests.cluster.server import Server
@@ -93,6 +93,66 @@ def test_a_stale_version_conflicts(
         with pytest.raises(Refused, match="object has been modified") as refused:
             api.put(path, stale)
         assert refused.value.status == 409
+
+
+def test_two_managers_of_one_field_conflict(cluster: Cluster, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps/it"
+
+    def apply(api: Api, manager: str, value: str) -> None:
+        what = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "it"}}
+        body = {**what, "data": {"a": value}}
+        query = {"fieldManager": manager}
+        api.request("PATCH", path, body, query=query, content_type=APPLY)
+
+    with cluster.connect() as api:
+        apply(api, "first", "1")
+        with pytest.raises(Refused, match=r'conflict with "first": \.data\.a') as refused:
+            apply(api, "second", "2")
+        assert (refused.value.status, refused.value.reason) == (409, "Conflict")
+        assert api.get(path)["data"] == {"a": "1"}
+
+
+def test_an_image_as_a_volume(cluster: Cluster, namespace: str) -> None:
+    images = cluster.images
+    volume = {"name": "tools", "image": {"reference": images.busybox, "pullPolicy": "Never"}}
+    container = {
+        "name": "main",
+        "image": images.pause,
+        "imagePullPolicy": "Never",
+        "volumeMounts": [{"name": "tools", "mountPath": "/tools"}],
+    }
+    script = "/tools/bin/touch /tools/x || echo of /tools/bin/*sh"
+    with cluster.connect() as api:
+        run_pod(api, namespace, "it", images.pause, containers=[container], volumes=[volume])
+        done = execute(api.login, namespace, "it", "/tools/bin/sh", "-c", script)
+    assert b"Read-only file system" in done.stderr
+    assert b"/tools/bin/sh" in done.stdout
+
+
+def test_a_native_sidecar_ends_with_its_pod(cluster: Cluster, namespace: str) -> None:
+    image = {"image": cluster.images.busybox, "imagePullPolicy": "Never"}
+    sidecar = {"name": "beside", "restartPolicy": "Always", **image}
+    main = {"name": "main", "command": ["sh", "-c", "exit 3"], **image}
+    spec = {"initContainers": [sidecar], "containers": [main], "restartPolicy": "Never"}
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    with cluster.connect() as api:
+        api.post(path, {"metadata": {"name": "it"}, "spec": spec})
+        eventually(lambda: phase(api.get(f"{path}/it")) == "Failed", "the pod is over")
+        status = api.get(f"{path}/it")["status"]
+    (ended,) = status["containerStatuses"]
+    assert ended["state"]["terminated"]["exitCode"] == 3
+    (ended,) = status["initContainerStatuses"]
+    assert "terminated" in ended["state"]
+
+
+def test_pod_security_is_enforced(cluster: Cluster, namespace: str) -> None:
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    words = 'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false'
+    with cluster.connect() as api:
+        api.patch(f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": labels}})
+        with pytest.raises(Refused, match=words) as refused:
+            run_pod(api, namespace, "it", cluster.images.pause)
+        assert refused.value.status == 403
 
 
 def test_custom_resources(control_plane: Server) -> None:

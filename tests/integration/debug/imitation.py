@@ -1,7 +1,6 @@
-"""An imitation of an API server's exec, for what the real one of the tests does not have.
+"""An imitation of an API server whose exec misbehaves, in ways that no real one can be told to.
 
-It speaks v5.channel.k8s.io, which Kubernetes 1.30 brought, and misbehaves as it is told to. Where
-AGTOOL_TEST_KUBECONFIG names a newer cluster, tests/e2e/debug has the same with the real thing.
+What a real one does is tested with a real one: see test_exec.py, and tests/e2e/debug.
 """
 
 import json
@@ -18,7 +17,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from agtool.core.kube_pool import WebSocketSettings
-from agtool.debug.exec import V5
+from agtool.debug.exec import PROTOCOL
 
 SUCCESS = b"\x03" + json.dumps({"status": "Success"}).encode()
 
@@ -26,21 +25,19 @@ Behaviour = Callable[["Conversation"], None]
 
 
 class Conversation:
-    """One connection, after its handshake. Attributes: request, and pings, how many came."""
+    """One connection."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
-        self._protocol = ServerProtocol(subprotocols=[Subprotocol(V5)], max_size=None)
+        self._protocol = ServerProtocol(subprotocols=[Subprotocol(PROTOCOL)], max_size=None)
         self._messages: list[bytes] = []
-        self.request: Request | None = None
-        self.pings = 0
-        self.answers_pings = True
+        self._request: Request | None = None
 
     def shake_hands(self, *more: bytes) -> None:
         """Answer the client's request, with messages in the same segment."""
-        while self.request is None:
+        while self._request is None:
             self._receive()
-        self._protocol.send_response(self._protocol.accept(self.request))
+        self._protocol.send_response(self._protocol.accept(self._request))
         for message in more:
             self._protocol.send_binary(message)
         self._flush()
@@ -75,13 +72,10 @@ class Conversation:
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, Request):
-                self.request = event
+                self._request = event
             elif isinstance(event, Frame) and event.opcode is Opcode.BINARY:
                 self._messages.append(bytes(event.data))
-            elif isinstance(event, Frame) and event.opcode is Opcode.PING:
-                self.pings += 1
-        if self.answers_pings:
-            self._flush()
+        self._flush()
         return True
 
     def _flush(self) -> None:
@@ -94,12 +88,9 @@ class Imitation:
 
     def __init__(self, behaviour: Behaviour) -> None:
         self._behaviour = behaviour
-        self._connections: list[socket.socket] = []
-        self.conversations: list[Conversation] = []
 
     def __enter__(self) -> "Imitation":
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
         return self
@@ -113,8 +104,8 @@ class Imitation:
     def settings(self) -> WebSocketSettings:
         """How to get here."""
         return WebSocketSettings(
-            url=f"ws://127.0.0.1:{self.port}",
-            headers=["Impersonate-User: jane", "Impersonate-Group: a", "Impersonate-Group: b"],
+            url=f"ws://127.0.0.1:{self._listening.getsockname()[1]}",
+            headers=[],
             tls=ssl.create_default_context(),
             server_name=None,
             proxy=None,
@@ -129,7 +120,5 @@ class Imitation:
             with connection:
                 # As Go's servers do. What still waits is lost if we go and have not read all.
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                conversation = Conversation(connection)
-                self.conversations.append(conversation)
                 with suppress(OSError):  # the client is gone
-                    self._behaviour(conversation)
+                    self._behaviour(Conversation(connection))

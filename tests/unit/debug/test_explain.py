@@ -180,6 +180,20 @@ def test_ephemeral_and_init_containers() -> None:
     assert not progress(pod(initContainerStatuses=done), []).problem
 
 
+def test_a_native_sidecar_does_not_hide_our_container() -> None:
+    def beside(**status: Any) -> dict[str, Any]:
+        found = pod(initContainerStatuses=[{"name": "proxy", **status}])
+        found["spec"]["initContainers"] = [{"name": "proxy", "restartPolicy": "Always"}]
+        return found
+
+    started = [event("Started", path="spec.containers{debug}")]
+    running: dict[str, Any] = {"running": {}}
+    assert progress(beside(state=running, started=True), started).running
+    assert progress(beside(state=running, started=False), []).stage.startswith("container proxy")
+    crashed = progress(beside(state={"terminated": {"exitCode": 1}}), [])
+    assert (crashed.hopeless, crashed.problem) == (False, "container proxy ended: exit code 1")
+
+
 @given(st.text(), st.text())
 def test_no_reason_and_no_message_raises(reason: str, message: str) -> None:
     waiting = pod(waiting={"reason": reason, "message": message})

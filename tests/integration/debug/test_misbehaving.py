@@ -1,0 +1,139 @@
+"""The loop of exec with an imitation of a server that misbehaves as no real one can be told to."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from agtool.core.errors import UnreachableError
+from agtool.debug import exec as loop
+from agtool.debug.exec import PROTOCOL, Ended, Ends, run
+from agtool.debug.interrupts import Interrupts
+from agtool.debug.websocket import LostError, open_websocket
+from tests.integration.debug.imitation import SUCCESS, Conversation, Imitation
+
+
+@pytest.fixture
+def interrupts() -> Iterator[Interrupts]:
+    """Give the signals."""
+    with Interrupts() as found:
+        yield found
+
+
+class Pipes:
+    """Our three streams, as pipes and a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stdin, self.writer = os.pipe()
+        self.out, self.err = folder / "out", folder / "err"
+        self.stdout = os.open(self.out, os.O_WRONLY | os.O_CREAT)
+        self.stderr = os.open(self.err, os.O_WRONLY | os.O_CREAT)
+        self.ends = Ends(self.stdin, self.stdout, self.stderr)
+        self._open = [self.stdin, self.stdout, self.stderr]
+
+    def close(self) -> None:
+        """Close what is open."""
+        while self._open:
+            os.close(self._open.pop())
+
+
+@pytest.fixture
+def pipes(tmp_path: Path) -> Iterator[Pipes]:
+    """Give streams."""
+    found = Pipes(tmp_path)
+    yield found
+    found.close()
+
+
+def converse(imitation: Imitation, ends: Ends, interrupts: Interrupts) -> Ended:
+    with open_websocket(imitation.settings, "/exec", PROTOCOL, timeout=10) as websocket:
+        return run(websocket, ends, interrupts)
+
+
+def test_messages_that_come_with_the_handshake(interrupts: Interrupts, pipes: Pipes) -> None:
+    def hasty(conversation: Conversation) -> None:
+        conversation.shake_hands(b"\x01early", b"\x02error", SUCCESS)
+        conversation.close()
+        conversation.read()
+
+    with Imitation(hasty) as imitation:
+        assert converse(imitation, pipes.ends, interrupts) == Ended(0)
+    assert (pipes.out.read_bytes(), pipes.err.read_bytes()) == (b"early", b"error")
+
+
+def test_a_message_in_parts(interrupts: Interrupts, pipes: Pipes) -> None:
+    def parts(conversation: Conversation) -> None:
+        conversation.shake_hands()
+        conversation.send(b"\x01one ", fin=False)
+        conversation.go_on(b"two")
+        conversation.send(SUCCESS)
+        conversation.close()
+        conversation.read()
+
+    with Imitation(parts) as imitation:
+        assert converse(imitation, pipes.ends, interrupts) == Ended(0)
+    assert pipes.out.read_bytes() == b"one two"
+
+
+@pytest.mark.parametrize("polite", [True, False])
+def test_an_end_without_a_status(interrupts: Interrupts, pipes: Pipes, polite: bool) -> None:
+    def vanish(conversation: Conversation) -> None:
+        conversation.shake_hands(b"\x01partial")
+        if polite:
+            conversation.close()
+
+    with Imitation(vanish) as imitation, pytest.raises(LostError):
+        converse(imitation, pipes.ends, interrupts)
+
+
+def test_a_server_that_is_deaf(
+    interrupts: Interrupts, pipes: Pipes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "PING_EVERY", 0.05)
+    monkeypatch.setattr(loop, "DEAF_AFTER", 0.3)
+    released = threading.Event()
+
+    def deaf(conversation: Conversation) -> None:
+        conversation.shake_hands()
+        released.wait(20)
+
+    with Imitation(deaf) as imitation:
+        with pytest.raises(LostError, match="no answer"):
+            converse(imitation, pipes.ends, interrupts)
+        released.set()
+
+
+def test_a_server_that_does_not_answer() -> None:
+    released = threading.Event()
+
+    def silent(_: Conversation) -> None:
+        released.wait(20)
+
+    with Imitation(silent) as imitation:
+        with pytest.raises(UnreachableError, match="took the request and has not answered"):
+            open_websocket(imitation.settings, "/exec", PROTOCOL, timeout=0.3)
+        released.set()
+
+
+def test_a_server_that_hangs_up_while_we_send(interrupts: Interrupts, pipes: Pipes) -> None:
+    def head(conversation: Conversation) -> None:
+        conversation.shake_hands()
+        conversation.read()
+        conversation.send(SUCCESS)
+        conversation.close()  # and the connection with it
+
+    def feed() -> None:
+        with suppress(BrokenPipeError):
+            for _ in range(100):
+                os.write(pipes.writer, bytes(1024 * 1024))
+        os.close(pipes.writer)
+
+    feeding = threading.Thread(target=feed)
+    feeding.start()
+    with Imitation(head) as imitation:
+        assert converse(imitation, pipes.ends, interrupts) == Ended(0)
+    pipes.close()
+    feeding.join()
