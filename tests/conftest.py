@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg2.extensions import connection as Connection
 
 from tests.servers.mariadb import MariaDB
@@ -19,6 +20,10 @@ from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import ServerUnavailable, server_folder
 
 pytest_plugins = ["tests.cluster.fixtures"]
+
+# Hypothesis takes a machine that is busy for a test that is slow.
+settings.register_profile("agtool", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("agtool")
 
 _numbers = itertools.count(1)
 

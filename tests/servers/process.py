@@ -89,13 +89,13 @@ def ends_with_us(folder: Path) -> Iterator[None]:
 def _place() -> Path:
     """Where folders of servers lie: TMPDIR, unless it is closed to their accounts.
 
-    Or too long: the path of a socket has 107 bytes at most, and Dovecot adds 57 to ours.
+    Or too long: the path of a socket has 107 bytes at most, and Dovecot adds 58 to ours.
     """
     place = Path(tempfile.gettempdir()).resolve()
     closed = os.geteuid() == 0 and not all(
         folder.stat().st_mode & stat.S_IXOTH for folder in (place, *place.parents)
     )
-    return Path("/tmp") if closed or len(os.fsencode(place)) > 50 else place  # noqa: S108
+    return Path("/tmp") if closed or len(os.fsencode(place)) > 49 else place  # noqa: S108
 
 
 @contextmanager

@@ -279,6 +279,7 @@ def test_a_server_that_wants_a_certificate_of_its_clients(
     staging: Authority,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    *,
     version: ssl.TLSVersion,
     needed: ssl.VerifyMode,
     tickets: int,
