@@ -19,7 +19,7 @@ from agtool.migrate_once.mysql import MySQL
 from agtool.migrate_once.url import parse
 from tests.conftest import MariaDBDatabase
 from tests.e2e.conftest import Agtool, Gate, wait_until
-from tests.servers.process import find_program, free_port
+from tests.servers.process import free_port
 from tests.servers.proxy import TcpProxy
 
 REPLICAS = 12
@@ -274,7 +274,7 @@ def test_dumps_go_on_while_the_lock_is_held(
     gate.wait()
     dump = subprocess.run(
         [
-            *(find_program("mariadb-dump"), "--no-defaults", "--host=127.0.0.1"),
+            *(server.dump(), "--no-defaults", "--host=127.0.0.1"),
             *(f"--port={server.port}", "--user=admin", *options, mariadb_database.name),
         ],
         env={"MYSQL_PWD": server.passwords["admin"]},
