@@ -12,10 +12,10 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint types unit kubernetes cluster cluster-down integration e2e coverage docs bench format lock clean
+.PHONY: help venv demo test system lint types unit kubernetes cluster cluster-down integration e2e compatibility coverage docs bench format lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(VENV)/.made ## make .venv from the lock, with agtool in it (editable)
 
@@ -67,6 +67,10 @@ integration: venv $(PAUSE) ## tests against real servers
 e2e: venv $(PAUSE) ## tests of the installed agtool as its users run it
 	@$(PYTHON) -m pytest --numprocesses 3 -m 'not kubernetes' tests/e2e
 	@$(PYTHON) -m pytest -m kubernetes tests/e2e
+
+# PARTS: some of python, postgresql, mysql, kubernetes. Not part of `test`: it takes an hour or more, and the network.
+compatibility: venv system $(PAUSE) ## tests on other versions: Python, PostgreSQL, MySQL, Kubernetes (PARTS=...)
+	@$(PYTHON) -m tests.compatibility $(PARTS)
 
 coverage: venv system $(PAUSE) ## run all tests and show what of agtool they leave out
 	@$(BIN)/coverage erase

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from tests.cluster import build, recipe
 from tests.servers import versions
@@ -152,7 +152,14 @@ def _unit_tests(version: str) -> str:
         _say(f"Python {version}: installing requirements/dev.txt (about a minute) ...")
         python = Path(folder) / "venv" / "bin" / "python"
         _run([program, "-m", "venv", python.parents[1]])
-        install = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+        install: list[str | Path] = [
+            python,
+            "-m",
+            "pip",
+            "--quiet",
+            "--disable-pip-version-check",
+            "install",
+        ]
         _run([*install, "--require-hashes", "--requirement", "requirements/dev.txt"])
         editable = ("--config-settings=editable_mode=compat", "--editable", ".")
         _run([*install, "--no-deps", "--no-build-isolation", *editable])
@@ -168,7 +175,7 @@ def _python(version: str) -> Path | None:
         found.append(Path(on_path))
     for program in found:
         # What pyenv puts on PATH may be there for a version that is not chosen.
-        asked = [program, "-c", "import ensurepip, ssl, sqlite3"]
+        asked: list[str | Path] = [program, "-c", "import ensurepip, ssl, sqlite3"]
         if subprocess.run(asked, capture_output=True, check=False).returncode == 0:
             return program
     return None
@@ -195,7 +202,7 @@ def _pytest(arguments: Sequence[str], python: Path | None = None) -> str:
 def _counts(report: Path) -> str:
     if not report.exists():
         return "pytest wrote no report"
-    suites = ElementTree.parse(report).getroot().iter("testsuite")  # noqa: S314 - pytest's own
+    suites = ET.parse(report).getroot().iter("testsuite")  # noqa: S314 - pytest's own
     numbers = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
     for suite in suites:
         for name in numbers:

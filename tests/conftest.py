@@ -69,7 +69,9 @@ def mariadb(pytestconfig: pytest.Config) -> Iterator[MariaDB]:
 
     Where AGTOOL_TEST_MYSQL names a MySQL, that takes its place.
     """
-    announce(pytestconfig, f"MySQL {named}" if (named := os.environ.get(versions.MYSQL)) else "MariaDB")
+    announce(
+        pytestconfig, f"MySQL {named}" if (named := os.environ.get(versions.MYSQL)) else "MariaDB"
+    )
     with server_folder() as folder, needed(), new_mariadb(folder) as server:
         yield server
 

@@ -246,8 +246,7 @@ class TestNetworkNamespace:
 
     def test_what_a_crashed_run_left_is_removed(self, network_namespace: NetworkNamespace) -> None:
         crash = (
-            "import os, sys; from tests.servers.mysql import new_mariadb
-from tests.servers.network import NetworkNamespace as N\n"
+            "import os, sys; from tests.servers.network import NetworkNamespace as N\n"
             "n = N(); n.__enter__(); n.run(['sleep', '60']); print(n.name, flush=True); os._exit(0)"
         )
         root = Path(__file__).parents[2]

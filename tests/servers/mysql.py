@@ -27,11 +27,11 @@ class MySQL(MariaDB):
         if cached is None:
             raise ServerUnavailable(f"{versions.MYSQL} names no MySQL")
         root = self.process.reach(cached, versions.folder())
-        share = root / "usr" / "share" / "mysql"
+        plugins, share = root / "usr" / "lib" / "mysql" / "plugin", root / "usr" / "share" / "mysql"
         return [
             root / "usr" / "sbin" / "mysqld",
             "--no-defaults",
-            *(f"--basedir={root / 'usr'}", f"--plugin-dir={root / 'usr' / 'lib' / 'mysql' / 'plugin'}"),
+            *(f"--basedir={root / 'usr'}", f"--plugin-dir={plugins}"),
             *(f"--lc-messages-dir={share}", f"--character-sets-dir={share / 'charsets'}"),
             *("--secure-file-priv=NULL", "--mysqlx=OFF"),
         ]

@@ -101,6 +101,15 @@ class PostgreSQL(Server):
         self.stop(mode)
         self.start()
 
+    @property
+    def version(self) -> int:
+        """Its major version, as it says itself."""
+        connection = self.connect()
+        try:
+            return connection.server_version // 10000
+        finally:
+            connection.close()
+
     def connect(self, database: str = "postgres", *, autocommit: bool = True) -> Connection:
         """Return a new connection as superuser."""
         connection = psycopg2.connect(self.url(database, user="postgres"), connect_timeout=5)

@@ -104,4 +104,3 @@ def run(argv: Sequence[str | Path], what: str, *, check: bool = True) -> str:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-3:]
         raise ServerUnavailable(f"{what}: {argv[0]} failed: {' '.join(said)}")
     return done.stdout
-

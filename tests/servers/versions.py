@@ -1,4 +1,4 @@
-"""Other versions of databases than this machine's: fetched once into the cache, chosen by variables.
+"""Other versions of databases than this machine's, fetched once into the cache.
 
 AGTOOL_TEST_POSTGRESQL and AGTOOL_TEST_MYSQL name them; `python -m tests.servers` fetches what they
 name. Without them the tests use what is installed. `make compatibility` runs them all.
@@ -127,6 +127,11 @@ def fetch_python(version: str, say: Say) -> Path:
         if made:
             say(f"fetching Python {version} from Debian unstable (35 MB)")
             _from_unstable(made, [f"python{version}-venv"], [program], version)
+            # Where venv finds pip, which it puts into what it makes.
+            wheels = "/usr/share/python-wheels/"
+            for settings in made.glob(f"usr/lib/python{version}/_sysconfigdata_*.py"):
+                text = settings.read_text()
+                settings.write_text(text.replace(f"'{wheels}'", repr(f"{there}{wheels}")))
     return there / program
 
 

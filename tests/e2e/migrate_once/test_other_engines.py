@@ -219,7 +219,8 @@ def test_a_server_that_vanishes(
         assert holder.wait().exit_code == 125
 
 
-# Runs a statement that takes twenty seconds and then commits by itself.
+# Runs a statement that takes twenty seconds and then commits by itself. It has many rows, as those of
+# migrations have: in MySQL one sleep(20) ends early, and commits, when its client dies or it is killed.
 STATEMENT = """
 import sys
 import pymysql
@@ -227,7 +228,9 @@ from agtool.migrate_once.url import parse
 url = parse(sys.argv[1])
 connection = pymysql.connect(host=url.host, port=url.port, user=url.user,
     password=url.password.encode(), database=url.database, autocommit=True)
-connection.cursor().execute("INSERT INTO work SELECT 1 + sleep(20)")
+connection.cursor().execute(
+    "INSERT INTO work SELECT sleep(0.1) FROM information_schema.collations LIMIT 200"
+)
 """
 
 
