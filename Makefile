@@ -12,10 +12,10 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint types unit servers clusters kubernetes cluster cluster-down coverage docs bench format lock clean
+.PHONY: help venv demo test system lint types unit servers clusters kubernetes cluster cluster-down compatibility coverage docs bench format lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(VENV)/.made ## make .venv from the lock, with agtool in it (editable)
 
@@ -69,6 +69,10 @@ cluster: venv system $(PAUSE) ## start a Kubernetes cluster to play with (as roo
 
 cluster-down: venv ## stop that cluster
 	@$(PYTHON) -m tests.cluster down
+
+# PARTS: some of python, postgresql, mysql, kubernetes. Not part of `test`: it takes an hour or more, and the network.
+compatibility: venv system $(PAUSE) ## tests on other versions: Python, PostgreSQL, MySQL, Kubernetes (PARTS=...)
+	@$(PYTHON) -m tests.compatibility $(PARTS)
 
 coverage: venv system $(PAUSE) ## run all tests and show what of agtool they leave out
 	@$(BIN)/coverage erase

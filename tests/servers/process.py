@@ -120,6 +120,13 @@ def tail(log: Path, lines: int = 20) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # another file system
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
 class ServerProcess:
     """One server program in one folder: it runs as `account` when the tests run as root."""
 
@@ -153,6 +160,19 @@ class ServerProcess:
         path.write_text(text)
         self.give(path)
         return path
+
+    def reach(self, path: Path, cache: Path) -> Path:
+        """Return a path by which the server's account can use a program or folder of the cache.
+
+        A cache may lie in a home that is closed to others; links to its files cost nothing. What
+        lies elsewhere stays as it is.
+        """
+        if self._user is None or not path.is_relative_to(cache):
+            return path
+        top = path.relative_to(cache).parts[0]
+        if not (self.folder / top).exists():
+            shutil.copytree(cache / top, self.folder / top, symlinks=True, copy_function=_link)
+        return self.folder / path.relative_to(cache)
 
     def run(self, *argv: str | Path, env: dict[str, str] | None = None) -> None:
         """Run one of the server's tools to its end. Raises ServerFailed with its output."""

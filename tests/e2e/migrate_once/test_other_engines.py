@@ -19,7 +19,7 @@ from agtool.migrate_once.mysql import MySQL
 from agtool.migrate_once.url import parse
 from tests.conftest import MariaDBDatabase
 from tests.e2e.conftest import Agtool, Gate, wait_until
-from tests.servers.process import find_program, free_port
+from tests.servers.process import free_port
 from tests.servers.proxy import TcpProxy
 
 REPLICAS = 12
@@ -218,7 +218,8 @@ def test_a_server_that_vanishes(
         assert holder.wait().exit_code == 125
 
 
-# Runs a statement that would commit by itself in the end, which no test lives to see.
+# Runs a statement that would commit by itself in the end, which no test lives to see. It has many
+# rows, as those of migrations have: in MySQL a single sleep() that is killed ends, and commits.
 STATEMENT = """
 import sys
 import pymysql
@@ -226,7 +227,9 @@ from agtool.migrate_once.url import parse
 url = parse(sys.argv[1])
 connection = pymysql.connect(host=url.host, port=url.port, user=url.user,
     password=url.password.encode(), database=url.database, autocommit=True)
-connection.cursor().execute("INSERT INTO work SELECT 1 + sleep(600)")
+connection.cursor().execute(
+    "INSERT INTO work SELECT sleep(2) FROM information_schema.collations LIMIT 200"
+)
 """
 
 
@@ -271,7 +274,7 @@ def test_dumps_go_on_while_the_lock_is_held(
     gate.wait()
     dump = subprocess.run(
         [
-            *(find_program("mariadb-dump"), "--no-defaults", "--host=127.0.0.1"),
+            *(server.dump(), "--no-defaults", "--host=127.0.0.1"),
             *(f"--port={server.port}", "--user=admin", *options, mariadb_database.name),
         ],
         env={"MYSQL_PWD": server.passwords["admin"]},
