@@ -64,6 +64,8 @@ class Program:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.log.parent,
+                # As a node's programs have it: else kubelet's volumes are closed to a pod's users.
+                umask=0o022,
                 # Not the person's settings, such as GODEBUG or a proxy.
                 env={
                     "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin",

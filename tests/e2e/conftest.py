@@ -23,7 +23,9 @@ PATIENCE = 60.0
 # job, which our own run may be.
 for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
     if signal.getsignal(_number) is signal.SIG_IGN:
-        signal.signal(_number, signal.SIG_DFL)
+        # Python's own for Ctrl-C, so that pytest still ends in order; a child gets the default.
+        orderly = signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(_number, orderly)
 
 
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
