@@ -49,11 +49,12 @@ def test_what_it_says_how_to_come_back(person: Person, tmp_path: Path) -> None:
     remove = re.search(r"Remove it: (kubectl .*)", told)
     assert again
     assert remove
-    env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    path = f"{person.cluster.kubectl.parent}{os.pathsep}{os.environ['PATH']}"
+    env = {"HOME": str(tmp_path), "PATH": path}
     argv = [sys.executable, "-m", "agtool", "debug", *shlex.split(again[1]), "--", "echo", "back"]
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
     assert done.stdout == "back\n", done.stderr
-    subprocess.run(shlex.split(remove[1]), env=env, capture_output=True, check=True)
+    subprocess.run(["sh", "-c", remove[1]], env=env, capture_output=True, check=True)
     person.nothing_is_left()
 
 
