@@ -91,7 +91,7 @@ def test_a_reader_that_is_slow_costs_no_memory(person: Person) -> None:
         while came < total:
             # We are the slower one: the pipe fills before we read.
             enough = min(room // 2, total - came)
-            wait_until(partial(filled, enough), f"the pipe fills: {came=} {room=} {enough=}")
+            wait_until(partial(filled, enough), "the pipe fills")
             came += len(os.read(stdout.fileno(), room))
             if came < total:
                 memory.append(most(process))
