@@ -12,10 +12,10 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint types unit kubernetes cluster cluster-down integration e2e coverage docs bench format lock clean
+.PHONY: help venv demo test system lint types unit servers clusters kubernetes cluster cluster-down compatibility coverage docs bench format lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(VENV)/.made ## make .venv from the lock, with agtool in it (editable)
 
@@ -35,7 +35,10 @@ $(PAUSE): $(VENV)/.made pause/pause.c pause/syscalls.h pause/build.py
 demo: venv ## see migrate-once at work, with no database server needed
 	@$(PYTHON) docs/tutorial/five_replicas/run.py
 
-test: system lint types unit kubernetes integration e2e ## everything that CI checks
+# Kubernetes, where it is not built yet, is built beside the tests that need no cluster.
+test: system lint types unit ## everything that CI checks
+	@$(PYTHON) -m tests.cluster build --beside $(MAKE) --no-print-directory servers
+	@$(MAKE) --no-print-directory clusters
 
 system: ## install the servers that tests start (as root on Debian; else says what is missing)
 	@tests/install-system-packages.sh
@@ -51,7 +54,14 @@ types: venv ## mypy, strict
 unit: venv $(PAUSE) ## tests that need nothing but Python
 	@$(PYTHON) -m pytest tests/unit
 
-kubernetes: venv system ## build Kubernetes from Debian's source, once (4 to 8 minutes)
+servers: venv system $(PAUSE) ## tests with real servers, and of the installed agtool, that need no cluster
+	@$(PYTHON) -m pytest --numprocesses 3 --dist loadfile -m 'not kubernetes' tests/integration
+	@$(PYTHON) -m pytest --numprocesses 3 -m 'not kubernetes' tests/e2e
+
+clusters: kubernetes $(PAUSE) ## tests with a Kubernetes cluster
+	@$(PYTHON) -m pytest -m kubernetes tests/integration tests/e2e
+
+kubernetes: venv system ## build Kubernetes from its Go modules, once (8 to 15 minutes)
 	@$(PYTHON) -m tests.cluster build
 
 cluster: venv system $(PAUSE) ## start a Kubernetes cluster to play with (as root), or mend it
@@ -60,13 +70,9 @@ cluster: venv system $(PAUSE) ## start a Kubernetes cluster to play with (as roo
 cluster-down: venv ## stop that cluster
 	@$(PYTHON) -m tests.cluster down
 
-integration: venv $(PAUSE) ## tests against real servers
-	@$(PYTHON) -m pytest --numprocesses 3 --dist loadfile -m 'not kubernetes' tests/integration
-	@$(PYTHON) -m pytest -m kubernetes tests/integration
-
-e2e: venv $(PAUSE) ## tests of the installed agtool as its users run it
-	@$(PYTHON) -m pytest --numprocesses 3 -m 'not kubernetes' tests/e2e
-	@$(PYTHON) -m pytest -m kubernetes tests/e2e
+# PARTS: some of python, postgresql, mysql, kubernetes. Not part of `test`: it takes an hour or more, and the network.
+compatibility: venv system $(PAUSE) ## tests on other versions: Python, PostgreSQL, MySQL, Kubernetes (PARTS=...)
+	@$(PYTHON) -m tests.compatibility $(PARTS)
 
 coverage: venv system $(PAUSE) ## run all tests and show what of agtool they leave out
 	@$(BIN)/coverage erase
@@ -78,12 +84,11 @@ docs: venv ## check that the links in the documentation resolve
 	@$(PYTHON) -m pytest tests/unit/test_documentation.py
 
 bench: venv $(PAUSE) ## measure all commands on real servers and beside their like: curl, kubectl, other inits
+	@$(PYTHON) -m tests.cluster build
 	@$(PYTHON) bench/migrate_once.py
 	@$(PYTHON) -m bench.le_staging
 	@tests/install-system-packages.sh tini dumb-init catatonit
-	@$(PYTHON) -m tests.cluster build
 	@$(PYTHON) -m bench.pause --write
-	@command -v kubectl >/dev/null || tests/install-system-packages.sh kubernetes-client
 	@$(PYTHON) -m bench.ci_nodepool --write
 	@$(PYTHON) -m bench.debug --write
 
@@ -92,10 +97,14 @@ format: venv ## format the code and mend what ruff can mend
 	@$(BIN)/ruff format .
 
 # Universal: one file for every supported Python. The header names only the command below, no index and no machine.
-lock: venv ## remake requirements/dev.txt with the newest versions that pyproject.toml allows
+lock: venv ## remake requirements/*.txt and the tests' go.sum with the newest versions that are allowed
 	@$(BIN)/uv pip compile --no-config --upgrade --universal --python-version 3.10 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --extra mysql --extra dev \
 		--custom-compile-command "make lock" --quiet --output-file $(LOCK) pyproject.toml
+	@$(BIN)/uv pip compile --no-config --universal --python-version 3.10 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --quiet --output-file requirements/go.txt requirements/go.in
+	@$(PYTHON) -m tests.cluster lock
 
 clean: ## remove what was built
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

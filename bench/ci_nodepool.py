@@ -1,8 +1,8 @@
 """`agtool ci-nodepool taint` beside `kubectl taint nodes -l`: `python -m bench.ci_nodepool`.
 
 Both taint the same nodes of the same API server, in turns; with a proxy before it that holds each
-request for 20 ms, too. Without kubectl that column is left out. The figures go to stdout, and with
---write into docs/reference/ci-nodepool.md.
+request for 20 ms, too. The figures go to stdout, and with --write into
+docs/reference/ci-nodepool.md.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -31,6 +29,7 @@ from bench.figures import (
     seconds,
     table,
 )
+from bench.versions import of_kubectl, of_server
 from tests.cluster.build import programs
 from tests.cluster.control_plane import ControlPlane, loopback
 from tests.cluster.instances import own_folder
@@ -81,14 +80,14 @@ def run(argv: Sequence[str | Path], kubeconfig: Path) -> Cost:
         wall = time.monotonic() - began
         output.seek(0)
         assert code == 0, output.read().decode(errors="replace")[-2000:]
-        cpu, memory = told.read_text().split()
+        cpu, memory = told.read_text(encoding="utf-8").split()
     return Cost(wall, float(cpu), int(memory) * 1024)
 
 
 AGTOOL = (sys.executable, "-m", "agtool", "ci-nodepool")
 
 
-def contestants(kubeconfig: Path, direct: Path) -> dict[str, Callable[[], Cost]]:
+def contestants(kubectl: Path, kubeconfig: Path, direct: Path) -> dict[str, Callable[[], Cost]]:
     """Each taints all nodes, which have no taint when it begins and when it has ended."""
 
     def measured(argv: Sequence[str]) -> Callable[[], Cost]:
@@ -100,8 +99,7 @@ def contestants(kubeconfig: Path, direct: Path) -> dict[str, Callable[[], Cost]]
         return measure
 
     found = {"agtool": measured((*AGTOOL, "taint", "-l", SELECTOR, TAINT, "--yes"))}
-    if shutil.which("kubectl"):
-        found["kubectl"] = measured(("kubectl", "taint", "nodes", "-l", SELECTOR, TAINT))
+    found["kubectl"] = measured((str(kubectl), "taint", "nodes", "-l", SELECTOR, TAINT))
     return found
 
 
@@ -113,13 +111,14 @@ def measure(nodes: int, rounds: dict[float, int]) -> str:
         plane = ControlPlane(folder, programs(), loopback())
         progress("starting etcd and kube-apiserver")
         plane.start()
+        machine = _machine(load, plane)
         with FakeNodes(plane) as fake, ApiProxy(plane.kubeconfig, Path(scratch)) as proxy:
             progress(f"making {nodes:,} nodes")
             fake.make(nodes, {"bench": "yes"})
             proxy.latency = LATENCY
             for latency, times in rounds.items():
                 kubeconfig = proxy.kubeconfig if latency else plane.kubeconfig
-                of = contestants(kubeconfig, plane.kubeconfig)
+                of = contestants(plane.kubectl, kubeconfig, plane.kubeconfig)
                 what = f"{latency * 1000:.0f} ms latency"
                 costs = in_turns(what, times, of, warm_up=False)
                 rows.append([what, *_cells(latency, costs)])
@@ -133,23 +132,21 @@ def measure(nodes: int, rounds: dict[float, int]) -> str:
                 "client share the machine."
             ),
             table(heads, rows),
-            paragraph(_machine(load)),
+            paragraph(machine),
         )
     )
 
 
 def _cells(latency: float, costs: dict[str, list[Cost]]) -> list[str]:
-    ours, theirs = costs["agtool"], costs.get("kubectl")
-    faster = median_ratio([c.wall for c in theirs], [c.wall for c in ours]) if theirs else None
+    ours, theirs = costs["agtool"], costs["kubectl"]
+    faster = median_ratio([cost.wall for cost in theirs], [cost.wall for cost in ours])
     return [
         seconds(statistics.median(cost.wall for cost in ours)),
-        seconds(statistics.median(cost.wall for cost in theirs)) if theirs else "-",
-        ratio(faster) if faster else "-",
-        f"{AIMS[latency]}: {'reached' if faster >= AIMS[latency] else '**missed**'}"
-        if faster
-        else "-",
+        seconds(statistics.median(cost.wall for cost in theirs)),
+        ratio(faster),
+        f"{AIMS[latency]}: {'reached' if faster >= AIMS[latency] else '**missed**'}",
         _mib(ours),
-        _mib(theirs) if theirs else "-",
+        _mib(theirs),
     ]
 
 
@@ -157,18 +154,13 @@ def _mib(costs: Sequence[Cost]) -> str:
     return f"{statistics.median(cost.memory for cost in costs) / 2**20:.0f} MiB"
 
 
-def _machine(load: float) -> str:
+def _machine(load: float, plane: ControlPlane) -> str:
     from agtool import __version__
 
-    kubectl = "no kubectl"
-    if shutil.which("kubectl"):
-        argv = ("kubectl", "version", "--client")
-        said = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
-        if version := re.search(r"v\d+\.\d+\.\d+", said):
-            kubectl = f"kubectl {version[0]}"
     return (
         f"{os.cpu_count()} cores, load average before the run {load:.1f}; Python "
-        f"{platform.python_version()}; agtool {__version__}; {kubectl}; kube-apiserver 1.20."
+        f"{platform.python_version()}; agtool {__version__}; kubectl {of_kubectl(plane.kubectl)}; "
+        f"kube-apiserver {of_server(plane)}."
     )
 
 

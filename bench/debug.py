@@ -6,7 +6,6 @@ The table goes to stdout, and with --write into docs/explanation/debug-pod.md.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import statistics
@@ -18,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.figures import in_turns, median_difference, progress, put_into, table
+from bench.versions import of_kubectl, of_server
 from tests.cluster.build import programs
 from tests.cluster.cluster import Cluster
 from tests.cluster.given import given
@@ -222,15 +222,6 @@ def cluster() -> Iterator[tuple[Server, str]]:
         yield started, started.images.bash
 
 
-def versions(server: Server) -> str:
-    """Those of the API server and of kubectl, as both say themselves."""
-    argv = [str(server.kubectl), "version", "--output=json"]
-    env = {**os.environ, "KUBECONFIG": str(server.kubeconfig)}
-    said = json.loads(subprocess.run(argv, env=env, capture_output=True, check=True).stdout)
-    api, kubectl = (said[each]["gitVersion"] for each in ("serverVersion", "clientVersion"))
-    return f"Kubernetes {api} and kubectl {kubectl}"
-
-
 def main() -> int:
     """Measure; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.debug", description=__doc__)
@@ -239,7 +230,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         with cluster() as (server, image), own_folder() as folder:
-            ran = versions(server)
+            ran = f"Kubernetes {of_server(server)} and kubectl {of_kubectl(server.kubectl)}"
             text = measure(Stage(server, image), options.rounds, folder)
     except ServerUnavailable as error:
         progress(f"agtool debug cannot be measured here: {error}")

@@ -103,6 +103,6 @@ def aims_table(aims: Sequence[Aim]) -> str:
 def put_into(page: Path, text: str) -> None:
     """Write `text` between the two lines of a page that say `make bench`."""
     start, end = (f"<!-- make bench: {word} here -->" for word in ("from", "to"))
-    before, _, rest = page.read_text().partition(start)
+    before, _, rest = page.read_text(encoding="utf-8").partition(start)
     _, _, after = rest.partition(end)
-    page.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}")
+    page.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}", encoding="utf-8")

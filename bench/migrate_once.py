@@ -9,9 +9,7 @@ import argparse
 import os
 import platform
 import re
-import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -26,6 +24,7 @@ from bench.handover import handover
 from bench.processes import Failed, Processes
 from bench.stage import Stage
 from bench.startup import startup
+from bench.versions import kubectl, of_kubectl
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import ServerFailed, ServerUnavailable, server_folder
 
@@ -146,7 +145,7 @@ def _machine(server: PostgreSQL, load: float) -> list[str]:
         f"Python {platform.python_version()}, "
         + ", ".join(f"{package} {version(package)}" for package in packages),
         f"PostgreSQL {_server_version(server)} on this machine, TCP, scram-sha-256, fsync off",
-        f"kubectl: {_kubectl()}",
+        f"kubectl: {of_kubectl(program) if (program := kubectl()) else 'not built'}",
         f"agtool {version('agtool')}, {time.strftime('%Y-%m-%d')}",
     ]
 
@@ -156,16 +155,6 @@ def _server_version(server: PostgreSQL) -> str:
     number = connection.server_version
     connection.close()
     return f"{number // 10000}.{number % 10000}"
-
-
-def _kubectl() -> str:
-    """Its version, as it says."""
-    if not shutil.which("kubectl"):
-        return "not installed"
-    run = subprocess.run(
-        ["kubectl", "version", "--client"], capture_output=True, text=True, check=False
-    )
-    return run.stdout.partition("\n")[0].rpartition(" ")[2] or "of unknown version"
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from typing import NamedTuple
 from agtool.core.errors import AgtoolError
 from agtool.pause import binary
 from bench.figures import in_turns, paragraph, progress, put_into, table
+from tests.cluster import recipe
 from tests.cluster.build import programs
 from tests.integration.pause.conftest import HERE
 from tests.integration.pause.namespace import (
@@ -289,7 +290,8 @@ def report(known: Sequence[Contestant], rounds: int) -> str:
     machine = (
         f"Linux {platform.release().partition('-')[0]}, {platform.machine()}, {os.cpu_count()} "
         f"processors, {time.strftime('%Y-%m-%d')}. PID 1 of a new PID namespace, with real-time "
-        "priority on a processor of its own."
+        "priority on a processor of its own. Kubernetes' pause is the one of "
+        f"{recipe.chosen()[0].version}, compiled as its Makefile says."
     )
     return "\n\n".join(
         [table([*heads, "exit code"], lines), paragraph(figures), paragraph(machine)]

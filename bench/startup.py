@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 
 from bench.costs import compare, cpu, ladder, runs, wall
@@ -15,6 +14,7 @@ from bench.figures import (
     ratio,
 )
 from bench.stage import Stage
+from bench.versions import kubectl
 
 HELP_AIM = 2.5
 FAST_PATH_AIM = 2.0
@@ -34,15 +34,13 @@ def startup(stage: Stage, rounds: int) -> Section:
 def _help(stage: Stage, rounds: int) -> Section:
     what = f"`agtool --help` / `kubectl --help`, wall: {HELP_AIM} or less"
     argvs = {"agtool": stage.agtool("--help")}
-    if shutil.which("kubectl"):
-        argvs["kubectl"] = ["kubectl", "--help"]
+    if program := kubectl():
+        argvs["kubectl"] = [str(program), "--help"]
     costs = in_turns("--help", rounds, runs(stage, **argvs))
     names = {"agtool": "`agtool --help`", "kubectl": "`kubectl --help`"}
     text = f"## Help\n\n{compare(names, costs)}"
     if "kubectl" not in costs:
-        return Section(
-            f"{text}\n\nkubectl is not on this machine.", [Aim(what, "no kubectl", None)]
-        )
+        return Section(f"{text}\n\nkubectl is not built here.", [Aim(what, "no kubectl", None)])
     measured = median_ratio(wall(costs["agtool"]), wall(costs["kubectl"]))
     return Section(text, [Aim(what, ratio(measured), measured <= HELP_AIM)])
 

@@ -10,15 +10,22 @@ from typing import Any
 
 import psycopg2
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg2.extensions import connection as Connection
 
+from tests.servers import versions
 from tests.servers.mariadb import MariaDB
+from tests.servers.mysql import new_mariadb
 from tests.servers.network import NetworkNamespace
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import ServerUnavailable, server_folder
 
 pytest_plugins = ["tests.cluster.fixtures"]
+
+# Hypothesis takes a machine that is busy for a test that is slow.
+settings.register_profile("agtool", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("agtool")
 
 _numbers = itertools.count(1)
 
@@ -56,16 +63,21 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgresql(pytestconfig: pytest.Config) -> Iterator[PostgreSQL]:
     """Give the PostgreSQL that all tests share: none may stop it or change its settings."""
-    announce(pytestconfig, "PostgreSQL")
+    announce(pytestconfig, f"PostgreSQL {os.environ.get(versions.POSTGRESQL, '')}".rstrip())
     with server_folder() as folder, needed(), PostgreSQL(folder) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def mariadb(pytestconfig: pytest.Config) -> Iterator[MariaDB]:
-    """Give the MariaDB that all tests share: none may stop it or change its settings."""
-    announce(pytestconfig, "MariaDB")
-    with server_folder() as folder, needed(), MariaDB(folder) as server:
+    """Give the MariaDB that all tests share: none may stop it or change its settings.
+
+    Where AGTOOL_TEST_MYSQL names a MySQL, that takes its place.
+    """
+    announce(
+        pytestconfig, f"MySQL {named}" if (named := os.environ.get(versions.MYSQL)) else "MariaDB"
+    )
+    with server_folder() as folder, needed(), new_mariadb(folder) as server:
         yield server
 
 

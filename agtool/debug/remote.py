@@ -134,7 +134,7 @@ def _open(session: Session, path: str) -> WebSocket:
         try:
             return open_websocket(settings, path, PROTOCOL, timeout=_CONNECT)
         except RefusedError as error:
-            if "container not found" in error.answer and time.monotonic() < until:
+            if _not_known_yet(error) and time.monotonic() < until:
                 time.sleep(0.1)
                 continue
             if error.status in {414, 431}:
@@ -151,6 +151,15 @@ def _open(session: Session, path: str) -> WebSocket:
             if time.monotonic() >= until:
                 raise
             time.sleep(0.5)
+
+
+def _not_known_yet(error: RefusedError) -> bool:
+    """Whether it is the kubelet that knows no such container, or pod: it has just been started.
+
+    Source: pkg/kubelet/kubelet_pods.go and pkg/kubelet/server/server.go. That of the API server
+    for a pod that is gone is another one.
+    """
+    return "container not found" in error.answer or error.answer == "pod does not exist"
 
 
 def _no_upgrade(error: RefusedError) -> bool:

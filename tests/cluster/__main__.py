@@ -1,6 +1,7 @@
 """A Kubernetes cluster to play with, and what the tests need for theirs.
 
-build          build Kubernetes into the cache, unless it has been done
+build          build Kubernetes into the cache, unless it has been done; with --beside COMMAND...
+               run a command meanwhile, and end with its exit code if that is not 0
 lock           remake go.mod and go.sum of what is built, from the versions in recipe.py
 up             start a cluster, or what of it does not run, and say how to use it
 down           stop it, and leave nothing
@@ -10,8 +11,11 @@ images FOLDER  write archives of the images that tests use, for another cluster 
 
 import argparse
 import os
+import shlex
+import signal
+import subprocess
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from tests.cluster import build, images
@@ -28,21 +32,50 @@ def mine() -> Path:
 
 
 def up() -> None:
-    """Start the cluster. What makes kubectl use it goes to stdout, for `eval`."""
-    cluster = Cluster(mine(), build.build())
-    _say("starting what does not run yet (about 15 seconds for all) ...")
+    """Start the cluster. What makes a kubectl of its version use it goes to stdout, for `eval`."""
+    programs = build.build()
+    cluster = Cluster(mine(), programs)
+    _say("starting what does not run yet (about 10 seconds for all) ...")
     with _alone():
         cluster.start()
     major, minor = cluster.version
     _say(f"Kubernetes {major}.{minor} runs at {cluster.url}; its logs are in {mine() / 'log'}.")
     _say("It stays until `make cluster-down`. To use it:")
-    sys.stdout.write(f"export KUBECONFIG={cluster.kubeconfig}\n")
+    sys.stdout.write(f"export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}\n")
+    sys.stdout.write(f"export PATH={shlex.quote(str(programs.kubernetes))}:$PATH\n")
 
 
 def down() -> None:
     """Stop the cluster."""
     with _alone():
         remove(mine())
+
+
+def build_beside(command: list[str]) -> int:
+    """Build while a command runs, which goes first, and then to the end; return the exit code.
+
+    That of the command, if it is not 0: then nobody waits for the build. The next one goes on.
+    """
+    argv = ["nice", "-n", "19", sys.executable, "-m", "tests.cluster", "build"]
+    null = subprocess.DEVNULL
+    with subprocess.Popen(argv, stdin=null, stderr=null, start_new_session=True) as building:
+        try:
+            code = _to_its_end(command)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(building.pid, signal.SIGINT)
+    if not code:
+        # It goes on from there, says how far it is, and what was wrong.
+        build.build()
+    return code
+
+
+def _to_its_end(command: list[str]) -> int:
+    """Run a command; return its exit code. Ctrl-C is the command's, too, and it may take time."""
+    with subprocess.Popen(command) as running:
+        while True:
+            with suppress(KeyboardInterrupt):
+                return running.wait()
 
 
 def status() -> bool:
@@ -61,8 +94,10 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in ("build", "lock", "up", "down", "status"):
+    for name in ("lock", "up", "down", "status"):
         commands.add_parser(name)
+    building = commands.add_parser("build")
+    building.add_argument("--beside", nargs=argparse.REMAINDER, metavar="COMMAND", default=[])
     commands.add_parser("images").add_argument("folder", type=Path, metavar="FOLDER")
     given = parser.parse_args()
     try:
@@ -86,6 +121,8 @@ def _run(given: argparse.Namespace) -> int:
     with locked(instances() / "lock"):
         remove_leftovers()
     if given.command == "build":
+        if given.beside:
+            return build_beside(given.beside)
         build.build()
     elif given.command == "lock":
         lock(_say)

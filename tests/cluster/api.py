@@ -163,8 +163,8 @@ def define(api: Api, definition: Object) -> None:
     established = {"type": "Established", "status": "True"}.items()
     give_up = time.monotonic() + BUSY_SECONDS
     while time.monotonic() < give_up:
-        conditions = api.get(path).get("status", {}).get("conditions", ())
-        if any(established <= each.items() for each in conditions):
+        conditions = api.get(path).get("status", {}).get("conditions")
+        if any(established <= each.items() for each in conditions or ()):
             return
         time.sleep(0.05)
     raise TimeoutError(f"{path} is not established after {BUSY_SECONDS:.0f} s")

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pymysql.connections import Connection
     from pymysql.cursors import Cursor
 
-from tests.conftest import Database
+from tests.conftest import Database, needed
 from tests.servers.mariadb import MariaDB
+from tests.servers.mysql import new_mariadb
 from tests.servers.network import NetworkNamespace, run_ip
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgresql import PostgreSQL
@@ -53,7 +54,7 @@ class TestPostgreSQL:
             answer(postgresql.url(password="wrong"))
 
     def test_restart_keeps_port_and_data_and_the_end_leaves_no_process(self, folder: Path) -> None:
-        settings = {"client_connection_check_interval": "1s"}
+        settings = {"idle_in_transaction_session_timeout": "7s"}
         with PostgreSQL(folder, max_connections=17, settings=settings) as server:
             url = server.url()
             server.execute("CREATE TABLE kept AS SELECT 42 AS number", database="app")
@@ -65,7 +66,7 @@ class TestPostgreSQL:
             assert gone(first)
             assert answer(url, "SELECT number FROM kept") == 42
             assert answer(url, "SHOW max_connections") == "17"
-            assert answer(url, "SHOW client_connection_check_interval") == "1s"
+            assert answer(url, "SHOW idle_in_transaction_session_timeout") == "7s"
         assert gone(second)
         assert server.pid is None
 
@@ -116,7 +117,7 @@ class TestMariaDB:
         )
 
     def test_restart_keeps_port_and_data_and_the_end_leaves_no_process(self, folder: Path) -> None:
-        with MariaDB(folder, settings={"max_connections": "17"}) as server:
+        with needed(), new_mariadb(folder, settings={"max_connections": "17"}) as server:
             server.execute("CREATE TABLE app.kept AS SELECT 42 AS number")
             first = server.pid
             server.restart()

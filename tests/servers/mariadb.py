@@ -12,9 +12,6 @@ from tests.servers.process import Server, ServerProcess, find_program, free_port
 if TYPE_CHECKING:
     from pymysql.connections import Connection
 
-# Data that need not survive the machine, as for PostgreSQL.
-FAST = {"innodb_flush_log_at_trx_commit": "0", "innodb_log_file_size": "8M", "sync_binlog": "0"}
-
 
 class MariaDB(Server):
     """A MariaDB on a free loopback port, with a superuser `admin`, a user and a database `app`.
@@ -23,14 +20,21 @@ class MariaDB(Server):
     """
 
     scheme = "mysql+pymysql"
+    is_mariadb = True
+    # Data that need not survive the machine, as for PostgreSQL.
+    fast: Mapping[str, str] = {
+        "innodb_flush_log_at_trx_commit": "0",
+        "innodb_log_file_size": "8M",
+        "sync_binlog": "0",
+    }
 
     def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
-        self._program = find_program("mariadbd")
         self.process = ServerProcess(folder, account="mysql")
+        self._program = self._find()
         self.data = folder / "data"
         self.port = free_port()
         self.passwords = {"admin": "super @ secret"}
-        self.settings = {**FAST, **(settings or {})}
+        self.settings = {**self.fast, **(settings or {})}
 
     def start(self) -> None:
         """Start it and return when it answers; the first start makes the data.
@@ -39,12 +43,7 @@ class MariaDB(Server):
         """
         new = not self.data.exists()
         if new:
-            self.process.run(
-                find_program("mariadb-install-db"),
-                *("--no-defaults", f"--datadir={self.data}", "--skip-test-db"),
-                *("--auth-root-authentication-method=normal", "--skip-name-resolve"),
-                f"--tmpdir={self.process.folder}",
-            )
+            self._initialize()
         # A fresh server lets nobody in over TCP; it runs this file before it listens.
         admin = self.process.write(
             self.process.folder / "admin.sql",
@@ -64,8 +63,7 @@ class MariaDB(Server):
             "init_file": str(admin),
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
-        first = [str(self._program), "--no-defaults", "--skip-name-resolve"]
-        self.process.launch([*first, *options], self._ping)
+        self.process.launch([*self._program, "--skip-name-resolve", *options], self._ping)
         if new:
             self.create_role("app", "app @ secret")
             self.create_database("app", owner="app")
@@ -100,6 +98,22 @@ class MariaDB(Server):
         """Create a user that can log in; attributes are SQL, as `WITH MAX_USER_CONNECTIONS 3`."""
         self.execute(f"CREATE USER %s@'%%' IDENTIFIED BY %s {attributes}", name, password)
         self.passwords[name] = password
+
+    def dump(self) -> Path:
+        """The program that dumps it. Raises ServerUnavailable."""
+        return find_program("mariadb-dump")
+
+    def _find(self) -> list[str | Path]:
+        """The server, and the options that it always has. Raises ServerUnavailable."""
+        return [find_program("mariadbd"), "--no-defaults"]
+
+    def _initialize(self) -> None:
+        self.process.run(
+            find_program("mariadb-install-db"),
+            *("--no-defaults", f"--datadir={self.data}", "--skip-test-db"),
+            *("--auth-root-authentication-method=normal", "--skip-name-resolve"),
+            f"--tmpdir={self.process.folder}",
+        )
 
     def _ping(self) -> None:
         self.connect().close()

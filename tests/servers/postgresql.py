@@ -1,6 +1,5 @@
 """A real PostgreSQL, and a hot standby of it."""
 
-import re
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
+from tests.servers import versions
 from tests.servers.process import Server, ServerProcess, find_program, free_port
 
 StopMode = Literal["smart", "fast", "immediate"]
@@ -30,13 +30,14 @@ host replication all 0.0.0.0/0 scram-sha-256
 
 
 def find_postgresql(name: str) -> Path:
-    """Return one of PostgreSQL's programs. Debian keeps them off PATH, one folder per version."""
-    versions = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin"),
-        key=lambda folder: [int(part) for part in re.findall(r"\d+", folder.parent.name)],
-        reverse=True,
-    )
-    return find_program(name, versions)
+    """Return one of PostgreSQL's programs. Debian keeps them off PATH, one folder per version.
+
+    It can be used with the server that the tests use. Raises ServerUnavailable.
+    """
+    folders = [folder / "bin" for folder in versions.installed_postgresqls()]
+    if clients := versions.postgresql_clients():
+        folders.insert(0, clients)
+    return find_program(name, folders)
 
 
 class PostgreSQL(Server):
@@ -54,8 +55,9 @@ class PostgreSQL(Server):
         settings: Mapping[str, str] | None = None,
         listen: str = "127.0.0.1",
     ) -> None:
-        self._program = find_postgresql("postgres")
+        programs = versions.postgresql() or find_postgresql("postgres").parent
         self.process = ServerProcess(folder, account="postgres")
+        self._programs = self.process.reach(programs, versions.folder())
         self.data = folder / "data"
         self.listen = listen
         self.host = "127.0.0.1" if listen == "*" else listen.partition(",")[0]
@@ -85,7 +87,7 @@ class PostgreSQL(Server):
             "unix_socket_directories": "",
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        self.process.launch([self._program, "-D", self.data, *options], self._ping)
+        self.process.launch([self._programs / "postgres", "-D", self.data, *options], self._ping)
         if new:
             self.create_role("app", "app @ secret")
             self.create_database("app", owner="app")
@@ -98,6 +100,15 @@ class PostgreSQL(Server):
         """Stop and start it, on the same port."""
         self.stop(mode)
         self.start()
+
+    @property
+    def version(self) -> int:
+        """Its major version, as it says itself."""
+        connection = self.connect()
+        try:
+            return connection.server_version // 10000
+        finally:
+            connection.close()
 
     def connect(self, database: str = "postgres", *, autocommit: bool = True) -> Connection:
         """Return a new connection as superuser."""
@@ -136,7 +147,7 @@ class PostgreSQL(Server):
         standby = PostgreSQL(folder, settings=self.settings, listen=self.listen)
         standby.passwords = self.passwords
         standby.process.run(
-            find_postgresql("pg_basebackup"),
+            standby.process.reach(find_postgresql("pg_basebackup"), versions.folder()),
             *("--pgdata", standby.data, "--write-recovery-conf", "--no-sync"),
             *("--checkpoint", "fast", "--wal-method", "stream"),
             *("--dbname", self.url("postgres", user="postgres")),
@@ -151,10 +162,10 @@ class PostgreSQL(Server):
     def _initialize(self) -> None:
         password = self.process.write(self.process.folder / "password", self.passwords["postgres"])
         self.process.run(
-            find_postgresql("initdb"),
+            self._programs / "initdb",
             *("--pgdata", self.data, "--username", "postgres", "--pwfile", password),
             *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C"),
-            *("--no-sync", "--no-instructions"),
+            "--no-sync",
         )
         password.unlink()
         self.process.write(self.data / "pg_hba.conf", HBA)

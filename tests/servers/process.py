@@ -7,6 +7,7 @@ import pwd
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -85,13 +86,25 @@ def ends_with_us(folder: Path) -> Iterator[None]:
         guard.communicate()
 
 
+def _place() -> Path:
+    """Where folders of servers lie: TMPDIR, unless it is closed to their accounts.
+
+    Or too long: the path of a socket has 107 bytes at most, and Dovecot adds 58 to ours.
+    """
+    place = Path(tempfile.gettempdir()).resolve()
+    closed = os.geteuid() == 0 and not all(
+        folder.stat().st_mode & stat.S_IXOTH for folder in (place, *place.parents)
+    )
+    return Path("/tmp") if closed or len(os.fsencode(place)) > 49 else place  # noqa: S108
+
+
 @contextmanager
 def server_folder() -> Iterator[Path]:
     """Give a temporary folder that an unprivileged server can reach, and remove it.
 
     pytest's tmp_path lies in a folder that only the user of pytest may enter.
     """
-    folder = Path(tempfile.mkdtemp(prefix="agtool-tests-"))
+    folder = Path(tempfile.mkdtemp(prefix="agtool-tests-", dir=_place()))
     try:
         folder.chmod(0o755)
         with ends_with_us(folder):
@@ -105,6 +118,13 @@ def tail(log: Path, lines: int = 20) -> str:
     if not log.exists():
         return "(no log)"
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # another file system
+        shutil.copy2(source, target, follow_symlinks=False)
 
 
 class ServerProcess:
@@ -140,6 +160,19 @@ class ServerProcess:
         path.write_text(text)
         self.give(path)
         return path
+
+    def reach(self, path: Path, cache: Path) -> Path:
+        """Return a path by which the server's account can use a program or folder of the cache.
+
+        A cache may lie in a home that is closed to others; links to its files cost nothing. What
+        lies elsewhere stays as it is.
+        """
+        if self._user is None or not path.is_relative_to(cache):
+            return path
+        top = path.relative_to(cache).parts[0]
+        if not (self.folder / top).exists():
+            shutil.copytree(cache / top, self.folder / top, symlinks=True, copy_function=_link)
+        return self.folder / path.relative_to(cache)
 
     def run(self, *argv: str | Path, env: dict[str, str] | None = None) -> None:
         """Run one of the server's tools to its end. Raises ServerFailed with its output."""

@@ -32,6 +32,7 @@ class TcpProxy:
         self._listening: socket.socket | None = None
         self._connections: dict[asyncio.Task[None], tuple[socket.socket, ...]] = {}
         self._flowing = asyncio.Event()
+        self._held = 0
 
     def __enter__(self) -> "TcpProxy":
         self._thread.start()
@@ -49,6 +50,10 @@ class TcpProxy:
     def connections(self) -> int:
         """Return how many connections are open."""
         return len(self._connections)
+
+    def held(self) -> int:
+        """Return how many chunks have come and are not forwarded yet."""
+        return self._held
 
     def freeze(self) -> None:
         """Forward nothing from now on, in either direction, not even the end of a connection."""
@@ -118,8 +123,12 @@ class TcpProxy:
     async def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         while True:
             chunk = await self._loop.sock_recv(source, 65536)
-            await asyncio.sleep(self.latency)
-            await self._flowing.wait()
+            self._held += 1
+            try:
+                await asyncio.sleep(self.latency)
+                await self._flowing.wait()
+            finally:
+                self._held -= 1
             if not chunk:
                 sink.shutdown(socket.SHUT_WR)
                 return

@@ -43,14 +43,14 @@ def anchors(text: str) -> set[str]:
 def broken_links(document: Path) -> list[str]:
     """Return the links in a document that lead nowhere."""
     broken = []
-    for link in links(document.read_text()):
+    for link in links(document.read_text(encoding="utf-8")):
         if ELSEWHERE.match(link):
             continue
         path, _, anchor = unquote(link).partition("#")
         target = document.parent / path if path else document
         missing = not target.exists()
         if not missing and anchor and target.suffix == ".md":
-            missing = anchor not in anchors(target.read_text())
+            missing = anchor not in anchors(target.read_text(encoding="utf-8"))
         if missing:
             broken.append(link)
     return broken

@@ -19,9 +19,9 @@ from agtool.core.duration import parse_duration
 from agtool.migrate_once import model, runs
 
 ROOT = Path(__file__).parents[2]
-REFERENCE = (ROOT / "docs/reference/migrate-once.md").read_text()
-HOW_TO = (ROOT / "docs/how-to/run-migrations-once.md").read_text()
-EXPLANATION = (ROOT / "docs/explanation/lock.md").read_text()
+REFERENCE = (ROOT / "docs/reference/migrate-once.md").read_text(encoding="utf-8")
+HOW_TO = (ROOT / "docs/how-to/run-migrations-once.md").read_text(encoding="utf-8")
+EXPLANATION = (ROOT / "docs/explanation/lock.md").read_text(encoding="utf-8")
 MANIFEST = ROOT / "docs/how-to/manifests/migrate-once.yaml"
 
 
@@ -99,7 +99,9 @@ def test_reference_has_the_options_of_help(help_text: str) -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "how-to", "reference"])
 def test_no_other_option_or_variable_is_mentioned(help_text: str, name: str) -> None:
-    text = {"how-to": HOW_TO, "reference": REFERENCE}.get(name) or (ROOT / name).read_text()
+    text = {"how-to": HOW_TO, "reference": REFERENCE}.get(name) or (ROOT / name).read_text(
+        encoding="utf-8"
+    )
     known = options_of_help(help_text)
     # Those of a command line end where the wrapped command begins.
     lines = [line.partition(" -- ")[0] for line in re.findall(r"agtool migrate-once( .*)", text)]
@@ -152,7 +154,7 @@ def test_json_examples_have_the_shape_of_the_real_thing(tmp_path: Path) -> None:
     command = ("--key", "1.4.2", "--result-file", file, "--", sys.executable, "-c", "")
     done = agtool("--database-url", url, *command)
     assert done.returncode == 0, done.stderr
-    assert shape(json.loads(file.read_text())) == shape(result)
+    assert shape(json.loads(file.read_text(encoding="utf-8"))) == shape(result)
 
     done = agtool("--database-url", url, "--status", "--output", "json")
     assert done.returncode == 0, done.stderr
@@ -194,7 +196,10 @@ def test_figures_of_the_explanation_are_the_codes() -> None:
 
 def documents() -> dict[str, Any]:
     """The manifest's objects by kind."""
-    return {document["kind"]: document for document in yaml.safe_load_all(MANIFEST.read_text())}
+    return {
+        document["kind"]: document
+        for document in yaml.safe_load_all(MANIFEST.read_text(encoding="utf-8"))
+    }
 
 
 def unknown_fields(value: object, kind: str, path: str) -> list[str]:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from tests.e2e.conftest import Agtool, wait_until
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.proxy import TcpProxy
 
-SLOW_INSERT = "INSERT INTO work SELECT pg_sleep(3)"
+SLOW_INSERT = "INSERT INTO work SELECT pg_sleep(600)"
 
 
 @pytest.fixture
@@ -24,7 +23,21 @@ def work(database: Database) -> Database:
     return database
 
 
+def _sessions(database: Database) -> int:
+    """How many sessions have run the slow statement, or still do."""
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND query = %s",
+            [SLOW_INSERT],
+        )
+        row = cursor.fetchone()
+    return int(row[0]) if row else -1
+
+
 def _rows(database: Database) -> int:
+    """What was committed, when nobody is left who could commit more."""
+    wait_until(lambda: _sessions(database) == 0, "the statement's session has ended")
     with database.connect() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM work")
         row = cursor.fetchone()
@@ -35,27 +48,27 @@ def _rows(database: Database) -> int:
     ("script", "number"),
     [
         # Ends well, but killed its statement's client: nothing on this machine is left of it.
-        ('timeout 1 psql "$URL" -qc "$SQL"; exit 0', None),
+        ('psql "$URL" -qc "$SQL" & until [ -e "$GO" ]; do sleep 0.05; done; kill -9 $!', None),
         # The same on a signal.
         (
-            'trap "exit 0" TERM; psql "$URL" -qc "$SQL" & echo ready; wait',
+            'trap "exit 0" TERM; psql "$URL" -qc "$SQL" & wait',
             signal.SIGTERM,
         ),
     ],
 )
 def test_a_statement_of_a_command_that_exits_0_does_not_commit_later(
-    agtool: Agtool, work: Database, script: str, number: signal.Signals | None
+    agtool: Agtool, work: Database, tmp_path: Path, script: str, number: signal.Signals | None
 ) -> None:
+    go = tmp_path / "go"
     running = agtool.start(
         "migrate-once", "--", "bash", "-c", script,
-        url=work.url, env={"URL": work.url, "SQL": SLOW_INSERT},
+        url=work.url, env={"URL": work.url, "SQL": SLOW_INSERT, "GO": str(go)},
     )  # fmt: skip
+    wait_until(lambda: _sessions(work) == 1, "the statement runs")
+    go.touch()
     if number:
-        wait_until(lambda: "ready" in running.stdout, "the statement is on its way")
-        time.sleep(1)
         running.send(number)
     assert running.wait().exit_code == 0
-    time.sleep(4)
     assert _rows(work) == 0
 
 
@@ -69,14 +82,12 @@ def test_a_lost_run_leaves_nothing_in_another_database(
         "migrate-once", "--kill-grace", "0s", "--", "psql", work.url, "-qc", SLOW_INSERT,
         url=lock_url,
     )  # fmt: skip
-    running.wait_for("running psql")
-    time.sleep(0.5)
+    wait_until(lambda: _sessions(work) == 1, "the statement runs")
     postgresql.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         f"WHERE datname = '{other}' AND application_name LIKE 'agtool migrate-once%'"
     )
     assert running.wait().exit_code == 125
-    time.sleep(4)
     assert _rows(work) == 0
     postgresql.execute(f"DROP DATABASE {other} WITH (FORCE)")
 

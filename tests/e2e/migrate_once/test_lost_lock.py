@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from agtool.migrate_once.model import MARGIN, NOTICE, time_to_die
+from agtool.migrate_once.model import MARGIN, NOTICE, REPLY, time_to_die
 from tests.conftest import Database, needed
 from tests.e2e.conftest import Agtool, Running, clean_environment, wait_until
 from tests.e2e.migrate_once.chaos_replica import Plan, children
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 GRACE = 1.0
-SLACK = 5.0
-"""Seconds that a busy machine may add to anything."""
+SLACK = 10.0
+"""Seconds that a busy machine may add to anything; less than `time_to_die` of a dead one."""
 
 WORKER = Path(__file__).with_name("chaos_worker.py")
 
@@ -184,8 +184,8 @@ def test_a_terminated_lock_session_ends_a_command_that_ignores_sigterm(
     struck = time.monotonic()
     stage.ask(f"SELECT pg_terminate_backend({stage.session()})")
     holder.wait_for("the lock was lost")
-    # Far less than NOTICE: the socket tells, not the heartbeat.
-    assert time.monotonic() - struck < 2
+    # The socket tells: not the silence, which counts after so many seconds.
+    assert time.monotonic() - struck < REPLY
     assert holder.wait().exit_code == 125
     died = seconds_of(stage.run().end)
     assert struck + GRACE - 0.1 < died < struck + GRACE + SLACK
@@ -312,21 +312,17 @@ def test_the_keeper_ends_the_command_of_an_agtool_that_is_stopped(
 def test_the_statement_of_a_command_that_has_failed_is_stopped_before_the_next_begins(
     stage: Stage, agtool: Agtool, *, killed: bool
 ) -> None:
-    statement = 4.0
-    failing = replace(STUBBORN, seconds=90 if killed else 1, sql_seconds=statement, fails=True)
-    holder = stage.start(agtool, failing)
+    holder = stage.start(agtool, STUBBORN)
     stage.wait_for_work()
-    began = time.monotonic()
-    # The next one works until the statement would have been committed.
-    waiter = stage.start(agtool, replace(BRIEF, seconds=statement), number=2)
+    waiter = stage.start(agtool, BRIEF, number=2)
     waiter.wait_for("wait")
-    if killed:
-        os.kill(stage.work()[0].pid, signal.SIGKILL)
+    struck = time.monotonic()
+    os.kill(stage.work()[0].pid, signal.SIGKILL if killed else signal.SIGUSR1)
     assert holder.wait().exit_code == (137 if killed else 3)
     assert waiter.wait().exit_code == 0
-    assert time.monotonic() - began > statement
     assert stage.run().end < stage.run(2).begin
-    assert seconds_of(stage.run(2).begin) < began + SLACK
+    assert seconds_of(stage.run(2).begin) < struck + SLACK
+    assert stage.statements() == 0, "nothing is left that could commit"
     assert stage.rows(stage.run().run_id) == ["begin"]
     assert stage.state(stage.run().run_id) == "failed"
     assert stage.state(stage.run(2).run_id) == "done"
@@ -378,7 +374,6 @@ connection.autocommit = True
 (folder / "connected").touch()
 while not (folder / "frozen").exists():
     time.sleep(0.01)
-(folder / "sending").touch()
 connection.cursor().execute("INSERT INTO work VALUES ('dead', 'late')")
 """
 
@@ -394,8 +389,7 @@ def test_what_a_dead_command_had_sent_is_not_executed_when_it_arrives(
         wait_until((tmp_path / "connected").exists, "the command is connected")
         proxy.freeze()
         (tmp_path / "frozen").touch()
-        wait_until((tmp_path / "sending").exists, "the command sends")
-        time.sleep(0.3)
+        wait_until(proxy.held, "what the command sent is on its way")
         holder.send(signal.SIGKILL)
         successor = stage.start(agtool, replace(BRIEF, seconds=2))
         wait_until(stage.work, "the next one works")

@@ -19,7 +19,7 @@ from agtool.migrate_once.mysql import MySQL
 from agtool.migrate_once.url import parse
 from tests.conftest import MariaDBDatabase
 from tests.e2e.conftest import Agtool, Gate, wait_until
-from tests.servers.process import find_program, free_port
+from tests.servers.process import free_port
 from tests.servers.proxy import TcpProxy
 
 REPLICAS = 12
@@ -141,9 +141,8 @@ def test_a_lost_lock_ends_the_command(
     holder = agtool.start("migrate-once", "--key", "k", "--", *gate.command, url=url)
     gate.wait()
     kill_holder(mariadb_database)
-    lost_at = time.monotonic()
+    # The command would work until the gate is opened.
     assert holder.wait().exit_code == 125
-    assert time.monotonic() - lost_at < 10
     assert "the lock was lost" in holder.stderr
     assert not holder.processes()
     gate.open()
@@ -219,7 +218,8 @@ def test_a_server_that_vanishes(
         assert holder.wait().exit_code == 125
 
 
-# Runs a statement that takes twenty seconds and then commits by itself.
+# Runs a statement that would commit by itself in the end, which no test lives to see. It has many
+# rows, as those of migrations have: in MySQL a single sleep() that is killed ends, and commits.
 STATEMENT = """
 import sys
 import pymysql
@@ -227,7 +227,9 @@ from agtool.migrate_once.url import parse
 url = parse(sys.argv[1])
 connection = pymysql.connect(host=url.host, port=url.port, user=url.user,
     password=url.password.encode(), database=url.database, autocommit=True)
-connection.cursor().execute("INSERT INTO work SELECT 1 + sleep(20)")
+connection.cursor().execute(
+    "INSERT INTO work SELECT sleep(2) FROM information_schema.collations LIMIT 200"
+)
 """
 
 
@@ -241,7 +243,6 @@ def test_a_running_statement_does_not_commit_afterwards(
     running = "SELECT id FROM information_schema.processlist WHERE info LIKE 'INSERT INTO work%'"
     recorded = "SELECT 1 FROM agtool_install_locks_runs WHERE sessions IS NOT NULL"
     wait_until(lambda: database.rows(running), "the statement runs")
-    began = time.monotonic()
     wait_until(lambda: database.rows(recorded), "its session is recorded")
     if killed == "agtool":
         holder.send(signal.SIGKILL)
@@ -253,7 +254,6 @@ def test_a_running_statement_does_not_commit_afterwards(
     successor = agtool.run("migrate-once", "--", "true", url=url)
     assert successor.exit_code == 0
     assert not database.rows(running), "it runs beside the successor"
-    assert time.monotonic() - began < 20, "it was stopped, and did not end by itself"
     assert holder.wait().exit_code == {"agtool": -9, "command": 137, "lock": 125}[killed]
     assert database.rows("SELECT * FROM work") == []
 
@@ -274,7 +274,7 @@ def test_dumps_go_on_while_the_lock_is_held(
     gate.wait()
     dump = subprocess.run(
         [
-            *(find_program("mariadb-dump"), "--no-defaults", "--host=127.0.0.1"),
+            *(server.dump(), "--no-defaults", "--host=127.0.0.1"),
             *(f"--port={server.port}", "--user=admin", *options, mariadb_database.name),
         ],
         env={"MYSQL_PWD": server.passwords["admin"]},

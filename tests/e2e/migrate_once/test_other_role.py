@@ -22,7 +22,7 @@ def test_nothing_starts_beside_a_statement_that_cannot_be_stopped(
     # The superuser: its sessions hide their state from agtool's role, and may not be ended by it.
     other = database.server.url(database.name, user="postgres")
     running = agtool.start(
-        "migrate-once", "--kill-grace", "0s", "--", "psql", other, "-c", "SELECT pg_sleep(40)",
+        "migrate-once", "--kill-grace", "0s", "--", "psql", other, "-c", "SELECT pg_sleep(600)",
         url=database.url,
     )  # fmt: skip
     wait_until(lambda: _sleeping(database), "the statement runs")

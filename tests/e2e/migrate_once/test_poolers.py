@@ -226,7 +226,6 @@ def test_statement_pooling_is_refused(
     assert "is in statement pooling mode" in done.stderr
     assert "pool_mode transaction or session" in done.stderr
     assert len(done.stderr.splitlines()) == 2
-    assert done.seconds < 20
     assert agtool.run("migrate-once", "--status", url=url).exit_code == 3
 
 
@@ -355,7 +354,6 @@ def test_a_standby_is_refused(lock: str, prepared: bool, agtool: Agtool, pair: P
     assert "is a standby or read-only" in done.stderr
     assert "Give the URL of the primary" in done.stderr
     assert len(done.stderr.splitlines()) == 2
-    assert done.seconds < 20
 
 
 def test_the_primary_among_several_hosts(agtool: Agtool, pair: Pair) -> None:

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -99,26 +98,25 @@ def test_exit_0_after_a_forwarded_signal_is_not_done(agtool: Agtool, database: D
 
 
 def test_a_stopped_command_can_be_ended(agtool: Agtool, database: Database) -> None:
-    script = "echo ready; kill -STOP $$; echo not reached"
+    script = "echo $$; kill -STOP $$; echo not reached"
     running = agtool.start("migrate-once", "--", "sh", "-c", script, url=database.url)
-    wait_until(lambda: "ready" in running.stdout, "the command runs")
-    time.sleep(0.5)
+    wait_until(lambda: "\n" in running.stdout, "the command runs")
+    command = int(running.stdout)
+    wait_until(lambda: _state(command) == "T", "the command is stopped")
     running.send(signal.SIGTERM)
     assert running.wait().exit_code == 143
 
 
 @pytest.mark.parametrize("number", FORWARDED)
-def test_a_waiter_ends_within_a_second(
+def test_a_waiter_ends_though_the_lock_is_held(
     agtool: Agtool, database: Database, gate: Gate, number: signal.Signals
 ) -> None:
     holder = agtool.start("migrate-once", "--", *gate.command, url=database.url)
     gate.wait()
     waiter = agtool.start("migrate-once", "--", "echo", "ran", url=database.url)
     waiter.wait_for("waiting for")
-    sent = time.monotonic()
     waiter.send(number)
     done = waiter.wait()
-    assert time.monotonic() - sent < 1.0 + 1.0  # a second, and one for a busy machine
     assert (done.exit_code, done.stdout) == (128 + number, "")
     assert f"{number.name} while waiting" in done.stderr
     gate.open()
@@ -130,10 +128,8 @@ def test_a_server_that_never_answers_does_not_keep_a_waiter(agtool: Agtool) -> N
         port = silent.getsockname()[1]
         waiter = agtool.start("migrate-once", "--", "true", url=f"postgresql://127.0.0.1:{port}/x")
         connection, _ = silent.accept()  # libpq has connected, and waits in C for an answer
-        sent = time.monotonic()
         waiter.send(signal.SIGTERM)
         assert waiter.wait().exit_code == 143
-        assert time.monotonic() - sent < 3
         connection.close()
 
 
@@ -188,6 +184,11 @@ def test_a_background_process_may_finish_its_last_words(agtool: Agtool, database
     assert "behind" not in done.stderr
 
 
+def _state(pid: int) -> str:
+    """The letter of a process's state; T: stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 class TestAsPid1:
     """In a PID namespace of its own, as in a container."""
 
@@ -211,14 +212,16 @@ class TestAsPid1:
     def test_zombies_are_reaped_and_the_code_is_passed(
         self, agtool: Agtool, database: Database, program: list[str]
     ) -> None:
-        # Fifty orphans, which die after their parents.
-        orphans = "for i in $(seq 50); do (sleep 0.2 & ) ; done; sleep 1"
-        count = "ps -eo stat= | grep -c '^Z'"
-        script = f"test $$ != 1; {orphans}; {count}; exit 9"
+        # Fifty orphans, which die after their parents. A zombie keeps its name.
+        orphans = "for i in $(seq 50); do (sleep 600 &); done"
+        there = "[ $(ps -eo comm= | grep -c ^sleep) -eq"
+        end = "kill -9 $(ps -eo pid=,comm= | sed -n 's/ sleep$//p')"
+        script = f"{orphans}; until {there} 50 ]; do :; done; {end}; until {there} 0 ]; do :; done"
+        script = f"test $$ != 1 || exit 1; {script}; exit 9"
         done = agtool.run(
             "migrate-once", "--", "sh", "-c", script, url=database.url, program=program
         )
-        assert (done.exit_code, done.stdout) == (9, "0\n")
+        assert done.exit_code == 9
 
     def test_sigterm_reaches_the_command(
         self, agtool: Agtool, database: Database, program: list[str]
@@ -237,10 +240,8 @@ class TestAsPid1:
         gate.wait()
         waiter = agtool.start("migrate-once", "--", "true", url=database.url, program=program)
         waiter.wait_for("waiting for")
-        sent = time.monotonic()
         os.kill(self.init_of(waiter), signal.SIGTERM)
         assert waiter.wait().exit_code == 143
-        assert time.monotonic() - sent < 2
         gate.open()
         assert holder.wait().exit_code == 0
 
@@ -252,15 +253,14 @@ class TestAsPid1:
         waiter = agtool.start("migrate-once", "--", "true", url=database.url, program=program)
         waiter.wait_for("waiting for")
         init = self.init_of(waiter)
+        children = Path(f"/proc/{init}/task/{init}/children")
+        before = set(children.read_text().split())
         # As `kubectl exec` does: a process from outside whose child is orphaned inside.
         subprocess.run(
-            ["nsenter", "--target", str(init), "--pid", "--mount", "sh", "-c", "(sleep 0.3 &)"],
+            ["nsenter", "--target", str(init), "--pid", "--mount", "sh", "-c", "(sleep 600 &)"],
             check=True,
         )
-        time.sleep(1)
-        states = [
-            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            for pid in Path(f"/proc/{init}/task/{init}/children").read_text().split()
-        ]
-        assert "Z" not in states
+        (orphan,) = set(children.read_text().split()) - before
+        os.kill(int(orphan), signal.SIGKILL)
+        wait_until(lambda: orphan not in children.read_text().split(), "it is no zombie")
         gate.open()

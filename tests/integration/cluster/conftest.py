@@ -44,6 +44,16 @@ def phase(pod: Object) -> str:
     return str(pod["status"]["phase"])
 
 
+def can_execute(login: Login, namespace: str, pod: str) -> bool:
+    """Whether a command can be run in a pod: a kubelet that has just started knows none yet."""
+    try:
+        return execute(login, namespace, pod, "true").code == 0
+    except websocket.WebSocketBadStatusException as refused:
+        if refused.status_code == httpx.codes.NOT_FOUND:
+            return False
+        raise
+
+
 def execute(login: Login, namespace: str, pod: str, *command: str) -> Executed:
     """Run a command in the only container of a pod, over a WebSocket, to its end."""
     words = [("stdout", "true"), ("stderr", "true"), *(("command", word) for word in command)]

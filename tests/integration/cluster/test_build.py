@@ -15,6 +15,9 @@ from tests.servers.process import ServerUnavailable, free_port
 
 ROOT = Path(__file__).parents[3]
 
+# They need a Go, which the first build fetches where there is none.
+pytestmark = pytest.mark.kubernetes
+
 
 @pytest.fixture(autouse=True)
 def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,3 +55,22 @@ def test_builds_wait_for_each_other_and_a_failed_download_says_what_to_do() -> N
     assert "connection refused" in said
     assert "run it again: it goes on from here" in said
     assert "Traceback" not in said
+
+
+def test_a_build_beside_a_command_ends_with_its_code_and_leaves_nothing() -> None:
+    offline = {**os.environ, "GOPROXY": f"http://127.0.0.1:{free_port()}"}
+    build = [sys.executable, "-m", "tests.cluster", "build", "--beside"]
+    begun = cache() / "build" / "build.log"
+    waits = f"until [ -e {begun} ]; do sleep 0.05; done; exit 7"
+    done = subprocess.run(
+        [*build, "sh", "-c", waits], cwd=ROOT, env=offline, stderr=subprocess.PIPE, check=False
+    )
+    assert (done.returncode, done.stderr) == (7, b"")
+    with locked(cache() / "build.lock", lambda: pytest.fail("a build is under way still")):
+        pass
+    # After a success it is built to the end, and whatever is wrong with that is told.
+    done = subprocess.run(
+        [*build, "true"], cwd=ROOT, env=offline, stderr=subprocess.PIPE, check=False
+    )
+    assert done.returncode == 1
+    assert b"connection refused" in done.stderr

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import build
+from tests.cluster import build, recipe
 from tests.cluster.api import Api
 from tests.cluster.cluster import Cluster
 from tests.cluster.given import VARIABLE
@@ -21,7 +21,7 @@ from tests.cluster.instances import own_folder, remove
 from tests.cluster.machine import hierarchies
 from tests.cluster.process import Program, recorded
 from tests.conftest import needed
-from tests.integration.cluster.conftest import eventually, execute, run_pod
+from tests.integration.cluster.conftest import can_execute, eventually, run_pod
 from tests.servers.process import ServerFailed, ServerUnavailable
 
 ROOT = Path(__file__).parents[3]
@@ -131,7 +131,12 @@ def test_the_life_of_a_developers_cluster(cache: Path) -> None:
         run_pod(api, "default", "it", NAMES.busybox)
         before = command("status")
 
-        assert command("up") == f"export KUBECONFIG={mine}/admin.kubeconfig\n"
+        use, its_kubectl = command("up").splitlines()
+        assert use == f"export KUBECONFIG={mine}/admin.kubeconfig"
+        asked = f"{its_kubectl}; kubectl version --output=yaml"
+        env = {**os.environ, "KUBECONFIG": f"{mine}/admin.kubeconfig"}
+        said = subprocess.run(["sh", "-c", asked], env=env, capture_output=True, check=True).stdout
+        assert said.count(f"gitVersion: v{recipe.chosen()[0].version}\n".encode()) == 2
         assert command("status") == before
 
         programs = dict(line.split() for line in before.splitlines())
@@ -143,7 +148,7 @@ def test_the_life_of_a_developers_cluster(cache: Path) -> None:
         after = dict(line.split() for line in command("status").splitlines())
         assert {name for name in programs if programs[name] != after[name]} == set(crashing)
         assert api.exists(f"{maps}/kept")
-        assert execute(api.login, "default", "it", "true").code == 0
+        eventually(lambda: can_execute(api.login, "default", "it"), "the pod that stayed is used")
 
     command("down")
     assert footprint.gone(), footprint.found()

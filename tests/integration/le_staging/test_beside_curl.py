@@ -278,18 +278,22 @@ def test_same_verdict_as_curl(
 def test_a_server_that_wants_a_certificate_of_its_clients(
     staging: Authority,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
     version: ssl.TLSVersion,
     needed: ssl.VerifyMode,
     tickets: int,
 ) -> None:
     """In TLS 1.3 it refuses after the handshake, which curl notices when it reads the answer."""
+    # Its three seconds could pass on a busy machine too; a minute would not.
+    monkeypatch.setattr("agtool.le_staging.handshake._REFUSAL", 60.0)
     context = tls.tls_context(tmp_path, staging.intermediate.leaf("shop.test"))
     context.verify_mode = needed
     context.load_verify_locations(cadata=staging.root.pem)
     context.minimum_version = context.maximum_version = version
     context.num_tickets = tickets
     with tls.Listener(tls.https(context)) as server:
-        report = ours("shop.test", server.port)
+        report = ours("shop.test", server.port, timeout=60)
         done = curl("shop.test", server.port, server.host)
     refused = needed is ssl.CERT_REQUIRED
     assert (done.returncode != 0) == refused, done.stderr
@@ -298,7 +302,7 @@ def test_a_server_that_wants_a_certificate_of_its_clients(
     # Its own certificate is told all the same.
     assert report.judgement
     assert report.judgement.issued_by is Verdict.staging
-    assert report.seconds < 2
+    assert report.seconds < 30, "it waits no longer than the server takes"
 
 
 labels = st.sampled_from(["a", "b", "shop", "xn--bcher-kva", "*", "a*", "1"])

@@ -25,6 +25,7 @@ from agtool.migrate_once.url import parse
 from tests.conftest import MariaDBDatabase, needed
 from tests.e2e.conftest import wait_until
 from tests.servers.mariadb import MariaDB
+from tests.servers.mysql import new_mariadb
 from tests.servers.process import find_program, free_port, server_folder
 
 # Connects, says so, and runs the given statement, or nothing. Arguments: port, user, password,
@@ -103,7 +104,8 @@ def harsh() -> Iterator[MariaDB]:
             check=True,
             capture_output=True,
         )
-        (tls / "key.pem").chmod(0o644)
+        for file in tls.iterdir():
+            file.chmod(0o644)  # for the server's account
         settings = {
             "ssl_cert": str(tls / "cert.pem"),
             "ssl_key": str(tls / "key.pem"),
@@ -111,7 +113,6 @@ def harsh() -> Iterator[MariaDB]:
             "interactive_timeout": "2",
             "net_read_timeout": "1",
             "net_write_timeout": "1",
-            "max_statement_time": "0.3",
             "sql_mode": "ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH",
             "transaction_isolation": "SERIALIZABLE",
             "log_bin": "binlog",
@@ -121,7 +122,13 @@ def harsh() -> Iterator[MariaDB]:
             "default_time_zone": "+05:00",
             "event_scheduler": "OFF",
         }
-        with MariaDB(folder, settings=settings) as server:
+        server = new_mariadb(folder, settings=settings)
+        # Seconds for any statement; milliseconds for a SELECT.
+        limit = (
+            ("max_statement_time", "0.3") if server.is_mariadb else ("max_execution_time", "300")
+        )
+        server.settings |= [limit]
+        with server:
             yield server
 
 
@@ -306,9 +313,11 @@ def test_statements_of_a_dead_command_are_stopped(
     port = backend(mariadb_database.url)
     attempt = new_attempt()
     mariadb_database.server.execute(f"CREATE TABLE {mariadb_database.name}.work (n int)")
+    # Many rows, as a migration's statement has: MySQL commits a single sleep() that is killed.
+    work = "INSERT INTO work SELECT sleep(2) FROM information_schema.collations LIMIT 200"
     lock = take(port, attempt)
     assert port.stop_statements([attempt.run_id]) == 0
-    active, idle = client("INSERT INTO work SELECT sleep(20)"), client("")
+    active, idle = client(work), client("")
     statement = "SELECT id FROM information_schema.processlist WHERE info LIKE 'INSERT INTO work%'"
     wait_until(lambda: mariadb_database.rows(statement), "the statement runs")
     lock.check(active.pid)
@@ -484,7 +493,7 @@ def test_what_may_get_better(mariadb_database: MariaDBDatabase) -> None:
 
 
 def test_a_server_that_says_nothing(folder: Path) -> None:
-    with MariaDB(folder) as server:
+    with needed(), new_mariadb(folder) as server:
         port = backend(server.url())
         lock = take(port, new_attempt())
         silent = server.pid
@@ -599,7 +608,12 @@ def test_tls_with_another_name(harsh: MariaDB) -> None:
     assert cipher(f"{url}?ssl_ca={authority}&ssl_mode=VERIFY_CA")
 
 
-def test_tls_that_the_server_has_not(mariadb: MariaDB) -> None:
-    error = failure(f"{mariadb.url()}?ssl_mode=REQUIRED")
+def test_tls_that_the_server_has_not(folder: Path) -> None:
+    with needed():
+        server = new_mariadb(folder)
+    if not server.is_mariadb:
+        server.settings["tls_version"] = ""  # it makes itself a certificate
+    with server:
+        error = failure(f"{server.url()}?ssl_mode=REQUIRED")
     assert isinstance(error, DeniedError)
     assert "TLS" in error.hint

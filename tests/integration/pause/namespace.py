@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.servers.process import ServerUnavailable
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds within which what should happen at once must have happened."""
 
 CLONE_NEWPID = 0x20000000

@@ -72,6 +72,8 @@ def unpack(layout: Path, bundle: Path) -> Path:
         if os.geteuid() != 0:
             raise ServerUnavailable("unpacking an image with its owners needs root")
     tool(umoci, "unpack", "--image", f"{layout}:one", bundle)
+    # The image has no entry for it, so that umoci makes it as our umask says.
+    (bundle / "rootfs").chmod(0o755)
     return bundle
 
 

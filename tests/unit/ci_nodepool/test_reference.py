@@ -11,11 +11,11 @@ import pytest
 from agtool.ci_nodepool.status import WORST_FIRST
 
 ROOT = Path(__file__).parents[3]
-REFERENCE = (ROOT / "docs/reference/ci-nodepool.md").read_text()
+REFERENCE = (ROOT / "docs/reference/ci-nodepool.md").read_text(encoding="utf-8")
 PAGES = [
     REFERENCE,
     *(
-        (ROOT / f"docs/{page}.md").read_text()
+        (ROOT / f"docs/{page}.md").read_text(encoding="utf-8")
         for page in (
             "tutorial/move-ci-to-preemptible-nodes",
             "explanation/node-recreation",

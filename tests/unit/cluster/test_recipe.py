@@ -10,10 +10,12 @@ from tests.servers.process import ServerUnavailable
 @pytest.mark.parametrize("module", everything(), ids=lambda module: module.folder.name)
 def test_the_modules_are_those_of_the_recipe(module: Module) -> None:
     told = "`python -m tests.cluster lock` writes it anew"
-    pinned = (module.folder / "go.mod").read_text()
+    pinned = (module.folder / "go.mod").read_text(encoding="utf-8")
     assert f"\nrequire {module.path} v{module.version}\n" in pinned, told
-    assert f"{module.path} v{module.version} h1:" in (module.folder / "go.sum").read_text(), told
-    assert (module.folder / PROGRAMS).read_text() == imports(module), told
+    assert f"{module.path} v{module.version} h1:" in (module.folder / "go.sum").read_text(
+        encoding="utf-8"
+    ), told
+    assert (module.folder / PROGRAMS).read_text(encoding="utf-8") == imports(module), told
 
 
 def test_another_recipe_is_another_result() -> None:

@@ -11,8 +11,8 @@ import pytest
 from tests.unit.test_reference import Option, options_of_help, rows
 
 ROOT = Path(__file__).parents[3]
-REFERENCE = (ROOT / "docs/reference/le-staging.md").read_text()
-HOW_TO = (ROOT / "docs/how-to/le-staging-browser.md").read_text()
+REFERENCE = (ROOT / "docs/reference/le-staging.md").read_text(encoding="utf-8")
+HOW_TO = (ROOT / "docs/how-to/le-staging-browser.md").read_text(encoding="utf-8")
 COMMANDS = ("chrome", "desktop", "remove")
 
 

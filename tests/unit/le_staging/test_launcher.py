@@ -65,7 +65,7 @@ def test_an_interrupted_installation_can_be_taken_away(share: Path) -> None:
     assert (share / "applications/a.desktop").exists()
     launcher.remove()
     assert not (share / "applications").exists()
-    assert (share / "icons").read_text() == "no folder"
+    assert (share / "icons").read_text(encoding="utf-8") == "no folder"
 
 
 def test_a_tool_of_the_desktop_that_fails_does_no_harm(
@@ -97,7 +97,7 @@ def test_an_error_shows_on_the_desktop(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(ConfigurationError), launcher.notifying():
         raise ConfigurationError("--what happened", hint="what to do")
-    said = (tmp_path / "said").read_text()
+    said = (tmp_path / "said").read_text(encoding="utf-8")
     assert said == "--icon=chrome-le|--|Let's Encrypt staging|--what happened\nwhat to do|"
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with pytest.raises(ConfigurationError), launcher.notifying():

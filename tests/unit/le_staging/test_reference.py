@@ -18,8 +18,8 @@ from tests.unit.le_staging.test_judge import HOST, LEAF, NOW, R11, ROOT
 from tests.unit.test_reference import Option, examples, rows, shape
 
 ROOT_FOLDER = Path(__file__).parents[3]
-REFERENCE = (ROOT_FOLDER / "docs/reference/le-staging.md").read_text()
-HOW_TO = (ROOT_FOLDER / "docs/how-to/le-staging.md").read_text()
+REFERENCE = (ROOT_FOLDER / "docs/reference/le-staging.md").read_text(encoding="utf-8")
+HOW_TO = (ROOT_FOLDER / "docs/how-to/le-staging.md").read_text(encoding="utf-8")
 COMMANDS = ("verify", "fetch", "curl", "status")
 
 
@@ -46,7 +46,7 @@ def test_reference_has_every_problem() -> None:
     text = REFERENCE.partition("### Problems")[2].partition("###")[0]
     told = set(re.findall(r"`([a-z-]+)`", text))
     source = "".join(
-        (ROOT_FOLDER / f"agtool/le_staging/{name}.py").read_text()
+        (ROOT_FOLDER / f"agtool/le_staging/{name}.py").read_text(encoding="utf-8")
         for name in ("judge", "connect", "handshake", "starttls")
     )
     used = set(re.findall(r'(?:Problem|NoTls)\(\s*"([a-z-]+)"', source))
