@@ -291,7 +291,11 @@ class _Loop:
         now = time.monotonic()
         if now - self._pinged >= PING_EVERY:
             self._pinged = now
-            self._websocket.ping()
+            # What comes keeps it alive as well. And where the command is over, a ping makes the
+            # API server drop the output that is on its way to us (1.37): it passes the ping on to
+            # the node, which has hung up, and then hangs up on us.
+            if self._websocket.silence >= PING_EVERY:
+                self._websocket.ping()
         # Whoever does not read cannot hear an answer.
         if hungry and self._websocket.silence > DEAF_AFTER:
             raise LostError(f"no answer from the API server for {DEAF_AFTER:.0f} s")

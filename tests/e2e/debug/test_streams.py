@@ -84,15 +84,17 @@ def test_a_reader_that_is_slow_costs_no_memory(person: Person) -> None:
         def filled(size: int) -> bool:
             waiting = array.array("i", [0])
             fcntl.ioctl(stdout, termios.FIONREAD, waiting)
-            return waiting[0] >= size
+            return waiting[0] >= size or process.poll() is not None
 
         memory = []
         came = 0
         while came < total:
             # We are the slower one: the pipe fills before we read.
             enough = min(room // 2, total - came)
-            wait_until(partial(filled, enough), f"the pipe fills: {came=} {room=} {enough=}")
-            came += len(os.read(stdout.fileno(), room))
+            wait_until(partial(filled, enough), "the pipe fills")
+            data = os.read(stdout.fileno(), room)
+            assert data, f"it ended with {process.wait()} after {came} of {total} bytes"
+            came += len(data)
             if came < total:
                 memory.append(most(process))
         assert max(memory) - memory[0] < LITTLE
