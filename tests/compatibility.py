@@ -110,7 +110,6 @@ def main() -> int:
     parts = parser.parse_args().parts or list(PARTS)
     if unknown := set(parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    # What is missing is known by then; within a version that is there, no test is to be skipped.
     outcomes = []
     for part in parts:
         for version, test in PARTS[part]():
@@ -193,13 +192,14 @@ def _pytest(arguments: Sequence[str], python: Path | None = None) -> str:
             cwd=ROOT,
             check=False,
         )
-        counts = _counts(report)
+        said = counts(report)
     if done.returncode:
-        raise ServerFailed(f"{counts}; pytest ended with {done.returncode}")
-    return counts
+        raise ServerFailed(f"{said}; pytest ended with {done.returncode}")
+    return said
 
 
-def _counts(report: Path) -> str:
+def counts(report: Path) -> str:
+    """How many tests a report of pytest has, in words."""
     if not report.exists():
         return "pytest wrote no report"
     suites = ET.parse(report).getroot().iter("testsuite")  # noqa: S314 - pytest's own

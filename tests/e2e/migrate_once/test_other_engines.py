@@ -219,8 +219,8 @@ def test_a_server_that_vanishes(
         assert holder.wait().exit_code == 125
 
 
-# Runs a statement that takes twenty seconds and then commits by itself. It has many rows, as those of
-# migrations have: in MySQL one sleep(20) ends early, and commits, when its client dies or it is killed.
+# Runs a statement that takes twenty seconds and then commits by itself. It has many rows, as those
+# of migrations have: in MySQL a single sleep(20) is over, and commits, when its session is killed.
 STATEMENT = """
 import sys
 import pymysql
