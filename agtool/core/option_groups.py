@@ -20,8 +20,8 @@ def grouped(command: Callable[..., int]) -> Callable[..., int]:
     """`command` for Typer: with the fields of its groups in the place of the groups."""
     parameters: list[inspect.Parameter] = []
     groups: dict[str, Any] = {}
-    # Not get_type_hints(): Python 3.10's makes what has the default None Optional[Annotated[...]], in
-    # which Typer does not find its Argument.
+    # Not get_type_hints(): Python 3.10's makes what has the default None Optional[Annotated[...]],
+    # in which Typer does not find its Argument.
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
         hint = parameter.annotation
         if not hasattr(hint, "_field_defaults"):

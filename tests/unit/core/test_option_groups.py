@@ -14,7 +14,7 @@ class Group(NamedTuple):
 
 @grouped
 def command(*, nodes: Annotated[list[str] | None, "of the command"] = None, group: Group) -> int:
-    return len(nodes or [])
+    return len([*(nodes or []), group.context])
 
 
 def test_annotations_stay_outermost_although_the_default_is_none() -> None:
@@ -25,4 +25,4 @@ def test_annotations_stay_outermost_although_the_default_is_none() -> None:
 
 
 def test_the_command_gets_its_group() -> None:
-    assert command(nodes=["a", "b"], context="c") == 2
+    assert command(nodes=["a", "b"], context="c") == 3
