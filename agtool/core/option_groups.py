@@ -18,11 +18,12 @@ from typing import Any, get_type_hints
 
 def grouped(command: Callable[..., int]) -> Callable[..., int]:
     """`command` for Typer: with the fields of its groups in the place of the groups."""
-    hints = get_type_hints(command, include_extras=True)
     parameters: list[inspect.Parameter] = []
     groups: dict[str, Any] = {}
-    for parameter in inspect.signature(command).parameters.values():
-        hint = hints[parameter.name]
+    # Not get_type_hints(): Python 3.10's makes what has the default None Optional[Annotated[...]],
+    # in which Typer does not find its Argument.
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        hint = parameter.annotation
         if not hasattr(hint, "_field_defaults"):
             parameters.append(_option(parameter.name, parameter.default, hint))
             continue

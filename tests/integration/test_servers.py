@@ -1,5 +1,6 @@
 """The servers that other tests rely on do what they say, and leave nothing behind."""
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,7 +25,13 @@ from tests.servers.mysql import new_mariadb
 from tests.servers.network import NetworkNamespace, run_ip
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgresql import PostgreSQL
-from tests.servers.process import ServerFailed, ServerUnavailable, find_program, free_port
+from tests.servers.process import (
+    ServerFailed,
+    ServerProcess,
+    ServerUnavailable,
+    find_program,
+    free_port,
+)
 from tests.servers.proxy import TcpProxy
 
 
@@ -86,6 +93,20 @@ class TestPostgreSQL:
     def test_a_failure_to_start_shows_the_log(self, folder: Path) -> None:
         with pytest.raises(ServerFailed, match="no_such_setting"):
             PostgreSQL(folder, settings={"no_such_setting": "1"}).start()
+
+
+def test_programs_of_a_closed_cache_can_be_used(folder: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    program = cache / "tool" / "bin" / "true"
+    program.parent.mkdir(parents=True)
+    shutil.copy(find_program("true"), program)
+    for path in (program, *program.parents[:2]):
+        path.chmod(0o755)
+    cache.chmod(0o700)
+    process = ServerProcess(folder, account="nobody")
+    process.run(process.reach(program, cache))
+    elsewhere = find_program("false")
+    assert process.reach(elsewhere, cache) == elsewhere
 
 
 class TestPgBouncer:

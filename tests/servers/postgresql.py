@@ -152,6 +152,8 @@ class PostgreSQL(Server):
             *("--checkpoint", "fast", "--wal-method", "stream"),
             *("--dbname", self.url("postgres", user="postgres")),
         )
+        # A newer pg_basebackup writes options that the server's own library may not know.
+        standby.settings["primary_conninfo"] = self.url("postgres", user="postgres")
         standby.start()
         self._standbys.append(standby)
         return standby

@@ -125,13 +125,8 @@ def fetch_python(version: str, say: Say) -> Path:
     program, there = f"usr/bin/python{version}", _folder(f"python-{version}")
     with _new(there) as made:
         if made:
-            say(f"fetching Python {version} from Debian unstable (35 MB)")
-            _from_unstable(made, [f"python{version}-venv"], [program], version)
-            # Where venv finds pip, which it puts into what it makes.
-            wheels = "/usr/share/python-wheels/"
-            for settings in made.glob(f"usr/lib/python{version}/_sysconfigdata_*.py"):
-                text = settings.read_text()
-                settings.write_text(text.replace(f"'{wheels}'", repr(f"{there}{wheels}")))
+            say(f"fetching Python {version} from Debian unstable (30 MB)")
+            _from_unstable(made, [f"python{version}"], [program], version)
     return there / program
 
 

@@ -338,6 +338,8 @@ def test_no_right_to_create_and_the_sql_that_helps(
 ) -> None:
     server, user = database.server, f"{database.name}_limited"
     server.create_role(user, SECRET)
+    # As it is by itself since PostgreSQL 15.
+    server.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC", database.name)
     try:
         url = server.url(database.name, user=user)
         arguments = ("migrate-once", "--lock-table", table, "--", "echo", "worked")

@@ -24,7 +24,8 @@ _host = st.from_regex(
     password=_text,
     host=_host,
     port=st.none() | st.integers(1, 65535),
-    database=_text.filter(lambda text: text.strip("/") == text),
+    # An @ may be the end of a password that has one, and is refused: see below.
+    database=_text.filter(lambda text: text.strip("/") == text and "@" not in text),
     query=st.dictionaries(st.sampled_from(["sslmode", "charset", "x"]), _text, max_size=2),
 )
 def test_what_sqlalchemy_writes_is_read_alike(  # noqa: PLR0917  # hypothesis gives them by name
