@@ -158,8 +158,8 @@ def _unit_tests(version: str) -> str:
         python = Path(folder) / "venv" / "bin" / "python"
         _run([program, "-m", "venv", "--without-pip", python.parents[1]])
         # Not pip, which takes three times as long, and which Debian's Pythons do not carry.
-        uv = [Path(sys.executable).with_name("uv"), "pip", "install", "--no-config", "--quiet"]
-        install = [*uv, f"--python={python}"]
+        uv = str(Path(sys.executable).with_name("uv"))
+        install = [uv, "pip", "install", "--no-config", "--quiet", f"--python={python}"]
         _run([*install, "--require-hashes", "--requirement", "requirements/dev.txt"])
         editable = ("--config-settings=editable_mode=compat", "--editable", ".")
         _run([*install, "--no-deps", "--no-build-isolation", *editable])

@@ -40,7 +40,10 @@ DEAF_AFTER = 61.0
 """Seconds without any answer to pings after which the connection counts as lost; as client-go."""
 
 _LAST_WORDS = 2.0
-"""Seconds for output to follow the command's end, and for the server to close the connection."""
+"""Seconds without a message, after the command's end, until nothing more is waited for.
+
+The server says how the command ended on a channel of its own: output may follow.
+"""
 
 _BUFFER = 256 * 1024
 """Bytes of either direction that may wait for the other side."""
@@ -205,7 +208,7 @@ class _Loop:
         self._stdin = ends.stdin
         self._output = _Output(ends)
         self._ended: Ended | None = None
-        self._ended_at = 0.0
+        self._listened = time.monotonic()
         self._pinged = time.monotonic()
 
     def run(self) -> Ended:
@@ -219,7 +222,7 @@ class _Loop:
                 if self._ended is None:
                     raise
                 break  # all is said, only not goodbye
-            if self._ended and time.monotonic() - self._ended_at > _LAST_WORDS:
+            if self._ended and time.monotonic() - self._listened > _LAST_WORDS:
                 break
         while self._output.descriptor is not None:
             interests = {self._output.descriptor: select.POLLOUT}
@@ -245,9 +248,12 @@ class _Loop:
         # Before we send: a server that is done may have closed the connection after its last word.
         if hungry and (websocket.decrypted or websocket.fileno() in ready):
             self._take(websocket.receive())
+            self._listened = time.monotonic()
         websocket.flush()
         if self._output.descriptor in ready:
             self._output.write()
+        if not hungry:  # what has come meanwhile is still to be read
+            self._listened = time.monotonic()
 
     def _interests(self, hungry: bool) -> dict[int, int]:
         """The events to wait for, by descriptor."""
@@ -294,10 +300,10 @@ class _Loop:
             # What comes keeps it alive as well. And where the command is over, a ping makes the
             # API server drop the output that is on its way to us (1.37): it passes the ping on to
             # the node, which has hung up, and then hangs up on us.
-            if self._websocket.silence >= PING_EVERY:
+            if self._websocket.silence >= PING_EVERY and not self._ended:
                 self._websocket.ping()
         # Whoever does not read cannot hear an answer.
-        if hungry and self._websocket.silence > DEAF_AFTER:
+        if hungry and now - self._listened > DEAF_AFTER:
             raise LostError(f"no answer from the API server for {DEAF_AFTER:.0f} s")
 
     def _take(self, messages: list[bytes]) -> None:
@@ -309,7 +315,6 @@ class _Loop:
                 self._output.add(self._ends.stderr, data)
             elif channel == STATUS and data:
                 self._ended = read_status(bytes(data))
-                self._ended_at = time.monotonic()
 
 
 def _poll(interests: dict[int, int], seconds: float | None) -> set[int]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import httpx
 
-from tests.cluster import pki
+from tests.cluster import pki, recipe
 from tests.cluster.build import Programs
 from tests.cluster.instances import remove
 from tests.cluster.process import Program
@@ -187,6 +187,8 @@ def _apiserver(settings: Settings) -> Program:
         # One by one, thousands of nodes take their time.
         "--delete-collection-workers=16",
     ]
+    if gates := recipe.feature_gates():
+        argv.append("--feature-gates=" + ",".join(f"{name}={on}" for name, on in gates.items()))
     if not settings.controllers:
         # Nobody makes the accounts that the first asks for, or takes away the taint not-ready that
         # the second gives to new nodes.

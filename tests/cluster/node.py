@@ -6,7 +6,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from tests.cluster import images, pki
+from tests.cluster import images, pki, recipe
 from tests.cluster.build import Programs
 from tests.cluster.machine import BRIDGE, Machine
 from tests.cluster.process import Program
@@ -166,6 +166,7 @@ class Node:
             "containerRuntimeEndpoint": f"unix://{SOCKET}",
             # Cgroups of version 1 are what some of the machines have that run the tests.
             "failCgroupV1": False,
+            "featureGates": recipe.feature_gates(),
             "tlsCertFile": str(self.folder / "kubelet.crt"),
             "tlsPrivateKeyFile": str(self.folder / "kubelet.key"),
             "authentication": {

@@ -119,6 +119,11 @@ def chosen() -> tuple[Module, Module, Module]:
     return kubernetes(os.environ.get(VARIABLE) or next(iter(KUBERNETES))), ETCD, CONTAINERD
 
 
+def feature_gates() -> dict[str, bool]:
+    """What has to be switched on for the tests in the chosen version; later ones have it on."""
+    return {"ImageVolume": True} if chosen()[0].version.startswith("1.34.") else {}
+
+
 def everything() -> list[Module]:
     """All modules, of each version of Kubernetes."""
     return [*map(kubernetes, KUBERNETES), ETCD, CONTAINERD]

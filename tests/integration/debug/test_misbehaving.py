@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -116,6 +117,40 @@ def test_a_server_that_does_not_answer() -> None:
         with pytest.raises(UnreachableError, match="took the request and has not answered"):
             open_websocket(imitation.settings, "/exec", PROTOCOL, timeout=0.3)
         released.set()
+
+
+@pytest.mark.parametrize("status_first", [True, False])
+def test_a_reader_that_pauses_gets_all(
+    interrupts: Interrupts, pipes: Pipes, monkeypatch: pytest.MonkeyPatch, status_first: bool
+) -> None:
+    monkeypatch.setattr(loop, "_LAST_WORDS", 1)
+    monkeypatch.setattr(loop, "DEAF_AFTER", 1)
+
+    def hasty(conversation: Conversation) -> None:
+        conversation.shake_hands(*([SUCCESS] if status_first else []))
+        for _ in range(32):
+            conversation.send(b"\x01" + bytes(32 * 1024))
+        if not status_first:
+            conversation.send(SUCCESS)
+        conversation.close()
+        conversation.read()
+
+    came = []
+    reader, writer = os.pipe()
+
+    def read() -> None:
+        time.sleep(2)  # longer than a server is waited for that says nothing
+        while data := os.read(reader, 65536):
+            came.append(len(data))
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    with Imitation(hasty) as imitation:
+        ended = converse(imitation, Ends(None, writer, pipes.stderr), interrupts)
+    os.close(writer)
+    reading.join()
+    os.close(reader)
+    assert (ended, sum(came)) == (Ended(0), 1024 * 1024)
 
 
 def test_a_server_that_hangs_up_while_we_send(interrupts: Interrupts, pipes: Pipes) -> None:
