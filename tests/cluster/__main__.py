@@ -62,8 +62,9 @@ def build_beside(command: list[str]) -> int:
         try:
             code = _to_its_end(command)
         finally:
+            # Not SIGINT, which is ignored by whatever a shell has started in the background.
             with suppress(ProcessLookupError):
-                os.killpg(building.pid, signal.SIGINT)
+                os.killpg(building.pid, signal.SIGTERM)
     if not code:
         # It goes on from there, says how far it is, and what was wrong.
         build.build()

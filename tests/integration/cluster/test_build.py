@@ -1,8 +1,10 @@
 """The build of Kubernetes, as far as it needs no minutes: what it says when it cannot be done."""
 
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -57,20 +59,30 @@ def test_builds_wait_for_each_other_and_a_failed_download_says_what_to_do() -> N
     assert "Traceback" not in said
 
 
-def test_a_build_beside_a_command_ends_with_its_code_and_leaves_nothing() -> None:
-    offline = {**os.environ, "GOPROXY": f"http://127.0.0.1:{free_port()}"}
+@pytest.mark.parametrize("ignored", [False, True], ids=["foreground", "background"])
+def test_a_build_beside_a_command_ends_with_its_code_and_leaves_nothing(*, ignored: bool) -> None:
     build = [sys.executable, "-m", "tests.cluster", "build", "--beside"]
+    if ignored:  # as a shell does it in its background
+        build = ["sh", "-c", "trap '' INT; \"$@\"", "sh", *build]
     begun = cache() / "build" / "build.log"
     waits = f"until [ -e {begun} ]; do sleep 0.05; done; exit 7"
-    done = subprocess.run(
-        [*build, "sh", "-c", waits], cwd=ROOT, env=offline, stderr=subprocess.PIPE, check=False
-    )
+    # A server that takes the request and never answers: the build would last for ever.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        done = run([*build, "sh", "-c", waits], proxy)
     assert (done.returncode, done.stderr) == (7, b"")
     with locked(cache() / "build.lock", lambda: pytest.fail("a build is under way still")):
         pass
-    # After a success it is built to the end, and whatever is wrong with that is told.
-    done = subprocess.run(
-        [*build, "true"], cwd=ROOT, env=offline, stderr=subprocess.PIPE, check=False
-    )
+
+
+def test_a_build_beside_a_command_goes_on_to_its_end() -> None:
+    build = [sys.executable, "-m", "tests.cluster", "build", "--beside", "true"]
+    done = run(build, f"http://127.0.0.1:{free_port()}")
     assert done.returncode == 1
     assert b"connection refused" in done.stderr
+
+
+def run(argv: Sequence[str], proxy: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command to its end, for which Go's modules come from this place."""
+    environment = {**os.environ, "GOPROXY": proxy}
+    return subprocess.run(argv, cwd=ROOT, env=environment, stderr=subprocess.PIPE, check=False)
