@@ -75,8 +75,10 @@ def test_a_hundred_mebibytes_both_ways_in_little_memory(person: Person) -> None:
 
 def test_a_reader_that_is_slow_costs_no_memory(person: Person) -> None:
     total = 50 * MIB
-    command = ("--no-stdin", "--", "head", "-c", str(total), "/dev/zero")
-    with start(person, *command) as process:
+    # cat: the command outlives its output. Kubernetes 1.37 with containerd 2.4 loses the end of
+    # what a slow reader has not taken yet when the command ends, and calls it a success.
+    with start(person, "--", "sh", "-c", f"head -c {total} /dev/zero; cat") as process:
+        assert process.stdin
         assert process.stdout
         stdout = process.stdout
         room = fcntl.fcntl(stdout, fcntl.F_GETPIPE_SZ)
@@ -95,8 +97,9 @@ def test_a_reader_that_is_slow_costs_no_memory(person: Person) -> None:
             data = os.read(stdout.fileno(), room)
             assert data, f"it ended with {process.wait()} after {came} of {total} bytes"
             came += len(data)
-            if came < total:
-                memory.append(most(process))
+            memory.append(most(process))
+        process.stdin.close()
+        assert stdout.read() == b""
         assert max(memory) - memory[0] < LITTLE
         assert process.wait() == 0
 
