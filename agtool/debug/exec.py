@@ -278,7 +278,7 @@ class _Loop:
             return 0
         if self._ended:
             return _LAST_WORDS
-        return max(0.0, self._pinged + PING_EVERY - time.monotonic())
+        return max(0.0, PING_EVERY - self._quiet)
 
     def _read_stdin(self, descriptor: int) -> None:
         try:
@@ -293,17 +293,20 @@ class _Loop:
         self._stdin = None
         self._websocket.send(encode(CLOSE, bytes((STDIN,))))
 
+    @property
+    def _quiet(self) -> float:
+        """Seconds in which nothing has come, and no ping has gone out."""
+        return min(time.monotonic() - self._pinged, self._websocket.silence)
+
     def _keep_alive(self, hungry: bool) -> None:
-        now = time.monotonic()
-        if now - self._pinged >= PING_EVERY:
-            self._pinged = now
-            # What comes keeps it alive as well. And where the command is over, a ping makes the
-            # API server drop the output that is on its way to us (1.37): it passes the ping on to
-            # the node, which has hung up, and then hangs up on us.
-            if self._websocket.silence >= PING_EVERY and not self._ended:
-                self._websocket.ping()
+        # What comes keeps it alive as well. And where the command is over, a ping makes the API
+        # server drop the output that is on its way to us (1.37): it passes the ping on to the
+        # node, which has hung up, and then hangs up on us.
+        if self._quiet >= PING_EVERY and not self._ended:
+            self._pinged = time.monotonic()
+            self._websocket.ping()
         # Whoever does not read cannot hear an answer.
-        if hungry and now - self._listened > DEAF_AFTER:
+        if hungry and time.monotonic() - self._listened > DEAF_AFTER:
             raise LostError(f"no answer from the API server for {DEAF_AFTER:.0f} s")
 
     def _take(self, messages: list[bytes]) -> None:
