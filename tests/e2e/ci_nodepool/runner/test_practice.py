@@ -25,10 +25,12 @@ def kubectl(cluster: Server) -> Callable[..., None]:
 
 
 @pytest.fixture
-def _runner(kubectl: Callable[..., None]) -> Iterator[None]:
+def _runner(kubectl: Callable[..., None], nodepool: Nodepool) -> Iterator[None]:
     """Make the tutorial's runner, with the tutorial's commands."""
     kubectl("apply", "--filename", MANIFEST)
     yield
+    # Should the test have failed: all others need the node without the taint.
+    nodepool("undo", "--yes")
     kubectl("delete", "--filename", MANIFEST)
 
 
@@ -45,10 +47,10 @@ def test_the_steps_of_the_tutorial(
     assert nodepool.taints(node) == []
     assert nodepool("apply", "--runner", name, "--yes").exit_code == 0
     assert nodepool.taints(node) == [TAINT]
-    # One node is all: the runner itself is on the pool, and nothing else is wrong.
+    # One node is all: the runner itself is on the pool, and nothing else is wrong with it.
     said = nodepool("status").stdout
     assert f"runner {name} itself runs on {node}" in said
-    assert "are sent to any node" not in said
+    assert f"jobs of runner {name} are sent to any node" not in said
     assert nodepool("undo", "--yes").exit_code == 0
     assert nodepool.taints(node) == []
     assert f"jobs of runner {name} are sent to any node" in nodepool("status").stdout
