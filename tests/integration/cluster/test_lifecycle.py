@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import build, recipe
+from tests.cluster import build, recipe, toolchain
 from tests.cluster.api import Api
 from tests.cluster.cluster import Cluster
 from tests.cluster.given import VARIABLE
@@ -37,6 +37,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         programs = build.programs()
         if os.geteuid() != 0:
             raise ServerUnavailable("a cluster with a node needs root")
+    # The one that built them may lie in the cache of all tests.
+    go = toolchain.compiler()
+    assert go
+    monkeypatch.setenv("PATH", str(go.parent), prepend=os.pathsep)
     folder = tmp_path / "agtool" / "cluster"
     folder.mkdir(parents=True)
     for each in programs:
