@@ -1,83 +1,61 @@
-"""The Typer root, and the only place where an exception becomes a message and an exit code."""
+"""The root of the command line: asks each technique for its name, its help and its commands."""
 
 from __future__ import annotations
 
 import importlib
 import os
-import re
-import sys
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 import typer.core
 import typer.main
 
-from agtool import __version__
-from agtool.core import errors, output
-from agtool.migrate_once.cli import migrate_once
+from agtool import __version__, ci_nodepool, debug, le_staging, migrate_once
+from agtool.core import command
+from agtool.core.command import Invocation, Result
 
-LATER = {
-    "ci-nodepool": ("agtool.ci_nodepool.cli", "CI jobs on preemptible nodes, kept that way."),
-    "debug": ("agtool.debug.cli", "A shell in the cluster, and nothing left of it."),
-    "le-staging": (
-        "agtool.le_staging.cli",
-        "Sites that have certificates of Let's Encrypt's staging.",
-    ),
+TECHNIQUES = {
+    technique.name: technique
+    for technique in (
+        ci_nodepool.TECHNIQUE,
+        debug.TECHNIQUE,
+        le_staging.TECHNIQUE,
+        migrate_once.TECHNIQUE,
+    )
 }
-"""Techniques that are imported when they are called: where their `app` is, and a line of help."""
 
 
-class Techniques(typer.core.TyperGroup):
-    """The commands of agtool. Typer would build all those of LATER at each start."""
+class Root(command.Group):
+    """The commands of agtool. A technique is imported when it is called: each start would pay."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        for technique in TECHNIQUES.values():
+            # What --help needs to list it, and a misspelt name to be understood.
+            self.add_command(typer.core.TyperCommand(technique.name, help=technique.help))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """All of them, in alphabetical order."""
-        return sorted([*super().list_commands(ctx), *LATER])
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A command; in the place of one of LATER, what --help needs to list it."""
-        if cmd_name in LATER:
-            return typer.core.TyperCommand(cmd_name, help=LATER[cmd_name][1])
-        return super().get_command(ctx, cmd_name)
+        return sorted(super().list_commands(ctx))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that is called, and its arguments."""
-        if args and args[0] in LATER:
-            module = importlib.import_module(LATER[args[0]][0])
-            return args[0], typer.main.get_command(module.app), args[1:]
-        return super().resolve_command(ctx, args)
+        name, found, rest = super().resolve_command(ctx, args)
+        technique = TECHNIQUES.get(name or "")
+        if technique is None:
+            return name, found, rest
+        if ctx.obj:
+            ctx.obj.enter(technique)
+        return name, typer.main.get_command(importlib.import_module(technique.cli).app), rest
 
 
 app = typer.Typer(
     name="agtool",
-    cls=Techniques,
-    no_args_is_help=True,
+    cls=Root,
     rich_markup_mode=None,  # rich triples the time of --help
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(
-    "migrate-once",
-    # What follows COMMAND belongs to COMMAND, with or without `--`.
-    context_settings={"allow_interspersed_args": False},
-)(migrate_once)
-
-WRAPPING = {"migrate-once", "debug"}
-"""Commands whose own usage errors must not be mistaken for an exit code of what they wrap."""
-
-NOT_WRAPPING = {"--status", "--list", "--cleanup"}
-"""Options with which they wrap nothing."""
-
-_JSON = re.compile(r" (--output[ =]|-o ?)json( |$)")
-"""In a command line that cannot be parsed, and so has no options yet."""
-
-
-@dataclass
-class Invocation:
-    """What the root's own options say."""
-
-    debug: bool = False
 
 
 def _print_version(wanted: bool) -> None:
@@ -92,7 +70,7 @@ def root(
     _version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
+            "-V", "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
     traceback: Annotated[
@@ -100,78 +78,52 @@ def root(
         typer.Option("--debug", help="Show the traceback of an error. Also: AGTOOL_DEBUG=1."),
     ] = False,
 ) -> None:
-    """Techniques for running software on Kubernetes, as commands that can be trusted."""
+    """Run software on Kubernetes with four techniques that can be trusted in production."""
     context.obj.debug = traceback or bool(os.environ.get("AGTOOL_DEBUG"))
 
 
+@app.command("help")
+def help_(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[COMMAND]...", help="The command.", show_default=False),
+    ] = None,
+) -> None:
+    """Show the help of agtool or of one of its commands.
+
+    \b
+    Examples:
+      agtool help
+      agtool help ci-nodepool taint
+    """  # noqa: D301  # the backslash keeps the examples' lines apart
+    app([*(words or ()), "--help"], standalone_mode=False, obj=Invocation())
+
+
+@app.command("version")
+def version() -> None:
+    """Print the version of agtool."""
+    _print_version(True)
+
+
+@app.command("schema", context_settings={"ignore_unknown_options": True})
+def schema(
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="COMMAND...", help="The command.", show_default=False),
+    ],
+) -> Result[None]:
+    """Print the JSON Schema of a command's output.
+
+    \b
+    Examples:
+      agtool schema debug
+      agtool schema ci-nodepool taint
+    """  # noqa: D301
+    from agtool.schemas import read
+
+    return Result(None, [read(" ".join(words))])
+
+
 def main() -> int:
-    """Run the command line; return the exit code of the process.
-
-    Everything that can go wrong ends here: an AgtoolError as its message and its code, a usage
-    error as Typer prints it, Ctrl-C as 130, and whatever nobody foresaw as 70.
-    """
-    _fill_standard_descriptors()
-    invocation = Invocation()
-    try:
-        result = app(standalone_mode=False, obj=invocation)
-        # Written here rather than at exit, where Python can only complain.
-        sys.stdout.flush()
-        return result if isinstance(result, int) else 0
-    except errors.AgtoolError as error:
-        return _report(error, invocation)
-    except typer.TyperException as error:
-        context = getattr(error, "ctx", None)
-        path = context.command_path if context else "agtool"
-        command = path.removeprefix(context.find_root().command_path).strip() if context else ""
-        usage = errors.UsageError(error.format_message(), hint=f"Try: {path} --help")
-        if command in WRAPPING and not NOT_WRAPPING & set(sys.argv):
-            usage.exit_code = errors.WRAPPER_FAILED
-        elif _JSON.search(" ".join(sys.argv)):
-            usage.json_command = command
-        return _report(usage, invocation)
-    except (KeyboardInterrupt, typer.Abort):
-        return errors.INTERRUPTED
-    except (BrokenPipeError, SystemExit):  # Typer and rich make the one of the other
-        # The reader of our results went away; that is its right. The code is a shell's for SIGPIPE.
-        _drop_output()
-        return 141
-    except Exception as error:  # noqa: BLE001  # the boundary: a bug becomes a sentence and 70
-        return _report(errors.unexpected(error), invocation)
-
-
-def _fill_standard_descriptors() -> None:
-    """Open /dev/null for those of 0, 1 and 2 that came closed.
-
-    The next socket would get the number otherwise: a connection to a database, say, into which
-    the command then writes its messages.
-    """
-    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number
-            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
-
-
-def _drop_output() -> None:
-    """Write what is left to nobody: Python would try again at exit, and complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _report(error: errors.AgtoolError, invocation: Invocation) -> int:
-    if invocation.debug:
-        import traceback
-
-        traceback.print_exc()
-    if error.json_command:
-        document = output.document(error.json_command, exit_code=error.exit_code, errors=[error])
-        try:
-            output.print_json(document)
-        except BrokenPipeError:
-            _drop_output()
-        except output.OutputError as unwritable:
-            output.fail(unwritable)
-        else:
-            return error.exit_code
-    output.fail(error)
-    return error.exit_code
+    """Run the command line; return the exit code of the process."""
+    return command.run(app)

@@ -16,3 +16,11 @@ runner_settings (what it says with flags and environment), runner_patch (what to
 runner_change and rollout (doing it), runner_run, runner_show. Then status, reconcile and watch,
 emit. options and the cli modules are the edges.
 """
+
+from agtool.core.command import Technique
+
+TECHNIQUE = Technique(
+    "ci-nodepool",
+    "Send GitLab CI jobs to preemptible nodes.",
+    "agtool.ci_nodepool.cli",
+)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agtool.ci_nodepool.model import Node, Taint, Toleration, tolerated
 from agtool.ci_nodepool.write import CONNECTIONS
-from agtool.core.kube import METADATA_LIST
+from agtool.core.kube.session import METADATA_LIST
 from agtool.core.progress import Progress
 
 if TYPE_CHECKING:
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 FATES = {
     "evicted": "is evicted: it does not tolerate the taint, which is NoExecute",

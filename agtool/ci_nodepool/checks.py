@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from agtool.ci_nodepool.model import Jobs, Node, Taint, taint_of
 from agtool.ci_nodepool.plan import Change
 from agtool.core.errors import DeniedError
-from agtool.core.kube import METADATA_LIST
-from agtool.core.kube_errors import ForbiddenError
+from agtool.core.kube.session import METADATA_LIST
+from agtool.core.kube.errors import ForbiddenError
 from agtool.core.output import say
 
 if TYPE_CHECKING:
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 
 class WouldStrand(DeniedError):
     """Jobs would wait for ever."""
 
-    word = "would-strand-jobs"
+    code = "would-strand-jobs"
 
 
 def added_taints(changes: Iterable[Change]) -> list[Taint]:

@@ -10,7 +10,7 @@ from agtool.ci_nodepool.cli_nodes import Force, NodeNames, SkipPods, finish, tel
 from agtool.ci_nodepool.cli_runner import RunnerName, Timeout
 from agtool.ci_nodepool.options import ChangeOptions, Cluster, Output, PoolOptions, require_answer
 from agtool.core.errors import AgtoolError, UsageError
-from agtool.core.kube_errors import ForbiddenError, NotFoundError
+from agtool.core.kube.errors import ForbiddenError, NotFoundError
 from agtool.core.option_groups import grouped
 from agtool.core.output import Format, document, errors_as_json, print_json, say
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agtool.ci_nodepool.plan import Change
     from agtool.ci_nodepool.run import Manner, Result
     from agtool.ci_nodepool.runner import Runner
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 Taints = Annotated[
     list[str] | None,

@@ -15,7 +15,7 @@ from agtool.core.output import say
 if TYPE_CHECKING:
     from agtool.ci_nodepool.nodes import Pool
     from agtool.ci_nodepool.plan import Wanted
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 
 @grouped

@@ -13,10 +13,10 @@ from agtool.ci_nodepool.parse import parse_equality
 from agtool.ci_nodepool.presets import DEFAULT, PRESETS, Preset, presets_on
 from agtool.ci_nodepool.write import CONNECTIONS
 from agtool.core.errors import UsageError
-from agtool.core.kube_errors import NotFoundError, RejectedError
+from agtool.core.kube.errors import NotFoundError, RejectedError
 
 if TYPE_CHECKING:
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 NODES = "/api/v1/nodes"
 
@@ -24,7 +24,7 @@ NODES = "/api/v1/nodes"
 class NoNodes(NotFoundError):
     """The pool is empty."""
 
-    word = "empty-pool"
+    code = "empty-pool"
 
 
 @dataclass(frozen=True)

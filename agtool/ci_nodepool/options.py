@@ -15,7 +15,7 @@ from agtool.core.kube_options import AsGroup, AsUser, Context, Kubeconfig
 from agtool.core.output import Format
 
 if TYPE_CHECKING:
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 Preset = Annotated[
     Provider | None,
@@ -88,7 +88,7 @@ class Cluster(NamedTuple):
     @contextmanager
     def session(self, connections: int = 1, patience: float = 30.0) -> Iterator[Session]:
         """A session as by core.kube.connect, closed at the end. Raises what that raises."""
-        from agtool.core.kube import connect
+        from agtool.core.kube.session import connect
 
         with connect(
             kubeconfig=self.kubeconfig,

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.plan import Change
 from agtool.core.errors import AgtoolError, unexpected
-from agtool.core.kube import METADATA_ONLY
-from agtool.core.kube_errors import ConflictError, NotFoundError
+from agtool.core.kube.session import METADATA_ONLY
+from agtool.core.kube.errors import ConflictError, NotFoundError
 
 if TYPE_CHECKING:
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 THREADS = 8
 

@@ -14,11 +14,11 @@ from agtool.ci_nodepool.options import ask
 from agtool.ci_nodepool.plan import Change
 from agtool.ci_nodepool.show import affected_text, count, diff_text
 from agtool.ci_nodepool.write import Report, carry_out
-from agtool.core.kube_errors import ConflictError, ForbiddenError
+from agtool.core.kube.errors import ConflictError, ForbiddenError
 from agtool.core.output import Format, say
 
 if TYPE_CHECKING:
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 
 @dataclass(frozen=True)

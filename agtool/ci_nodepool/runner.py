@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agtool.core.errors import UsageError
-from agtool.core.kube_errors import ForbiddenError, NotFoundError
+from agtool.core.kube.errors import ForbiddenError, NotFoundError
 
 if TYPE_CHECKING:
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 Json = dict[str, Any]
 

@@ -13,11 +13,11 @@ from agtool.ci_nodepool.rollout import look
 from agtool.ci_nodepool.runner import Json, Runner
 from agtool.ci_nodepool.runner_patch import RESTARTED_AT, Plan, record_of, stale_pods, time_to_end
 from agtool.core.errors import AgtoolError, UnreachableError
-from agtool.core.kube_errors import ConflictError, NotFoundError
+from agtool.core.kube.errors import ConflictError, NotFoundError
 from agtool.core.output import say
 
 if TYPE_CHECKING:
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 _TRIES = 30
 """Conflicts in a row before we give up on a ConfigMap."""
@@ -30,7 +30,7 @@ class RolloutFailed(UnreachableError):
     """The runner did not come up with its new configuration."""
 
     exit_code = 1
-    word = "rollout-failed"
+    code = "rollout-failed"
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,13 @@ from agtool.ci_nodepool.runner_diff import diff
 from agtool.ci_nodepool.runner_patch import Plan, plan_patch, plan_undo
 from agtool.ci_nodepool.runner_settings import jobs
 from agtool.core.errors import UsageError
-from agtool.core.kube_errors import ConflictError, ForbiddenError
+from agtool.core.kube.errors import ConflictError, ForbiddenError
 from agtool.core.output import Format, say, show_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from agtool.ci_nodepool.affected import Affected, find_affected
 from agtool.ci_nodepool.model import Jobs, Node, Taint, lasting_taints
 from agtool.ci_nodepool.nodes import NoNodes, Pool, find_pool, select
 from agtool.ci_nodepool.presets import PRESETS, presets_on
-from agtool.core.kube_errors import ForbiddenError
+from agtool.core.kube.errors import ForbiddenError
 
 if TYPE_CHECKING:
     from agtool.ci_nodepool.options import PoolOptions
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 
 class Problem(NamedTuple):

@@ -15,11 +15,11 @@ from agtool.ci_nodepool.plan import Change
 from agtool.ci_nodepool.reconcile import Reconciler
 from agtool.ci_nodepool.show import count
 from agtool.core.errors import UnreachableError
-from agtool.core.kube_errors import GoneError
-from agtool.core.kube_retry import backoff
+from agtool.core.kube.errors import GoneError
+from agtool.core.kube.retry import backoff
 
 if TYPE_CHECKING:
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 RULES: list[dict[str, list[str]]] = [
     {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch", "patch"]}

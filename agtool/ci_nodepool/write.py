@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.plan import Change
 from agtool.core.errors import AgtoolError, ConfigurationError, unexpected
-from agtool.core.kube import METADATA_ONLY
-from agtool.core.kube_errors import ConflictError, NotFoundError, RejectedError
+from agtool.core.kube.session import METADATA_ONLY
+from agtool.core.kube.errors import ConflictError, NotFoundError, RejectedError
 from agtool.core.progress import Progress
 
 if TYPE_CHECKING:
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 CONNECTIONS = 32
 """Requests in flight: below the 49 seats or so that the API server has for people."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from agtool.core.errors import UsageError
-
 _LONGEST = 366 * 86400.0
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -14,15 +12,14 @@ def parse_duration(text: str) -> float:
     """`90`, `90s`, `1.5m`, `1h30m` -> seconds.
 
     Raises:
-        UsageError: not such a duration.
+        ValueError: not such a duration, or longer than a year.
     """
     parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhd]?)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise UsageError(
-            f"{text!r} is not a duration",
-            hint="Write seconds or units, such as 90, 90s, 5m, 1h30m.",
+        raise ValueError(
+            f"{text!r} is not a duration. Write seconds or units, such as 90, 90s, 5m, 1h30m."
         )
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
     if seconds > _LONGEST:
-        raise UsageError(f"{text!r} is too long", hint="A duration may be a year at most.")
+        raise ValueError(f"{text!r} is too long. A duration may be a year at most.")
     return seconds

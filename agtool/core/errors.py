@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agtool.core.finding import Finding
+
 TIMED_OUT = 124
 """Exit code of a wrapping command that waited too long, as in timeout(1)."""
 
@@ -17,6 +22,9 @@ NOT_FOUND = 127
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as in a shell."""
 
+PIPE_CLOSED = 141
+"""Exit code when the reader of our output went away: a shell's for SIGPIPE."""
+
 BUG = 70
 """Exit code of a failure that nobody foresaw (EX_SOFTWARE of sysexits.h)."""
 
@@ -26,18 +34,24 @@ class AgtoolError(Exception):
 
     Attributes:
         exit_code: the status of the process when this error ends it.
-        word: a stable word for programs, the `code` of an error in JSON.
-        json_command: the command whose `--output json` this error must respect, else empty.
+        code: a stable word for programs.
+        subject: the object that it is about, such as `node worker-1`; may be empty.
     """
 
     exit_code = BUG
-    word = "bug"
+    code = "bug"
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", subject: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.json_command = ""
+        self.subject = subject
+
+    def finding(self) -> Finding:
+        """The same as data."""
+        from agtool.core.finding import Finding
+
+        return Finding(self.code, self.message, self.hint, self.subject)
 
 
 def unexpected(error: Exception) -> AgtoolError:
@@ -48,29 +62,36 @@ def unexpected(error: Exception) -> AgtoolError:
     )
 
 
+class DeclinedError(AgtoolError):
+    """The person was asked and said no; the message says what was left undone."""
+
+    exit_code = 1
+    code = "declined"
+
+
 class UsageError(AgtoolError):
     """The command line makes no sense."""
 
     exit_code = 2
-    word = "usage"
+    code = "usage"
 
 
 class ConfigurationError(AgtoolError):
     """A setting, a file or an environment variable is missing or wrong."""
 
     exit_code = 3
-    word = "configuration"
+    code = "configuration"
 
 
 class UnreachableError(AgtoolError):
     """Something on the network could not be reached."""
 
     exit_code = 4
-    word = "unreachable"
+    code = "unreachable"
 
 
 class DeniedError(AgtoolError):
     """The other side refused: a missing permission, or a conflict."""
 
     exit_code = 5
-    word = "denied"
+    code = "denied"

@@ -1,54 +1,29 @@
-"""A result -> a table for people, or one JSON document for programs.
-
-Results go to stdout; everything else goes to stderr, through `say`.
-"""
+"""Writing: results to stdout, everything else to stderr, whatever becomes of their readers."""
 
 from __future__ import annotations
 
 import os
 import select
-import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from enum import Enum
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agtool.core.errors import AgtoolError, ConfigurationError, unexpected
+from agtool.core.errors import AgtoolError, ConfigurationError, DeclinedError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
+View = Iterable["str | RenderableType"]
+"""What people read: lines, and tables or trees of rich. A generator is run when it is shown."""
 
 _PATIENCE = 1.0
 """Seconds for which a message waits for its reader."""
 
-
-class Format(str, Enum):
-    """The choices of `--output`."""
-
-    table = "table"
-    json = "json"
-
-
-def document(
-    command: str,
-    *,
-    exit_code: int = 0,
-    data: Mapping[str, Any] | None = None,
-    errors: Sequence[AgtoolError] = (),
-) -> dict[str, Any]:
-    """The machine-readable form of a result, the same for every command (version 1)."""
-    return {
-        "version": 1,
-        "command": command,
-        "status": "error" if errors else "ok" if exit_code == 0 else "failed",
-        "exit_code": exit_code,
-        "data": dict(data or {}),
-        "errors": [{"code": e.word, "message": e.message, "hint": e.hint} for e in errors],
-    }
+_ENDLESS = 10_000
+"""Columns of output that no terminal shows: nothing is folded or cut there."""
 
 
 class OutputError(ConfigurationError):
@@ -58,6 +33,8 @@ class OutputError(ConfigurationError):
 @contextmanager
 def _stdout() -> Iterator[None]:
     """A reader that went away is for the boundary; a disk that is full is an error."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows only ASCII
     try:
         yield
         sys.stdout.flush()
@@ -76,40 +53,27 @@ def print_json(value: Mapping[str, Any]) -> None:
         sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
-def print_text(text: str) -> None:
-    """Print lines on stdout."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows only ASCII
+def print_view(view: View) -> None:
+    """Print what people read on stdout; coloured on a terminal only, NO_COLOR honoured."""
     with _stdout():
-        sys.stdout.write(text + "\n")
+        for part in view:
+            if isinstance(part, str):
+                sys.stdout.write(part + "\n")
+            else:
+                _console(getattr(part, "min_width", 0) or 0).print(part)
 
 
-def print_table(*renderables: RenderableType) -> None:
-    """Print rich renderables on stdout; coloured on a terminal only, NO_COLOR honoured."""
+def _console(narrowest: int) -> Console:
+    """Where rich prints; at least so many columns wide, since rich cuts what is wider."""
     from rich.console import Console
 
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows only ASCII
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 160)
-    with _stdout():
-        for renderable in renderables:
-            console.print(renderable)
+    class Stdout(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would end us with 1
 
-
-@contextmanager
-def errors_as_json(command: str, wanted: bool) -> Iterator[None]:
-    """Mark errors raised inside so that the boundary prints them as JSON, if `wanted`."""
-    try:
-        yield
-    except (BrokenPipeError, OutputError):
-        raise
-    except AgtoolError as error:
-        error.json_command = command if wanted else ""
-        raise
-    except Exception as error:
-        failure = unexpected(error)
-        failure.json_command = command if wanted else ""
-        raise failure from error
+    console = Stdout(file=sys.stdout, highlight=False)
+    console.width = max(console.width, narrowest) if sys.stdout.isatty() else _ENDLESS
+    return console
 
 
 def say(text: str) -> None:
@@ -118,21 +82,11 @@ def say(text: str) -> None:
     A reader that went away (closed pipe, vanished terminal, full disk) or does not read (full
     pipe, Ctrl-S) must not hold up those who guard a command: after a second it is dropped.
     """
-    _write("".join(f"agtool: {line}\n" for line in text.splitlines()), _PATIENCE)
+    write_to_stderr("".join(f"agtool: {line}\n" for line in text.splitlines()))
 
 
-def show_line(text: str) -> None:
-    """Show `text` on the terminal in the place of the last one; nothing: take it away.
-
-    Not with rich, whose live display writes whether or not the terminal takes it: Ctrl-S would
-    stop us.
-    """
-    width = shutil.get_terminal_size().columns - 1
-    line = f"agtool: {text}"[:width] if text else ""
-    _write(f"\r\x1b[K{line}", 0)
-
-
-def _write(message: str, patience: float) -> None:
+def write_to_stderr(message: str, *, patience: float = _PATIENCE) -> None:
+    """Write to stderr as it is, if somebody takes it within `patience` seconds."""
     with suppress(OSError, ValueError):
         sys.stderr.flush()
         descriptor = sys.stderr.fileno()
@@ -143,4 +97,5 @@ def _write(message: str, patience: float) -> None:
 
 def fail(error: AgtoolError) -> None:
     """Report `error` on stderr: what happened, then what to do next."""
-    say(f"error: {error.message}" + (f"\n{error.hint}" if error.hint else ""))
+    kind = "" if isinstance(error, DeclinedError) else "error: "
+    say(f"{kind}{error.message}" + (f"\n{error.hint}" if error.hint else ""))

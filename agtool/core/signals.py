@@ -1,13 +1,76 @@
-"""Signals and ended children as something to select on."""
+"""Signals, and the only place where their handlers are installed."""
 
 from __future__ import annotations
 
 import os
+import select
 import signal
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from types import FrameType
+
+Handler = Callable[[int, FrameType | None], object]
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """What a wrapping command passes on to the command that it wraps."""
+
+
+@contextmanager
+def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
+    """Handle these signals inside. One that was ignored when we started (nohup) stays ignored."""
+    previous = {
+        number: signal.signal(number, handler)
+        for number, handler in handlers.items()
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class Wakeup:
+    """A descriptor to select on, which a signal handler makes readable; use as a context."""
+
+    def __enter__(self) -> Wakeup:
+        self._reader, self.writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self.writer, False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._reader)
+        os.close(self.writer)
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def wake(self) -> None:
+        """Make it readable."""
+        with suppress(BlockingIOError):  # it is full, and so readable
+            os.write(self.writer, b"w")
+
+    def drain(self) -> bytes:
+        """What was written since the last call, at most 512 bytes; may be nothing."""
+        try:
+            return os.read(self._reader, 512)
+        except BlockingIOError:
+            return b""
+
+    def wait(self, seconds: float) -> None:
+        """Return when it is readable, or the time is over."""
+        select.select([self._reader], [], [], seconds)
+
+
+def wake_at(wakeup: Wakeup, *numbers: signal.Signals) -> int:
+    """Write the number of each signal that comes into `wakeup`; the descriptor it was before.
+
+    These signals get handlers that do nothing: without any, they would not be written.
+    """
+    for number in numbers:
+        signal.signal(number, do_nothing)
+    return signal.set_wakeup_fd(wakeup.writer, warn_on_full_buffer=False)
 
 
 class Signals:
@@ -18,34 +81,25 @@ class Signals:
     """
 
     def __enter__(self) -> Signals:
-        self._reader, writer = os.pipe()
-        os.set_blocking(self._reader, False)
-        os.set_blocking(writer, False)
-        self._writer = writer
-        self._previous_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        self._previous: dict[int, Any] = {}
-        for number in (*FORWARDED, signal.SIGCHLD):
-            if number == signal.SIGCHLD or signal.getsignal(number) is not signal.SIG_IGN:
-                self._previous[number] = signal.signal(number, do_nothing)
+        with ExitStack() as stack:
+            self._wakeup = stack.enter_context(Wakeup())
+            stack.callback(signal.set_wakeup_fd, wake_at(self._wakeup))
+            stack.enter_context(handled(dict.fromkeys(FORWARDED, do_nothing)))
+            # Also where whoever started us ignores it: we would not learn that a child has ended.
+            child = signal.signal(signal.SIGCHLD, do_nothing)
+            stack.callback(signal.signal, signal.SIGCHLD, child)
+            self._undo = stack.pop_all()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(self._previous_fd)
-        os.close(self._reader)
-        os.close(self._writer)
+        self._undo.close()
 
     def fileno(self) -> int:
-        return self._reader
+        return self._wakeup.fileno()
 
     def drain(self) -> list[signal.Signals]:
         """The signals that came since the last call, oldest first; SIGCHLD is left out."""
-        try:
-            numbers = os.read(self._reader, 512)
-        except BlockingIOError:
-            return []
-        return [signal.Signals(n) for n in numbers if n in FORWARDED]
+        return [signal.Signals(n) for n in self._wakeup.drain() if n in FORWARDED]
 
 
 def do_nothing(number: int, frame: object) -> None:

@@ -14,3 +14,12 @@ to removal), wait and explain (on the way), remote, exec, websocket, terminal an
 session), run (one invocation). like, target, place and process look things up; leftovers and
 listing are for `--list` and `--cleanup`; modes says which options go together; cli is the edge.
 """
+
+from agtool.core.command import Technique
+
+TECHNIQUE = Technique(
+    "debug",
+    "Open a shell in a temporary pod, or run a command in it.",
+    "agtool.debug.cli",
+    wraps_command=True,
+)

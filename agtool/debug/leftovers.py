@@ -12,7 +12,7 @@ from agtool.debug.model import CONTAINER, KIND, MAKER, MANAGED_BY, PROCESS, Json
 from agtool.debug.process import is_gone
 
 if TYPE_CHECKING:
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 _SLACK = timedelta(minutes=1)
 """Between our clock and the server's."""

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from agtool.core.errors import AgtoolError, DeniedError, UnreachableError
-from agtool.core.kube import Session
-from agtool.core.kube_errors import ConflictError, NotFoundError, OverloadedError, RejectedError
+from agtool.core.kube.session import Session
+from agtool.core.kube.errors import ConflictError, NotFoundError, OverloadedError, RejectedError
 from agtool.core.output import say
 from agtool.debug.interrupts import Interrupts, Stopped
 from agtool.debug.model import PROCESS, Json, Request

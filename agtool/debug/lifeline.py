@@ -24,7 +24,7 @@ from agtool.debug.websocket import WebSocket, open_websocket
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 GRACE = 20
 """Seconds after which a lost session is ended. When only this connection broke, a new one is made

@@ -8,7 +8,7 @@ from agtool.core.errors import UsageError
 from agtool.debug.model import Json, Like, parse_name
 
 if TYPE_CHECKING:
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 KINDS = {
     "pod": ("/api/v1", "pods"),

@@ -10,7 +10,7 @@ from agtool.core.errors import DeniedError
 from agtool.pause import ARCHITECTURES
 
 if TYPE_CHECKING:
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 ARCH = "kubernetes.io/arch"
 """The label of nodes with their architecture."""
@@ -30,7 +30,7 @@ def architecture(session: Session, selector: Mapping[str, str], node: str | None
     """
     if ARCH in selector:
         return selector[ARCH]
-    from agtool.core.kube import METADATA_LIST, METADATA_ONLY
+    from agtool.core.kube.session import METADATA_LIST, METADATA_ONLY
 
     try:
         if node is not None:

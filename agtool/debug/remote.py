@@ -21,7 +21,7 @@ from agtool.debug.websocket import ProtocolError, RefusedError, WebSocket, open_
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
     from agtool.debug.interrupts import Interrupts
     from agtool.debug.lifeline import Lifeline
     from agtool.debug.streams import Attachment

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import AgtoolError, ConfigurationError, UsageError
-from agtool.core.kube import Session, connect
-from agtool.core.kube_errors import NotFoundError
+from agtool.core.kube.session import Session, connect
+from agtool.core.kube.errors import NotFoundError
 from agtool.core.output import say
 from agtool.core.signals import die_as_by_ctrl_c
 from agtool.debug.explain import progress

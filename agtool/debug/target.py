@@ -17,7 +17,7 @@ from agtool.debug.pod import MARK
 from agtool.debug.security import NOBODY
 
 if TYPE_CHECKING:
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def add_container(session: Session, pod: Json, container: Json) -> None:
         DeniedError: no permission, or a policy.
         RejectedError: it is invalid.
     """
-    from agtool.core.kube import STRATEGIC_MERGE_PATCH
+    from agtool.core.kube.session import STRATEGIC_MERGE_PATCH
 
     metadata = pod["metadata"]
     path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"

@@ -16,7 +16,7 @@ from agtool.debug.explain import Progress, progress
 from agtool.debug.model import CONTAINER, Json
 
 if TYPE_CHECKING:
-    from agtool.core.kube import Session
+    from agtool.core.kube.session import Session
     from agtool.debug.interrupts import Interrupts
 
 _WATCH = 300.0
@@ -26,14 +26,14 @@ _WATCH = 300.0
 class NotStartedError(AgtoolError):
     """The container does not run, and will not."""
 
-    word = "not-started"
+    code = "not-started"
 
 
 class TooLongError(AgtoolError):
     """The container does not run yet, and --timeout is over."""
 
     exit_code = TIMED_OUT
-    word = "timed-out"
+    code = "timed-out"
 
 
 @dataclass

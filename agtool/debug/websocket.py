@@ -22,10 +22,10 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from agtool.core.errors import AgtoolError, UnreachableError
-from agtool.core.kube_errors import PROXY_HINT, refusal
+from agtool.core.kube.errors import PROXY_HINT, refusal
 
 if TYPE_CHECKING:
-    from agtool.core.kube_pool import WebSocketSettings
+    from agtool.core.kube.pool import WebSocketSettings
 
 _PORTION = 64 * 1024
 """Bytes read from the socket at once."""

@@ -20,3 +20,11 @@ For the browser: profile (what a kind of browser must do), browser (which there 
 with trust_store, firefox with nss, selftest with throwaway_ca, tested, start, turn, opening (one
 call of `chrome`); launcher and removal. The three files of cli and the two of status are the edges.
 """
+
+from agtool.core.command import Technique
+
+TECHNIQUE = Technique(
+    "le-staging",
+    "Verify and open sites that use Let's Encrypt staging.",
+    "agtool.le_staging.cli",
+)

@@ -14,3 +14,12 @@ Read in this order: model (facts and figures), backend (what an engine must do),
 (waiting), supervise (working), run (one invocation), then an engine: postgresql (and its _lock
 and _session) with runs, mysql (the same), sqlite. url, story, status and cli are the edges.
 """
+
+from agtool.core.command import Technique
+
+TECHNIQUE = Technique(
+    "migrate-once",
+    "Run a command once at a time among all replicas.",
+    "agtool.migrate_once.cli",
+    wraps_command=True,
+)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
-from agtool.core.sockets import local_ports
-from agtool.core.tree import descendants
+from agtool.core.process.sockets import local_ports
+from agtool.core.process.tree import descendants
 from agtool.migrate_once import mysql_session
 from agtool.migrate_once.backend import LockLost, NotYet
 from agtool.migrate_once.model import REPLY, Attempt, Run

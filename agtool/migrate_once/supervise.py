@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import WRAPPER_FAILED, AgtoolError, DeniedError
-from agtool.core.keeper import CannotRun, Ended, Event, LeftBehind, Silent, Started
+from agtool.core.process.keeper import CannotRun, Ended, Event, LeftBehind, Silent, Started
 from agtool.core.output import say
-from agtool.core.process import Keeper
+from agtool.core.process.command import Keeper
 from agtool.core.signals import Signals, reap
 from agtool.migrate_once.backend import Backend, Lock, LockLost
 from agtool.migrate_once.model import HEARTBEAT, MARGIN, NOTICE, Attempt, time_to_die

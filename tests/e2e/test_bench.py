@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agtool.core.tree import descendants
+from agtool.core.process.tree import descendants
 from tests.conftest import needed
 from tests.e2e.conftest import Agtool, wait_until
 from tests.servers.postgresql import find_postgresql

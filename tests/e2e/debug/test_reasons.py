@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from agtool.core.kube import connect
+from agtool.core.kube.session import connect
 from agtool.debug.interrupts import Interrupts
 from agtool.debug.wait import NotStartedError, wait_until_running
 from tests.cluster.api import Object

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agtool.core.tree import descendants
+from agtool.core.process.tree import descendants
 from tests.conftest import Database
 from tests.e2e.conftest import Agtool, Gate, wait_until
 from tests.e2e.terminal import Terminal

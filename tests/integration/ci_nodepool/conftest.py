@@ -6,7 +6,7 @@ import pytest
 
 from agtool.ci_nodepool.runner import Runner, find
 from agtool.ci_nodepool.runner_config import Placement
-from agtool.core.kube import Session, connect
+from agtool.core.kube.session import Session, connect
 from tests.cluster.api import Api
 from tests.cluster.server import Server
 from tests.gitlab_runner import Chart

@@ -20,7 +20,7 @@ from agtool.ci_nodepool.runner_change import Outcome, RolloutFailed, carry_out, 
 from agtool.ci_nodepool.runner_config import read
 from agtool.ci_nodepool.runner_patch import RESTARTED_AT, plan_patch, plan_undo, record_of
 from agtool.core.errors import DeniedError
-from agtool.core.kube import Session, connect
+from agtool.core.kube.session import Session, connect
 from tests.cluster.api import Api, Object, Refused
 from tests.cluster.server import Server
 from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart

@@ -10,7 +10,7 @@ from agtool.ci_nodepool.runner import find
 from agtool.ci_nodepool.runner_config import CannotPatch
 from agtool.ci_nodepool.runner_patch import plan_patch
 from agtool.ci_nodepool.runner_settings import overrides
-from agtool.core.kube import Session, connect
+from agtool.core.kube.session import Session, connect
 from tests.cluster.api import Api, define
 from tests.cluster.server import Server
 from tests.gitlab_runner import DEFAULT_TEMPLATE, RUNNER_CRD, Chart, operator_deployment

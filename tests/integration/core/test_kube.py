@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agtool.core import kube
+from agtool.core.kube import session as kube
 from agtool.core.errors import AgtoolError, UnreachableError
-from agtool.core.kube_errors import (
+from agtool.core.kube.errors import (
     ConflictError,
     ForbiddenError,
     GoneError,

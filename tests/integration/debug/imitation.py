@@ -16,7 +16,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from agtool.core.kube_pool import WebSocketSettings
+from agtool.core.kube.pool import WebSocketSettings
 from agtool.debug.exec import PROTOCOL
 
 SUCCESS = b"\x03" + json.dumps({"status": "Success"}).encode()

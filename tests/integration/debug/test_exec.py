@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from agtool.core.errors import ConfigurationError
-from agtool.core.kube import Session, connect
+from agtool.core.kube.session import Session, connect
 from agtool.debug import exec as loop
 from agtool.debug import remote
 from agtool.debug.exec import PROTOCOL, Ended, Ends, ExecError, run

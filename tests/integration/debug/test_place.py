@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agtool.core import kube
-from agtool.core.kube_errors import NotFoundError
+from agtool.core.kube import session as kube
+from agtool.core.kube.errors import NotFoundError
 from agtool.debug.place import ARCH, architecture
 from tests.cluster.server import Server
 

@@ -14,7 +14,7 @@ from agtool.ci_nodepool.runner_patch import plan_patch, time_to_end
 from agtool.ci_nodepool.runner_settings import check_overrides, jobs, overrides, template
 from agtool.ci_nodepool.runner_status import findings
 from agtool.core.errors import UsageError
-from agtool.core.kube_errors import NotFoundError
+from agtool.core.kube.errors import NotFoundError
 from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart, operator_deployment
 
 KEY = "cloud.google.com/gke-preemptible"

@@ -11,11 +11,11 @@ import certifi
 import pytest
 from kubernetes.config import incluster_config
 
-from agtool.core import kube, kube_access
+from agtool.core.kube import access as kube_access, session as kube
 from agtool.core.errors import ConfigurationError
-from agtool.core.kube import connect
-from agtool.core.kube_proxy import HttpProxy
-from agtool.core.kube_retry import backoff, pause_before_retry
+from agtool.core.kube.session import connect
+from agtool.core.kube.proxy import HttpProxy
+from agtool.core.kube.retry import backoff, pause_before_retry
 
 SECRET = "s3cret-t0ken"  # nobody's
 

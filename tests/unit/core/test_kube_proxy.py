@@ -10,8 +10,8 @@ from kubernetes.client import Configuration
 from urllib3 import PoolManager, ProxyManager
 
 from agtool.core.errors import ConfigurationError
-from agtool.core.kube_pool import http_proxy
-from agtool.core.kube_proxy import HttpProxy, read_proxy, settle_proxy
+from agtool.core.kube.pool import http_proxy
+from agtool.core.kube.proxy import HttpProxy, read_proxy, settle_proxy
 
 
 @pytest.mark.parametrize(

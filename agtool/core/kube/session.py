@@ -16,10 +16,10 @@ from urllib.parse import urlencode
 
 from agtool import __version__
 from agtool.core.errors import AgtoolError, UnreachableError
-from agtool.core.kube_access import Access, find_access
-from agtool.core.kube_errors import GoneError, refusal, unreachable
-from agtool.core.kube_pool import WebSocketSettings, make_pool, websocket_settings
-from agtool.core.kube_retry import backoff, pause_before_retry, repeatable
+from agtool.core.kube.access import Access, find_access
+from agtool.core.kube.errors import GoneError, refusal, unreachable
+from agtool.core.kube.pool import WebSocketSettings, make_pool, websocket_settings
+from agtool.core.kube.retry import backoff, pause_before_retry, repeatable
 from agtool.core.output import say
 
 if TYPE_CHECKING:

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from agtool.core.errors import BUG, CANNOT_EXECUTE, NOT_FOUND
-from agtool.core.signals import do_nothing, reap
-from agtool.core.tree import (
+from agtool.core.process.tree import (
     adopt_orphans,
     descendants,
     die_with_parent,
     kill_descendants,
     signal_processes,
 )
+from agtool.core.signals import Wakeup, reap, wake_at
 
 _LEAVE_TIME = 2.0
 """Seconds that background processes get to end by themselves after the command has ended."""
@@ -68,7 +68,7 @@ Event = Started | CannotRun | LeftBehind | Silent | Ended
 
 
 @dataclass(frozen=True)
-class Plan:
+class Task:
     """What the keeper has to know; the meaning of each is that of `process.Keeper`."""
 
     argv: Sequence[str]
@@ -81,12 +81,15 @@ class Plan:
     on_orphaned: Callable[[], None]
 
 
-def keep(control: socket.socket, plan: Plan) -> NoReturn:
+def keep(control: socket.socket, task: Task) -> NoReturn:
     """The keeper's whole life. It must never return into agtool's own code."""
     code = BUG
     try:
         adopt_orphans()
-        _Tree(control, plan, _keeper_signals()).watch()
+        # FORWARDED has do-nothing handlers already, from Signals; SIG_IGN would be inherited.
+        with Wakeup() as wakeup:
+            wake_at(wakeup, signal.SIGCHLD, signal.SIGCONT)
+            _Tree(control, task, wakeup).watch()
         code = 0
     except BaseException:  # noqa: BLE001  # reported, then the process is over
         import traceback
@@ -96,39 +99,24 @@ def keep(control: socket.socket, plan: Plan) -> NoReturn:
         os._exit(code)
 
 
-def _keeper_signals() -> int:
-    """A descriptor to select on. Only SIGCHLD and SIGCONT matter to the keeper.
-
-    Signals for the command come from agtool.
-    """
-    reader, writer = os.pipe()
-    os.set_blocking(reader, False)
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    # FORWARDED has do-nothing handlers already, from Signals; SIG_IGN would be inherited.
-    for number in (signal.SIGCHLD, signal.SIGCONT):
-        signal.signal(number, do_nothing)
-    return reader
-
-
 class _Tree:
     """The command and its descendants, from the keeper's side."""
 
-    def __init__(self, control: socket.socket, plan: Plan, wakeup: int) -> None:
+    def __init__(self, control: socket.socket, task: Task, wakeup: Wakeup) -> None:
         self.control = control
-        self.plan = plan
+        self.task = task
         self.wakeup = wakeup
-        self.on_terminal = plan.on_terminal
+        self.on_terminal = task.on_terminal
         self.command = 0
         self.status: int | None = None
         self.leave_at = 0.0
         self.kill_at: float | None = None
-        self.last_pulse = plan.last_pulse
+        self.last_pulse = task.last_pulse
         self.buffer = b""
 
     def watch(self) -> None:
-        if time.monotonic() - self.last_pulse > self.plan.patience:
-            self.tell(Silent(self.plan.patience))
+        if time.monotonic() - self.last_pulse > self.task.patience:
+            self.tell(Silent(self.task.patience))
             self.tell(Ended(BUG))
             return
         try:
@@ -139,23 +127,22 @@ class _Tree:
             return
         self.tell(Started(self.command))
         while not self.is_gone():
-            sources = [self.control.fileno(), self.wakeup]
+            sources = [self.control, self.wakeup]
             readable, _, _ = select.select(sources, [], [], self.pause())
             # Read in any case: select() may return, its time over, just before the signal comes.
-            with suppress(BlockingIOError):
-                if signal.SIGCONT in os.read(self.wakeup, 512):
-                    self.last_pulse = time.monotonic()  # we slept, so silence means nothing
-            if self.control.fileno() in readable and not self.obey():
+            if signal.SIGCONT in self.wakeup.drain():
+                self.last_pulse = time.monotonic()  # we slept, so silence means nothing
+            if self.control in readable and not self.obey():
                 kill_descendants()
-                self.plan.on_orphaned()
+                self.task.on_orphaned()
                 return
             now = time.monotonic()
             if self.status is not None and self.kill_at is None and now >= self.leave_at:
                 self.tell(LeftBehind(len(self.processes())))
-                self.end(self.plan.grace)
-            if self.kill_at is None and now - self.last_pulse > self.plan.patience:
-                self.tell(Silent(self.plan.patience))
-                self.end(self.plan.grace)
+                self.end(self.task.grace)
+            if self.kill_at is None and now - self.last_pulse > self.task.patience:
+                self.tell(Silent(self.task.patience))
+                self.end(self.task.grace)
             if self.kill_at is not None and now >= self.kill_at:
                 signal_processes(self.processes(), signal.SIGKILL)
         # Without a child left the command has been reaped, so its status is known.
@@ -174,9 +161,9 @@ class _Tree:
 
         # Kept, because a Popen that is deleted reaps its process behind our back.
         self.popen = subprocess.Popen(
-            list(self.plan.argv),
-            env=dict(self.plan.env),
-            pass_fds=(self.plan.keep_open,),
+            list(self.task.argv),
+            env=dict(self.task.env),
+            pass_fds=(self.task.keep_open,),
             preexec_fn=in_the_child,  # noqa: PLW1509  # the keeper has one thread
         )
         return self.popen.pid
@@ -184,7 +171,7 @@ class _Tree:
     def pause(self) -> float:
         """Seconds until something must be done without being woken."""
         if self.kill_at is None and self.status is None:
-            return max(0.0, self.last_pulse + self.plan.patience - time.monotonic()) + 0.01
+            return max(0.0, self.last_pulse + self.task.patience - time.monotonic()) + 0.01
         return 0.02
 
     def is_gone(self) -> bool:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from agtool.core.errors import ConfigurationError
-from agtool.core.kube_proxy import settle_proxy
+from agtool.core.kube.proxy import settle_proxy
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import ConfigurationError
-from agtool.core.kube_access import Access
-from agtool.core.kube_proxy import HttpProxy
+from agtool.core.kube.access import Access
+from agtool.core.kube.proxy import HttpProxy
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager

@@ -26,18 +26,18 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from agtool.core.keeper import (
+from agtool.core.process.keeper import (
     CannotRun,
     Ended,
     Event,
     LeftBehind,
-    Plan,
     Silent,
     Started,
+    Task,
     keep,
 )
+from agtool.core.process.tree import adopt_orphans, kill_descendants, signal_processes
 from agtool.core.signals import in_foreground
-from agtool.core.tree import adopt_orphans, kill_descendants, signal_processes
 
 _EVENTS: dict[str, Callable[..., Event]] = {
     kind.__name__: kind for kind in (Started, CannotRun, LeftBehind, Silent, Ended)
@@ -81,7 +81,7 @@ class Keeper:
             self._socket.close()
             keep(
                 theirs,
-                Plan(
+                Task(
                     argv=argv,
                     env=env,
                     keep_open=keep_open,

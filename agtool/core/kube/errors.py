@@ -13,7 +13,7 @@ from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError, Unr
 class NotFoundError(ConfigurationError):
     """An object, or a kind of object, that was named is not there."""
 
-    word = "not-found"
+    code = "not-found"
 
 
 class ForbiddenError(DeniedError):
@@ -23,13 +23,13 @@ class ForbiddenError(DeniedError):
 class ConflictError(DeniedError):
     """The object was changed since it was read, or exists already."""
 
-    word = "conflict"
+    code = "conflict"
 
 
 class RejectedError(DeniedError):
     """The API server finds what it was sent invalid."""
 
-    word = "rejected"
+    code = "rejected"
 
 
 class GoneError(UnreachableError):
@@ -39,7 +39,7 @@ class GoneError(UnreachableError):
         continue_token: with it a list goes on in the state of now; empty: from its start.
     """
 
-    word = "gone"
+    code = "gone"
 
     def __init__(self, message: str, *, hint: str = "", continue_token: str = "") -> None:
         super().__init__(message, hint=hint)

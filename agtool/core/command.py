@@ -1,0 +1,267 @@
+"""The one frame around every command: it runs it, shows its Result, and owns the exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+import typer
+import typer.core
+
+from agtool.core import errors, output
+from agtool.core.errors import AgtoolError, UsageError
+
+if TYPE_CHECKING:
+    from agtool.core.output import View
+
+Data_co = TypeVar("Data_co", covariant=True)
+
+VERSION = 2
+"""Of the JSON documents; another one means that a program has to be changed."""
+
+_PASSED_ON = (errors.TIMED_OUT, errors.CANNOT_EXECUTE, errors.NOT_FOUND)
+"""Exit codes of a wrapping command that tell more than that agtool failed."""
+
+
+class Technique(NamedTuple):
+    """What the root has to know of a technique without importing it.
+
+    Attributes:
+        name: its command.
+        help: one sentence.
+        cli: the module in which its Typer is called `app`.
+        wraps_command: whether it passes on the exit code of a command that it runs.
+    """
+
+    name: str
+    help: str
+    cli: str
+    wraps_command: bool = False
+
+
+class Format(str, Enum):
+    """The choices of `--output`."""
+
+    table = "table"
+    json = "json"
+    name = "name"
+
+
+@dataclass(frozen=True)
+class Result(Generic[Data_co]):
+    """What a command has found or done.
+
+    Attributes:
+        data: for programs, an object of the technique's `documents`; None: it has no document.
+        view: for people.
+        exit_code: of the process; 0 with errors: that of the first one.
+        errors: what kept the command from doing all; told on stderr after the view.
+        names: what `--output name` prints, one on each line.
+    """
+
+    data: Data_co
+    view: View = ()
+    exit_code: int = 0
+    errors: Sequence[AgtoolError] = ()
+    names: Sequence[str] = ()
+
+
+@dataclass
+class Invocation:
+    """What this run is; the `obj` of Typer's contexts.
+
+    Attributes:
+        debug: show the traceback of an error.
+        technique: that was called; None: the root only.
+        command: whose `--output` was read, such as `ci-nodepool taint`; empty: none yet.
+        output: how it is to be printed.
+        runs_command: whether its exit codes stand beside those of a command that it wraps.
+    """
+
+    debug: bool = False
+    technique: Technique | None = None
+    command: str = ""
+    output: Format = Format.table
+    runs_command: bool = field(default=False)
+
+    def enter(self, technique: Technique) -> None:
+        """This technique was called."""
+        self.technique = technique
+        self.runs_command = technique.wraps_command
+
+    def exit_code(self, error: AgtoolError) -> int:
+        """The exit code for an error: the only place that decides it.
+
+        A command that wraps another one has 125 for what fails in agtool, so that it cannot pass
+        for a code of the wrapped one; for a usage error also in the forms that wrap nothing.
+        """
+        usage = isinstance(error, UsageError) and self.technique and self.technique.wraps_command
+        if (self.runs_command or usage) and error.exit_code not in _PASSED_ON:
+            return errors.WRAPPER_FAILED
+        return error.exit_code
+
+
+class Group(typer.core.TyperGroup):
+    """A command with commands below it. Alone on the command line it prints its help."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Print the help if there is nothing to parse."""
+        if not args and not ctx.resilient_parsing:
+            typer.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+
+def make_app(**settings: Any) -> typer.Typer:
+    """A Typer for the commands of a technique."""
+    return typer.Typer(
+        cls=Group,
+        add_completion=False,  # the root has it
+        rich_markup_mode=None,  # rich triples the time of --help
+        **settings,
+    )
+
+
+def run(app: typer.Typer) -> int:  # noqa: PLR0911  # one line for each way to end
+    """Run the command line; return the exit code of the process.
+
+    Everything that can go wrong ends here: an AgtoolError as its message and its code, a usage
+    error as Typer words it, Ctrl-C as 130, and whatever nobody foresaw as 70.
+    """
+    _fill_standard_descriptors()
+    invocation = Invocation()
+    try:
+        result = app(standalone_mode=False, obj=invocation)
+        code = show(result, invocation) if isinstance(result, Result) else int(result or 0)
+        # Written here rather than at exit, where Python can only complain.
+        sys.stdout.flush()
+        return code
+    except AgtoolError as error:
+        return _report(error, invocation)
+    except typer.TyperException as error:
+        return _report(_usage_error(error, invocation), invocation)
+    except (KeyboardInterrupt, typer.Abort):
+        return errors.INTERRUPTED
+    except BrokenPipeError:
+        return _drop_output()
+    except SystemExit as end:
+        # Typer ends so after a completion, and with 1 where the reader of its help went away.
+        return _drop_output() if end.code else 0
+    except Exception as error:  # noqa: BLE001  # the boundary: a bug becomes a sentence and 70
+        return _report(errors.unexpected(error), invocation)
+
+
+def show(result: Result[object], invocation: Invocation) -> int:
+    """Print a result as it was asked for; its exit code."""
+    code = result.exit_code
+    if not code and result.errors:
+        code = invocation.exit_code(result.errors[0])
+    if invocation.output is Format.json and result.data is not None:
+        output.print_json(
+            document(invocation.command, data=result.data, exit_code=code, errors=result.errors)
+        )
+        return code
+    names = invocation.output is Format.name
+    output.print_view(result.names if names else result.view)
+    for error in result.errors:
+        output.fail(error)
+    return code
+
+
+def document(
+    command: str, *, data: object = None, exit_code: int = 0, errors: Sequence[AgtoolError] = ()
+) -> dict[str, Any]:
+    """The machine-readable form of a result, the same for every command.
+
+    Args:
+        data: an instance of a dataclass; None: nothing was found or done.
+    """
+    return {
+        "version": VERSION,
+        "command": command,
+        "status": "error" if errors else "ok" if exit_code == 0 else "failed",
+        "exit_code": exit_code,
+        "data": {} if data is None else plain(data),
+        "errors": [plain(error.finding()) for error in errors],
+    }
+
+
+def plain(data: Any) -> dict[str, Any]:
+    """An instance of a dataclass as JSON can have it: objects, arrays, times in ISO 8601."""
+    import json
+    from dataclasses import asdict
+
+    made: dict[str, Any] = json.loads(json.dumps(asdict(data), default=_encoded))
+    return made
+
+
+def _encoded(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _usage_error(error: typer.TyperException, invocation: Invocation) -> UsageError:
+    """What Typer's parser found, which happened before the options were read."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "agtool"
+    message = error.format_message()
+    if meant := getattr(error, "possibilities", None):
+        message = f"{error.message}. Did you mean {' or '.join(sorted(meant))}?"
+    if context and not invocation.command and asks_for_json(sys.argv[1:]):
+        invocation.command = path.removeprefix(context.find_root().command_path).strip()
+        invocation.output = Format.json
+    return UsageError(message, hint=f"Try: {path} --help")
+
+
+def asks_for_json(arguments: Sequence[str]) -> bool:
+    """Whether `--output json` stands on a command line that cannot be parsed. Pure."""
+    own = list(arguments)
+    if "--" in own:
+        del own[own.index("--") :]
+    return any(
+        word in ("--output=json", "-ojson") or (word == "json" and before in ("--output", "-o"))
+        for before, word in zip(["", *own], own, strict=False)
+    )
+
+
+def _report(error: AgtoolError, invocation: Invocation) -> int:
+    """Tell an error that ended the command; its exit code."""
+    if invocation.debug:
+        import traceback
+
+        traceback.print_exc()
+    code = invocation.exit_code(error)
+    if invocation.output is Format.json and not isinstance(error, output.OutputError):
+        try:
+            output.print_json(document(invocation.command, exit_code=code, errors=[error]))
+        except BrokenPipeError:
+            _drop_output()
+        except output.OutputError as unwritable:
+            output.fail(unwritable)
+        else:
+            return code
+    output.fail(error)
+    return code
+
+
+def _fill_standard_descriptors() -> None:
+    """Open /dev/null for those of 0, 1 and 2 that came closed.
+
+    The next socket would get the number otherwise: a connection to a database, say, into which
+    the command then writes its messages.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+def _drop_output() -> int:
+    """Write what is left to nobody: Python would try again at exit, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return errors.PIPE_CLOSED

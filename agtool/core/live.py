@@ -1,0 +1,100 @@
+"""What goes on now, on stderr: one line that changes on a terminal, else a line now and then."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+
+from agtool.core.output import say, write_to_stderr
+
+_WIDTH = 30
+"""Characters of a bar."""
+
+
+class Live:
+    """The line that says what goes on; use as a context, which takes it away at its end.
+
+    Args:
+        repeat: seconds after which a log gets a line although the subject is the same; None: never.
+    """
+
+    def __init__(self, *, repeat: float | None = None) -> None:
+        self.on_terminal = sys.stderr.isatty()
+        self._repeat = repeat
+        self._subject: object = None
+        self._said_at = 0.0
+        self._shown = False
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def show(self, text: str, subject: object = None, *, fresh: bool = True) -> None:
+        """Show `text` in the place of what was shown before.
+
+        Args:
+            subject: what it is about; a log gets a line when that changes. Default: the text.
+            fresh: whether something has happened, and not only time gone by.
+        """
+        if self.on_terminal:
+            # Not with rich, whose live display writes whether or not the terminal takes it: Ctrl-S
+            # would stop us.
+            width = shutil.get_terminal_size().columns - 1
+            write_to_stderr(f"\r\x1b[K{f'agtool: {text}'[:width]}", patience=0)
+            self._shown = True
+            return
+        now = time.monotonic()
+        subject = text if subject is None else subject
+        again = self._repeat is not None and fresh and now - self._said_at >= self._repeat
+        if subject != self._subject or again:
+            self._subject, self._said_at = subject, now
+            say(text)
+
+    def clear(self) -> None:
+        """Take the line away, if there is one."""
+        if self._shown:
+            write_to_stderr("\r\x1b[K", patience=0)
+            self._shown = False
+
+    def say(self, text: str) -> None:
+        """Write lines that stay."""
+        self.clear()
+        say(text)
+
+
+class Progress:
+    """Progress of equal pieces; use as a context. Work of half a second shows none.
+
+    Args:
+        total: how many pieces; 0: nobody knows.
+    """
+
+    def __init__(self, what: str, total: int = 0) -> None:
+        self._what = what
+        self._total = total
+        self._done = 0
+        self._live = Live()
+        self._interval = 0.1 if self._live.on_terminal else 10.0
+        self._next = time.monotonic() + (0.5 if self._live.on_terminal else self._interval)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.clear()
+
+    def advance(self) -> None:
+        """One piece more is done."""
+        self._done += 1
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + self._interval
+        text = f"{self._what}: {self._done:,}" + (f" of {self._total:,}" if self._total else "")
+        if self._total and self._live.on_terminal:
+            filled = _WIDTH * self._done // self._total
+            text = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {text}"
+        self._live.show(text)

@@ -1,0 +1,253 @@
+"""The options that commands share, each written down once, with kubectl's names and meanings.
+
+Options that belong together are a NamedTuple whose fields are options. A command takes the tuple
+as one parameter, and Typer sees the fields:
+
+    @grouped
+    def command(cluster: ClusterOptions, output: Output = Format.table) -> Result[...]: ...
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_type_hints
+
+import typer
+
+from agtool.core import completion
+from agtool.core.command import Format, Invocation
+from agtool.core.duration import parse_duration
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Session
+
+Value = TypeVar("Value", str, Path)
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+"""A DNS label (RFC 1123), as namespaces have it; at most 63 characters."""
+
+
+def not_empty(value: Value | None) -> Value | None:
+    """The value of an option. `-l "$UNSET"` must not be as if there was none."""
+    if value is not None and not str(value).strip():
+        raise typer.BadParameter("it is empty. Is a variable of the shell unset?")
+    return value
+
+
+def namespace_name(value: str | None) -> str | None:
+    """The value of `--namespace`, if it can be the name of one."""
+    if value is not None and not (_NAME.fullmatch(value) and len(value) <= 63):
+        not_empty(value)
+        raise typer.BadParameter(
+            f"{value!r} is not a valid name of a namespace. It has lower-case letters, digits and "
+            "'-', at most 63, with a letter or digit at both ends."
+        )
+    return value
+
+
+def seconds(text: str | float) -> float:
+    """The value of an option that is a duration, in seconds."""
+    try:
+        return parse_duration(text) if isinstance(text, str) else text
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def duration(help_: str, *names: str, **settings: Any) -> Any:
+    """An option whose value is a duration; the command gets seconds."""
+    return typer.Option(
+        *names, metavar="DURATION", parser=seconds, help=help_, show_default=False, **settings
+    )
+
+
+def _remember(context: typer.Context, value: Format) -> Format:
+    """Note how the result is to be printed: errors are then printed so too."""
+    invocation = context.find_object(Invocation)
+    if invocation:
+        root = context.find_root().command_path
+        invocation.command = context.command_path.removeprefix(root).strip()
+        invocation.output = value
+    return value
+
+
+def output_option(help_: str = "How to print the result: table or json.", **settings: Any) -> Any:
+    """`--output`; read before all others, so that an error in these is printed as JSON too."""
+    return typer.Option(
+        "-o",
+        "--output",
+        metavar="FORMAT",
+        help=help_,
+        callback=_remember,
+        is_eager=True,
+        **settings,
+    )
+
+
+def _table_or_json(text: str | Format) -> Format:
+    if text not in (Format.table, Format.json):
+        raise typer.BadParameter(f"{text!r} is not a format. Choose table or json.")
+    return Format(text)
+
+
+def _any_format(text: str | Format) -> Format:
+    if text not in list(Format):
+        raise typer.BadParameter(f"{text!r} is not a format. Choose table, json or name.")
+    return Format(text)
+
+
+Output = Annotated[
+    Format,
+    output_option(parser=_table_or_json, autocompletion=completion.words("table", "json")),
+]
+
+OutputOrNames = Annotated[
+    Format,
+    output_option(
+        "How to print the result: table, json or name.",
+        parser=_any_format,
+        autocompletion=completion.words("table", "json", "name"),
+    ),
+]
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")
+]
+
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")]
+
+Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "-n",
+        "--namespace",
+        metavar="NAME",
+        help="The namespace.  [default: that of the context]",
+        callback=namespace_name,
+        autocompletion=completion.namespaces,
+    ),
+]
+
+Context = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The context of the kubeconfig.  [default: its current one]",
+        callback=not_empty,
+        autocompletion=completion.contexts,
+    ),
+]
+
+Kubeconfig = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        readable=False,  # not checked by Typer: our own message names the reason
+        help="The kubeconfig. Also: environment variable KUBECONFIG.  [default: ~/.kube/config, "
+        "then the pod's service account]",
+    ),
+]
+
+AsUser = Annotated[
+    str | None,
+    typer.Option("--as", metavar="USER", help="Act as this user.", callback=not_empty),
+]
+
+AsGroup = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="GROUP", help="With --as: act as a member of this group. Can be repeated."
+    ),
+]
+
+
+class ClusterOptions(NamedTuple):
+    """Which cluster, as which user."""
+
+    context: Context = None
+    kubeconfig: Kubeconfig = None
+    as_user: AsUser = None
+    as_group: AsGroup = None
+
+    @contextmanager
+    def session(
+        self,
+        *,
+        namespace: str | None = None,
+        connections: int = 1,
+        timeout: float = 30.0,
+        patience: float = 30.0,
+    ) -> Iterator[Session]:
+        """A session as by core.kube.session.connect, closed at the end. Raises what that raises."""
+        from agtool.core.kube.session import connect
+
+        with connect(
+            kubeconfig=self.kubeconfig,
+            context=self.context,
+            namespace=namespace,
+            as_user=self.as_user,
+            as_groups=self.as_group or (),
+            connections=connections,
+            timeout=timeout,
+            patience=patience,
+        ) as session:
+            yield session
+
+
+def runs_nothing(context: typer.Context, value: bool) -> bool:
+    """For the option with which a wrapping command wraps nothing: its exit codes are its own."""
+    invocation = context.find_object(Invocation)
+    if value and invocation:
+        invocation.runs_command = False
+    return value
+
+
+def given_options(context: typer.Context) -> set[str]:
+    """The long names of the options that stand on the command line."""
+    return {
+        max(parameter.opts, key=len)
+        for parameter in context.command.params
+        if (source := context.get_parameter_source(parameter.name or ""))
+        and source.name == "COMMANDLINE"
+    }
+
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def grouped(command: Command) -> Command:
+    """`command` for Typer: with the fields of its groups in the place of the groups."""
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, Any] = {}
+    # Not get_type_hints(): Python 3.10's makes what has the default None Optional[Annotated[...]],
+    # in which Typer does not find its Argument.
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        hint = parameter.annotation
+        if not hasattr(hint, "_field_defaults"):
+            parameters.append(_option(parameter.name, parameter.default, hint))
+            continue
+        groups[parameter.name] = hint
+        fields = get_type_hints(hint, include_extras=True)
+        parameters += [_option(n, hint._field_defaults[n], fields[n]) for n in hint._fields]
+
+    def run(**values: Any) -> Any:
+        made = {
+            name: group(**{field: values.pop(field) for field in group._fields})
+            for name, group in groups.items()
+        }
+        return command(**made, **values)
+
+    run.__name__ = command.__name__
+    run.__doc__ = command.__doc__
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__wrapped__ = command  # type: ignore[attr-defined]
+    return run  # type: ignore[return-value]
+
+
+def _option(name: str, default: object, hint: Any) -> inspect.Parameter:
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, keyword, default=default, annotation=hint)

@@ -1,0 +1,25 @@
+"""What others wrote, made fit to be shown. Pure."""
+
+from __future__ import annotations
+
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def printable(text: str, *, besides: str = "") -> str:
+    """`text` with a mark in the place of each control character, so that it can do no harm.
+
+    Args:
+        besides: control characters that may stay, such as a line feed.
+    """
+    return "".join(c if c.isprintable() or c in besides else _REPLACEMENT for c in text)
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Such as `1 node` and `5,000 nodes`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def some(names: list[str] | tuple[str, ...], most: int = 10) -> str:
+    """The names, or the first of them and how many more there are."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
