@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -222,10 +223,13 @@ def grouped(command: Command) -> Command:
     """`command` for Typer: with the fields of its groups in the place of the groups."""
     parameters: list[inspect.Parameter] = []
     groups: dict[str, Any] = {}
-    # Not get_type_hints(): Python 3.10's makes what has the default None Optional[Annotated[...]],
-    # in which Typer does not find its Argument.
-    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+    names = vars(sys.modules[command.__module__])
+    for parameter in inspect.signature(command).parameters.values():
+        # Not get_type_hints(): Python 3.10's makes what has the default None
+        # Optional[Annotated[...]], in which Typer does not find its Argument. And what the command
+        # returns need not be imported.
         hint = parameter.annotation
+        hint = eval(hint, names) if isinstance(hint, str) else hint  # noqa: S307
         if not hasattr(hint, "_field_defaults"):
             parameters.append(_option(parameter.name, parameter.default, hint))
             continue
