@@ -69,8 +69,7 @@ def _remember(context: typer.Context, value: Format) -> Format:
     """Note how the result is to be printed: errors are then printed so too."""
     invocation = context.find_object(Invocation)
     if invocation:
-        root = context.find_root().command_path
-        invocation.command = context.command_path.removeprefix(root).strip()
+        invocation.command = invocation.path.partition(" ")[2]
         invocation.output = value
     return value
 
@@ -88,16 +87,16 @@ def output_option(help_: str = "How to print the result: table or json.", **sett
     )
 
 
-def _table_or_json(text: str | Format) -> Format:
+def _table_or_json(text: str | Format) -> str:
     if text not in (Format.table, Format.json):
         raise typer.BadParameter(f"{text!r} is not a format. Choose table or json.")
-    return Format(text)
+    return Format(text).value  # Typer makes a Format of it
 
 
-def _any_format(text: str | Format) -> Format:
+def _any_format(text: str | Format) -> str:
     if text not in list(Format):
         raise typer.BadParameter(f"{text!r} is not a format. Choose table, json or name.")
-    return Format(text)
+    return Format(text).value
 
 
 Output = Annotated[
