@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+from agtool.core import errors
 from agtool.core.command import VERSION
 from agtool.core.errors import AgtoolError
 from agtool.core.finding import Finding
@@ -171,14 +172,12 @@ def _codes() -> Iterator[str]:
     """The codes of errors that all commands share."""
     yield "| code | exit code | meaning |"
     yield "|---|---|---|"
-    assert kube_errors
-    kinds: dict[str, type[AgtoolError]] = {}
-    waiting = [AgtoolError]
-    while waiting:
-        kind = waiting.pop()
-        waiting += kind.__subclasses__()
-        if kind.__module__.startswith("agtool.core.") and "code" in vars(kind):
-            kinds[kind.code] = kind
+    kinds = {
+        kind.code: kind
+        for module in (errors, kube_errors)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, AgtoolError) and "code" in vars(kind)
+    }
     for code, kind in sorted(kinds.items(), key=lambda one: (one[1].exit_code, one[0])):
         meaning = (
             "A bug in agtool." if kind is AgtoolError else (kind.__doc__ or "").partition("\n")[0]

@@ -1,5 +1,6 @@
 """Completion in real shells, which a test types in, installed as a person installs it."""
 
+import json
 import os
 import re
 import shutil
@@ -11,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.cluster.server import Server
 from tests.conftest import needed
@@ -63,6 +63,7 @@ class Shell(Terminal):
 
     def expect_completed(self, typed: str, wanted: str) -> None:
         """After Tab `wanted` stands on the line. It may take a second Tab where all is busy."""
+        found = ""
         for _ in range(5):
             # To the line's start, and its words become those of echo.
             found = self._echoed(f"{typed}\t\x01echo '=' \r")
@@ -109,7 +110,7 @@ def write_kubeconfig(path: Path, server: str = "https://127.0.0.1:1", **user: ob
         ],
         "current-context": "prod",
     }
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(json.dumps(content))  # which is YAML, too
     return path
 
 
