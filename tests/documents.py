@@ -29,7 +29,7 @@ def check(document: str | Json) -> Json:
     Raises AssertionError if it is another.
     """
     read: Json = json.loads(document) if isinstance(document, str) else document
-    error = best_match(_validator(read.get("command", "")).iter_errors(read))
+    error = best_match(validator(read.get("command", "")).iter_errors(read))
     assert error is None, f"{error.json_path} of {read.get('command')!r}: {error.message}"
     return read
 
@@ -50,7 +50,8 @@ def check_if_any(text: str) -> None:
 
 
 @cache
-def _validator(command: str) -> Draft202012Validator:
+def validator(command: str) -> Draft202012Validator:
+    """What checks the documents of a command."""
     known = command in schemas.commands()
     schema = json.loads(schemas.read(command)) if known else _before_any_command(command)
     return Draft202012Validator(_strict(schema), format_checker=_FORMATS)
