@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from agtool.core.output import Format, document, print_json, print_table, say
-from agtool.debug.leftovers import Leftover, clean_up, leftovers
 from agtool.debug.model import Job
+from agtool.debug.pod.leftovers import Leftover, clean_up, leftovers
 from agtool.debug.run import session_of
 
 

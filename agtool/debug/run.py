@@ -9,21 +9,21 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import AgtoolError, ConfigurationError, UsageError
-from agtool.core.kube.session import Session, connect
 from agtool.core.kube.errors import NotFoundError
+from agtool.core.kube.session import Session, connect
 from agtool.core.output import say
 from agtool.core.signals import die_as_by_ctrl_c
-from agtool.debug.explain import progress
 from agtool.debug.interrupts import Interrupts, Stopped
-from agtool.debug.life import Made, made
 from agtool.debug.model import CONTAINER, KIND, MAKER, PROCESS, Job, Json, Request
-from agtool.debug.pod import needs_pause
-from agtool.debug.process import identity, maker
-from agtool.debug.streams import Attachment, attachment
-from agtool.debug.wait import wait_until_running
+from agtool.debug.pod.explain import progress
+from agtool.debug.pod.life import Made, made
+from agtool.debug.pod.manifest import needs_pause
+from agtool.debug.pod.process import identity, maker
+from agtool.debug.pod.wait import wait_until_running
+from agtool.debug.session.streams import Attachment, attachment
 
 if TYPE_CHECKING:
-    from agtool.debug.exec import Ended
+    from agtool.debug.session.exec import Ended
 
 _ANSWER = 10.0
 """Seconds for the API server to answer a request. Ctrl-C during the creation waits for that."""
@@ -54,9 +54,9 @@ def run(job: Job) -> int:
 
 def dry_run(job: Job) -> list[Json]:
     """What would be created. A workload to be like is read; else nothing is sent."""
-    from agtool.debug.place import ARCH
-    from agtool.debug.pod import debug_pod, pause_config_map
-    from agtool.debug.security import ways
+    from agtool.debug.pod.architecture import ARCH
+    from agtool.debug.pod.manifest import debug_pod, pause_config_map
+    from agtool.debug.pod.security import ways
     from agtool.pause import binary
 
     request = job.request
@@ -96,7 +96,7 @@ def _run(job: Job, interrupts: Interrupts) -> int:
             ended = here.beside(job.target)
         else:
             ended = here.in_a_new_pod()
-    from agtool.debug.remote import verdict
+    from agtool.debug.session.remote import verdict
 
     image = "the pod's image" if job.attach else job.request.image
     if problem := verdict(ended, job.command, job.shell, image):
@@ -141,8 +141,8 @@ class _Here:
         return self.execute(name, CONTAINER, f"{name}-{self.job.request.name}")
 
     def beside(self, target: str) -> Ended:
-        from agtool.debug.like import parse_workload
-        from agtool.debug.target import add_container, plan_container
+        from agtool.debug.pod.like import parse_workload
+        from agtool.debug.pod.target import add_container, plan_container
 
         kind, name = parse_workload("--target", target)
         if kind != "pod":
@@ -174,8 +174,8 @@ class _Here:
     def wait(self, pod: str, uid: str, container: str) -> None:
         """Return when the container runs."""
         # Now, while the kubelet is at work: later it would be the person who waits.
-        import agtool.debug.lifeline
-        import agtool.debug.remote  # noqa: F401
+        import agtool.debug.session.lifeline
+        import agtool.debug.session.remote  # noqa: F401
 
         wait_until_running(
             self.session,
@@ -193,10 +193,10 @@ class _Here:
         Args:
             mark: of the session, if the container's environment has none; see `lifeline`.
         """
-        from agtool.debug.exec import Ended
-        from agtool.debug.lifeline import END, LEAVE, Lifeline
-        from agtool.debug.remote import argv, execute, interpreter
-        from agtool.debug.websocket import LostError
+        from agtool.debug.session.exec import Ended
+        from agtool.debug.session.lifeline import END, LEAVE, Lifeline
+        from agtool.debug.session.remote import argv, execute, interpreter
+        from agtool.debug.session.websocket import LostError
 
         job = self.job
         if not (job.command or self.attached.stdin):
@@ -258,7 +258,7 @@ def session_of(job: Job) -> Session:
 
 def _completed(job: Job, session: Session) -> Request:
     """The request with what only the cluster and this process know."""
-    from agtool.debug.place import architecture
+    from agtool.debug.pod.architecture import architecture
 
     request = replace(job.request, namespace=session.namespace, annotations=_annotations())
     request = _with_like(request, job, session)
@@ -272,7 +272,7 @@ def _completed(job: Job, session: Session) -> Request:
 def _with_like(request: Request, job: Job, session: Session) -> Request:
     if job.like is None:
         return request
-    from agtool.debug.like import read_like
+    from agtool.debug.pod.like import read_like
 
     like, owner = read_like(session, request.namespace, job.like, job.container)
     if like.dropped:

@@ -6,7 +6,7 @@ import pytest
 
 from agtool.core.kube.session import connect
 from agtool.debug.interrupts import Interrupts
-from agtool.debug.wait import NotStartedError, wait_until_running
+from agtool.debug.pod.wait import NotStartedError, wait_until_running
 from tests.cluster.api import Object
 from tests.e2e.conftest import Done, wait_until
 from tests.e2e.debug.conftest import Person

@@ -9,13 +9,13 @@ import pytest
 
 from agtool.core.errors import ConfigurationError
 from agtool.core.kube.session import Session, connect
-from agtool.debug import exec as loop
-from agtool.debug import remote
-from agtool.debug.exec import PROTOCOL, Ended, Ends, ExecError, run
 from agtool.debug.interrupts import Interrupts
-from agtool.debug.lifeline import LEAVE, Lifeline
-from agtool.debug.streams import Attachment
-from agtool.debug.websocket import RefusedError, open_websocket
+from agtool.debug.session import exec as loop
+from agtool.debug.session import remote
+from agtool.debug.session.exec import PROTOCOL, Ended, Ends, ExecError, run
+from agtool.debug.session.lifeline import LEAVE, Lifeline
+from agtool.debug.session.streams import Attachment
+from agtool.debug.session.websocket import RefusedError, open_websocket
 from tests.cluster import pki
 from tests.cluster.cluster import Cluster
 from tests.integration.cluster.conftest import run_pod

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agtool.debug.explain import progress
+from agtool.debug.pod.explain import progress
 
 
 def pod(*, waiting: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from agtool.debug.leftovers import judge
-from agtool.debug.process import identity, is_gone, maker
+from agtool.debug.pod.leftovers import judge
+from agtool.debug.pod.process import identity, is_gone, maker
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=timezone.utc)
 
@@ -65,7 +65,7 @@ def test_one_that_ends_already() -> None:
 def test_whose_it_is() -> None:
     assert "@" in maker()
     assert not is_gone(identity())
-    code = "from agtool.debug.process import identity; print(identity())"
+    code = "from agtool.debug.pod.process import identity; print(identity())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert is_gone(done.stdout.strip())
 

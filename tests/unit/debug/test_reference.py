@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from agtool.core import errors
-from agtool.debug.leftovers import judge
 from agtool.debug.listing import as_data
+from agtool.debug.pod.leftovers import judge
 from tests.unit.debug.test_leftovers import NOW, pod
 from tests.unit.test_reference import examples, rows, shape
 

@@ -12,8 +12,8 @@ from kubernetes import client
 
 from agtool.core.errors import AgtoolError, UsageError
 from agtool.debug import model
-from agtool.debug.pod import debug_pod, needs_pause, pause_config_map
-from agtool.debug.security import Security, ways
+from agtool.debug.pod.manifest import debug_pod, needs_pause, pause_config_map
+from agtool.debug.pod.security import Security, ways
 from tests.unit.test_reference import unknown_fields
 
 REQUEST = model.Request(name="debug-x", namespace="shop", image="alpine:3.23", lifetime=3600)

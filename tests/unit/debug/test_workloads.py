@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from agtool.core.errors import ConfigurationError, UsageError
-from agtool.debug.like import like_of, parse_workload
 from agtool.debug.model import Request
-from agtool.debug.security import NOBODY
-from agtool.debug.target import plan_container
+from agtool.debug.pod.like import like_of, parse_workload
+from agtool.debug.pod.security import NOBODY
+from agtool.debug.pod.target import plan_container
 
 REQUEST = Request(name="debug-x", namespace="shop", image="alpine", lifetime=60)
 

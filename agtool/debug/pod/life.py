@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from agtool.core.errors import AgtoolError, DeniedError, UnreachableError
-from agtool.core.kube.session import Session
 from agtool.core.kube.errors import ConflictError, NotFoundError, OverloadedError, RejectedError
+from agtool.core.kube.session import Session
 from agtool.core.output import say
 from agtool.debug.interrupts import Interrupts, Stopped
 from agtool.debug.model import PROCESS, Json, Request
-from agtool.debug.pod import debug_pod, needs_pause, pause_config_map
-from agtool.debug.security import Security, ways
+from agtool.debug.pod.manifest import debug_pod, needs_pause, pause_config_map
+from agtool.debug.pod.security import Security, ways
 from agtool.pause import binary
 
 _STUBBORN = 3.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 
 from agtool.debug.model import CONTAINER, KIND, MANAGED_BY, Json, Request, is_ours
-from agtool.debug.security import Security
+from agtool.debug.pod.security import Security
 
 FOLDER = "/.agtool"
 """Where the ConfigMap is mounted."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from agtool.core.errors import TIMED_OUT, AgtoolError, DeniedError, UnreachableError
 from agtool.core.output import say, show_line
-from agtool.debug.explain import Progress, progress
 from agtool.debug.model import CONTAINER, Json
+from agtool.debug.pod.explain import Progress, progress
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Session

@@ -13,18 +13,18 @@ from urllib.parse import urlencode
 
 from agtool.core.errors import NOT_FOUND, WRAPPER_FAILED, UnreachableError
 from agtool.core.output import say
-from agtool.debug.exec import PROTOCOL, Ended, Ends, ExecError, run
-from agtool.debug.pod import MARK, TOOLS
-from agtool.debug.terminal import Terminal, unblocked
-from agtool.debug.websocket import ProtocolError, RefusedError, WebSocket, open_websocket
+from agtool.debug.pod.manifest import MARK, TOOLS
+from agtool.debug.session.exec import PROTOCOL, Ended, Ends, ExecError, run
+from agtool.debug.session.terminal import Terminal, unblocked
+from agtool.debug.session.websocket import ProtocolError, RefusedError, WebSocket, open_websocket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agtool.core.kube.session import Session
     from agtool.debug.interrupts import Interrupts
-    from agtool.debug.lifeline import Lifeline
-    from agtool.debug.streams import Attachment
+    from agtool.debug.session.lifeline import Lifeline
+    from agtool.debug.session.streams import Attachment
 
 _STARTING = 5.0
 """Seconds for which a container that has just started may still be unknown to its kubelet."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from agtool.debug.life import remove
 from agtool.debug.model import CONTAINER, KIND, MAKER, MANAGED_BY, PROCESS, Json
-from agtool.debug.process import is_gone
+from agtool.debug.pod.life import remove
+from agtool.debug.pod.process import is_gone
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Session

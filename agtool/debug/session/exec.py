@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agtool.core.errors import CANNOT_EXECUTE, NOT_FOUND, AgtoolError, ConfigurationError
-from agtool.debug.websocket import LostError, WebSocket
+from agtool.debug.session.websocket import LostError, WebSocket
 
 if TYPE_CHECKING:
     from agtool.debug.interrupts import Interrupts
-    from agtool.debug.terminal import Terminal
+    from agtool.debug.session.terminal import Terminal
 
 STDIN, STDOUT, STDERR, STATUS, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 """The channels."""

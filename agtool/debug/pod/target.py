@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import ConfigurationError, DeniedError
-from agtool.debug.life import is_policy, policy_words
-from agtool.debug.like import main_container, user_of
 from agtool.debug.model import Json, Request
-from agtool.debug.pod import MARK
-from agtool.debug.security import NOBODY
+from agtool.debug.pod.life import is_policy, policy_words
+from agtool.debug.pod.like import main_container, user_of
+from agtool.debug.pod.manifest import MARK
+from agtool.debug.pod.security import NOBODY
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Session
