@@ -210,7 +210,8 @@ def given_options(context: typer.Context) -> set[str]:
     return {
         max(parameter.opts, key=len)
         for parameter in context.command.params
-        if (source := context.get_parameter_source(parameter.name or ""))
+        if parameter.param_type_name == "option"
+        and (source := context.get_parameter_source(parameter.name or ""))
         and source.name == "COMMANDLINE"
     }
 
