@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from agtool.core import completion
 from agtool.core.command import Format, Result, make_app
 from agtool.core.errors import AgtoolError
 from agtool.core.options import (
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
     from agtool.core.output import View
 
 app = make_app()
+
+_kept_pods = completion.from_cluster(
+    lambda session: completion.listed(
+        session,
+        f"/api/v1/namespaces/{session.namespace}/pods",
+        labelSelector=f"{model.KIND}=kept",
+    )
+)
 
 
 def _text(metavar: str, help_: str, *names: str, **settings: Any) -> Any:
@@ -58,17 +67,16 @@ def debug(
     cluster: ClusterOptions,
     image: Annotated[
         str,
-        _text("IMAGE", "Run this image; any image will do.", envvar="AGTOOL_DEBUG_IMAGE"),
+        _text("IMAGE", "Run this image; any image works.", envvar="AGTOOL_DEBUG_IMAGE"),
     ] = model.DEFAULT_IMAGE,
     image_pull_policy: Annotated[
         Literal["Always", "IfNotPresent", "Never"] | None,
         typer.Option(
-            metavar="POLICY", help="Pull the image by this policy: Always, IfNotPresent or Never."
+            metavar="POLICY",
+            help="Choose when the node pulls the image: Always, IfNotPresent or Never.",
         ),
     ] = None,
-    env: Annotated[
-        list[str] | None, _texts("NAME=VALUE", "Set this environment variable.")
-    ] = None,
+    env: Annotated[list[str] | None, _texts("NAME=VALUE", "Set this environment variable.")] = None,
     label: Annotated[list[str] | None, _texts("KEY=VALUE", "Give the pod this label.")] = None,
     serviceaccount: Annotated[
         str | None, _text("NAME", "Run the pod as this service account.")
@@ -91,7 +99,7 @@ def debug(
     root: Annotated[
         bool,
         typer.Option(
-            "--root", help="Run as root, to install packages, where the namespace allows it."
+            "--root", help="Run as root, to install packages, if the namespace allows it."
         ),
     ] = False,
     ttl: Annotated[
@@ -109,7 +117,7 @@ def debug(
         typer.Option(
             "--stdin/--no-stdin",
             "-i",
-            help="Pass our input to the command.  [default: if it is a terminal, or has data]",
+            help="Pass our input on to the command.  [default: if it is a terminal or has data]",
             show_default=False,
         ),
     ] = None,
@@ -127,36 +135,48 @@ def debug(
         _text(
             "KIND/NAME",
             "Copy the labels, environment, volumes and service account of this workload.",
+            autocompletion=completion.workloads,
         ),
     ] = None,
     target: Annotated[
-        str | None, _text("pod/NAME", "Run in a new container beside one of this pod.")
+        str | None,
+        _text(
+            "pod/NAME",
+            "Run in a new container of this pod, beside one of its own.",
+            autocompletion=completion.pods,
+        ),
     ] = None,
     container: Annotated[
         str | None,
         _text(
             "NAME",
-            "With --target or --like: take this container.  [default: the main one]",
+            "Choose this container of --target or --like.  [default: the main one]",
             "-c",
             "--container",
         ),
     ] = None,
     node: Annotated[
-        str | None, _text("NAME", "Run as root on this node, in its namespaces.")
+        str | None,
+        _text(
+            "NAME",
+            "Run as root on this node, in its namespaces.",
+            autocompletion=completion.nodes,
+        ),
     ] = None,
     tools: Annotated[
         str | None,
-        _text("IMAGE", "Add the static programs in /bin of this image, for one without a shell."),
+        _text("IMAGE", "Add the static programs in /bin of this image to one without a shell."),
     ] = None,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep the pod until --ttl is over, to --attach to it.")
+        bool, typer.Option("--keep", help="Keep the pod until --ttl is over, for --attach.")
     ] = False,
-    attach: Annotated[str | None, _text("POD", "Run in a pod that --keep has kept.")] = None,
+    attach: Annotated[
+        str | None,
+        _text("POD", "Run in this pod, which --keep has kept.", autocompletion=_kept_pods),
+    ] = None,
     list_: Annotated[
         bool,
-        typer.Option(
-            "--list", callback=runs_nothing, help="List the debug pods of the namespace."
-        ),
+        typer.Option("--list", callback=runs_nothing, help="List the debug pods of the namespace."),
     ] = False,
     cleanup: Annotated[
         bool,
@@ -167,7 +187,7 @@ def debug(
         ),
     ] = False,
     dry_run: DryRun = False,
-    output: OutputOrNames = Format.table,
+    _output: OutputOrNames = Format.table,
 ) -> Result[DebugPods | None]:
     """Open a shell in a new pod, or run COMMAND in it; then remove the pod.
 

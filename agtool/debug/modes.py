@@ -82,7 +82,7 @@ def check_modes(given: AbstractSet[str], *, command: bool) -> None:
     if {"--root", "--user"} <= given:
         raise UsageError("--root and --user do not go together", hint="--user 0 is root.")
     if command and mode in {"--list", "--cleanup"}:
-        raise UsageError(f"{mode} runs no command", hint="Leave out what follows --.")
+        raise UsageError(f"{mode} runs no command", hint="Leave out COMMAND.")
     if command and "--shell" in given:
         raise UsageError(
             "--shell does nothing beside a COMMAND",
