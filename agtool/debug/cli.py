@@ -32,6 +32,22 @@ if TYPE_CHECKING:
 
 app = make_app()
 
+Text = str | None
+Texts = list[str] | None
+
+
+def _text(metavar: str, help_: str, *names: str, **settings: Any) -> Any:
+    return typer.Option(*names, metavar=metavar, help=help_, callback=not_empty, **settings)
+
+
+def _texts(metavar: str, help_: str) -> Any:
+    return typer.Option(metavar=metavar, help=f"{help_} Can be repeated.")
+
+
+def _flag(help_: str, *names: str, **settings: Any) -> Any:
+    return typer.Option(*names, help=help_, show_default=False, **settings)
+
+
 _kept_pods = completion.from_cluster(
     lambda session: completion.listed(
         session,
@@ -41,21 +57,12 @@ _kept_pods = completion.from_cluster(
 )
 
 
-def _text(metavar: str, help_: str, *names: str, **settings: Any) -> Any:
-    """An option whose value is a text."""
-    return typer.Option(*names, metavar=metavar, help=help_, callback=not_empty, **settings)
-
-
-def _texts(metavar: str, help_: str) -> Any:
-    return typer.Option(metavar=metavar, help=f"{help_} Can be repeated.")
-
-
 @app.command("debug", context_settings={"allow_interspersed_args": False})
 @grouped
 def debug(
     command_line: typer.Context,
     command: Annotated[
-        list[str] | None,
+        Texts,
         typer.Argument(
             metavar="-- COMMAND [ARG]...",
             help="The command to run instead of a shell.",
@@ -66,8 +73,7 @@ def debug(
     namespace: Namespace = None,
     cluster: ClusterOptions,
     image: Annotated[
-        str,
-        _text("IMAGE", "Run this image; any image works.", envvar="AGTOOL_DEBUG_IMAGE"),
+        str, _text("IMAGE", "Run this image; any image works.", envvar="AGTOOL_DEBUG_IMAGE")
     ] = model.DEFAULT_IMAGE,
     image_pull_policy: Annotated[
         Literal["Always", "IfNotPresent", "Never"] | None,
@@ -76,62 +82,50 @@ def debug(
             help="Choose when the node pulls the image: Always, IfNotPresent or Never.",
         ),
     ] = None,
-    env: Annotated[list[str] | None, _texts("NAME=VALUE", "Set this environment variable.")] = None,
-    label: Annotated[list[str] | None, _texts("KEY=VALUE", "Give the pod this label.")] = None,
-    serviceaccount: Annotated[
-        str | None, _text("NAME", "Run the pod as this service account.")
-    ] = None,
+    env: Annotated[Texts, _texts("NAME=VALUE", "Set this environment variable.")] = None,
+    label: Annotated[Texts, _texts("KEY=VALUE", "Give the pod this label.")] = None,
+    serviceaccount: Annotated[Text, _text("NAME", "Run the pod as this service account.")] = None,
     node_selector: Annotated[
-        list[str] | None, _texts("KEY=VALUE", "Run the pod on a node with this label.")
+        Texts, _texts("KEY=VALUE", "Run the pod on a node with this label.")
     ] = None,
     toleration: Annotated[
-        list[str] | None, _texts("KEY[=VALUE][:EFFECT]", "Tolerate this taint, or `all` taints.")
+        Texts, _texts("KEY[=VALUE][:EFFECT]", "Tolerate this taint, or `all` taints.")
     ] = None,
     cpu: Annotated[
-        str | None, _text("AMOUNT", "Request this CPU, and limit the pod to it, such as 100m.")
+        Text, _text("AMOUNT", "Request this CPU, and limit the pod to it, such as 100m.")
     ] = None,
     memory: Annotated[
-        str | None, _text("AMOUNT", "Request this memory, and limit the pod to it, such as 64Mi.")
+        Text, _text("AMOUNT", "Request this memory, and limit the pod to it, such as 64Mi.")
     ] = None,
     user: Annotated[
         int | None, typer.Option(metavar="UID", min=0, help="Run as the user with this id.")
     ] = None,
     root: Annotated[
-        bool,
-        typer.Option(
-            "--root", help="Run as root, to install packages, if the namespace allows it."
-        ),
+        bool, _flag("Run as root, to install packages, if the namespace allows it.", "--root")
     ] = False,
     ttl: Annotated[
         float, duration("End the pod after this time, whatever happens.  [default: 1h]")
     ] = 3600.0,
     timeout: Annotated[
-        float,
-        duration("Give up if the container does not run after this time.  [default: 60s]"),
+        float, duration("Give up if the container does not run after this time.  [default: 60s]")
     ] = 60.0,
     shell: Annotated[
-        str | None, _text("PATH", "Open this shell.  [default: bash if it is there, else sh]")
+        Text, _text("PATH", "Open this shell.  [default: bash if it is there, else sh]")
     ] = None,
     stdin: Annotated[
         bool | None,
-        typer.Option(
+        _flag(
+            "Pass our input on to the command.  [default: if it is a terminal or has data]",
             "--stdin/--no-stdin",
             "-i",
-            help="Pass our input on to the command.  [default: if it is a terminal or has data]",
-            show_default=False,
         ),
     ] = None,
     tty: Annotated[
         bool | None,
-        typer.Option(
-            "--tty/--no-tty",
-            "-t",
-            help="Give the command a terminal.  [default: if we have one]",
-            show_default=False,
-        ),
+        _flag("Give the command a terminal.  [default: if we have one]", "--tty/--no-tty", "-t"),
     ] = None,
     like: Annotated[
-        str | None,
+        Text,
         _text(
             "KIND/NAME",
             "Copy the labels, environment, volumes and service account of this workload.",
@@ -139,7 +133,7 @@ def debug(
         ),
     ] = None,
     target: Annotated[
-        str | None,
+        Text,
         _text(
             "pod/NAME",
             "Run in a new container of this pod, beside one of its own.",
@@ -147,7 +141,7 @@ def debug(
         ),
     ] = None,
     container: Annotated[
-        str | None,
+        Text,
         _text(
             "NAME",
             "Choose this container of --target or --like.  [default: the main one]",
@@ -156,34 +150,28 @@ def debug(
         ),
     ] = None,
     node: Annotated[
-        str | None,
+        Text,
         _text(
-            "NAME",
-            "Run as root on this node, in its namespaces.",
-            autocompletion=completion.nodes,
+            "NAME", "Run as root on this node, in its namespaces.", autocompletion=completion.nodes
         ),
     ] = None,
     tools: Annotated[
-        str | None,
+        Text,
         _text("IMAGE", "Add the static programs in /bin of this image to one without a shell."),
     ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Keep the pod until --ttl is over, for --attach.")
-    ] = False,
+    keep: Annotated[bool, _flag("Keep the pod until its --ttl, for --attach.", "--keep")] = False,
     attach: Annotated[
-        str | None,
-        _text("POD", "Run in this pod, which --keep has kept.", autocompletion=_kept_pods),
+        Text, _text("POD", "Run in this pod, which --keep has kept.", autocompletion=_kept_pods)
     ] = None,
     list_: Annotated[
-        bool,
-        typer.Option("--list", callback=runs_nothing, help="List the debug pods of the namespace."),
+        bool, _flag("List the debug pods of the namespace.", "--list", callback=runs_nothing)
     ] = False,
     cleanup: Annotated[
         bool,
-        typer.Option(
+        _flag(
+            "Remove debug pods that have ended, or whose agtool process has ended.",
             "--cleanup",
             callback=runs_nothing,
-            help="Remove debug pods that have ended, or whose agtool process has ended.",
         ),
     ] = False,
     dry_run: DryRun = False,
@@ -264,7 +252,7 @@ def _debug_pods(
     with cluster.session(namespace=namespace) as session:
         place = f"namespace {session.namespace} of context {session.context}"
         try:
-            for pod in (clean_up if cleanup else debug_pods)(session, session.namespace):
+            for pod in (clean_up if cleanup else debug_pods)(session):
                 pods.append(pod)  # noqa: PERF402  # what was removed before an error counts
         except AgtoolError as error:
             if not pods:

@@ -10,31 +10,15 @@ _EVERYWHERE = {"--namespace", "--context", "--kubeconfig", "--as", "--as-group"}
 
 _SESSION = {"--shell", "--stdin", "--tty"}
 
-_CONTAINER = {
-    "--image",
-    "--image-pull-policy",
-    "--env",
-    "--user",
-    "--root",
-    "--ttl",
-    "--timeout",
-}
+_CONTAINER = {"--image", "--image-pull-policy", "--env", "--user", "--root", "--ttl", "--timeout"}
 """What each container that is made can have."""
 
-_POD = {
-    "--keep",
-    "--dry-run",
-    "--label",
-    "--serviceaccount",
-    "--node-selector",
-    "--toleration",
-    "--cpu",
-    "--memory",
-    "--tools",
-}
+_PLACE = {"--node-selector", "--toleration"}
+
+_POD = {"--keep", "--dry-run", "--label", "--serviceaccount", "--cpu", "--memory", "--tools"}
 """What only a pod that is made can have."""
 
-_NEW = _SESSION | _CONTAINER | _POD
+_NEW = _SESSION | _CONTAINER | _PLACE | _POD
 
 _MODES: dict[str, tuple[AbstractSet[str], str]] = {
     "--list": ({"--output"}, "--list runs nothing."),
@@ -45,7 +29,7 @@ _MODES: dict[str, tuple[AbstractSet[str], str]] = {
         "--target adds a container to a pod and makes no pod.",
     ),
     "--node": (
-        _NEW - {"--node-selector", "--toleration", "--user", "--root"},
+        _NEW - _PLACE - {"--user", "--root"},
         "The pod runs as root on the node that is named, and tolerates all taints.",
     ),
     "--like": (_NEW | {"--container"}, ""),

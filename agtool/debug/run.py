@@ -15,12 +15,17 @@ from agtool.core.output import say
 from agtool.core.signals import die_as_by_ctrl_c
 from agtool.debug.interrupts import Interrupts, Stopped
 from agtool.debug.model import CONTAINER, KIND, MAKER, PROCESS, Job, Request
+from agtool.debug.pod.architecture import ARCH, architecture
 from agtool.debug.pod.explain import start_state
 from agtool.debug.pod.life import Made, made
-from agtool.debug.pod.manifest import needs_pause
+from agtool.debug.pod.like import read_like
+from agtool.debug.pod.manifest import debug_pod, needs_pause, pause_config_map
 from agtool.debug.pod.process import identity, maker
+from agtool.debug.pod.security import ways
+from agtool.debug.pod.target import add_container, plan_container
 from agtool.debug.pod.wait import wait_until_running
 from agtool.debug.session.streams import Attachment, attachment
+from agtool.pause import binary
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json, Session
@@ -53,11 +58,6 @@ def run(job: Job) -> int:
 
 def planned(job: Job) -> list[Json]:
     """What would be created. A workload to be like is read; else nothing is sent."""
-    from agtool.debug.pod.architecture import ARCH
-    from agtool.debug.pod.manifest import debug_pod, pause_config_map
-    from agtool.debug.pod.security import ways
-    from agtool.pause import binary
-
     request = job.request
     arch = request.node_selector.get(ARCH, request.architecture)
     request = replace(request, architecture=arch, annotations=_annotations())
@@ -141,8 +141,6 @@ class _Ways:
         return self.execute(name, CONTAINER, f"{name}-{self.job.request.name}")
 
     def beside(self, name: str) -> Ended:
-        from agtool.debug.pod.target import add_container, plan_container
-
         with self.interrupts.allowed():
             pod = self.session.get(self.path(name))
             plan = plan_container(pod, self.job.request, self.job.container)
@@ -172,7 +170,6 @@ class _Ways:
 
         wait_until_running(
             self.session,
-            self.session.namespace,
             pod,
             uid,
             container=container,
@@ -245,8 +242,6 @@ def _session(job: Job) -> AbstractContextManager[Session]:
 
 def _completed(job: Job, session: Session) -> Request:
     """The request with what only the cluster and this process know."""
-    from agtool.debug.pod.architecture import architecture
-
     request = replace(job.request, namespace=session.namespace, annotations=_annotations())
     request = _with_like(request, job, session)
     if not needs_pause(request):
@@ -259,8 +254,6 @@ def _completed(job: Job, session: Session) -> Request:
 def _with_like(request: Request, job: Job, session: Session) -> Request:
     if job.like is None:
         return request
-    from agtool.debug.pod.like import read_like
-
     like, owner = read_like(session, request.namespace, job.like, job.container)
     if like.dropped:
         say(

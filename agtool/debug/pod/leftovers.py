@@ -21,11 +21,11 @@ _REMOVABLE = ("over", "orphaned")
 """The states of pods that nobody needs any more."""
 
 
-def debug_pods(session: Session, namespace: str) -> list[DebugPod]:
-    """The debug pods of a namespace, the oldest first."""
+def debug_pods(session: Session) -> list[DebugPod]:
+    """The debug pods of the session's namespace, the oldest first."""
     key, value = MANAGED_BY
     pods = session.pages(
-        f"/api/v1/namespaces/{namespace}/pods", labelSelector=f"{key}={value},{KIND}"
+        f"/api/v1/namespaces/{session.namespace}/pods", labelSelector=f"{key}={value},{KIND}"
     )
     now = datetime.now(timezone.utc)
     return sorted((judge(pod, now, is_gone) for pod in pods), key=lambda pod: pod.created_at)
@@ -71,10 +71,10 @@ def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> DebugPod:
     )
 
 
-def clean_up(session: Session, namespace: str) -> Iterator[DebugPod]:
+def clean_up(session: Session) -> Iterator[DebugPod]:
     """Remove the pods that are over or orphaned; those that were removed, one by one."""
-    for pod in debug_pods(session, namespace):
-        if pod.state in _REMOVABLE and remove(session, pod.namespace, pod.name, pod.uid):
+    for pod in debug_pods(session):
+        if pod.state in _REMOVABLE and remove(session, pod.name, pod.uid):
             yield pod
 
 

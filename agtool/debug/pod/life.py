@@ -32,7 +32,6 @@ class Made:
         keep: leave it when the context ends.
     """
 
-    namespace: str
     name: str
     uid: str
     security: Security
@@ -69,7 +68,7 @@ def made(session: Session, request: Request, interrupts: Interrupts) -> Iterator
         yield pod
     finally:
         if not pod.keep:
-            _remove_or_say(session, pod.namespace, pod.name, pod.uid, interrupts)
+            _remove_or_say(session, pod.name, pod.uid, interrupts)
 
 
 def _post(session: Session, path: str, body: Json, interrupts: Interrupts) -> Json:
@@ -102,29 +101,27 @@ def _create(session: Session, request: Request, interrupts: Interrupts) -> Made:
             continue
         uid = pod["metadata"]["uid"]
         why = policy_words(refused[0]) if refused else ""
-        return Made(request.namespace, request.name, uid, security, why)
+        return Made(request.name, uid, security, why)
     raise DeniedError(
         f"a policy of namespace {request.namespace} forbids the pod: {policy_words(refused[0])}",
         hint=policy_hint(refused[0]),
     )
 
 
-def remove(session: Session, namespace: str, name: str, uid: str) -> bool:
+def remove(session: Session, name: str, uid: str) -> bool:
     """Delete a pod if it still is the one with this UID; return whether it was.
 
     Raises the errors of Session.delete.
     """
     options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
     try:
-        session.delete(f"/api/v1/namespaces/{namespace}/pods/{name}", options)
+        session.delete(f"/api/v1/namespaces/{session.namespace}/pods/{name}", options)
     except (NotFoundError, ConflictError):
         return False
     return True
 
 
-def _remove_or_say(
-    session: Session, namespace: str, name: str, uid: str, interrupts: Interrupts
-) -> None:
+def _remove_or_say(session: Session, name: str, uid: str, interrupts: Interrupts) -> None:
     """Remove a pod on the way out; what cannot be done is said, and is no new failure."""
     interrupts.ignore_for(_STUBBORN)
     try:
@@ -132,13 +129,12 @@ def _remove_or_say(
             said_if_slow(f"still removing pod {name}; Ctrl-C gives up ...", _STUBBORN),
             interrupts.allowed(),
         ):
-            remove(session, namespace, name, uid)
+            remove(session, name, uid)
     except (AgtoolError, Stopped) as error:
-        stopped = isinstance(error, Stopped)
-        why, hint = ("interrupted", "") if stopped else (error.message, error.hint)
+        known = error if isinstance(error, AgtoolError) else AgtoolError("interrupted")
         lines = (
-            f"warning: pod {name} could not be removed: {why}",
-            hint,
+            f"warning: pod {name} could not be removed: {known.message}",
+            known.hint,
             "The pod ends by itself. To remove it, run:",
             f"  agtool debug {session.options} --cleanup",
             f"or:  kubectl {session.options} delete pod {name}",
@@ -163,5 +159,4 @@ def _remove_unanswered(session: Session, request: Request, interrupts: Interrupt
         return
     annotations = found["metadata"].get("annotations") or {}
     if annotations.get(PROCESS) == request.annotations.get(PROCESS):
-        uid = found["metadata"]["uid"]
-        _remove_or_say(session, request.namespace, request.name, uid, interrupts)
+        _remove_or_say(session, request.name, found["metadata"]["uid"], interrupts)

@@ -46,7 +46,6 @@ class _Known:
 
 def wait_until_running(
     session: Session,
-    namespace: str,
     name: str,
     uid: str,
     *,
@@ -67,12 +66,11 @@ def wait_until_running(
     """
     deadline = time.monotonic() + timeout
     news: queue.Queue[Json | AgtoolError] = queue.Queue()
-    pods = f"/api/v1/namespaces/{namespace}/pods"
-    events = f"/api/v1/namespaces/{namespace}/events"
-    for path, selector in ((pods, f"metadata.name={name}"), (events, f"involvedObject.uid={uid}")):
-        threading.Thread(
-            target=_follow, args=(session, path, selector, deadline, news), daemon=True
-        ).start()
+    selectors = {"pods": f"metadata.name={name}", "events": f"involvedObject.uid={uid}"}
+    for kind, selector in selectors.items():
+        path = f"/api/v1/namespaces/{session.namespace}/{kind}"
+        follow = (session, path, selector, deadline, news)
+        threading.Thread(target=_follow, args=follow, daemon=True).start()
     known = _Known()
     latest = StartState("")
     problem = ""
@@ -87,7 +85,7 @@ def wait_until_running(
             if latest.stage:
                 live.show(f"{name}: {latest.stage}")
             if latest.hopeless:
-                last = _last_lines(session, namespace, name, container) if latest.crashed else ""
+                last = _last_lines(session, name, container) if latest.crashed else ""
                 raise NotStartedError(latest.problem + last, hint=latest.hint)
             left = deadline - time.monotonic()
             if left <= 0:
@@ -149,9 +147,9 @@ def _follow(
             return
 
 
-def _last_lines(session: Session, namespace: str, name: str, container: str) -> str:
+def _last_lines(session: Session, name: str, container: str) -> str:
     """The end of a container's output, to be added to a message."""
-    path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
+    path = f"/api/v1/namespaces/{session.namespace}/pods/{name}/log"
     try:
         text = session.text(path, container=container, tailLines=10, limitBytes=4000)
     except AgtoolError as error:
