@@ -51,9 +51,6 @@ class Format(str, Enum):
     json = "json"
     name = "name"
 
-    def __str__(self) -> str:  # by which Typer looks a value up that a parser has made
-        return self.value
-
 
 @dataclass(frozen=True)
 class Result(Generic[Data_co]):
