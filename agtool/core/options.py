@@ -26,7 +26,7 @@ from agtool.core.duration import parse_duration
 if TYPE_CHECKING:
     from agtool.core.kube.session import Session
 
-Value = TypeVar("Value", str, Path)
+Value = TypeVar("Value", str, Path, list[str])
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 """A DNS label (RFC 1123), as namespaces have it; at most 63 characters."""
@@ -34,7 +34,8 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 def not_empty(value: Value | None) -> Value | None:
     """The value of an option. `-l "$UNSET"` must not be as if there was none."""
-    if value is not None and not str(value).strip():
+    values = value if isinstance(value, list) else [value]
+    if any(one is not None and not str(one).strip() for one in values):
         raise typer.BadParameter("it is empty. Is a variable of the shell unset?")
     return value
 
@@ -159,7 +160,9 @@ AsUser = Annotated[
 AsGroup = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="GROUP", help="With --as: act as a member of this group. Can be repeated."
+        metavar="GROUP",
+        help="With --as: act as a member of this group. Can be repeated.",
+        callback=not_empty,
     ),
 ]
 
