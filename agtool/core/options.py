@@ -34,8 +34,8 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 def not_empty(value: Value | None) -> Value | None:
     """The value of an option. `-l "$UNSET"` must not be as if there was none."""
-    values = value if isinstance(value, list) else [value]
-    if any(one is not None and not str(one).strip() for one in values):
+    values: Any = value if value is not None else []
+    if any(not str(one).strip() for one in (values if isinstance(values, list) else [values])):
         raise typer.BadParameter("it is empty. Is a variable of the shell unset?")
     return value
 
