@@ -41,7 +41,7 @@ def _text(metavar: str, help_: str, *names: str, **settings: Any) -> Any:
 
 
 def _texts(metavar: str, help_: str) -> Any:
-    return typer.Option(metavar=metavar, help=f"{help_} Can be repeated.")
+    return _text(metavar, f"{help_} Can be repeated.")
 
 
 def _flag(help_: str, *names: str, **settings: Any) -> Any:

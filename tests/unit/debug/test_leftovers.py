@@ -30,36 +30,34 @@ def pod(kind: str = "session", created: str = "11:59:00", **status: Any) -> dict
 
 
 @pytest.mark.parametrize(
-    ("found", "gone", "state", "removable"),
+    ("found", "gone", "state"),
     [
-        (pod(), False, "running", False),
-        (pod(phase="Pending"), False, "pending", False),
-        (pod(), True, "orphaned", True),
-        (pod(phase="Pending"), True, "orphaned", True),
-        (pod("kept"), True, "running", False),
-        (pod(phase="Failed"), False, "over", True),
-        (pod("kept", phase="Succeeded"), False, "over", True),
+        (pod(), False, "running"),
+        (pod(phase="Pending"), False, "pending"),
+        (pod(), True, "orphaned"),
+        (pod(phase="Pending"), True, "orphaned"),
+        (pod("kept"), True, "running"),
+        (pod(phase="Failed"), False, "over"),
+        (pod("kept", phase="Succeeded"), False, "over"),
         # Its lifetime is over although it never ran: the kubelet counts from its start.
-        (pod("kept", created="10:30:00", phase="Pending"), False, "over", True),
+        (pod("kept", created="10:30:00", phase="Pending"), False, "over"),
         # Of what runs the kubelet counts the lifetime; our own clock may be wrong.
-        (pod(created="10:30:00"), False, "running", False),
+        (pod(created="10:30:00"), False, "running"),
         (
             pod("kept", created="10:30:00", startTime="2026-01-01T11:30:00Z"),
             False,
             "running",
-            False,
         ),
     ],
 )
-def test_states(found: dict[str, Any], gone: bool, state: str, removable: bool) -> None:
-    told = judge(found, NOW, lambda _: gone)
-    assert (told.state, told.removable) == (state, removable)
+def test_states(found: dict[str, Any], gone: bool, state: str) -> None:
+    assert judge(found, NOW, lambda _: gone).state == state
 
 
 def test_one_that_ends_already() -> None:
     found = pod(phase="Failed")
     found["metadata"]["deletionTimestamp"] = "2026-01-01T12:00:00Z"
-    assert not judge(found, NOW, lambda _: True).removable
+    assert judge(found, NOW, lambda _: True).state == "ending"
 
 
 def test_whose_it_is() -> None:
