@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ from agtool.core.duration import parse_duration
 if TYPE_CHECKING:
     from agtool.core.kube.session import Session
 
-Value = TypeVar("Value", str, Path)
+Value = TypeVar("Value", str, Path, list[str])
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 """A DNS label (RFC 1123), as namespaces have it; at most 63 characters."""
@@ -33,7 +34,8 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 def not_empty(value: Value | None) -> Value | None:
     """The value of an option. `-l "$UNSET"` must not be as if there was none."""
-    if value is not None and not str(value).strip():
+    values: Any = value if value is not None else []
+    if any(not str(one).strip() for one in (values if isinstance(values, list) else [values])):
         raise typer.BadParameter("it is empty. Is a variable of the shell unset?")
     return value
 
@@ -68,8 +70,7 @@ def _remember(context: typer.Context, value: Format) -> Format:
     """Note how the result is to be printed: errors are then printed so too."""
     invocation = context.find_object(Invocation)
     if invocation:
-        root = context.find_root().command_path
-        invocation.command = context.command_path.removeprefix(root).strip()
+        invocation.command = invocation.path.partition(" ")[2]
         invocation.output = value
     return value
 
@@ -87,16 +88,16 @@ def output_option(help_: str = "How to print the result: table or json.", **sett
     )
 
 
-def _table_or_json(text: str | Format) -> Format:
+def _table_or_json(text: str | Format) -> str:
     if text not in (Format.table, Format.json):
         raise typer.BadParameter(f"{text!r} is not a format. Choose table or json.")
-    return Format(text)
+    return Format(text).value  # Typer makes a Format of it
 
 
-def _any_format(text: str | Format) -> Format:
+def _any_format(text: str | Format) -> str:
     if text not in list(Format):
         raise typer.BadParameter(f"{text!r} is not a format. Choose table, json or name.")
-    return Format(text)
+    return Format(text).value
 
 
 Output = Annotated[
@@ -159,7 +160,9 @@ AsUser = Annotated[
 AsGroup = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="GROUP", help="With --as: act as a member of this group. Can be repeated."
+        metavar="GROUP",
+        help="With --as: act as a member of this group. Can be repeated.",
+        callback=not_empty,
     ),
 ]
 
@@ -210,7 +213,8 @@ def given_options(context: typer.Context) -> set[str]:
     return {
         max(parameter.opts, key=len)
         for parameter in context.command.params
-        if (source := context.get_parameter_source(parameter.name or ""))
+        if parameter.param_type_name == "option"
+        and (source := context.get_parameter_source(parameter.name or ""))
         and source.name == "COMMANDLINE"
     }
 
@@ -222,10 +226,13 @@ def grouped(command: Command) -> Command:
     """`command` for Typer: with the fields of its groups in the place of the groups."""
     parameters: list[inspect.Parameter] = []
     groups: dict[str, Any] = {}
-    # Not get_type_hints(): Python 3.10's makes what has the default None Optional[Annotated[...]],
-    # in which Typer does not find its Argument.
-    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+    names = vars(sys.modules[command.__module__])
+    for parameter in inspect.signature(command).parameters.values():
+        # Not get_type_hints(): Python 3.10's makes what has the default None
+        # Optional[Annotated[...]], in which Typer does not find its Argument. And what the command
+        # returns need not be imported.
         hint = parameter.annotation
+        hint = eval(hint, names) if isinstance(hint, str) else hint  # noqa: S307
         if not hasattr(hint, "_field_defaults"):
             parameters.append(_option(parameter.name, parameter.default, hint))
             continue

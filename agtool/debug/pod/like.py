@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agtool.core.errors import UsageError
-from agtool.debug.model import Json, Like, parse_name
+from agtool.debug.model import Like, Workload
 
 if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
+    from agtool.core.kube.session import Json, Session
 
-KINDS = {
+_PATHS = {
     "pod": ("/api/v1", "pods"),
     "deployment": ("/apis/apps/v1", "deployments"),
     "statefulset": ("/apis/apps/v1", "statefulsets"),
@@ -18,8 +18,7 @@ KINDS = {
     "replicaset": ("/apis/apps/v1", "replicasets"),
     "job": ("/apis/batch/v1", "jobs"),
 }
-_SHORT = {"po": "pod", "deploy": "deployment", "sts": "statefulset", "ds": "daemonset"}
-_SHORT |= {"rs": "replicaset"} | {f"{kind}s": kind for kind in KINDS}
+"""Where a workload of each kind is in the API: the group and the resource."""
 
 _OF_CONTROLLERS = {
     "pod-template-hash",
@@ -51,25 +50,8 @@ _OF_CONTAINER = ("env", "envFrom", "volumeMounts")
 _TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105  # a path
 
 
-def parse_workload(option: str, text: str) -> tuple[str, str]:
-    """`deployment/web` -> kind and name; without a kind it is a pod.
-
-    Raises:
-        UsageError: another kind, or no name.
-    """
-    kind, slash, name = text.rpartition("/")
-    kind = kind.lower() if slash else "pod"
-    kind = _SHORT.get(kind, kind)
-    if kind not in KINDS:
-        raise UsageError(
-            f"{option} {text!r} is no workload", hint=f"KIND/NAME; a KIND is {', '.join(KINDS)}."
-        )
-    parse_name(option, name)
-    return kind, name
-
-
 def read_like(
-    session: Session, namespace: str, text: str, container: str | None
+    session: Session, namespace: str, workload: Workload, container: str | None
 ) -> tuple[Like, Json]:
     """What a workload's pods have, and the owner that keeps its controllers off our pod.
 
@@ -77,32 +59,30 @@ def read_like(
     nothing: the service account that it runs as.
 
     Raises:
-        UsageError: no such kind of workload, or it has no such container.
+        UsageError: it has no such container.
         NotFoundError: no such workload.
         DeniedError: no permission to read it, or the service account.
     """
-    kind, name = parse_workload("--like", text)
-    group, resource = KINDS[kind]
-    workload = session.get(f"{group}/namespaces/{namespace}/{resource}/{name}")
-    like = like_of(f"{kind}/{name}", workload, container)
+    group, resource = _PATHS[workload.kind]
+    found = session.get(f"{group}/namespaces/{namespace}/{resource}/{workload.name}")
+    like = like_of(workload, found, container)
     account = like.pod.get("serviceAccountName", "default")
-    found = session.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}")
+    kept_off = session.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}")
     owner = {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
         "name": account,
-        "uid": found["metadata"]["uid"],
+        "uid": kept_off["metadata"]["uid"],
         "controller": True,
     }
     return like, owner
 
 
-def like_of(what: str, workload: Json, container: str | None) -> Like:
+def like_of(workload: Workload, found: Json, container: str | None) -> Like:
     """What the pods of a workload have that ours needs to be treated like them."""
-    is_pod = workload.get("kind") == "Pod" or "template" not in workload["spec"]
-    template = workload if is_pod else workload["spec"]["template"]
+    template = found if workload.kind == "pod" else found["spec"]["template"]
     spec = template["spec"]
-    main = main_container(template, container, what)
+    main = main_container(template, container, str(workload))
     names = {volume["name"] for volume in spec.get("volumes") or ()}
     mounts = [
         mount
@@ -117,7 +97,6 @@ def like_of(what: str, workload: Json, container: str | None) -> Like:
     pod["volumes"] = [volume for volume in spec.get("volumes") or () if volume["name"] in used]
     labels = template.get("metadata", {}).get("labels") or {}
     return Like(
-        what=what,
         labels={key: value for key, value in labels.items() if key not in _OF_CONTROLLERS},
         container={name: value for name, value in taken.items() if value},
         pod={name: value for name, value in pod.items() if value not in ([], {})},
@@ -126,7 +105,7 @@ def like_of(what: str, workload: Json, container: str | None) -> Like:
     )
 
 
-def main_container(pod: Json, wanted: str | None, what: str) -> Json:
+def main_container(pod: Json, wanted: str | None, name: str) -> Json:
     """A pod's container: the one wanted, else the one that it calls its main one, else the first.
 
     Raises:
@@ -137,9 +116,10 @@ def main_container(pod: Json, wanted: str | None, what: str) -> Json:
     usual = annotations.get("kubectl.kubernetes.io/default-container")
     names = [container["name"] for container in containers]
     if wanted and wanted not in names:
-        raise UsageError(f"{what} has no container {wanted!r}", hint=f"It has: {', '.join(names)}.")
-    name = wanted or (usual if usual in names else names[0])
-    return containers[names.index(name)]
+        raise UsageError(
+            f"{name} has no container {wanted!r}", hint=f"Choose one of: {', '.join(names)}."
+        )
+    return containers[names.index(wanted or (usual if usual in names else names[0]))]
 
 
 def user_of(spec: Json, container: Json) -> int | None:

@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from agtool.core.errors import NOT_FOUND, WRAPPER_FAILED, UnreachableError
-from agtool.core.output import say
-from agtool.debug.exec import PROTOCOL, Ended, Ends, ExecError, run
-from agtool.debug.pod import MARK, TOOLS
-from agtool.debug.terminal import Terminal, unblocked
-from agtool.debug.websocket import ProtocolError, RefusedError, WebSocket, open_websocket
+from agtool.core.errors import NOT_FOUND, UnreachableError
+from agtool.core.live import said_if_slow
+from agtool.debug.model import MARK, TOOLS
+from agtool.debug.session.exec import Ends, ExecError, run
+from agtool.debug.session.messages import PROTOCOL, Ended
+from agtool.debug.session.terminal import Terminal, unblocked
+from agtool.debug.session.websocket import ProtocolError, RefusedError, WebSocket, open_websocket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agtool.core.kube.session import Session
     from agtool.debug.interrupts import Interrupts
-    from agtool.debug.lifeline import Lifeline
-    from agtool.debug.streams import Attachment
+    from agtool.debug.session.lifeline import Lifeline
+    from agtool.debug.session.streams import Attachment
 
 _STARTING = 5.0
 """Seconds for which a container that has just started may still be unknown to its kubelet."""
 
 _CONNECT = 30.0
 """Seconds for opening the connection."""
-
-_SLOW = 3.0
-"""Seconds after which it is said what we wait for."""
 
 _FIND_SHELL = "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi"
 """bash where the image has it, else sh."""
@@ -98,25 +94,15 @@ def execute(
     }
     path = f"{pod}/exec?{urlencode(query, doseq=True)}"
     with ExitStack() as stack:
-        with interrupts.allowed(), _told_if_slow():
+        # The API server asks the node's kubelet, which may not answer.
+        slow = said_if_slow("waiting for the container's node to answer ...")
+        with interrupts.allowed(), slow:
             websocket = stack.enter_context(_open(session, path))
         stack.enter_context(lifeline)
         terminal = stack.enter_context(Terminal(0, 1)) if attached.terminal else None
         stdout, stderr = (_unblocked(stack, descriptor) for descriptor in (1, 2))
         stdin = 0 if attached.stdin else None
         return run(websocket, Ends(stdin, stdout, stderr, terminal), interrupts)
-
-
-@contextmanager
-def _told_if_slow() -> Iterator[None]:
-    """The API server asks the node's kubelet, which may not answer: that must not look idle."""
-    slow = threading.Timer(_SLOW, say, ["waiting for the container's node to answer ..."])
-    slow.daemon = True
-    slow.start()
-    try:
-        yield
-    finally:
-        slow.cancel()
 
 
 def _unblocked(stack: ExitStack, descriptor: int) -> int:
@@ -139,8 +125,8 @@ def _open(session: Session, path: str) -> WebSocket:
                 continue
             if error.status in {414, 431}:
                 raise ExecError(
-                    "the command line is longer than this API server takes",
-                    hint="Send it as input: agtool debug -- sh <script.sh",
+                    "the command line is longer than this API server accepts",
+                    hint="Send a script as input instead: agtool debug -- sh <script.sh",
                 ) from error
             if _no_upgrade(error):
                 raise _no_protocol() from error
@@ -165,8 +151,8 @@ def _not_known_yet(error: RefusedError) -> bool:
 def _no_upgrade(error: RefusedError) -> bool:
     """Whether an answer is about the WebSocket, not about the command.
 
-    That of whoever knows the protocol not is no Status object; where the header Upgrade was lost
-    on the way the API server asks for it.
+    Whoever does not know the protocol answers with something else than a Status object. Where the
+    header Upgrade was lost on the way, the API server asks for it.
     """
     if error.status not in {400, 403}:
         return False
@@ -175,28 +161,29 @@ def _no_upgrade(error: RefusedError) -> bool:
 
 def _no_protocol() -> ExecError:
     return ExecError(
-        f"the API server, or a gateway before it, opens no WebSocket with {PROTOCOL}, which agtool "
-        "needs to run a command",
-        hint="Kubernetes 1.30 and newer have it. A gateway has to let the headers Upgrade and "
-        "Sec-WebSocket-Protocol pass.",
+        f"the API server, or a gateway in front of it, does not open a WebSocket with {PROTOCOL}, "
+        "which agtool needs to run a command",
+        hint="Kubernetes 1.30 and newer support it. A gateway must pass on the headers Upgrade and "
+        "Sec-WebSocket-Protocol.",
     )
 
 
-def verdict(
+def failure(
     ended: Ended, command: Sequence[str], shell: str | None, image: str
 ) -> ExecError | None:
-    """What there is to tell about a command that could not be run; None: it ran."""
+    """Why a command could not be run, with 126 or 127 if it was tried; None: it ran."""
     if not ended.message:
         return None
     # A pod that is kept starts a command by its shell.
     if ended.exit_code == NOT_FOUND and (not command or re.search(r"[\"`]sh[\"`]", ended.message)):
         error = ExecError(
-            f"{image} has no shell: there is no {shell or 'sh'}",
-            hint="Name another one (--shell PATH), take one along (--tools busybox:musl), or give "
-            "the command to run after --.",
+            f"{image} has no shell: {shell or 'sh'} was not found",
+            hint="Add one to a new pod with --tools busybox:musl, choose another --image, or name "
+            "the path of a shell with --shell PATH.",
         )
     else:
         name = command[0] if command else shell or "sh"
         error = ExecError(f"cannot run {name}: {ended.message}")
-    error.exit_code = WRAPPER_FAILED if ended.exit_code is None else ended.exit_code
+    if ended.exit_code is not None:
+        error.exit_code = ended.exit_code
     return error

@@ -7,21 +7,19 @@ mode 0555, which the pod owns. An image that has its own pause runs that.
 from __future__ import annotations
 
 from base64 import b64encode
+from typing import TYPE_CHECKING
 
-from agtool.debug.model import CONTAINER, KIND, MANAGED_BY, Json, Request, is_ours
-from agtool.debug.security import Security
+from agtool.debug.model import CONTAINER, KIND, MANAGED_BY, MARK, TOOLS, Request, has_pause
+from agtool.debug.pod.security import Security
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json
 
 FOLDER = "/.agtool"
 """Where the ConfigMap is mounted."""
 
-TOOLS = "/.agtool-tools"
-"""Where the tools of another image are."""
-
 IDLE = 60
 """Seconds after which the pod of a session ends by itself when no process is left in it."""
-
-MARK = "AGTOOL_SESSION"
-"""The environment variable that marks a session's processes, see `lifeline`."""
 
 _VOLUME = "agtool-pause"
 _TOOLS_VOLUME = "agtool-tools"
@@ -29,7 +27,7 @@ _TOOLS_VOLUME = "agtool-tools"
 
 def needs_pause(request: Request) -> bool:
     """Whether the pod runs our pause from a ConfigMap."""
-    return not is_ours(request.image)
+    return not has_pause(request.image)
 
 
 def pause_config_map(request: Request, program: bytes, pod_uid: str | None) -> Json:
@@ -112,9 +110,7 @@ def _spec(request: Request, security: Security) -> Json:
             **(spec.get("nodeSelector") or {}),
             **request.node_selector,
         }
-    tolerations = [toleration.as_json() for toleration in request.tolerations]
-    if request.node is not None:
-        tolerations = [{"operator": "Exists"}]
+    tolerations = request.tolerations if request.node is None else [{"operator": "Exists"}]
     if tolerations:
         spec["tolerations"] = [*(spec.get("tolerations") or ()), *tolerations]
     return spec

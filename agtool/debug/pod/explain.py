@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agtool.debug.model import CONTAINER, Json
+from agtool.debug.model import CONTAINER
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json
 
 
 @dataclass(frozen=True)
-class Progress:
+class StartState:
     """Where a container is.
 
     Attributes:
@@ -31,9 +34,9 @@ class Progress:
     crashed: bool = False
 
 
-def progress(  # noqa: PLR0911  # one for each answer
+def start_state(  # noqa: PLR0911  # one for each answer
     pod: Json, events: Sequence[Json], container: str = CONTAINER
-) -> Progress:
+) -> StartState:
     """Where a pod's container is.
 
     Args:
@@ -44,10 +47,10 @@ def progress(  # noqa: PLR0911  # one for each answer
     status = pod.get("status") or {}
     ours = _status_of(status, container)
     if status.get("reason") == "DeadlineExceeded":
-        return Progress("", problem="the pod's lifetime (--ttl) is over", hopeless=True)
+        return StartState("", problem="the pod's lifetime (--ttl) is over", hopeless=True)
     deleted = "deletionTimestamp" in (pod.get("metadata") or {})
     if deleted and "running" not in (ours.get("state") or {}):
-        return Progress("", problem="somebody deleted the pod", hopeless=True)
+        return StartState("", problem="the pod was deleted", hopeless=True)
     if found := _container(ours, events, container):
         return found
     if status.get("phase") == "Failed":
@@ -59,17 +62,17 @@ def progress(  # noqa: PLR0911  # one for each answer
             return found
     if any(_is_start(event, container) for event in events):
         # The kubelet tells the API server up to a second later than it tells of the event.
-        return Progress("running", running=True)
+        return StartState("running", running=True)
     return _on_the_way(pod, ours, events, container)
 
 
-def _on_the_way(pod: Json, ours: Json, events: Sequence[Json], container: str) -> Progress:
+def _on_the_way(pod: Json, ours: Json, events: Sequence[Json], container: str) -> StartState:
     status, spec = pod.get("status") or {}, pod.get("spec") or {}
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return _unschedulable(pod, condition.get("message") or condition.get("reason") or "")
     if not spec.get("nodeName"):
-        return Progress("waiting for a node")
+        return StartState("waiting for a node")
     node = spec["nodeName"]
     image = ours.get("image") or _image(spec, container)
     trouble = ""
@@ -82,7 +85,7 @@ def _on_the_way(pod: Json, ours: Json, events: Sequence[Json], container: str) -
             stage, trouble = f"starting on {node}", ""
         elif reason in _OBSTACLES and not re.search(_SOON_OVER, message):
             trouble = f"{node}: {_one_line(message)}"
-    return Progress(stage, problem=trouble)
+    return StartState(stage, problem=trouble)
 
 
 _OBSTACLES = {
@@ -118,11 +121,11 @@ _START_PROBLEMS = {
 }
 
 
-def _container(ours: Json, events: Sequence[Json], container: str) -> Progress | None:
+def _container(ours: Json, events: Sequence[Json], container: str) -> StartState | None:
     """What the container's own status says; None: nothing yet."""
     state = ours.get("state") or {}
     if "running" in state:
-        return Progress("running", running=True)
+        return StartState("running", running=True)
     if "terminated" in state:
         return _terminated(state["terminated"], container)
     waiting = state.get("waiting") or {}
@@ -132,7 +135,7 @@ def _container(ours: Json, events: Sequence[Json], container: str) -> Progress |
         return _cannot_pull(ours.get("image", ""), reason, message, events)
     if reason in _START_PROBLEMS:
         why = _runtime_words(message) or reason
-        return Progress(
+        return StartState(
             "",
             problem=f"the container cannot start: {why}",
             hint=_hint_of_start(why),
@@ -147,59 +150,59 @@ def _sidecars(pod: Json) -> set[str]:
     return {one["name"] for one in containers if one.get("restartPolicy") == "Always"}
 
 
-def _init_container(status: Json, events: Sequence[Json], *, sidecar: bool) -> Progress | None:
+def _init_container(status: Json, events: Sequence[Json], *, sidecar: bool) -> StartState | None:
     state = status.get("state") or {}
     if (ended := state.get("terminated")) and not ended.get("exitCode"):
         return None
     if "running" in state:
         if sidecar and status.get("started"):
             return None
-        return Progress(f"container {status.get('name')} prepares the pod")
+        return StartState(f"container {status.get('name')} prepares the pod")
     found = _container(status, events, status.get("name", ""))
     return replace(found, hopeless=False) if found and sidecar and found.crashed else found
 
 
-def _terminated(state: Json, container: str) -> Progress:
+def _terminated(state: Json, container: str) -> StartState:
     code, reason = state.get("exitCode"), state.get("reason") or ""
     message = _runtime_words(state.get("message") or "")
     if reason in _START_PROBLEMS:
-        return Progress(
+        return StartState(
             "",
             problem=f"the container cannot start: {message or reason}",
             hint=_hint_of_start(message),
             hopeless=True,
         )
     if code == 0 and container == CONTAINER:
-        why = "the pod's main process has ended: its lifetime (--ttl) is over, or somebody ended it"
-        return Progress("", problem=why, hopeless=True)
+        why = "the pod's main process has ended: its lifetime (--ttl) is over, or it was ended"
+        return StartState("", problem=why, hopeless=True)
     number = state.get("signal") or (code - 128 if isinstance(code, int) and code > 128 else None)
     how = f"signal {number}" if number else f"exit code {code}"
     if reason == "OOMKilled":
-        how = "it needed more memory than it may have (OOMKilled)"
-    return Progress(
+        how = "it needed more memory than its limit (OOMKilled)"
+    return StartState(
         "",
         problem=f"container {container} ended: {how}" + (f": {message}" if message else ""),
-        hint="Give it more with --memory." if reason == "OOMKilled" else "",
+        hint="Raise the limit with --memory." if reason == "OOMKilled" else "",
         hopeless=True,
         crashed=True,
     )
 
 
-def _failed(status: Json) -> Progress:
+def _failed(status: Json) -> StartState:
     """A pod that is over before its container has a state, or that its node threw out."""
     reason = status.get("reason") or "Failed"
     message = _one_line(status.get("message") or "")
-    return Progress("", problem=f"{reason}: {message}" if message else reason, hopeless=True)
+    return StartState("", problem=f"{reason}: {message}" if message else reason, hopeless=True)
 
 
-def _cannot_pull(image: str, reason: str, message: str, events: Sequence[Json]) -> Progress:
+def _cannot_pull(image: str, reason: str, message: str, events: Sequence[Json]) -> StartState:
     # "Back-off pulling image" says nothing; the event before it does.
-    told = [
+    failures = [
         event.get("message") or ""
         for event in events
         if event.get("reason") == "Failed" and "pull" in (event.get("message") or "")
     ]
-    why = _one_line(told[-1] if told and "rpc error" not in message else message) or reason
+    why = _one_line(failures[-1] if failures and "rpc error" not in message else message) or reason
     why = re.sub(r"^Failed to pull image \"[^\"]*\": ", "", why)
     why = re.sub(r"^(rpc error: code = \w+ desc = )", "", why)
     why = re.sub(r"^failed to pull and unpack image \"[^\"]*\": ", "", why)
@@ -207,16 +210,19 @@ def _cannot_pull(image: str, reason: str, message: str, events: Sequence[Json]) 
     hint = "Check the image's name and tag, and that the node can reach its registry."
     if re.search(r"unauthorized|denied|forbidden|401|403|authentication", lower):
         hint = (
-            "Does the image exist? If it is private: --serviceaccount NAME of one that has "
-            "imagePullSecrets."
+            "Check that the image exists. If it is private, add --serviceaccount with the name of "
+            "a service account that has imagePullSecrets."
         )
     elif "no match for platform" in lower:
         hint = (
-            "The image is not built for this node's architecture: --node-selector chooses another."
+            "The image is not built for this node's architecture. Choose another node with "
+            "--node-selector kubernetes.io/arch=ARCHITECTURE."
         )
     elif reason == "ErrImageNeverPull":
-        hint = "It is not on the node: --image-pull-policy IfNotPresent lets the node pull it."
-    return Progress(
+        hint = (
+            "The image is not on the node. With --image-pull-policy IfNotPresent the node pulls it."
+        )
+    return StartState(
         "",
         problem=f"cannot pull {image}: {why}",
         hint=hint,
@@ -232,24 +238,23 @@ _NEVER_PULLED = (
 """The registry's words for what the next try will not change."""
 
 
-def _unschedulable(pod: Json, message: str) -> Progress:
+def _unschedulable(pod: Json, message: str) -> StartState:
     why = _one_line(message).partition(" preemption: ")[0].rstrip(". ")
     spec = pod.get("spec") or {}
     hints = []
     if "taint" in why:
-        hints.append("--toleration KEY tolerates a taint")
+        hints.append("Tolerate the taint with --toleration KEY.")
     if re.search(r"Insufficient|Too many pods", why):
-        hints.append("smaller --cpu and --memory need less room")
+        hints.append("Ask for less with --cpu and --memory, or wait for room with --timeout.")
     if re.search(r"selector|affinity", why):
         selector = ", ".join(f"{k}={v}" for k, v in (spec.get("nodeSelector") or {}).items())
-        hints.append(f"the pod wants a node with {selector}; --node-selector sets that")
+        hints.append(f"The pod needs a node with {selector}; change that with --node-selector.")
     if "volume" in why or "persistentvolumeclaim" in why:
-        hints.append("its volumes come from --like")
-    hint = "; ".join(hints)
-    return Progress(
+        hints.append("Its volumes are those of the workload of --like.")
+    return StartState(
         "waiting for a node",
         problem=f"no node takes the pod: {why}",
-        hint=f"{hint[:1].upper()}{hint[1:]}." if hint else "",
+        hint=" ".join(hints),
     )
 
 
@@ -257,12 +262,13 @@ def _hint_of_start(why: str) -> str:
     text = why.lower()
     if "exec format error" in text:
         return (
-            "The image or pause is for another architecture than the node's: see --node-selector."
+            "The image or agtool's pause is for another architecture than that of the node. Choose "
+            "the node with --node-selector kubernetes.io/arch=ARCHITECTURE."
         )
     if "runasnonroot" in text or "run as root" in text or "non-numeric user" in text:
-        return "Set a user id: --user 1000, or --root."
+        return "Name the user to run as, such as --user 1000, or add --root."
     if "secret" in text or "configmap" in text:
-        return "What --like copies refers to something that is not there."
+        return "The workload of --like refers to it. Create it, or leave out --like."
     return ""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -11,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import TIMED_OUT, AgtoolError, DeniedError, UnreachableError
-from agtool.core.output import say, show_line
-from agtool.debug.explain import Progress, progress
-from agtool.debug.model import CONTAINER, Json
+from agtool.core.live import Live
+from agtool.core.text import printable
+from agtool.debug.model import CONTAINER
+from agtool.debug.pod.explain import StartState, start_state
 
 if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
+    from agtool.core.kube.session import Json, Session
     from agtool.debug.interrupts import Interrupts
 
 _WATCH = 300.0
@@ -37,22 +37,23 @@ class TooLongError(AgtoolError):
 
 
 @dataclass
-class _Seen:
+class _Known:
+    """What the API server has said so far."""
+
     pod: Json = field(default_factory=dict)
     events: dict[str, Json] = field(default_factory=dict)
 
 
 def wait_until_running(
     session: Session,
-    namespace: str,
     name: str,
     uid: str,
     *,
     container: str = CONTAINER,
     timeout: float,
     interrupts: Interrupts,
-) -> str:
-    """Return the node's name as soon as commands can be executed in the container.
+) -> None:
+    """Return as soon as commands can be executed in the container.
 
     Args:
         timeout: seconds.
@@ -65,49 +66,54 @@ def wait_until_running(
     """
     deadline = time.monotonic() + timeout
     news: queue.Queue[Json | AgtoolError] = queue.Queue()
-    pods = f"/api/v1/namespaces/{namespace}/pods"
-    events = f"/api/v1/namespaces/{namespace}/events"
-    for path, selector in ((pods, f"metadata.name={name}"), (events, f"involvedObject.uid={uid}")):
-        threading.Thread(
-            target=_follow, args=(session, path, selector, deadline, news), daemon=True
-        ).start()
-    story = _Story(name, timeout)
-    seen = _Seen()
-    latest = Progress("")
-    with story, interrupts.allowed():
+    selectors = {"pods": f"metadata.name={name}", "events": f"involvedObject.uid={uid}"}
+    for kind, selector in selectors.items():
+        path = f"/api/v1/namespaces/{session.namespace}/{kind}"
+        follow = (session, path, selector, deadline, news)
+        threading.Thread(target=_follow, args=follow, daemon=True).start()
+    known = _Known()
+    latest = StartState("")
+    problem = ""
+    with Live() as live, interrupts.allowed():
         while True:
-            story.tell(latest)
+            if latest.problem and not latest.hopeless and latest.problem != problem:
+                more = "" if problem else f"Waiting {timeout:.0f} s in all (--timeout) for a change"
+                problem = latest.problem
+                live.say("\n".join(filter(None, (f"{name}: {problem}", latest.hint, more))))
             if latest.running:
-                return str((seen.pod.get("spec") or {}).get("nodeName", ""))
+                return
+            if latest.stage:
+                live.show(f"{name}: {latest.stage}")
             if latest.hopeless:
-                last = _last_lines(session, namespace, name, container) if latest.crashed else ""
+                last = _last_lines(session, name, container) if latest.crashed else ""
                 raise NotStartedError(latest.problem + last, hint=latest.hint)
             left = deadline - time.monotonic()
             if left <= 0:
                 why = latest.problem or f"still {latest.stage or 'unknown to the API server'}"
                 raise TooLongError(
-                    f"not running after {timeout:.0f} s (--timeout): {why}", hint=latest.hint
+                    f"{name} is not running after {timeout:.0f} s (--timeout): {why}",
+                    hint=latest.hint,
                 )
             with suppress(queue.Empty):
-                _take(news.get(timeout=left), seen, uid)
+                _take(news.get(timeout=left), known, uid)
                 while True:
-                    _take(news.get_nowait(), seen, uid)
-            if seen.pod:
-                latest = progress(seen.pod, list(seen.events.values()), container)
+                    _take(news.get_nowait(), known, uid)
+            if known.pod:
+                latest = start_state(known.pod, list(known.events.values()), container)
 
 
-def _take(news: Json | AgtoolError, seen: _Seen, uid: str) -> None:
+def _take(news: Json | AgtoolError, known: _Known, uid: str) -> None:
     if isinstance(news, AgtoolError):
         raise news
     found = news["object"]
     if found.get("kind") == "Event":
         # A repeated one comes again, as the same object with a higher count: now it is the last.
-        seen.events.pop(found["metadata"]["uid"], None)
-        seen.events[found["metadata"]["uid"]] = found
+        known.events.pop(found["metadata"]["uid"], None)
+        known.events[found["metadata"]["uid"]] = found
     elif found["metadata"].get("uid") == uid:
-        seen.pod = found
+        known.pod = found
         if news["type"] == "DELETED":
-            raise NotStartedError("somebody deleted the pod")
+            raise NotStartedError("the pod was deleted")
 
 
 def _follow(
@@ -141,44 +147,12 @@ def _follow(
             return
 
 
-def _last_lines(session: Session, namespace: str, name: str, container: str) -> str:
+def _last_lines(session: Session, name: str, container: str) -> str:
     """The end of a container's output, to be added to a message."""
-    path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
+    path = f"/api/v1/namespaces/{session.namespace}/pods/{name}/log"
     try:
         text = session.text(path, container=container, tailLines=10, limitBytes=4000)
     except AgtoolError as error:
         return f" (its output cannot be read: {error.message})"
-    lines = text.splitlines()
-    return "; its last lines:" + "".join(f"\n  {line}" for line in lines) if lines else ""
-
-
-class _Story:
-    """What happens, on stderr: a live line on a terminal, else a line for each news."""
-
-    def __init__(self, name: str, timeout: float) -> None:
-        self._name = name
-        self._patience = f"Waiting for that to change, {timeout:.0f} s in all (--timeout) ..."
-        self._live = sys.stderr.isatty()
-        self._told = ""
-        self._problem = ""
-
-    def __enter__(self) -> _Story:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live:
-            show_line("")
-
-    def tell(self, news: Progress) -> None:
-        if news.problem and not news.hopeless and news.problem != self._problem:
-            if self._live:
-                show_line("")
-            lines = (f"{self._name}: {news.problem}", news.hint)
-            say("\n".join(filter(None, (*lines, "" if self._problem else self._patience))))
-            self._problem = news.problem
-        if news.stage and news.stage != self._told:
-            self._told = news.stage
-            if self._live:
-                show_line(f"{self._name}: {news.stage}")
-            elif not news.running:
-                say(f"{self._name}: {news.stage}")
+    lines = [f"\n  {printable(line)}" for line in text.splitlines()]
+    return "; its last lines:" + "".join(lines) if lines else ""

@@ -2,60 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from agtool.debug.life import remove
-from agtool.debug.model import CONTAINER, KIND, MAKER, MANAGED_BY, PROCESS, Json
-from agtool.debug.process import is_gone
+from agtool.debug.documents import DebugPod, State
+from agtool.debug.model import CONTAINER, KIND, MAKER, MANAGED_BY, PROCESS
+from agtool.debug.pod.life import remove
+from agtool.debug.pod.process import is_gone
 
 if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
+    from agtool.core.kube.session import Json, Session
 
 _SLACK = timedelta(minutes=1)
 """Between our clock and the server's."""
 
-
-@dataclass(frozen=True)
-class Leftover:
-    """A debug pod.
-
-    Attributes:
-        state: running, pending, ending; over: its containers have ended, or it has not begun
-            within its lifetime; orphaned: the agtool that it belongs to is gone.
-        ends: when its lifetime is over; None: it has none.
-    """
-
-    name: str
-    namespace: str
-    uid: str
-    state: str
-    kept: bool
-    maker: str
-    image: str
-    node: str
-    created: datetime
-    ends: datetime | None
-
-    @property
-    def removable(self) -> bool:
-        """Whether nobody needs it any more."""
-        return self.state in {"over", "orphaned"}
+_REMOVABLE = ("over", "orphaned")
+"""The states of pods that nobody needs any more."""
 
 
-def leftovers(session: Session, namespace: str) -> list[Leftover]:
-    """The debug pods of a namespace, the oldest first."""
+def debug_pods(session: Session) -> list[DebugPod]:
+    """The debug pods of the session's namespace, the oldest first."""
     key, value = MANAGED_BY
     pods = session.pages(
-        f"/api/v1/namespaces/{namespace}/pods", labelSelector=f"{key}={value},{KIND}"
+        f"/api/v1/namespaces/{session.namespace}/pods", labelSelector=f"{key}={value},{KIND}"
     )
     now = datetime.now(timezone.utc)
-    return sorted((judge(pod, now, is_gone) for pod in pods), key=lambda one: one.created)
+    return sorted((judge(pod, now, is_gone) for pod in pods), key=lambda pod: pod.created_at)
 
 
-def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> Leftover:
+def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> DebugPod:
     """What a pod is.
 
     Args:
@@ -69,6 +45,7 @@ def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> Leftover:
     ends = started + timedelta(seconds=lifetime) if lifetime else None
     kept = metadata["labels"][KIND] == "kept"
     phase = status.get("phase") or "Pending"
+    state: State = "pending" if phase == "Pending" else "running"
     if metadata.get("deletionTimestamp"):
         state = "ending"
     elif phase in {"Succeeded", "Failed"}:
@@ -79,30 +56,26 @@ def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> Leftover:
         state = "over"
     elif not kept and gone(annotations.get(PROCESS, "")):
         state = "orphaned"
-    else:
-        state = phase.lower()
     images = [c["image"] for c in spec["containers"] if c["name"] == CONTAINER]
-    return Leftover(
+    return DebugPod(
         name=metadata["name"],
         namespace=metadata["namespace"],
         uid=metadata["uid"],
         state=state,
         kept=kept,
-        maker=annotations.get(MAKER, ""),
+        made_by=annotations.get(MAKER, ""),
         image=images[0] if images else "",
         node=spec.get("nodeName") or "",
-        created=created,
-        ends=ends,
+        created_at=created,
+        ends_at=ends,
     )
 
 
-def clean_up(session: Session, namespace: str) -> list[Leftover]:
-    """Remove the pods that are over or orphaned; return those that were removed."""
-    return [
-        one
-        for one in leftovers(session, namespace)
-        if one.removable and remove(session, one.namespace, one.name, one.uid)
-    ]
+def clean_up(session: Session) -> Iterator[DebugPod]:
+    """Remove the pods that are over or orphaned; those that were removed, one by one."""
+    for pod in debug_pods(session):
+        if pod.state in _REMOVABLE and remove(session, pod.name, pod.uid):
+            yield pod
 
 
 def _time(text: str) -> datetime:

@@ -6,8 +6,12 @@ https://kubernetes.io/docs/concepts/security/pod-security-standards/
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from agtool.debug.model import Json, Request
+from agtool.debug.model import Request
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json
 
 NOBODY = 65532
 """A user id without a name in most images: distroless' `nonroot`."""
@@ -19,13 +23,13 @@ class Security:
 
     Attributes:
         level: the Pod Security level that it fits.
-        told: what that means to the person, after `level`.
+        meaning: what that means to the person, after `level`.
         container: the container's securityContext.
         host: in the namespaces of its node.
     """
 
     level: str
-    told: str
+    meaning: str
     container: Json = field(default_factory=dict)
     host: bool = False
 
@@ -36,8 +40,8 @@ def ways(request: Request) -> list[Security]:
         return [
             Security(
                 "privileged",
-                f"root on node {request.node}, in its processes and its network; its files are in "
-                "/host, and `chroot /host` uses its own programs",
+                f"root on node {request.node}, among its processes and in its network; its files "
+                "are in /host, and `chroot /host` changes to its own programs",
                 {"privileged": True, "runAsUser": 0},
                 host=True,
             )
@@ -59,7 +63,7 @@ def _root() -> Security:
 def _restricted(user: int) -> Security:
     return Security(
         "restricted",
-        f"user {user}, without rights of root: no package installs",
+        f"user {user}, not root: packages cannot be installed",
         {
             **_WITHOUT_RIGHTS,
             "runAsNonRoot": True,
@@ -72,7 +76,9 @@ def _restricted(user: int) -> Security:
 def _as_the_platform_sets_it() -> Security:
     """For policies that choose the user themselves, such as OpenShift's."""
     return Security(
-        "restricted", "the user that the platform chooses, no package installs", _WITHOUT_RIGHTS
+        "restricted",
+        "the user that the platform chooses, not root: packages cannot be installed",
+        _WITHOUT_RIGHTS,
     )
 
 

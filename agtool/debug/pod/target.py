@@ -10,31 +10,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import ConfigurationError, DeniedError
-from agtool.debug.life import is_policy, policy_words
-from agtool.debug.like import main_container, user_of
-from agtool.debug.model import Json, Request
-from agtool.debug.pod import MARK
-from agtool.debug.security import NOBODY
+from agtool.debug.model import MARK, Request
+from agtool.debug.pod.like import main_container, user_of
+from agtool.debug.pod.refusal import is_policy, policy_words
+from agtool.debug.pod.security import NOBODY
 
 if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
+    from agtool.core.kube.session import Json, Session
 
 
 @dataclass(frozen=True)
-class Plan:
+class ContainerPlan:
     """An ephemeral container.
 
     Attributes:
         target: the container whose processes it shares.
-        told: about the user, for people.
+        user: as whom it runs, for people.
+        files: where those of the target are, and who may read them, for people.
     """
 
     container: Json
     target: str
-    told: str
+    user: str
+    files: str
 
 
-def plan_container(pod: Json, request: Request, wanted: str | None) -> Plan:
+def plan_container(pod: Json, request: Request, wanted: str | None) -> ContainerPlan:
     """An ephemeral container that may do what the target may, as the target's user.
 
     Args:
@@ -57,10 +58,12 @@ def plan_container(pod: Json, request: Request, wanted: str | None) -> Plan:
     if "running" not in (status.get("state") or {}):
         raise ConfigurationError(
             f"container {target['name']} of pod {name} does not run",
-            hint=f"`kubectl describe pod {name}` says why. A pod like it: --like pod/{name}",
+            hint=f"`kubectl describe pod {name}` shows why. To debug in a new pod that is like "
+            f"it: agtool debug --like pod/{name}",
         )
     security = dict(target.get("securityContext") or {})
-    user, told = _user(pod["spec"], target, status, request)
+    theirs = _user_of_target(pod["spec"], target, status)
+    user, why = _user(pod["spec"], target, theirs, request)
     if user is not None:
         security["runAsUser"] = user
     if user == 0:
@@ -77,24 +80,35 @@ def plan_container(pod: Json, request: Request, wanted: str | None) -> Plan:
         container["securityContext"] = security
     if request.pull_policy:
         container["imagePullPolicy"] = request.pull_policy
-    return Plan(container, target["name"], told)
+    files = "The files of that container are in /proc/1/root."
+    if not security.get("privileged") and (theirs is None or theirs != user):
+        # ptrace(2), "Ptrace access mode checking": another user needs CAP_SYS_PTRACE.
+        uid = "UID, with the user id of that container" if theirs is None else theirs
+        files += f" If they cannot be read, run as its user: --user {uid}"
+    return ContainerPlan(container, target["name"], why, files)
 
 
-def _user(spec: Json, target: Json, status: Json, request: Request) -> tuple[int | None, str]:
+def _user_of_target(spec: Json, target: Json, status: Json) -> int | None:
+    """The user id that the target runs as; None: nobody says."""
+    user = user_of(spec, target)
+    if user is None:
+        # The kubelet tells, if its container runtime does: containerd since 2.0.
+        user = ((status.get("user") or {}).get("linux") or {}).get("uid")
+    return user
+
+
+def _user(spec: Json, target: Json, theirs: int | None, request: Request) -> tuple[int | None, str]:
+    """The user id to run as (None: the image's), and why."""
     if request.root:
         return 0, "root, as asked"
     if request.user is not None:
         return request.user, f"user {request.user}, as asked"
-    known = user_of(spec, target)
-    if known is None:
-        # The kubelet tells, if its container runtime does: containerd since 2.0.
-        known = ((status.get("user") or {}).get("linux") or {}).get("uid")
-    if known is not None:
-        return known, f"user {known}, as the container"
+    if theirs is not None:
+        return theirs, f"user {theirs}, as that container"
     contexts = (target.get("securityContext"), spec.get("securityContext"))
     if any((context or {}).get("runAsNonRoot") for context in contexts):
-        return NOBODY, f"user {NOBODY}: the pod does not say which user it runs as, but not root"
-    return None, "the image's user: the pod does not say which user it runs as"
+        return NOBODY, f"user {NOBODY}, since the pod must not run as root and names no user"
+    return None, "the user of the image, since the pod names none"
 
 
 def add_container(session: Session, pod: Json, container: Json) -> None:
@@ -117,5 +131,5 @@ def add_container(session: Session, pod: Json, container: Json) -> None:
         raise DeniedError(
             f"a policy of namespace {metadata['namespace']} forbids the container: "
             f"{policy_words(error.message)}",
-            hint="Without --root and --user it may do what its target may.",
+            hint="Leave out --root and --user: then it may do what its target may.",
         ) from error

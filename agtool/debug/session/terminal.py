@@ -6,9 +6,10 @@ import os
 import signal
 import termios
 import tty
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import FrameType
-from typing import Any
+
+from agtool.core.signals import Wakeup, handled
 
 
 class Terminal:
@@ -21,41 +22,33 @@ class Terminal:
     def __init__(self, stdin: int, stdout: int) -> None:
         self._stdin = stdin
         self._stdout = stdout
-        self._before: list[Any] = []
-        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Terminal:
         self._before = termios.tcgetattr(self._stdin)
-        self._reader, self._writer = os.pipe()
-        os.set_blocking(self._reader, False)
-        os.set_blocking(self._writer, False)
-        for number, handler in (
-            (signal.SIGWINCH, self._resize),
-            (signal.SIGTSTP, self._stop),
-            (signal.SIGCONT, self._go_on),
-        ):
-            self._handlers[number] = signal.signal(number, handler)
-        # TCSAFLUSH, the usual, would throw away what was typed while the pod started.
-        tty.setraw(self._stdin, termios.TCSANOW)
+        handlers = {
+            signal.SIGWINCH: self._resize,
+            signal.SIGTSTP: self._stop,
+            signal.SIGCONT: self._go_on,
+        }
+        with ExitStack() as stack:
+            self._wakeup = stack.enter_context(Wakeup())
+            stack.enter_context(handled(handlers))
+            stack.callback(self._restore)
+            # TCSAFLUSH, the usual, would throw away what was typed while the pod started.
+            tty.setraw(self._stdin, termios.TCSANOW)
+            self._undo = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._restore()
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        os.close(self._reader)
-        os.close(self._writer)
+        self._undo.close()
 
     def fileno(self) -> int:
         """For poll(): readable when the size may have changed."""
-        return self._reader
+        return self._wakeup.fileno()
 
     def resized(self) -> bool:
         """Whether the size may have changed since the last call."""
-        try:
-            return bool(os.read(self._reader, 512))
-        except BlockingIOError:
-            return False
+        return bool(self._wakeup.drain())
 
     def size(self) -> tuple[int, int]:
         """Columns and rows."""
@@ -66,8 +59,7 @@ class Terminal:
         return 80, 24
 
     def _resize(self, number: int, frame: FrameType | None) -> None:
-        with suppress(BlockingIOError):  # it is full: whoever reads it will learn of it
-            os.write(self._writer, b"w")
+        self._wakeup.wake()
 
     def _restore(self) -> None:
         with suppress(termios.error):  # the terminal is gone

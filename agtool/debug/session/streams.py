@@ -29,7 +29,7 @@ def attachment(stdin: bool | None, terminal: bool | None, *, shell: bool) -> Att
         UsageError: -t without a terminal, or without input.
     """
     if terminal and not sys.stdin.isatty():
-        raise UsageError("-t needs a terminal for input", hint="Leave it out.")
+        raise UsageError("-t needs a terminal as input", hint="Leave out -t.")
     if terminal and stdin is False:
         # Nobody would hear a key, Ctrl-C neither.
         raise UsageError("-t and --no-stdin do not go together", hint="Leave out one of them.")

@@ -7,7 +7,7 @@ import pytest
 
 from agtool.core.kube import session as kube
 from agtool.core.kube.errors import NotFoundError
-from agtool.debug.place import ARCH, architecture
+from agtool.debug.pod.architecture import ARCH, architecture
 from tests.cluster.server import Server
 
 MakeNodes = Callable[..., list[str]]

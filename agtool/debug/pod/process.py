@@ -33,8 +33,8 @@ def is_gone(process: str) -> bool:
     Of another machine, or another container, we know nothing.
     """
     with suppress(OSError, ValueError, IndexError):
-        *where, pid, started = process.split("/")
-        if "/".join(where) != _here():
+        place, pid, started = process.rsplit("/", 2)
+        if place != _here():
             return False
         try:
             return _start_time(int(pid)) != int(started)

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from agtool.core.errors import AgtoolError
-from agtool.debug.exec import PING_EVERY, PROTOCOL, STATUS, STDIN, decode, encode
-from agtool.debug.pod import MARK
-from agtool.debug.websocket import WebSocket, open_websocket
+from agtool.debug.model import MARK
+from agtool.debug.session.exec import PING_EVERY
+from agtool.debug.session.messages import PROTOCOL, STATUS, STDIN, decode, encode
+from agtool.debug.session.websocket import WebSocket, open_websocket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

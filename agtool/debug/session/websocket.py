@@ -42,6 +42,8 @@ class RefusedError(AgtoolError):
         reason: the same as an error of agtool's that says what to do.
     """
 
+    code = "refused"
+
     def __init__(self, status: int, answer: str, reason: AgtoolError) -> None:
         super().__init__(reason.message, hint=reason.hint)
         self.status = status
@@ -52,9 +54,13 @@ class RefusedError(AgtoolError):
 class ProtocolError(AgtoolError):
     """The server takes WebSockets, but not the subprotocol that it was offered."""
 
+    code = "protocol"
+
 
 class LostError(AgtoolError):
     """The connection ended without the end of the WebSocket."""
+
+    code = "connection-lost"
 
 
 class WebSocket:
@@ -188,7 +194,7 @@ def open_websocket(
         name, _, value = header.partition(": ")
         request.headers[name] = value
     protocol.send_request(request)
-    where = f"{settings.url.replace('ws', 'http', 1)}"
+    server = settings.url.replace("ws", "http", 1)
     try:
         connection = _connect(settings, uri.host, uri.port, timeout)
         try:
@@ -197,8 +203,8 @@ def open_websocket(
         except TimeoutError as error:
             connection.close()
             raise UnreachableError(
-                f"{where} took the request and has not answered for {timeout:.0f} s",
-                hint="Is the container's node up? See: kubectl get nodes",
+                f"{server} took the request and has not answered for {timeout:.0f} s",
+                hint="Check that the container's node is up: kubectl get nodes",
             ) from error
         except BaseException:
             connection.close()
@@ -206,7 +212,7 @@ def open_websocket(
     except (OSError, HTTPException) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         through, hint = (" through the proxy", PROXY_HINT) if settings.proxy else ("", "")
-        raise UnreachableError(f"cannot reach {where}{through}: {why}", hint=hint) from error
+        raise UnreachableError(f"cannot reach {server}{through}: {why}", hint=hint) from error
     failure = protocol.handshake_exc
     if failure is None and protocol.subprotocol:
         connection.setblocking(False)
@@ -216,15 +222,15 @@ def open_websocket(
     if isinstance(failure, InvalidHeader) and failure.name == "Sec-WebSocket-Protocol":
         failure = None
     if failure is None or isinstance(failure, NegotiationError):
-        raise ProtocolError(f"{where} does not agree on {subprotocol}") from failure
+        raise ProtocolError(f"{server} does not agree on {subprotocol}") from failure
     if isinstance(failure, InvalidStatus):
         body = bytes(failure.response.body or b"")
         status = failure.response.status_code
         reason = refusal(
-            status, body, request=f"GET {path.partition('?')[0]}", server=where, context=""
+            status, body, request=f"GET {path.partition('?')[0]}", server=server, context=""
         )
         raise RefusedError(status, body[:2000].decode(errors="replace"), reason)
-    raise UnreachableError(f"{where} does not speak WebSocket as it should: {failure}")
+    raise UnreachableError(f"{server} does not follow the WebSocket protocol: {failure}")
 
 
 def _shake_hands(connection: socket.socket, protocol: ClientProtocol) -> None:
