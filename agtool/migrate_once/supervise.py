@@ -7,44 +7,61 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import WRAPPER_FAILED, AgtoolError, DeniedError
-from agtool.core.process.keeper import CannotRun, Ended, Event, LeftBehind, Silent, Started
 from agtool.core.output import say
 from agtool.core.process.command import Keeper
+from agtool.core.process.keeper import CannotRun, Ended, Event, LeftBehind, Silent, Started
 from agtool.core.signals import Signals, reap
+from agtool.core.text import count
 from agtool.migrate_once.backend import Backend, Lock, LockLost
 from agtool.migrate_once.model import HEARTBEAT, MARGIN, NOTICE, Attempt, time_to_die
 
 if TYPE_CHECKING:
     from agtool.migrate_once.acquire import Acquired
-    from agtool.migrate_once.run import Job
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """How the command ended. lost: why the lock was lost, if it was."""
+class CommandEnd:
+    """How the command ended.
+
+    Attributes:
+        ran: seconds.
+        marked_done: whether its key was marked as done.
+        cannot_run: why it could not be started; None: it was.
+        signal: that was passed on to it; None: none.
+        lost: why the lock was lost; None: it was not.
+    """
 
     exit_code: int
     ran: float
-    marked: bool
+    marked_done: bool
     cannot_run: str | None = None
     signal: signal.Signals | None = None
     lost: str | None = None
 
 
-def supervise(job: Job, got: Acquired, signals: Signals) -> Verdict:
+def supervise(
+    argv: Sequence[str], backend: Backend, got: Acquired, signals: Signals, *, grace: float
+) -> CommandEnd:
     """Run the command to its end under the lock, record how it ended, and release the lock.
 
-    Returns when the whole process tree is gone, and not before.
+    Returns when the whole process tree is gone, and not before. The lock is released in
+    `_Work._finish`, or it is lost.
+
+    Args:
+        grace: seconds between SIGTERM and SIGKILL when the lock is lost.
+
+    Raises:
+        DeniedError: the system lets us start no process.
     """
-    backend, (lock, attempt, proven_at), grace = job.backend, got, job.kill_grace
+    lock, attempt, proven_at = got
     try:
         keeper = Keeper(
-            job.argv,
+            argv,
             env={**os.environ, **backend.environment(attempt)},
             keep_open=lock.keep_open,
             patience=NOTICE,
@@ -71,9 +88,9 @@ def supervise(job: Job, got: Acquired, signals: Signals) -> Verdict:
         if work.heart.lost is not None:
             work.lose(str(work.heart.lost))
         work.hear()
-    verdict = work.conclude(time.monotonic() - began)
+    end = work.conclude(time.monotonic() - began)
     keeper.close()
-    return verdict
+    return end
 
 
 class _Heart:
@@ -152,10 +169,10 @@ class _Work:
                 self.heart.command = pid
             case CannotRun(code, reason):
                 self.exit_code, self.cannot_run, self.over = code, reason, True
-            case LeftBehind(count):
+            case LeftBehind(number):
                 self.left_behind = True
-                plural = "" if count == 1 else "es"
-                say(f"the command left {count} process{plural} behind; ending what it left")
+                left = count(number, "process", "processes")
+                say(f"the command left {left} behind; stopping what it left")
             case Silent(seconds):
                 self.lose(f"no answer from the database for {seconds:.0f} s")
             case Ended(code):
@@ -172,23 +189,23 @@ class _Work:
         self.stopper = threading.Thread(target=self._stop_statements, daemon=True)
         self.stopper.start()
 
-    def conclude(self, ran: float) -> Verdict:
+    def conclude(self, ran: float) -> CommandEnd:
         """Record the end, release the lock."""
         done = self.exit_code == 0 and self.signal is None and not self.left_behind
         quiet = True
         # A killed process's statement goes on in the server, and would commit under the next
         # holder's feet. A command that ended well may have killed one too (timeout 1 psql ...);
         # but behind a pooler we would rather not disturb others for that.
-        if self.lost is None and not (done and self.backend.pooled):
+        if self.lost is None and not (done and self.lock.pooled):
             quiet = self._stop_statements()
         if self.lost is None:
             self._finish("done" if done else "failed", quiet)
         if self.lost is not None:
             self._end_without_lock()
-        return Verdict(
+        return CommandEnd(
             exit_code=self.exit_code if self.lost is None else WRAPPER_FAILED,
             ran=ran,
-            marked=self.lost is None and done and quiet and self.attempt.key is not None,
+            marked_done=self.lost is None and done and quiet and self.attempt.key is not None,
             cannot_run=self.cannot_run,
             signal=self.signal,
             lost=self.lost,
@@ -224,7 +241,7 @@ class _Work:
             try:
                 self.backend.record_end(self.attempt.run_id, "lost", self.exit_code)
             except AgtoolError as error:
-                say(f"could not record the end of this run: {error.message}")
+                say(f"cannot record the end of this run: {error.message}")
 
         within(NOTICE, say_so)
 
@@ -243,7 +260,7 @@ def stop_statements(backend: Backend, run_id: str, seconds: float) -> bool:
         except AgtoolError as error:
             problem = error.message
         time.sleep(0.1)
-    say(f"could not stop the command's statements on the server: {problem}")
+    say(f"cannot stop the command's statements on the server: {problem}")
     return False
 
 
@@ -262,5 +279,5 @@ def _last_words(backend: Backend, attempt: Attempt) -> None:
         if stop_statements(backend, attempt.run_id, NOTICE):
             backend.record_end(attempt.run_id, "lost", None)
 
-    say("agtool was killed, and its command with it")
+    say("agtool was killed, so its command was ended too")
     within(time_to_die(0), say_so)

@@ -60,13 +60,13 @@ class RunTable:
             "exit_code int, sessions varchar(4000))"
         )
 
-    def is_done(self, cursor: Cursor, name: str, key: str) -> bool:
-        """Whether NAME has finished KEY."""
+    def is_done(self, cursor: Cursor, attempt: Attempt) -> bool:
+        """Whether the attempt's key is done under its name."""
         self._execute(
             cursor,
             "SELECT 1 FROM {t} WHERE name = {p} AND done_key = {p} AND state = 'done' LIMIT 1",
-            name,
-            key,
+            attempt.name,
+            attempt.key,
         )
         return cursor.fetchone() is not None
 
