@@ -35,7 +35,7 @@ class Lock(Protocol):
 
     @property
     def pooled(self) -> bool:
-        """Whether a pooler passes sessions on, so that one of ours may be another client's by now."""
+        """Whether a pooler passes sessions on: one of ours may be another client's by now."""
 
     @property
     def keep_open(self) -> int:

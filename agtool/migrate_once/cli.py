@@ -43,7 +43,7 @@ def _kill_grace(value: float) -> float:
 
 @app.command("migrate-once")
 @grouped
-def migrate_once(
+def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     context: typer.Context,
     command: Annotated[
         list[str] | None,
@@ -142,7 +142,7 @@ def migrate_once(
             help="Show who holds the lock, who waits for it and what has run; run nothing.",
         ),
     ] = False,
-    output: Output = Format.table,
+    output: Output = Format.table,  # noqa: ARG001  # the frame has read it
     limit: Annotated[
         int,
         typer.Option(

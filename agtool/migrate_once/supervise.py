@@ -67,33 +67,33 @@ def supervise(
             patience=NOTICE,
             last_pulse=proven_at,
             grace=grace,
-            on_orphaned=lambda: _last_words(backend, attempt),
+            on_orphaned=lambda: _record_orphaned(backend, attempt),
         )
     except OSError as error:
         lock.finish("lost", WRAPPER_FAILED)
         raise DeniedError(f"cannot start a process: {error.strerror}") from error
     work = _Work(keeper, lock, backend, attempt, grace)
-    work.heart.start()
+    work.heartbeat.start()
     began = time.monotonic()
     while not work.over:
-        heart = [work.heart.news] if work.heart.lost is None else []
+        heartbeat = [work.heartbeat.news] if work.heartbeat.lost is None else []
         left = None if work.give_up is None else max(0.0, work.give_up - time.monotonic())
-        select.select([signals.fileno(), keeper.fileno(), *heart], [], [], left)
+        select.select([signals.fileno(), keeper.fileno(), *heartbeat], [], [], left)
         if left == 0:
             keeper.kill()  # stopped itself, perhaps; events() then ends and we bury its tree
         for number in signals.drain():
             work.signal = number
             keeper.forward(number)
         reap()  # as PID 1 we get orphans that are nobody else's
-        if work.heart.lost is not None:
-            work.lose(str(work.heart.lost))
-        work.hear()
+        if work.heartbeat.lost is not None:
+            work.lose(str(work.heartbeat.lost))
+        work.read_events()
     end = work.conclude(time.monotonic() - began)
     keeper.close()
     return end
 
 
-class _Heart:
+class _Heartbeat:
     """The thread that proves every second that the lock is held, and tells the keeper so."""
 
     def __init__(self, lock: Lock, keeper: Keeper) -> None:
@@ -146,12 +146,12 @@ class _Work:
     left_behind: bool = False
     stopper: threading.Thread | None = None
     give_up: float | None = None
-    heart: _Heart = field(init=False)
+    heartbeat: _Heartbeat = field(init=False)
 
     def __post_init__(self) -> None:
-        self.heart = _Heart(self.lock, self.keeper)
+        self.heartbeat = _Heartbeat(self.lock, self.keeper)
 
-    def hear(self) -> None:
+    def read_events(self) -> None:
         """What the keeper has to say."""
         if not select.select([self.keeper.fileno()], [], [], 0)[0]:
             return
@@ -166,7 +166,7 @@ class _Work:
     def _handle(self, event: Event) -> None:
         match event:
             case Started(pid):
-                self.heart.command = pid
+                self.heartbeat.command = pid
             case CannotRun(code, reason):
                 self.exit_code, self.cannot_run, self.over = code, reason, True
             case LeftBehind(number):
@@ -227,13 +227,13 @@ class _Work:
             except LockLost as error:
                 self.lost = str(error)
 
-        if not (self.heart.stop(NOTICE) and within(NOTICE, finish)) and self.lost is None:
-            self.lost = str(self.heart.lost or "no answer from the database")
+        if not (self.heartbeat.stop(NOTICE) and within(NOTICE, finish)) and self.lost is None:
+            self.lost = str(self.heartbeat.lost or "no answer from the database")
 
     def _end_without_lock(self) -> None:
         """The command is dead. A successor waits for our word, so give it, if we still can."""
 
-        def say_so() -> None:
+        def record() -> None:
             if self.stopper is not None:
                 self.stopper.join()
             if not self._stop_statements():
@@ -243,7 +243,7 @@ class _Work:
             except AgtoolError as error:
                 say(f"cannot record the end of this run: {error.message}")
 
-        within(NOTICE, say_so)
+        within(NOTICE, record)
 
     def _stop_statements(self) -> bool:
         return stop_statements(self.backend, self.attempt.run_id, time_to_die(self.grace))
@@ -272,12 +272,12 @@ def within(seconds: float, call: Callable[[], None]) -> bool:
     return not thread.is_alive()
 
 
-def _last_words(backend: Backend, attempt: Attempt) -> None:
+def _record_orphaned(backend: Backend, attempt: Attempt) -> None:
     """In the keeper: agtool was killed, and the command with it. The lock is still ours."""
 
-    def say_so() -> None:
+    def record() -> None:
         if stop_statements(backend, attempt.run_id, NOTICE):
             backend.record_end(attempt.run_id, "lost", None)
 
     say("agtool was killed, so its command was ended too")
-    within(time_to_die(0), say_so)
+    within(time_to_die(0), record)

@@ -39,7 +39,7 @@ def open_backend(
     if advisory and database.engine != "postgresql":
         raise UsageError(
             f"--lock advisory is for PostgreSQL only, and the database is {database}",
-            hint="Leave --lock out.",
+            hint="Leave out --lock advisory, or AGTOOL_LOCK=advisory.",
         )
     silence = time_to_die(kill_grace)
     try:

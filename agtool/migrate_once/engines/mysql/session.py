@@ -71,7 +71,7 @@ def connect(database: Database, silence: int, timeout: float = _CONNECT_TIMEOUT)
         session = Session(**options)
     except UnicodeError:
         raise ConfigurationError(
-            f"{database.host!r} is not a host's name", hint="Correct the database URL."
+            f"{database.host!r} is not a valid host name", hint="Correct the database URL."
         ) from None
     except RuntimeError as error:  # caching_sha2_password without the package cryptography
         raise ConfigurationError(
@@ -153,7 +153,9 @@ def _seconds(text: str | None) -> int:
     if text is None:
         return _CONNECT_TIMEOUT
     if not text.isdecimal() or not 0 < int(text) < 1_000_000:
-        raise ConfigurationError(f"connect_timeout={text} in the database URL is not in seconds")
+        raise ConfigurationError(
+            f"connect_timeout={text} in the database URL is not a number of seconds"
+        )
     return int(text)
 
 
@@ -287,7 +289,7 @@ def replica(database: Database, reason: str) -> DeniedError:
     """The server does not take writes."""
     return DeniedError(
         f"{database} is a replica or read-only: {reason}",
-        hint="A lock on a replica excludes nobody. Give the URL of the primary.",
+        hint="A lock on a replica does not stop others. Give the URL of the primary.",
     )
 
 

@@ -94,8 +94,8 @@ class Tables:
         cursor.execute("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'")
         if cursor.fetchone() == ("wsrep_on", "ON"):
             say(
-                f"warning: {self.database} is a node of a Galera cluster, which does not share "
-                "locks: give every replica the address of the same node"
+                f"warning: {self.database} is a node of a Galera cluster, whose nodes do not share "
+                "locks. Give every replica the address of the same node"
             )
         self._prepared = True
 

@@ -88,7 +88,7 @@ def refused(database: Database, error: psycopg2.Error) -> AgtoolError:
     if "recovery" in text or isinstance(error, psycopg2.errors.ReadOnlySqlTransaction):
         return DeniedError(
             f"{database} is a standby or read-only: {text}",
-            hint="A lock on a standby excludes nobody. Give the URL of the primary.",
+            hint="A lock on a standby does not stop others. Give the URL of the primary.",
         )
     gone = isinstance(error, psycopg2.DatabaseError) and error.pgcode is None
     if gone or isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):

@@ -83,8 +83,8 @@ class Files:
                 raise self.cannot(f"create {self.runs}", missing) from error
             if "not a database" in reason or "malformed" in reason:
                 raise ConfigurationError(
-                    f"{self.runs} is not agtool's file of runs: {reason}",
-                    hint="Move it away; agtool makes a new one.",
+                    f"{self.runs} is not a file that agtool has made: {reason}",
+                    hint="Move it away. agtool makes a new one.",
                 ) from error
             raise DeniedError(f"cannot write {self.runs}: {reason}", hint=self._hint()) from error
 
@@ -99,8 +99,8 @@ class Files:
 
     def _hint(self) -> str:
         return (
-            f"agtool keeps two files beside the database: this user must be able to write in "
-            f"{self.database.parent}, and its disk must have room."
+            f"agtool keeps two files beside the database. Let this user write in "
+            f"{self.database.parent}, and check that its disk has room."
         )
 
 
