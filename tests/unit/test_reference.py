@@ -16,7 +16,8 @@ from kubernetes import client
 
 from agtool.core import errors
 from agtool.core.duration import parse_duration
-from agtool.migrate_once import model, runs
+from agtool.migrate_once import model
+from agtool.migrate_once.engines import runs
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs/reference/migrate-once.md").read_text(encoding="utf-8")

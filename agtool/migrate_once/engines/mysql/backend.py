@@ -13,7 +13,7 @@ from pymysql.constants import ER
 from agtool.migrate_once.backend import AlreadyDone, Busy
 from agtool.migrate_once.engines.mysql import session
 from agtool.migrate_once.engines.mysql.lock import MySQLLock, take
-from agtool.migrate_once.engines.mysql.session import LOCKED_BY_OTHERS, error_number
+from agtool.migrate_once.engines.mysql.session import error_number, locked_by_others
 from agtool.migrate_once.engines.mysql.tables import MISSING, Tables
 from agtool.migrate_once.model import Attempt, Situation, Status, TableName
 from agtool.migrate_once.url import Database
@@ -51,11 +51,7 @@ class MySQL:
 
     def attempt(self, attempt: Attempt, *, look: bool) -> MySQLLock | AlreadyDone | Busy:
         connection = self._connect()
-        with (
-            ExitStack() as unless_locked,
-            self.tables.translated(),
-            connection.cursor() as cursor,
-        ):
+        with ExitStack() as unless_locked, self.tables.translated(), connection.cursor() as cursor:
             unless_locked.callback(session.close, connection)
             if self._is_done(cursor, attempt):
                 return AlreadyDone()
@@ -114,13 +110,7 @@ class MySQL:
             try:
                 cursor.execute("SELECT is_used_lock(%s) IS NOT NULL", (self.tables.lock,))
                 (held,) = cursor.fetchone() or (False,)
-                return Status(
-                    held=bool(held),
-                    now=self.runs.now(cursor),
-                    running=self.runs.unfinished(cursor),
-                    waiting=self.runs.waiting(cursor),
-                    history=self.runs.history(cursor, limit),
-                )
+                return self.runs.status(cursor, limit, held=bool(held))
             except pymysql.Error as error:
                 if error_number(error) not in MISSING:
                     raise
@@ -139,7 +129,7 @@ class MySQL:
             self.runs.note_waiting(cursor, attempt)
         except pymysql.Error as error:
             # A dump holds the table for longer than we want to wait. We can still look.
-            if error_number(error) not in LOCKED_BY_OTHERS:
+            if not locked_by_others(error):
                 raise
         return self.runs.situation(cursor, attempt)
 

@@ -12,13 +12,7 @@ import pymysql
 from agtool.core.process.sockets import local_ports
 from agtool.core.process.tree import descendants
 from agtool.migrate_once.backend import LockLost, NotYet
-from agtool.migrate_once.engines.mysql.session import (
-    LOCKED_BY_OTHERS,
-    Session,
-    close,
-    error_number,
-    text,
-)
+from agtool.migrate_once.engines.mysql import session as sessions
 from agtool.migrate_once.engines.mysql.tables import READ_ONLY, Tables
 from agtool.migrate_once.model import REPLY, Attempt, Run
 
@@ -26,7 +20,7 @@ if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
 
-def take(session: Session, tables: Tables, attempt: Attempt) -> MySQLLock | None:
+def take(session: sessions.Session, tables: Tables, attempt: Attempt) -> MySQLLock | None:
     """The lock; None: another session has it.
 
     Raises:
@@ -48,7 +42,7 @@ class MySQLLock:
 
     pooled = False
 
-    def __init__(self, session: Session, tables: Tables, attempt: Attempt) -> None:
+    def __init__(self, session: sessions.Session, tables: Tables, attempt: Attempt) -> None:
         self._session = session
         self._tables = tables
         self._attempt = attempt
@@ -96,8 +90,8 @@ class MySQLLock:
                 break
             except LockLost as error:
                 # A dump may have the runs table locked for the moment.
-                if not _is_locked_by_others(error.__cause__) or time.monotonic() > give_up:
-                    close(self._session)  # rolls back
+                if not sessions.locked_by_others(error.__cause__) or time.monotonic() > give_up:
+                    sessions.close(self._session)  # rolls back
                     raise
         self.release()
 
@@ -105,7 +99,7 @@ class MySQLLock:
         # The end of a session frees its lock too, but after we have gone on.
         with suppress(pymysql.Error, OSError), self._session.cursor() as cursor:
             cursor.execute("SELECT release_lock(%s)", (self._tables.lock,))
-        close(self._session)
+        sessions.close(self._session)
 
     def _prove(self, cursor: Cursor) -> None:
         cursor.execute("SELECT is_used_lock(%s) = connection_id()", (self._tables.lock,))
@@ -138,7 +132,7 @@ class MySQLLock:
                 )
             except pymysql.Error as error:
                 # A dump has locked the table. That must not cost us the lock: later, then.
-                if error_number(error) not in LOCKED_BY_OTHERS:
+                if not sessions.locked_by_others(error):
                     raise
             else:
                 self._noted = self._known
@@ -157,8 +151,4 @@ class MySQLLock:
             with self._session.cursor() as cursor:
                 yield cursor
         except pymysql.Error as error:
-            raise LockLost(text(self._tables.database, error)) from error
-
-
-def _is_locked_by_others(error: BaseException | None) -> bool:
-    return isinstance(error, pymysql.Error) and error_number(error) in LOCKED_BY_OTHERS
+            raise LockLost(sessions.text(self._tables.database, error)) from error

@@ -228,8 +228,7 @@ _NO_RIGHT = {
 
 _READ_ONLY = {1290, 1792, 1836}
 
-LOCKED_BY_OTHERS = {ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK}
-"""Error numbers: another session's lock on a table or row was in the way; try again."""
+_LOCKED_BY_OTHERS = {ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK}
 
 _NOT_YET = {
     CR.CR_SERVER_GONE_ERROR,
@@ -241,13 +240,18 @@ _NOT_YET = {
     1226,  # max_user_connections, max_queries_per_hour
     1317,  # KILL QUERY
     1927,  # KILL, as MariaDB says it
-    *LOCKED_BY_OTHERS,
+    *_LOCKED_BY_OTHERS,
 }
 
 
 def error_number(error: pymysql.Error) -> int:
     """The server's or the driver's error number; 0: none (a closed connection)."""
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0
+
+
+def locked_by_others(error: BaseException | None) -> bool:
+    """Whether another session's lock on a table or row was in the way; worth another try."""
+    return isinstance(error, pymysql.Error) and error_number(error) in _LOCKED_BY_OTHERS
 
 
 def text(database: Database, error: pymysql.Error) -> str:

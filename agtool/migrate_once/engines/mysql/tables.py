@@ -13,15 +13,7 @@ from pymysql.constants import ER
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
 from agtool.core.output import say
-from agtool.migrate_once.engines.mysql.session import (
-    Session,
-    close,
-    error_number,
-    lacks_right,
-    refused,
-    replica,
-    text,
-)
+from agtool.migrate_once.engines.mysql import session as sessions
 from agtool.migrate_once.engines.runs import Dialect, RunTable
 from agtool.migrate_once.model import TableName
 from agtool.migrate_once.url import Database
@@ -58,7 +50,7 @@ class Tables:
     """
 
     def __init__(
-        self, database: Database, table: TableName | None, connect: Callable[[], Session]
+        self, database: Database, table: TableName | None, connect: Callable[[], sessions.Session]
     ) -> None:
         table = table or TableName(None, DEFAULT_TABLE)
         schema = table.schema or database.database
@@ -87,7 +79,7 @@ class Tables:
         try:
             cursor.execute(f"SELECT 1 FROM {self.runs.table} LIMIT 0", ())
         except pymysql.Error as error:
-            if error_number(error) not in MISSING:
+            if sessions.error_number(error) not in MISSING:
                 raise
             for statement in self._ddl(self.runs):
                 cursor.execute(statement, ())
@@ -102,7 +94,7 @@ class Tables:
     def refuse_replica(self, *read_only: object) -> None:
         """Also to those with SUPER, who could write there: others have their lock elsewhere."""
         if any(str(value) not in ("0", "OFF") for value in read_only):
-            raise replica(self.database, "read_only is on")
+            raise sessions.replica(self.database, "read_only is on")
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -110,9 +102,9 @@ class Tables:
         try:
             yield
         except pymysql.Error as error:
-            if lacks_right(error):
-                raise self._ask_administrator(text(self.database, error)) from error
-            raise refused(self.database, error) from error
+            if sessions.lacks_right(error):
+                raise self._ask_administrator(sessions.text(self.database, error)) from error
+            raise sessions.refused(self.database, error) from error
 
     def _ddl(self, runs: RunTable) -> list[str]:
         schema = TableName(None, self.schema).quoted("`") if self.schema else None
@@ -148,7 +140,7 @@ class Tables:
         except pymysql.Error:
             return None
         finally:
-            close(session)
+            sessions.close(session)
 
 
 def _literal(value: str) -> str:

@@ -137,13 +137,7 @@ class PostgreSQL:
                 (self.tables.advisory_name, self.tables.locked),
             )
             (held,) = cursor.fetchone() or (False,)
-            return Status(
-                held=held,
-                now=self.runs.now(cursor),
-                running=self.runs.unfinished(cursor),
-                waiting=self.runs.waiting(cursor),
-                history=self.runs.history(cursor, limit),
-            )
+            return self.runs.status(cursor, limit, held=held)
 
     def _is_done(self, connection: Connection, attempt: Attempt) -> bool:
         if attempt.key is None:

@@ -77,10 +77,4 @@ class SQLite:
             return Status(is_held(self.files), datetime.now(timezone.utc), [], [], [])
         with self.files.transaction() as cursor:
             cursor.execute(self.files.table.ddl)
-            return Status(
-                held=is_held(self.files),
-                now=self.files.table.now(cursor),
-                running=self.files.table.unfinished(cursor),
-                waiting=self.files.table.waiting(cursor),
-                history=self.files.table.history(cursor, limit),
-            )
+            return self.files.table.status(cursor, limit, held=is_held(self.files))
