@@ -260,6 +260,22 @@ def test_options_that_make_no_sense(
         assert says in done.stderr
 
 
+def test_settings_of_the_pod_do_not_disturb_the_status(agtool: Agtool, database: Database) -> None:
+    env = {"AGTOOL_KEY": "k", "AGTOOL_NAME": "n", "AGTOOL_RESULT_FILE": "/no/such/folder/result"}
+    done = agtool.run("migrate-once", "--status", url=database.url, env=env)
+
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_an_advisory_lock_where_there_is_none(agtool: Agtool, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/app.db"
+    done = agtool.run("migrate-once", "--lock", "advisory", "--", "echo", "worked", url=url)
+
+    assert (done.exit_code, done.stdout) == (125, "")
+    assert_clear(done)
+    assert "--lock advisory" in done.stderr
+
+
 @pytest.mark.parametrize("option", ["--no-such-option", "--limit=none", "--output=yaml"])
 def test_a_usage_error_is_no_exit_code_of_the_command(option: str, agtool: Agtool) -> None:
     done = agtool.run("migrate-once", option, "--", "true")
@@ -399,7 +415,7 @@ def test_waits_for_a_server_that_starts(agtool: Agtool, folder: Path) -> None:
         running = agtool.start(
             *("migrate-once", "--connect-timeout", "60s", "--", "echo", "worked"), url=server.url()
         )
-        running.wait_for("s more")
+        running.wait_for("trying again")
         assert "cannot connect to postgresql://app@" in running.stderr
         server.start()
         done = running.wait()

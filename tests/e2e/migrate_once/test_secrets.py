@@ -74,9 +74,7 @@ CASES = {
     "unknown host": Case(125, server="no-such-host.invalid", says="no-such-host.invalid"),
     "unknown dialect": Case(125, url=f"oracle://user:{MARK}@host/db", says="oracle"),
     "no URL": Case(125, url=f"user:{MARK}@host", says="URL is not valid"),
-    "port is no number": Case(
-        125, url=f"postgresql://user:{MARK}@host:x/db", says="not valid"
-    ),
+    "port is no number": Case(125, url=f"postgresql://user:{MARK}@host:x/db", says="not valid"),
     "@ not encoded": Case(125, url=f"postgresql://user:{MARK}@{MARK}@127.0.0.1:{{port}}/db"),
     "/ not encoded": Case(125, url=f"postgresql://user:{MARK}/{MARK}@127.0.0.1:{{port}}/db"),
     "@/ not encoded": Case(125, url=f"postgresql://user:{MARK}@/{MARK}@127.0.0.1:{{port}}/db"),

@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from tests.conftest import Database
-from tests.e2e.conftest import Agtool, Gate, wait_until
+from tests.e2e.conftest import Agtool, Gate, clean_environment, wait_until
+from tests.e2e.terminal import Terminal
 
 
 def test_a_waiter_names_the_holder(agtool: Agtool, database: Database, gate: Gate) -> None:
@@ -160,6 +161,27 @@ def test_what_somebody_stored_is_shown_as_it_is(agtool: Agtool, database: Databa
     assert "two\ufffdlines\ufffd[2J" in done.stdout
     ascii_only = {"PYTHONIOENCODING": "ascii"}
     assert agtool.run("migrate-once", "--status", url=database.url, env=ascii_only).exit_code == 0
+
+
+def test_what_a_person_copies_is_never_cut(agtool: Agtool, database: Database) -> None:
+    key, name = f"registry.example/shop@sha256:{'9f86d081' * 8}", "shop-of-the-northern-region"
+    pod = {"POD_NAME": "shop-with-a-long-name-6d4cf56db6-x2zvp", "COLUMNS": "80"}
+    run = ("migrate-once", "--key", key, "--name", name, "--", "true")
+    agtool.run(*run, url=database.url, env=pod)
+    done = agtool.run("migrate-once", "--status", url=database.url, env=pod)
+    (row,) = [line for line in done.stdout.splitlines() if line.startswith("done")]
+    assert {key, name, pod["POD_NAME"]} <= set(row.split())
+
+    terminal = Terminal(
+        [sys.executable, "-m", "agtool", "migrate-once", "--status"],
+        clean_environment({"AGTOOL_DATABASE_URL": database.url, "COLUMNS": "80"}),
+    )
+    try:
+        assert terminal.wait() == 0
+        for text in (key, name, pod["POD_NAME"]):
+            assert text in terminal.text
+    finally:
+        terminal.close()
 
 
 def test_it_is_told_why_a_key_is_not_done(agtool: Agtool, database: Database) -> None:
