@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -55,6 +54,8 @@ class ResultFile:
         self._write(documents.Outcome(**known), outcome.exit_code, [])
 
     def _write(self, data: object, exit_code: int, errors: Sequence[AgtoolError]) -> None:
+        import json
+
         written = document("migrate-once", data=data, exit_code=exit_code, errors=errors)
         try:
             self._append(json.dumps(written) + "\n")

@@ -51,7 +51,7 @@ def run(job: Job) -> Outcome:
         waited = time.monotonic() - began
         outcome = Outcome("interrupted", 0, job.attempt.run_id, round(waited, 3))
         if interrupted is not None:
-            say(f"{interrupted.name} while waiting for {name}; the command was not run")
+            say(f"got {interrupted.name} while waiting for {name}; the command was not run")
             return outcome._replace(exit_code=128 + interrupted, signal=interrupted.name)
         try:
             got = waiter.result()
