@@ -71,7 +71,7 @@ def connect(database: Database, silence: int, timeout: float = _CONNECT_TIMEOUT)
         session = Session(**options)
     except UnicodeError:
         raise ConfigurationError(
-            f"{database.host!r} is not a host's name", hint="Correct the database URL."
+            f"{database.host!r} is not a valid host name", hint="Correct the database URL."
         ) from None
     except RuntimeError as error:  # caching_sha2_password without the package cryptography
         raise ConfigurationError(
@@ -153,7 +153,9 @@ def _seconds(text: str | None) -> int:
     if text is None:
         return _CONNECT_TIMEOUT
     if not text.isdecimal() or not 0 < int(text) < 1_000_000:
-        raise ConfigurationError(f"connect_timeout={text} in the database URL is not in seconds")
+        raise ConfigurationError(
+            f"connect_timeout={text} in the database URL is not a number of seconds"
+        )
     return int(text)
 
 
@@ -226,8 +228,7 @@ _NO_RIGHT = {
 
 _READ_ONLY = {1290, 1792, 1836}
 
-LOCKED_BY_OTHERS = {ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK}
-"""Error numbers: another session's lock on a table or row was in the way; try again."""
+_LOCKED_BY_OTHERS = {ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK}
 
 _NOT_YET = {
     CR.CR_SERVER_GONE_ERROR,
@@ -239,13 +240,18 @@ _NOT_YET = {
     1226,  # max_user_connections, max_queries_per_hour
     1317,  # KILL QUERY
     1927,  # KILL, as MariaDB says it
-    *LOCKED_BY_OTHERS,
+    *_LOCKED_BY_OTHERS,
 }
 
 
 def error_number(error: pymysql.Error) -> int:
     """The server's or the driver's error number; 0: none (a closed connection)."""
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0
+
+
+def locked_by_others(error: BaseException | None) -> bool:
+    """Whether another session's lock on a table or row was in the way; worth another try."""
+    return isinstance(error, pymysql.Error) and error_number(error) in _LOCKED_BY_OTHERS
 
 
 def text(database: Database, error: pymysql.Error) -> str:
@@ -287,7 +293,7 @@ def replica(database: Database, reason: str) -> DeniedError:
     """The server does not take writes."""
     return DeniedError(
         f"{database} is a replica or read-only: {reason}",
-        hint="A lock on a replica excludes nobody. Give the URL of the primary.",
+        hint="A lock on a replica does not stop others. Give the URL of the primary.",
     )
 
 

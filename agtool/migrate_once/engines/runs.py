@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from agtool.migrate_once.model import SEEN, Attempt, Run, Situation, TableName
+from agtool.migrate_once.model import SEEN, Attempt, Run, Situation, Status, TableName
 
 KEEP_DAYS = 30
 """Days for which the history keeps runs without a key; done keys are kept for ever."""
@@ -60,13 +60,13 @@ class RunTable:
             "exit_code int, sessions varchar(4000))"
         )
 
-    def is_done(self, cursor: Cursor, name: str, key: str) -> bool:
-        """Whether NAME has finished KEY."""
+    def is_done(self, cursor: Cursor, attempt: Attempt) -> bool:
+        """Whether the attempt's key is done under its name."""
         self._execute(
             cursor,
             "SELECT 1 FROM {t} WHERE name = {p} AND done_key = {p} AND state = 'done' LIMIT 1",
-            name,
-            key,
+            attempt.name,
+            attempt.key,
         )
         return cursor.fetchone() is not None
 
@@ -125,25 +125,28 @@ class RunTable:
             cursor, "UPDATE {t} SET sessions = {p} WHERE run_id = {p}", sessions[:4000], run_id
         )
 
+    def status(self, cursor: Cursor, limit: int, *, held: bool) -> Status:
+        """All of them, and the latest `limit` ended runs."""
+        return Status(
+            held=held,
+            now=self.now(cursor),
+            running=self.unfinished(cursor),
+            # Longest first. One whose key is done has gone, or is about to.
+            waiting=self._select(
+                cursor,
+                "state = 'waiting' AND seen_at > {seen} AND NOT EXISTS (SELECT 1 FROM {t} AS d "
+                "WHERE d.name = {t}.name AND d.done_key = {t}.done_key AND d.state = 'done') "
+                "ORDER BY waiting_since",
+            ),
+            history=self._select(
+                cursor, f"finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT {int(limit)}"
+            ),
+        )
+
     def now(self, cursor: Cursor) -> datetime:
         """The server's clock."""
         self._execute(cursor, "SELECT {now}")
         return self.dialect.read_time(cursor.fetchone()[0])
-
-    def waiting(self, cursor: Cursor) -> list[Run]:
-        """Who waits, longest first; one whose key is done has gone, or is about to."""
-        return self._select(
-            cursor,
-            "state = 'waiting' AND seen_at > {seen} AND NOT EXISTS (SELECT 1 FROM {t} AS d "
-            "WHERE d.name = {t}.name AND d.done_key = {t}.done_key AND d.state = 'done') "
-            "ORDER BY waiting_since",
-        )
-
-    def history(self, cursor: Cursor, limit: int) -> list[Run]:
-        """The latest ended runs, newest first."""
-        return self._select(
-            cursor, f"finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT {int(limit)}"
-        )
 
     def _insert(self, cursor: Cursor, attempt: Attempt, state: str, patience: float | None) -> None:
         started = "{now}" if state == "running" else "NULL"

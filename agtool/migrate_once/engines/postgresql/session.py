@@ -88,7 +88,7 @@ def refused(database: Database, error: psycopg2.Error) -> AgtoolError:
     if "recovery" in text or isinstance(error, psycopg2.errors.ReadOnlySqlTransaction):
         return DeniedError(
             f"{database} is a standby or read-only: {text}",
-            hint="A lock on a standby excludes nobody. Give the URL of the primary.",
+            hint="A lock on a standby does not stop others. Give the URL of the primary.",
         )
     gone = isinstance(error, psycopg2.DatabaseError) and error.pgcode is None
     if gone or isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
@@ -215,15 +215,3 @@ def _cannot_connect(database: Database, error: psycopg2.Error) -> AgtoolError:
 def _strip(line: str) -> str:
     """libpq's line without its own preamble, which repeats the address."""
     return line.rpartition("FATAL:")[2].strip() or line.strip()
-
-
-@contextmanager
-def leaving_no_lock(cursor: Cursor) -> Iterator[None]:
-    """Read a table inside the lock's transaction without keeping ACCESS SHARE on it.
-
-    The command's own VACUUM FULL or REINDEX DATABASE would wait for that for ever. What was
-    locked since a savepoint is unlocked by rolling back to it.
-    """
-    cursor.execute("SAVEPOINT look")
-    yield
-    cursor.execute("ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look")

@@ -1,4 +1,4 @@
-"""The lock that a run holds in MySQL or MariaDB; how it is taken stands in `mysql`."""
+"""The lock in MySQL and MariaDB: how it is taken, proved to be held, and released."""
 
 from __future__ import annotations
 
@@ -11,23 +11,40 @@ import pymysql
 
 from agtool.core.process.sockets import local_ports
 from agtool.core.process.tree import descendants
-from agtool.migrate_once import mysql_session
 from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.migrate_once.engines.mysql import session as sessions
+from agtool.migrate_once.engines.mysql.tables import READ_ONLY, Tables
 from agtool.migrate_once.model import REPLY, Attempt, Run
-from agtool.migrate_once.mysql_session import LOCKED_BY_OTHERS, Session, error_number
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
-    from agtool.migrate_once.mysql import MySQL
+
+def take(session: sessions.Session, tables: Tables, attempt: Attempt) -> MySQLLock | None:
+    """The lock; None: another session has it.
+
+    Raises:
+        pymysql.Error: the statement failed.
+        NotYet: the server could not answer.
+        DeniedError: it is a replica.
+    """
+    with session.cursor() as cursor:
+        cursor.execute(f"SELECT {READ_ONLY}, get_lock(%s, 0)", (tables.lock,))
+        *read_only, taken = cursor.fetchone() or (0, 0, None)
+    tables.refuse_replica(*read_only)
+    if taken is None:
+        raise NotYet(f"{tables.database} could not answer GET_LOCK")
+    return MySQLLock(session, tables, attempt) if taken else None
 
 
 class MySQLLock:
     """The held lock: a session that has it."""
 
-    def __init__(self, backend: MySQL, session: Session, attempt: Attempt) -> None:
-        self._backend = backend
+    pooled = False
+
+    def __init__(self, session: sessions.Session, tables: Tables, attempt: Attempt) -> None:
         self._session = session
+        self._tables = tables
         self._attempt = attempt
         self._own: tuple[str | None, int] | None = None
         self._known: set[str] = set()
@@ -49,8 +66,8 @@ class MySQLLock:
 
     def unfinished(self) -> list[Run]:
         try:
-            with self._backend.translated(), self._session.cursor() as cursor:
-                return self._backend.runs.unfinished(cursor)
+            with self._tables.translated(), self._session.cursor() as cursor:
+                return self._tables.runs.unfinished(cursor)
         except NotYet as error:
             raise LockLost(error.message) from error
 
@@ -67,25 +84,25 @@ class MySQLLock:
             try:
                 with self._statement() as cursor:
                     cursor.execute("START TRANSACTION")
-                    self._backend.runs.record_end(cursor, self._attempt.run_id, state, exit_code)
+                    self._tables.runs.record_end(cursor, self._attempt.run_id, state, exit_code)
                     self._prove(cursor)
                     cursor.execute("COMMIT")
                 break
             except LockLost as error:
                 # A dump may have the runs table locked for the moment.
-                if not _is_locked_by_others(error.__cause__) or time.monotonic() > give_up:
-                    mysql_session.close(self._session)  # rolls back
+                if not sessions.locked_by_others(error.__cause__) or time.monotonic() > give_up:
+                    sessions.close(self._session)  # rolls back
                     raise
         self.release()
 
     def release(self) -> None:
         # The end of a session frees its lock too, but after we have gone on.
         with suppress(pymysql.Error, OSError), self._session.cursor() as cursor:
-            cursor.execute("SELECT release_lock(%s)", (self._backend.name,))
-        mysql_session.close(self._session)
+            cursor.execute("SELECT release_lock(%s)", (self._tables.lock,))
+        sessions.close(self._session)
 
     def _prove(self, cursor: Cursor) -> None:
-        cursor.execute("SELECT is_used_lock(%s) = connection_id()", (self._backend.name,))
+        cursor.execute("SELECT is_used_lock(%s) = connection_id()", (self._tables.lock,))
         if cursor.fetchone() != (1,):
             raise LockLost("the server says that this session does not hold the lock")
 
@@ -110,12 +127,12 @@ class MySQLLock:
             }
         if self._known != self._noted:
             try:
-                self._backend.runs.note_sessions(
+                self._tables.runs.note_sessions(
                     cursor, self._attempt.run_id, " ".join(sorted(self._known))
                 )
             except pymysql.Error as error:
                 # A dump has locked the table. That must not cost us the lock: later, then.
-                if error_number(error) not in LOCKED_BY_OTHERS:
+                if not sessions.locked_by_others(error):
                     raise
             else:
                 self._noted = self._known
@@ -134,8 +151,4 @@ class MySQLLock:
             with self._session.cursor() as cursor:
                 yield cursor
         except pymysql.Error as error:
-            raise LockLost(mysql_session.text(self._backend.database, error)) from error
-
-
-def _is_locked_by_others(error: BaseException | None) -> bool:
-    return isinstance(error, pymysql.Error) and error_number(error) in LOCKED_BY_OTHERS
+            raise LockLost(sessions.text(self._tables.database, error)) from error
