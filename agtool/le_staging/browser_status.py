@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from agtool.core.errors import ConfigurationError
-from agtool.le_staging import browser, launcher, store, tested
-from agtool.le_staging.browser import Browser
-from agtool.le_staging.profile import Trusted
+from agtool.le_staging.browser import launcher, tested
+from agtool.le_staging.browser.installed import Browser
+from agtool.le_staging.browser.profile import Trusted
+from agtool.le_staging.browser.tested import Tested
+from agtool.le_staging.roots import store
 from agtool.le_staging.status import Section
-from agtool.le_staging.tested import Tested
 
 
 def browsers() -> Section:

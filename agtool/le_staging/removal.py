@@ -8,10 +8,11 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from agtool.core.errors import ConfigurationError, DeniedError
-from agtool.le_staging import launcher, store, turn
-from agtool.le_staging.browser import Browser
-from agtool.le_staging.chromium import Chromium
-from agtool.le_staging.firefox import Firefox
+from agtool.le_staging.browser import launcher, turn
+from agtool.le_staging.browser.chromium import Chromium
+from agtool.le_staging.browser.firefox import Firefox
+from agtool.le_staging.browser.installed import Browser
+from agtool.le_staging.roots import store
 
 CONFINED = ("snap/*/common/agtool-le-staging", ".var/app/*/data/agtool-le-staging")
 """Where profiles lie for Snaps and Flatpaks, below the user's home."""

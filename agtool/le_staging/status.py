@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from agtool.core.errors import ConfigurationError
 from agtool.core.output import print_table
-from agtool.le_staging import store
-from agtool.le_staging.roots import CURRENT
+from agtool.le_staging.roots import store
+from agtool.le_staging.roots.pins import CURRENT
 
 
 class Section(NamedTuple):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agtool.le_staging.profile import COLOUR
+from agtool.le_staging.browser.profile import COLOUR
 from tests.e2e.conftest import Agtool, clean_environment, wait_until
 from tests.e2e.le_staging.conftest import BAD, DOMAIN, LOCAL, Home, dump
 from tests.servers.certificates import Issued

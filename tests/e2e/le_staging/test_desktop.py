@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agtool.le_staging.launcher import SIZES
+from agtool.le_staging.browser.launcher import SIZES
 from tests.conftest import needed
 from tests.e2e.conftest import wait_until
 from tests.e2e.le_staging.conftest import DOMAIN, Home

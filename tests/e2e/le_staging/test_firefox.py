@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from agtool.le_staging.profile import COLOUR
+from agtool.le_staging.browser.profile import COLOUR
 from tests.conftest import needed
 from tests.e2e.conftest import wait_until
 from tests.e2e.le_staging.conftest import BAD, LOCAL, Home

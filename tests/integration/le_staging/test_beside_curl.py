@@ -16,9 +16,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from agtool.le_staging import store, target
-from agtool.le_staging.judge import Verdict
-from agtool.le_staging.verify import Checker, How, Report
+from agtool.le_staging.roots import store
+from agtool.le_staging.verify import target
+from agtool.le_staging.verify.checker import Checker, How, Report
+from agtool.le_staging.verify.judge import Verdict
 from tests.integration.le_staging.conftest import Authority, authority
 from tests.servers import tls
 from tests.servers.certificates import Issued, issue, key_usage, root
@@ -286,7 +287,7 @@ def test_a_server_that_wants_a_certificate_of_its_clients(
 ) -> None:
     """In TLS 1.3 it refuses after the handshake, which curl notices when it reads the answer."""
     # Its three seconds could pass on a busy machine too; a minute would not.
-    monkeypatch.setattr("agtool.le_staging.handshake._REFUSAL", 60.0)
+    monkeypatch.setattr("agtool.le_staging.verify.handshake._REFUSAL", 60.0)
     context = tls.tls_context(tmp_path, staging.intermediate.leaf("shop.test"))
     context.verify_mode = needed
     context.load_verify_locations(cadata=staging.root.pem)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError, UnreachableError
-from agtool.le_staging import fetch, store
-from agtool.le_staging.fetch import Wanted
-from agtool.le_staging.roots import PINS
+from agtool.le_staging.roots import fetch, store
+from agtool.le_staging.roots.fetch import Wanted
+from agtool.le_staging.roots.pins import PINS
 from tests.integration.le_staging.conftest import Authority
 from tests.servers import tls
 from tests.servers.certificates import Issued, root, to_pem

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agtool.le_staging import starttls, store, target
-from agtool.le_staging.judge import Verdict
-from agtool.le_staging.verify import Checker, How, Report
+from agtool.le_staging.roots import store
+from agtool.le_staging.verify import starttls, target
+from agtool.le_staging.verify.checker import Checker, How, Report
+from agtool.le_staging.verify.judge import Verdict
 from tests.conftest import needed
 from tests.integration.le_staging.conftest import Authority
 from tests.servers import tls

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from agtool.le_staging import connect, store, target
-from agtool.le_staging.connect import NoTls
-from agtool.le_staging.judge import Verdict
-from agtool.le_staging.store import Root
-from agtool.le_staging.verify import Checker, How, Report, failure, in_order
+from agtool.le_staging.roots import store
+from agtool.le_staging.roots.store import Root
+from agtool.le_staging.verify import connect, target
+from agtool.le_staging.verify.checker import Checker, How, Report, failure, in_order
+from agtool.le_staging.verify.connect import NoTls
+from agtool.le_staging.verify.judge import Verdict
 from tests.integration.le_staging.conftest import Authority, as_root, authority
 from tests.servers import tls
 from tests.servers.certificates import Issued, root
@@ -112,7 +113,7 @@ def test_a_staging_root_that_this_machine_trusts_is_no_production_root(
 ) -> None:
     """Somebody put a retired staging root into the machine's store: it is told by fingerprint."""
     old = root("(STAGING) Old")
-    monkeypatch.setattr("agtool.le_staging.judge.BY_SHA256", {old.sha256: None})
+    monkeypatch.setattr("agtool.le_staging.verify.judge.BY_SHA256", {old.sha256: None})
     (tmp_path / "all.pem").write_text(old.pem)
     monkeypatch.setattr("certifi.where", lambda: str(tmp_path / "all.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "all.pem"))

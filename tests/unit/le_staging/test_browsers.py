@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agtool.core.errors import ConfigurationError, DeniedError, UsageError
-from agtool.le_staging import browser, browser_cli, firefox, opening, selftest, tested
-from agtool.le_staging.browser import CHROMIUMS, FIREFOXES, Browser, Version
-from agtool.le_staging.profile import Profile
-from agtool.le_staging.selftest import BAD, Seen, judge
+from agtool.le_staging.browser import firefox, opening, selftest, tested
+from agtool.le_staging.browser.installed import CHROMIUMS, FIREFOXES, Browser, Version
+from agtool.le_staging.browser.profile import Profile
+from agtool.le_staging.browser.selftest import BAD, Seen, judge
+from agtool.le_staging.cli import browser
 
 
 @pytest.fixture

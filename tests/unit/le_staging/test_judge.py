@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agtool.le_staging.certificate import Certificate
-from agtool.le_staging.judge import (
+from agtool.le_staging.roots.pins import PINS
+from agtool.le_staging.verify.judge import (
     DEFAULT_CERTIFICATES,
     Evidence,
     Flaw,
@@ -18,8 +19,7 @@ from agtool.le_staging.judge import (
     surprise,
     warnings,
 )
-from agtool.le_staging.roots import PINS
-from agtool.le_staging.target import Target
+from agtool.le_staging.verify.target import Target
 
 NOW = datetime(2026, 11, 1, tzinfo=timezone.utc)
 DAY = timedelta(days=1)

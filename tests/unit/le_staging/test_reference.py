@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from agtool.le_staging import judge
-from agtool.le_staging.handshake import Seen
-from agtool.le_staging.judge import Evidence, Verdict
-from agtool.le_staging.report import as_data
-from agtool.le_staging.target import PORTS
-from agtool.le_staging.verify import Report
+from agtool.le_staging.cli.report import as_data
+from agtool.le_staging.verify import judge
+from agtool.le_staging.verify.checker import Report
+from agtool.le_staging.verify.handshake import Seen
+from agtool.le_staging.verify.judge import Evidence, Verdict
+from agtool.le_staging.verify.target import PORTS
 from tests.unit.le_staging.test_browser_reference import help_of, told_of
 from tests.unit.le_staging.test_judge import HOST, LEAF, NOW, R11, ROOT
 from tests.unit.test_reference import Option, examples, rows, shape

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime, timezone
 
-from agtool.le_staging.roots import BY_SHA256, CURRENT, PINS
+from agtool.le_staging.roots.pins import BY_SHA256, CURRENT, PINS
 
 
 def test_four_roots_are_current() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agtool.core.errors import UsageError
-from agtool.le_staging.target import (
+from agtool.le_staging.verify.target import (
     Destination,
     Target,
     join,

@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Callable
 
-from agtool.le_staging.connect import NoTls, seconds_left
+from agtool.le_staging.verify.connect import NoTls, seconds_left
 
 _LONGEST_LINE = 8192
 _MOST_LINES = 200

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 from agtool.core.errors import AgtoolError, ConfigurationError
 from agtool.core.files import write_atomically
-from agtool.le_staging.profile import TITLE, WINDOW_CLASS
-from agtool.le_staging.store import folder
+from agtool.le_staging.browser.profile import TITLE, WINDOW_CLASS
+from agtool.le_staging.roots.store import folder
 
 SIZES = (16, 24, 32, 48, 64, 128, 256)
 """Pixels of the icons; beside them stands the drawing from which they were made (SVG)."""

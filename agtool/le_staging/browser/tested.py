@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError, DeniedError
 from agtool.core.files import write_atomically
-from agtool.le_staging import selftest
-from agtool.le_staging.browser import Browser, Version
-from agtool.le_staging.chromium import Chromium, OldChromium
-from agtool.le_staging.firefox import Firefox
-from agtool.le_staging.profile import Profile
-from agtool.le_staging.selftest import Verdict
-from agtool.le_staging.store import folder
+from agtool.le_staging.browser import selftest
+from agtool.le_staging.browser.chromium import Chromium, OldChromium
+from agtool.le_staging.browser.firefox import Firefox
+from agtool.le_staging.browser.installed import Browser, Version
+from agtool.le_staging.browser.profile import Profile
+from agtool.le_staging.browser.selftest import Verdict
+from agtool.le_staging.roots.store import folder
 
 STORE, HOME, FIREFOX = "profile", "private-home", "firefox"
 """Kinds of profile: the Chromium's own store, a private home, and a Firefox."""

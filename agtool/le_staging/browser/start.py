@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
-from agtool.le_staging.profile import Command, Profile
+from agtool.le_staging.browser.profile import Command, Profile
 
 PATIENCE = 30.0
 """Seconds in which the browser should have taken its profile."""

@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 from OpenSSL import SSL, crypto
 
-from agtool.le_staging import starttls
 from agtool.le_staging.certificate import Certificate, from_openssl
-from agtool.le_staging.connect import Address, NoTls, connected, seconds_left
-from agtool.le_staging.judge import Flaw
-from agtool.le_staging.target import Target
+from agtool.le_staging.verify import starttls
+from agtool.le_staging.verify.connect import Address, NoTls, connected, seconds_left
+from agtool.le_staging.verify.judge import Flaw
+from agtool.le_staging.verify.target import Target
 
 _REFUSAL = 3.0
 """Seconds in which a server that asked for our certificate should have said that it needs one."""

@@ -17,9 +17,9 @@ from agtool.core.errors import (
     UsageError,
 )
 from agtool.core.output import say
-from agtool.le_staging import store
-from agtool.le_staging.roots import BY_SHA256, CURRENT
-from agtool.le_staging.store import Root
+from agtool.le_staging.roots import store
+from agtool.le_staging.roots.pins import BY_SHA256, CURRENT
+from agtool.le_staging.roots.store import Root
 
 if TYPE_CHECKING:
     import httpx

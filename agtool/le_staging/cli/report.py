@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from agtool.le_staging.judge import Problem, Verdict
+from agtool.le_staging.verify.judge import Problem, Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
     from agtool.le_staging.certificate import Certificate
-    from agtool.le_staging.verify import Report
+    from agtool.le_staging.verify.checker import Report
 
 _COLOURS = {
     Verdict.staging: "bold yellow",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from agtool.le_staging.target import Destination, join
+from agtool.le_staging.verify.target import Destination, join
 
 _HEAD_START = 0.25
 """Seconds that an address has before the next one is tried beside it (RFC 8305)."""

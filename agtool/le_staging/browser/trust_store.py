@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from agtool.core.errors import ConfigurationError, DeniedError
-from agtool.le_staging.profile import Anchors, Trusted, digests
+from agtool.le_staging.browser.profile import Anchors, Trusted, digests
 
 FILE = "ServerCertificate"
 

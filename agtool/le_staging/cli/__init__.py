@@ -10,10 +10,10 @@ import typer
 
 from agtool.core.errors import UsageError
 from agtool.core.output import Format, document, errors_as_json, print_json, print_text, say
-from agtool.le_staging import browser_cli, verify_cli
+from agtool.le_staging.cli import browser, verify
 
 if TYPE_CHECKING:
-    from agtool.le_staging.store import Root
+    from agtool.le_staging.roots.store import Root
 
 app = typer.Typer(
     add_completion=False,  # the root has it
@@ -64,7 +64,7 @@ def fetch(
       agtool le-staging fetch --url https://ca.example/root.pem --fingerprint 3F:A1:...
     """  # noqa: D301
     with errors_as_json("le-staging fetch", output is Format.json):
-        from agtool.le_staging import fetch, store
+        from agtool.le_staging.roots import fetch, store
 
         if (url is None) != (fingerprint is None):
             raise UsageError(
@@ -133,9 +133,9 @@ def curl(
       agtool le-staging curl example.com
     """  # noqa: D301
     with errors_as_json("le-staging curl", output is Format.json):
-        from agtool.le_staging.curl import command
-        from agtool.le_staging.fetch import ensure
-        from agtool.le_staging.target import parse, parse_overrides
+        from agtool.le_staging.roots.fetch import ensure
+        from agtool.le_staging.verify.curl import command
+        from agtool.le_staging.verify.target import parse, parse_overrides
 
         parse_overrides(resolve or [], connect_to or [])  # wrong ones are refused here
         target = parse(host, 443)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
-from agtool.le_staging.store import folder
+from agtool.le_staging.roots.store import folder
 
 
 class Known(NamedTuple):

@@ -24,8 +24,8 @@ from agtool.core.output import (
 )
 
 if TYPE_CHECKING:
-    from agtool.le_staging.target import Target
-    from agtool.le_staging.verify import Report
+    from agtool.le_staging.verify.checker import Report
+    from agtool.le_staging.verify.target import Target
 
 
 class Expect(str, Enum):
@@ -125,9 +125,9 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool le-staging verify --from-file hosts.txt --warn-days 14 --output json
     """  # noqa: D301
     with errors_as_json("le-staging verify", output is Format.json):
-        from agtool.le_staging.fetch import ensure
-        from agtool.le_staging.judge import Verdict
-        from agtool.le_staging.target import PORTS, parse_overrides
+        from agtool.le_staging.roots.fetch import ensure
+        from agtool.le_staging.verify.judge import Verdict
+        from agtool.le_staging.verify.target import PORTS, parse_overrides
 
         seconds = parse_duration(timeout)
         if not seconds:
@@ -136,7 +136,7 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
         targets = _targets(hosts or [], from_file, port or PORTS[protocol])
         overrides = parse_overrides(resolve or [], connect_to or [])
         roots = ensure()
-        from agtool.le_staging.verify import Checker, How, in_order
+        from agtool.le_staging.verify.checker import Checker, How, in_order
 
         families = {"4": socket.AF_INET, "6": socket.AF_INET6}
         how = How(
@@ -169,7 +169,7 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
 
 
 def _targets(hosts: list[str], file: Path | None, port: int) -> list[Target]:
-    from agtool.le_staging.target import parse
+    from agtool.le_staging.verify.target import parse
 
     listed = list(hosts)
     if file is not None:
@@ -187,7 +187,7 @@ def _targets(hosts: list[str], file: Path | None, port: int) -> list[Target]:
 
 def _save_chains(folder: Path, reports: Iterable[Report]) -> None:
     from agtool.core.files import write_atomically
-    from agtool.le_staging.store import to_pem
+    from agtool.le_staging.roots.store import to_pem
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -201,7 +201,7 @@ def _save_chains(folder: Path, reports: Iterable[Report]) -> None:
 
 
 def _print(reports: list[Report], output: Format, exit_code: int, expect: Expect) -> None:
-    from agtool.le_staging.report import as_data, for_people
+    from agtool.le_staging.cli.report import as_data, for_people
 
     if output is Format.json:
         data = {"expected": expect.value.upper(), "hosts": [as_data(report) for report in reports]}

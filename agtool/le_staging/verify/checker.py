@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from agtool.le_staging import judge
-from agtool.le_staging.connect import NoTls, addresses
-from agtool.le_staging.handshake import Seen, context, shake_hands
-from agtool.le_staging.judge import Evidence, Judgement, Problem, Verdict
-from agtool.le_staging.public import PublicRoots
-from agtool.le_staging.store import Root
-from agtool.le_staging.target import Override, Target, plan_destination
+from agtool.le_staging.roots.store import Root
+from agtool.le_staging.verify import judge
+from agtool.le_staging.verify.connect import NoTls, addresses
+from agtool.le_staging.verify.handshake import Seen, context, shake_hands
+from agtool.le_staging.verify.judge import Evidence, Judgement, Problem, Verdict
+from agtool.le_staging.verify.public import PublicRoots
+from agtool.le_staging.verify.target import Override, Target, plan_destination
 
 _MOST = 128
 """Hosts that are checked at the same time, if there may be so many open files."""

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from agtool.core.errors import ConfigurationError
-from agtool.le_staging.profile import Anchors, Trusted, digests
+from agtool.le_staging.browser.profile import Anchors, Trusted, digests
 
 _PATIENCE = 60.0
 """Seconds that one call of certutil may take."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
 from agtool.core.files import write_atomically
-from agtool.le_staging.roots import BY_SHA256, CURRENT
+from agtool.le_staging.roots.pins import BY_SHA256, CURRENT
 
 _HINT = "Fetch the roots anew: agtool le-staging fetch --force"
 

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError, DeniedError, UsageError
 from agtool.core.output import say
-from agtool.le_staging import browser, fetch, start, store, tested, turn
-from agtool.le_staging.browser import Browser, Version
-from agtool.le_staging.profile import Anchors, Command, Profile, digests
-from agtool.le_staging.roots import CURRENT
-from agtool.le_staging.tested import Tested
+from agtool.le_staging.browser import start, tested, turn
+from agtool.le_staging.browser.installed import Browser, Version
+from agtool.le_staging.browser.profile import Anchors, Command, Profile, digests
+from agtool.le_staging.browser.tested import Tested
+from agtool.le_staging.roots import fetch, store
+from agtool.le_staging.roots.pins import CURRENT
 
 
 class Wish(NamedTuple):

@@ -9,9 +9,17 @@ from pathlib import Path
 
 from agtool.core.errors import ConfigurationError
 from agtool.core.files import write_atomically
-from agtool.le_staging import nss, trust_store
-from agtool.le_staging.browser import Browser
-from agtool.le_staging.profile import COLOUR, NAME, TITLE, WINDOW_CLASS, Anchors, Command, Trusted
+from agtool.le_staging.browser import nss, trust_store
+from agtool.le_staging.browser.installed import Browser
+from agtool.le_staging.browser.profile import (
+    COLOUR,
+    NAME,
+    TITLE,
+    WINDOW_CLASS,
+    Anchors,
+    Command,
+    Trusted,
+)
 
 _QUIET = (
     "--no-first-run",

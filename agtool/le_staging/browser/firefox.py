@@ -9,9 +9,9 @@ from pathlib import Path
 
 from agtool.core.errors import ConfigurationError
 from agtool.core.files import write_atomically
-from agtool.le_staging import nss
-from agtool.le_staging.browser import Browser
-from agtool.le_staging.profile import COLOUR, NAME, WINDOW_CLASS, Anchors, Command, Trusted
+from agtool.le_staging.browser import nss
+from agtool.le_staging.browser.installed import Browser
+from agtool.le_staging.browser.profile import COLOUR, NAME, WINDOW_CLASS, Anchors, Command, Trusted
 
 _PREFERENCES: Mapping[str, bool | str] = {
     "browser.aboutwelcome.enabled": False,

@@ -8,9 +8,9 @@ from enum import Enum
 from typing import NamedTuple
 
 from agtool.le_staging.certificate import Certificate
-from agtool.le_staging.names import matching_name
-from agtool.le_staging.roots import BY_SHA256, CURRENT, PINS
-from agtool.le_staging.target import Target
+from agtool.le_staging.roots.pins import BY_SHA256, CURRENT, PINS
+from agtool.le_staging.verify.names import matching_name
+from agtool.le_staging.verify.target import Target
 
 
 class Verdict(str, Enum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 
 from agtool.le_staging.certificate import Certificate
-from agtool.le_staging.target import is_address
+from agtool.le_staging.verify.target import is_address
 
 
 def matching_name(host: str, certificate: Certificate) -> str | None:

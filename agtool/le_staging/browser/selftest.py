@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
-from agtool.le_staging.profile import Anchors, Command, Profile
-from agtool.le_staging.start import last_words, launch
+from agtool.le_staging.browser.profile import Anchors, Command, Profile
+from agtool.le_staging.browser.start import last_words, launch
 
 PATIENCE = 90.0
 """Seconds for the browser to start and ask for everything."""
@@ -251,7 +251,7 @@ class _Server:
 
 def _chains() -> tuple[bytes, Anchors, dict[str, bytes]]:
     """A root to trust, one to trust within limits, and the chain (PEM) for each name."""
-    from agtool.le_staging.throwaway_ca import Authority, Validity, self_signed
+    from agtool.le_staging.browser.throwaway_ca import Authority, Validity, self_signed
 
     now = datetime.now(timezone.utc)
     month = timedelta(days=30)

@@ -19,7 +19,7 @@ from agtool.core.output import Format, document, errors_as_json, print_json, pri
 from agtool.le_staging.status import Section
 
 if TYPE_CHECKING:
-    from agtool.le_staging.opening import Opening, Wish
+    from agtool.le_staging.browser.opening import Opening, Wish
 
 _ONLY = typer.Option(
     metavar="DOMAIN",
@@ -77,13 +77,13 @@ def chrome(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool le-staging chrome --only example.dev example.dev
       agtool le-staging chrome --firefox https://example.dev
     """  # noqa: D301  # the backslash keeps the examples' lines apart
-    from agtool.le_staging.launcher import notifying
+    from agtool.le_staging.browser.launcher import notifying
 
     with (
         errors_as_json("le-staging chrome", output is Format.json),
         notifying() if notify else nullcontext(),
     ):
-        from agtool.le_staging import opening
+        from agtool.le_staging.browser import opening
 
         wish = opening.Wish(
             urls=tuple(_address(url) for url in urls or ()),
@@ -155,7 +155,7 @@ def _address(text: str) -> str:
 
 def _domains(only: Sequence[str] | None) -> tuple[str, ...]:
     """The domains of --only in ASCII, without the `*.` that people write. Raises UsageError."""
-    from agtool.le_staging.target import parse
+    from agtool.le_staging.verify.target import parse
 
     domains: dict[str, None] = {}
     for text in only or []:
@@ -188,7 +188,7 @@ def desktop(  # noqa: PLR0917
       agtool le-staging desktop --only example.dev
     """  # noqa: D301
     with errors_as_json("le-staging desktop", output is Format.json):
-        from agtool.le_staging import launcher, opening
+        from agtool.le_staging.browser import launcher, opening
 
         domains = _domains(only)
         chosen, _ = opening.choose(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from agtool.le_staging import store
-from agtool.le_staging.target import Target, join
+from agtool.le_staging.roots import store
+from agtool.le_staging.verify.target import Target, join
 
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
