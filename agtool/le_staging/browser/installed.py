@@ -38,6 +38,8 @@ FIREFOXES = (Known(("firefox", "firefox-esr"), ("org.mozilla.firefox",)),)
 """In the order in which they are preferred."""
 
 _SNAPS = ("/snap/bin/", "/var/lib/snapd/snap/bin/")
+_ANOTHER = "Name a Chromium or a Firefox by its path: --browser PATH"
+
 _VERSION_PATIENCE = 60.0
 """Seconds; the first start of a Snap mounts it."""
 
@@ -128,17 +130,17 @@ def choose(wanted: str | None, *, firefox: bool) -> Browser:
         path = shutil.which(wanted)
         if path is None:
             raise ConfigurationError(
-                f"there is no program {wanted}", hint="Give --browser the path of a browser."
+                f"the program {wanted} was not found",
+                hint="Name a browser by its path: --browser PATH",
             )
         return describe(str(Path(path).absolute()))
     browsers = find(FIREFOXES if firefox else CHROMIUMS)
     if not browsers:
-        what = "Firefox" if firefox else "Chrome, Chromium, Brave or Edge"
+        names = "Firefox" if firefox else "Chrome, Chromium, Brave or Edge"
+        package = "firefox-esr" if firefox else "chromium"
         raise ConfigurationError(
-            f"no {what} was found on PATH, among the Snaps or among the Flatpaks",
-            hint="Install one (Debian: apt install "
-            + ("firefox-esr" if firefox else "chromium")
-            + "), or name it: --browser PATH",
+            f"no {names} was found on PATH, among the Snaps or among the Flatpaks",
+            hint=f"Install one (Debian: apt install {package}), or name it: --browser PATH",
         )
     return browsers[0]
 
@@ -159,15 +161,18 @@ def version(browser: Browser) -> Version:
             check=False,
         )
     except OSError as error:
-        raise ConfigurationError(f"cannot run {browser.program}: {error.strerror}") from error
+        raise ConfigurationError(
+            f"cannot run {browser.program}: {error.strerror}", hint=_ANOTHER
+        ) from error
     except subprocess.TimeoutExpired as error:
         raise ConfigurationError(
-            f"{browser.program} --version did not end within {_VERSION_PATIENCE:.0f} s"
+            f"{browser.program} --version did not end within {_VERSION_PATIENCE:.0f} s",
+            hint=_ANOTHER,
         ) from error
     said = re.search(r"^(.*?)\s+(\d+(?:\.\d+)+)", run.stdout, re.MULTILINE)
     if said is None:
         raise ConfigurationError(
-            f"{browser.program} does not tell its version, so it is no browser that agtool knows",
-            hint="Give --browser the path of a Chromium or a Firefox.",
+            f"{browser.program} --version prints no version, so it is not a known browser",
+            hint=_ANOTHER,
         )
     return Version(said[1].strip(), said[2])

@@ -115,7 +115,8 @@ def install(wanted: Mapping[str, bytes]) -> None:
     except OSError as error:
         raise ConfigurationError(
             f"cannot write {error.filename or base}: {error.strerror}",
-            hint="What was made before that: agtool le-staging remove",
+            hint="Free some space or correct the permissions. What was already written is removed "
+            "by: agtool le-staging remove",
         ) from error
     _renew_caches()
 

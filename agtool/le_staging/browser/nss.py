@@ -54,7 +54,7 @@ def _certutil(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
     program = shutil.which("certutil")
     if program is None:
         raise ConfigurationError(
-            "certutil is missing, which writes this browser's certificates",
+            "the program certutil, which this browser's certificates need, was not found",
             hint="Install it (Debian: apt install libnss3-tools; Fedora: dnf install nss-tools).",
         )
     try:
@@ -66,7 +66,7 @@ def _certutil(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ConfigurationError(f"certutil cannot be run: {error}") from error
+        raise ConfigurationError(f"cannot run certutil: {error}") from error
     if run.returncode:
         said = run.stderr.decode(errors="replace").strip()
         raise ConfigurationError(f"certutil failed with {folder}: {said}")

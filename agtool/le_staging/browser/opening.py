@@ -1,17 +1,18 @@
-"""One call of `chrome`: choose the browser, test it, make its profile trust the roots, start it."""
+"""One call of `chrome`: choose a browser, test it, make its profile trust the roots, start it."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError, DeniedError, UsageError
 from agtool.core.output import say
-from agtool.le_staging.browser import start, tested, turn
+from agtool.le_staging.browser import installed, start, tested, turn
 from agtool.le_staging.browser.installed import Browser, Version
 from agtool.le_staging.browser.profile import Anchors, Command, Profile, digests
-from agtool.le_staging.browser.tested import Tested
+from agtool.le_staging.documents import BrowserOpened, Kind, ProfileFolder, Program, SelfTest
 from agtool.le_staging.roots import fetch, store
 from agtool.le_staging.roots.pins import CURRENT
 
@@ -23,7 +24,7 @@ class Wish(NamedTuple):
         urls: what to open.
         domains: for which the roots are trusted; none: for all.
         browser: a path or a name on PATH; None: the first that is found.
-        firefox: it shall be a Firefox.
+        firefox: whether it must be a Firefox.
         sandbox: whether Chromium's sandbox is on.
         self_test: test the browser even if it has passed.
     """
@@ -36,74 +37,51 @@ class Wish(NamedTuple):
     self_test: bool = False
 
 
-class Opening(NamedTuple):
-    """What was done, or would be.
-
-    Attributes:
-        kind: of the profile; see `tested`.
-        folder: where the profile lies.
-        roots: the names of those that it trusts.
-        steps: what would come before the start.
-        command: what starts the browser.
-        pid: of the browser that was started; None: it ran already, or nothing was done.
-        running: it ran already.
-        self_test: what the browser passed; None: nothing was done.
-    """
-
-    browser: Browser
-    version: Version
-    kind: str
-    folder: Path
-    roots: tuple[str, ...]
-    command: Command
-    steps: tuple[str, ...] = ()
-    pid: int | None = None
-    running: bool = False
-    self_test: Tested | None = None
-
-
 def choose(wish: Wish) -> tuple[Browser, Version]:
     """The browser, if it can do what is asked for. Raises UsageError or ConfigurationError."""
-    chosen = browser.choose(wish.browser, firefox=wish.firefox)
-    version = browser.version(chosen)
+    chosen = installed.choose(wish.browser, firefox=wish.firefox)
+    version = installed.version(chosen)
     if wish.firefox and not version.is_firefox:
         raise UsageError(f"{chosen.program} is {version}, not Firefox", hint="Leave out --firefox.")
     if version.is_firefox and wish.domains:
         raise UsageError(
             "Firefox cannot limit trust to domains",
-            hint="Leave out --only, or use a Chromium.",
+            hint="Leave out --only and unset AGTOOL_LE_STAGING_ONLY, or use a Chromium.",
         )
-    if version.is_firefox:
-        return chosen, version
+    if version.is_firefox and not wish.sandbox:
+        raise UsageError(
+            "--no-sandbox has an effect on Chromium only, not on Firefox",
+            hint="Leave out --no-sandbox.",
+        )
     if not wish.sandbox:
-        say("warning: without its sandbox a hostile page can do whatever you can")
-    elif os.geteuid() == 0:
+        say("warning: without the sandbox a hostile page can do everything that you can do")
+    elif not version.is_firefox and os.geteuid() == 0:
         raise ConfigurationError(
-            f"{version} does not start as root: its sandbox cannot work",
-            hint="Run agtool as the user who sits at the desktop. In a throw-away container: "
-            "--no-sandbox",
+            f"{version} does not start as root, since its sandbox cannot work",
+            hint="Run agtool as the user of the desktop. In a disposable container you can use "
+            "--no-sandbox.",
         )
     return chosen, version
 
 
-def plan(wish: Wish) -> Opening:
+def plan(wish: Wish) -> BrowserOpened:
     """What `run` would do, as far as it can be known without doing it. Raises as `choose`."""
     chosen, version = choose(wish)
     steps = []
     try:
-        roots = tuple(root.name for root in store.roots())
+        roots = [root.name for root in store.roots()]
     except store.NotFetched:
-        roots = tuple(pin.name for pin in CURRENT)
+        roots = [pin.name for pin in CURRENT]
         steps.append("fetch the roots")
     known = tested.remembered(chosen, version)
     if known is None or wish.self_test:
-        steps.append("test the browser with a throw-away CA")
+        steps.append("test the browser with a temporary CA")
     kind = known.kind if known else tested.kinds(chosen, version)[0]
     command = _profile(wish, chosen, kind).command(wish.urls)
-    return Opening(chosen, version, kind, chosen.data, roots, command, tuple(steps))
+    return replace(_opened(wish, chosen, version, kind, command), roots=roots, steps=steps)
 
 
-def run(wish: Wish) -> Opening:
+def run(wish: Wish) -> BrowserOpened:
     """Do it.
 
     Raises AgtoolError of every kind: as `choose`, `fetch.ensure`, `tested.test`, and DeniedError
@@ -116,9 +94,33 @@ def run(wish: Wish) -> Opening:
         profile = _profile(wish, chosen, passed.kind)
         command = profile.command(wish.urls)
         pid = _open(profile, command, {root.der: wish.domains for root in roots}, chosen.data)
-    names = tuple(root.name for root in roots)
-    return Opening(
-        chosen, version, passed.kind, chosen.data, names, command, (), pid, pid is None, passed
+    return replace(
+        _opened(wish, chosen, version, passed.kind, command),
+        dry_run=False,
+        roots=[root.name for root in roots],
+        pid=pid,
+        already_running=pid is None,
+        self_test=passed,
+    )
+
+
+def _opened(
+    wish: Wish, chosen: Browser, version: Version, kind: Kind, command: Command
+) -> BrowserOpened:
+    """What is to be done, before anything was done."""
+    return BrowserOpened(
+        dry_run=True,
+        browser=Program(str(version), chosen.program),
+        profile=ProfileFolder(kind, str(chosen.data)),
+        roots=[],
+        only=list(wish.domains),
+        urls=list(wish.urls),
+        steps=[],
+        command=command.argv,
+        environment=command.environment,
+        pid=None,
+        already_running=False,
+        self_test=None,
     )
 
 
@@ -134,38 +136,38 @@ def _open(profile: Profile, command: Command, anchors: Anchors, folder: Path) ->
                 hint="Close its windows, then try again.",
             )
         if not start.hand_over(command):
-            say("warning: the browser that runs has not answered; look whether it asks something")
+            say("warning: the running browser has not answered; check whether it shows a question")
         return None
     profile.prepare(anchors)
     log = folder / "browser.log"
     started = start.start(profile, command, log)
     if not started.seen:
-        say(f"warning: the browser is slow to start; what it says: {log}")
+        say(f"warning: the browser has not started completely yet; its messages are in {log}")
     return started.pid
 
 
-def _profile(wish: Wish, chosen: Browser, kind: str) -> Profile:
+def _profile(wish: Wish, chosen: Browser, kind: Kind) -> Profile:
     return tested.make(kind, chosen, chosen.data, sandbox=wish.sandbox)
 
 
-def _passed(wish: Wish, chosen: Browser, version: Version) -> Tested:
+def _passed(wish: Wish, chosen: Browser, version: Version) -> SelfTest:
     """The self test that the browser has passed, if need be just now."""
     passed = tested.remembered(chosen, version)
     if passed is None or wish.self_test:
-        say(f"testing {version} with a throw-away CA ...")
+        say(f"testing {version} with a temporary CA ...")
         passed = tested.test(chosen, version, sandbox=wish.sandbox)
         say(
-            "it trusts a good chain in the profile, and refuses expired, wrong name, "
-            "self-signed and unknown root"
+            "it passed: it accepts a valid chain, and refuses expired and self-signed "
+            "certificates, wrong names and unknown roots"
         )
     if wish.domains and not passed.limits:
         raise ConfigurationError(
             f"{version} cannot limit trust to domains",
-            hint="Leave out --only, or use a Chrome or Chromium that can.",
+            hint="Leave out --only and unset AGTOOL_LE_STAGING_ONLY, or upgrade the browser.",
         )
     if passed.kind == tested.HOME:
         say(
-            f"warning: {version} has no store of roots in its profile; it gets a home folder of "
-            f"its own: {chosen.data}/home (downloads go there)"
+            f"warning: {version} cannot keep roots in a profile, so it gets a home folder of its "
+            f"own, where downloads go too: {chosen.data}/home"
         )
     return passed

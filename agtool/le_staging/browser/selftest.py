@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
+from agtool.core.signals import handled
 from agtool.le_staging.browser.profile import Anchors, Command, Profile
 from agtool.le_staging.browser.start import last_words, launch
 
@@ -58,14 +59,14 @@ BAD = {
 _INSIDE, _OUTSIDE, _GOOD = "inside", "outside", "good"
 
 
-class Seen(NamedTuple):
-    """What the server saw: names for which a handshake began, and those that were asked for."""
+class Visits(NamedTuple):
+    """The names for which a handshake began, and those that were asked for after it."""
 
     tried: frozenset[str]
     served: frozenset[str]
 
 
-class Verdict(NamedTuple):
+class Behaviour(NamedTuple):
     """What the browser does.
 
     Attributes:
@@ -81,22 +82,24 @@ class Verdict(NamedTuple):
     limits: bool
 
 
-def judge(seen: Seen) -> Verdict:
+def behaviour(visits: Visits) -> Behaviour:
     """What follows from what the server saw."""
-    return Verdict(
-        trusts=_GOOD in seen.served,
-        accepted=[what for name, what in BAD.items() if name in seen.served],
-        untested=[what for name, what in BAD.items() if name not in seen.tried],
-        limits=_INSIDE in seen.served and _OUTSIDE in seen.tried - seen.served,
+    return Behaviour(
+        trusts=_GOOD in visits.served,
+        accepted=[what for name, what in BAD.items() if name in visits.served],
+        untested=[what for name, what in BAD.items() if name not in visits.tried],
+        limits=_INSIDE in visits.served and _OUTSIDE in visits.tried - visits.served,
     )
 
 
-def observe(make_profile: Callable[[Path], Profile], parent: Path) -> Seen:
+def observe(make_profile: Callable[[Path], Profile], parent: Path) -> Visits:
     """Start the browser with a throw-away profile in `parent`, and say what it asked for.
 
     Raises ConfigurationError when the browser cannot be started or ends by itself.
     """
-    with _interruptible(), _temporary(parent) as folder, ExitStack() as running:
+    # A closed terminal and a shutdown clean up as Ctrl-C does: the browser must not stay.
+    interrupting = dict.fromkeys((signal.SIGTERM, signal.SIGHUP), signal.default_int_handler)
+    with handled(interrupting), _temporary(parent) as folder, ExitStack() as running:
         trusted, limited, leaves = _chains()
         contexts = {name: _context(folder / name, pem) for name, pem in leaves.items()}
         server = running.enter_context(closing(_Server(contexts)))
@@ -109,12 +112,12 @@ def observe(make_profile: Callable[[Path], Profile], parent: Path) -> Seen:
         while not server.done.wait(0.1) and time.monotonic() < give_up:
             if browser.poll() is not None:
                 raise ConfigurationError(
-                    f"{command.argv[0]} ended with {browser.returncode} in its self test",
+                    f"{command.argv[0]} ended with {browser.returncode} in the self-test",
                     hint=last_words(log),
                 )
             if server.refused(_GOOD):
                 break
-        return server.seen()
+        return server.visits()
 
 
 @contextmanager
@@ -134,21 +137,6 @@ def _temporary(parent: Path) -> Iterator[Path]:
         # Processes that are just being killed may write once more.
         while folder.exists() and time.monotonic() < give_up:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let a closed terminal and a shutdown clean up as Ctrl-C does: the browser must not stay."""
-    previous = {
-        number: signal.signal(number, signal.default_int_handler)
-        for number in (signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) is signal.SIG_DFL
-    }
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -202,8 +190,8 @@ class _Server:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def seen(self) -> Seen:
-        return Seen(frozenset(self._tried), frozenset(self._served))
+    def visits(self) -> Visits:
+        return Visits(frozenset(self._tried), frozenset(self._served))
 
     def refused(self, name: str) -> bool:
         """Whether the browser ended a handshake for `name` a while ago and has not come back."""

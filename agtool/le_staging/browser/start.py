@@ -76,7 +76,8 @@ def start(profile: Profile, command: Command, log: Path) -> Started:
         # 0 may be a script that has started the browser.
         if browser.poll():
             raise ConfigurationError(
-                f"{command.argv[0]} ended at once, with {browser.returncode}", hint=_advice(log)
+                f"{command.argv[0]} ended during its start, with {browser.returncode}",
+                hint=_advice(log),
             )
         time.sleep(0.05)
         seen = profile.running()
@@ -99,7 +100,8 @@ def hand_over(command: Command) -> bool:
         return False
     if code:
         raise ConfigurationError(
-            f"{command.argv[0]} ended with {code}", hint="Close its windows, then try again."
+            f"{command.argv[0]} ended with {code} instead of opening the sites",
+            hint="Close its windows, then try again.",
         )
     return True
 
@@ -107,5 +109,5 @@ def hand_over(command: Command) -> bool:
 def _advice(log: Path) -> str:
     for line in _said(log):
         if "display" in line.lower():
-            return f"There is no graphical session here (DISPLAY, WAYLAND_DISPLAY).\n{line[:300]}"
-    return f"{last_words(log)}\nAll it said: {log}"
+            return f"Run it in a graphical session (DISPLAY, WAYLAND_DISPLAY).\n{line[:300]}"
+    return f"{last_words(log)}\nIts messages are in {log}"

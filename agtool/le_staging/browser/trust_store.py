@@ -135,7 +135,8 @@ def write(profile: Path, anchors: Anchors) -> None:
             ) from error
         raise ConfigurationError(
             f"cannot write {path}: {error}",
-            hint="Is the disk full? Else start anew: agtool le-staging remove",
+            hint="If the disk is full, free some space. Otherwise remove the profile: "
+            "agtool le-staging remove",
         ) from error
 
 

@@ -35,9 +35,9 @@ def taken(folder: Path, *, wait: bool = True) -> Iterator[None]:
         except BlockingIOError:
             if not wait:
                 raise DeniedError(
-                    f"another agtool is busy with the browser of {folder}",
+                    f"another agtool is using the browser of {folder}",
                     hint="Wait until it has ended, then try again.",
                 ) from None
-            say("waiting for another agtool, which is busy with this browser ...")
+            say("waiting for another agtool that is using this browser ...")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""`agtool le-staging chrome`, `desktop` and `remove`: parse, wire, hand the result on."""
+"""`agtool le-staging chrome` and `desktop`: a browser that trusts the staging roots."""
 
 from __future__ import annotations
 
@@ -6,68 +6,74 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 
+from agtool.core.command import Format, Result
 from agtool.core.errors import ConfigurationError, UsageError
-from agtool.core.output import Format, document, errors_as_json, print_json, print_table, say
-from agtool.le_staging.status import Section
+from agtool.core.options import DryRun, Output, not_empty
+from agtool.le_staging import documents
+from agtool.le_staging.cli.lines import lines
 
-if TYPE_CHECKING:
-    from agtool.le_staging.browser.opening import Opening, Wish
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="DOMAIN",
+        envvar="AGTOOL_LE_STAGING_ONLY",
+        help="Trust the roots only for DOMAIN and its subdomains. Can be repeated.",
+    ),
+]
 
-_ONLY = typer.Option(
-    metavar="DOMAIN",
-    envvar="AGTOOL_LE_STAGING_ONLY",
-    help="Trust the roots for DOMAIN and its subdomains only. Can be repeated.",
-)
-_BROWSER = typer.Option(
-    metavar="PATH", envvar="AGTOOL_BROWSER", help="The browser to use.  [default: the first found]"
-)
-_FIREFOX = typer.Option("--firefox", help="Use Firefox.")
-_NO_SANDBOX = typer.Option(
-    "--no-sandbox",
-    help="Start Chromium without its sandbox: as root, or in a container that forbids it.",
-)
-_DRY_RUN = typer.Option("--dry-run", help="Say what would be done; change nothing.")
-_OUTPUT = typer.Option(help="How to print the result.")
+Browser = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH",
+        envvar="AGTOOL_BROWSER",
+        help="Use the browser with this path or name.  [default: the first one found]",
+        callback=not_empty,
+    ),
+]
 
+Firefox = Annotated[bool, typer.Option("--firefox", help="Use Firefox.")]
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file to `agtool le-staging`."""
-    app.command()(chrome)
-    app.command()(desktop)
-    app.command()(remove)
+NoSandbox = Annotated[
+    bool,
+    typer.Option(
+        "--no-sandbox",
+        help="Start Chromium without its sandbox, as root or in a container that forbids it.",
+    ),
+]
 
 
 def chrome(  # noqa: PLR0917  # Typer's way: a parameter is an option
     urls: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[URL]...", help="What to open.", show_default=False),
+        typer.Argument(metavar="[URL]...", help="The sites to open.", show_default=False),
     ] = None,
-    only: Annotated[list[str] | None, _ONLY] = None,
-    browser: Annotated[str | None, _BROWSER] = None,
-    firefox: Annotated[bool, _FIREFOX] = False,
+    only: Only = None,
+    browser: Browser = None,
+    firefox: Firefox = False,
     self_test: Annotated[
-        bool, typer.Option("--self-test", help="Test the browser again, though it has passed.")
+        bool,
+        typer.Option("--self-test", help="Test the browser again, even if it passed before."),
     ] = False,
-    no_sandbox: Annotated[bool, _NO_SANDBOX] = False,
+    no_sandbox: NoSandbox = False,
     notify: Annotated[
-        bool, typer.Option("--notify", help="Show an error on the desktop too.")
+        bool, typer.Option("--notify", help="Show errors on the desktop too.")
     ] = False,
-    dry_run: Annotated[bool, _DRY_RUN] = False,
-    output: Annotated[Format, _OUTPUT] = Format.table,
-) -> int:
-    """Open URL in a browser profile that trusts the staging roots.
+    dry_run: DryRun = False,
+    _output: Output = Format.table,
+) -> Result[documents.BrowserOpened]:
+    """Open sites in a browser profile that trusts the staging roots.
 
-    The profile is agtool's own; your normal browser stays as it was. Expired
-    certificates, wrong names and unknown roots are refused as ever: a self test
-    makes sure before a browser is used, and after each of its upgrades.
+    The profile belongs to agtool; your normal browser does not change. Expired
+    certificates, wrong names and unknown roots are refused as always: a self-test
+    checks this before a browser is used, and again after each of its upgrades.
 
     Finds Chrome, Chromium, Brave and Edge, also as Snap or Flatpak.
 
@@ -77,138 +83,106 @@ def chrome(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool le-staging chrome --only example.dev example.dev
       agtool le-staging chrome --firefox https://example.dev
     """  # noqa: D301  # the backslash keeps the examples' lines apart
+    from agtool.le_staging.browser import opening
     from agtool.le_staging.browser.launcher import notifying
 
-    with (
-        errors_as_json("le-staging chrome", output is Format.json),
-        notifying() if notify else nullcontext(),
-    ):
-        from agtool.le_staging.browser import opening
-
+    with notifying() if notify else nullcontext():
         wish = opening.Wish(
-            urls=tuple(_address(url) for url in urls or ()),
-            domains=_domains(only),
+            urls=tuple(map(url_of_site, urls or ())),
+            domains=domains(only or ()),
             browser=browser,
             firefox=firefox,
             sandbox=not no_sandbox,
             self_test=self_test,
         )
         done = opening.plan(wish) if dry_run else opening.run(wish)
-        if output is Format.json:
-            data = {"dry_run": dry_run, **_as_data(wish, done)}
-            print_json(document("le-staging chrome", data=data))
-        else:
-            _show(_for_people(wish, done, dry_run=dry_run))
-        return 0
+    return Result(done, _for_people(done))
 
 
-def _as_data(wish: Wish, done: Opening) -> dict[str, Any]:
-    return {
-        "browser": {"name": str(done.version), "program": done.browser.program},
-        "profile": {"kind": done.kind, "folder": str(done.folder)},
-        "roots": done.roots,
-        "only": wish.domains,
-        "urls": wish.urls,
-        "steps": done.steps,
-        "command": done.command.argv,
-        "environment": done.command.environment,
-        "pid": done.pid,
-        "already_running": done.running,
-        "self_test": done.self_test._asdict() if done.self_test else None,
-    }
-
-
-def _for_people(wish: Wish, done: Opening, *, dry_run: bool) -> list[tuple[str, str]]:
-    if dry_run:
-        did = "would start" + "".join(f", after it would {step}" for step in done.steps)
-    elif done.running:
-        did = "was running; opened there" if wish.urls else "was running"
+def _for_people(done: documents.BrowserOpened) -> Iterator[str]:
+    if done.dry_run:
+        state = "would be started"
+    elif done.already_running:
+        state = "was already running" + (", and opened the sites" if done.urls else "")
     else:
-        did = f"started (process {done.pid})"
-    domains = ", ".join(wish.domains)
-    where = f"for {domains} and what is below" if domains else "for every domain"
-    lines = [
-        ("browser", f"{done.version}: {did}"),
-        ("profile", str(done.folder)),
-        ("trusts", f"{', '.join(done.roots)}; {where}; only in this profile"),
-    ]
-    if wish.urls:
-        lines.append(("opens" if dry_run else "opened", "\n".join(wish.urls)))
-    if dry_run:
-        lines.append(("command", shlex.join(done.command.argv)))
-    return lines
+        state = f"started (process {done.pid})"
+    scope = f"{', '.join(done.only)} and subdomains" if done.only else "every domain"
+    yield from lines("browser", f"{done.browser.name}: {state}")
+    yield from lines("before", *done.steps)
+    yield from lines("profile", done.profile.folder)
+    yield from lines("trusts", f"{', '.join(done.roots)}; for {scope}; in this profile only")
+    yield from lines("opens" if done.dry_run else "opened", *done.urls)
+    if done.dry_run:
+        yield from lines("command", shlex.join(done.command))
 
 
-def _address(text: str) -> str:
+def url_of_site(text: str) -> str:
     """A URL to open; one without a scheme is taken as https. Raises UsageError."""
     url = text if "://" in text else f"https://{text}"
     try:
         parts = urlsplit(url)
-        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        fine = False
+        valid = False
     # Whitespace and a leading "-" would be read as something else by one browser or the other.
-    if not fine or text.startswith("-") or any(c.isspace() or not c.isprintable() for c in text):
-        raise UsageError(f"{text!r} is no address of a site", hint="Example: https://example.dev")
+    if not valid or text.startswith("-") or any(c.isspace() or not c.isprintable() for c in text):
+        raise UsageError(
+            f"{text!r} is not a valid URL of a site", hint="Example: https://example.dev"
+        )
     return url
 
 
-def _domains(only: Sequence[str] | None) -> tuple[str, ...]:
+def domains(only: Sequence[str]) -> tuple[str, ...]:
     """The domains of --only in ASCII, without the `*.` that people write. Raises UsageError."""
     from agtool.le_staging.verify.target import parse
 
-    domains: dict[str, None] = {}
-    for text in only or []:
+    found: dict[str, None] = {}
+    for text in only:
         target = parse(text.strip().removeprefix("*").removeprefix("."), 443)
         if target.is_address:
             raise UsageError(
-                f"--only {text} is an address, and trust is limited by names",
+                f"--only {text} is an address, and trust can be limited to domain names only",
                 hint="Name a domain, such as example.dev.",
             )
-        domains[target.host] = None
-    return tuple(domains)
+        found[target.host] = None
+    return tuple(found)
 
 
-def desktop(  # noqa: PLR0917
-    only: Annotated[list[str] | None, _ONLY] = None,
-    browser: Annotated[str | None, _BROWSER] = None,
-    firefox: Annotated[bool, _FIREFOX] = False,
-    no_sandbox: Annotated[bool, _NO_SANDBOX] = False,
-    dry_run: Annotated[bool, _DRY_RUN] = False,
-    output: Annotated[Format, _OUTPUT] = Format.table,
-) -> int:
-    """Put a launcher with an icon of its own on the desktop.
+def desktop(
+    only: Only = None,
+    browser: Browser = None,
+    firefox: Firefox = False,
+    no_sandbox: NoSandbox = False,
+    dry_run: DryRun = False,
+    _output: Output = Format.table,
+) -> Result[documents.LauncherInstalled]:
+    """Add a launcher for the staging browser to the desktop.
 
-    It does what `agtool le-staging chrome` does with the same options, and opens
-    addresses that are dropped on it. It does not become the default browser.
+    It runs `agtool le-staging chrome` with the same options, and opens addresses
+    that are dropped on it. It does not become the default browser.
 
     \b
     Examples:
       agtool le-staging desktop
       agtool le-staging desktop --only example.dev
     """  # noqa: D301
-    with errors_as_json("le-staging desktop", output is Format.json):
-        from agtool.le_staging.browser import launcher, opening
+    from agtool.le_staging.browser import launcher, opening
 
-        domains = _domains(only)
-        chosen, _ = opening.choose(
-            opening.Wish((), domains, browser, firefox, sandbox=not no_sandbox)
-        )
-        command = [_program(), "le-staging", "chrome", "--notify"]
-        command += [f"--only={domain}" for domain in domains]
-        command += [f"--browser={chosen.program}"] if browser else []
-        command += ["--firefox"] if firefox else []
-        command += ["--no-sandbox"] if no_sandbox else []
-        wanted = launcher.contents(command)
-        if not dry_run:
-            launcher.install(wanted)
-        made = [str(launcher.data_home() / path) for path in wanted]
-        if output is Format.json:
-            data = {"dry_run": dry_run, "files": made, "command": command}
-            print_json(document("le-staging desktop", data=data))
-        else:
-            _show([("would write" if dry_run else "wrote", "\n".join(made))])
-        return 0
+    names = domains(only or ())
+    chosen, _ = opening.choose(opening.Wish((), names, browser, firefox, sandbox=not no_sandbox))
+    command = [_program(), "le-staging", "chrome", "--notify"]
+    command += [f"--only={name}" for name in names]
+    command += [f"--browser={chosen.program}"] if browser else []
+    command += ["--firefox"] if firefox else []
+    command += ["--no-sandbox"] if no_sandbox else []
+    contents = launcher.contents(command)
+    if not dry_run:
+        launcher.install(contents)
+    files = [str(launcher.data_home() / path) for path in contents]
+    return Result(
+        documents.LauncherInstalled(dry_run, files, command),
+        lines("would write" if dry_run else "wrote", *files),
+    )
 
 
 def _program() -> str:
@@ -223,70 +197,6 @@ def _program() -> str:
     if found := shutil.which("agtool"):
         return found
     raise ConfigurationError(
-        "the program agtool was not found, which the launcher would start",
-        hint="Install agtool, with pip or pipx, and start it by its name.",
+        "the launcher needs the program agtool, which was not found",
+        hint="Install agtool with pip or pipx, and run it by its name.",
     )
-
-
-def remove(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, _DRY_RUN] = False,
-    output: Annotated[Format, _OUTPUT] = Format.table,
-) -> int:
-    """Take away everything that `agtool le-staging` has made.
-
-    The browser profiles with their history and cookies, the launcher and its icons,
-    the fetched roots. Your normal browser has nothing of it.
-
-    \b
-    Examples:
-      agtool le-staging remove --dry-run
-      agtool le-staging remove --yes
-    """  # noqa: D301
-    with errors_as_json("le-staging remove", output is Format.json):
-        from agtool.le_staging import removal
-
-        found = removal.find()
-        exit_code = 0
-        if not found:
-            say("there is nothing to remove")
-        elif not (dry_run or yes or _agreed(found)):
-            say("nothing was removed")
-            found, exit_code = [], 1
-        elif not dry_run:
-            removal.remove()
-        if output is Format.json:
-            data = {"dry_run": dry_run, "removed": [str(path) for path in found]}
-            print_json(document("le-staging remove", exit_code=exit_code, data=data))
-        elif found:
-            what = "would remove" if dry_run else "removed"
-            _show([(what, "\n".join(map(str, found)))])
-        return exit_code
-
-
-def _agreed(found: Sequence[Path]) -> bool:
-    if not sys.stdin.isatty():
-        raise UsageError("remove asks before it deletes", hint="Without a terminal: --yes")
-    for path in found:
-        say(str(path))
-    try:
-        return typer.confirm("Remove all of this?", err=True)
-    except typer.Abort as error:  # what Typer makes of Ctrl-C and Ctrl-D
-        raise KeyboardInterrupt from error
-
-
-def sections() -> list[Section]:
-    """What `status` says of the browsers and the launcher."""
-    from agtool.le_staging import browser_status
-
-    return [browser_status.browsers(), browser_status.desktop_launcher()]
-
-
-def _show(lines: Sequence[tuple[str, str]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table.grid(padding=(0, 2))
-    for what, text in lines:
-        table.add_row(Text(what, style="bold"), Text(text, overflow="fold"))
-    print_table(table)

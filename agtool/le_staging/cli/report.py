@@ -1,12 +1,16 @@
-"""What `verify` found: a tree for one host, a line for each of many, data for programs."""
+"""What `verify` found: data for programs; for people all of one host, or a line for each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agtool.le_staging.verify.judge import Problem, Verdict
+from agtool.core.finding import Finding
+from agtool.core.text import count, printable
+from agtool.le_staging import documents
+from agtool.le_staging.verify.judge import Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,97 +27,99 @@ _COLOURS = {
 }
 
 
-def as_data(report: Report) -> dict[str, Any]:
-    """For programs: times in ISO 8601 (UTC), fingerprints in lower-case hexadecimal."""
-    seen, judgement = report.seen, report.judgement
+def as_data(expected: Verdict, reports: Sequence[Report]) -> documents.HostsVerified:
+    """For programs."""
+    return documents.HostsVerified(expected.value, [_host(report) for report in reports])
+
+
+def _host(report: Report) -> documents.Host:
+    handshake, judgement = report.handshake, report.judgement
     anchor = judgement.anchor if judgement else None
-    leaf = seen.presented[0] if seen else None
-    return {
-        "target": report.target.shown,
-        "host": report.target.host,
-        "port": report.target.port,
-        "verdict": report.verdict.value,
-        "as_expected": report.fine,
-        "issued_by": judgement.issued_by.value if anchor and judgement else None,
-        "problems": [problem._asdict() for problem in report.problems],
-        "warnings": [problem._asdict() for problem in report.warnings],
-        "anchor": {"name": anchor.subject, "sha256": anchor.sha256} if anchor else None,
-        "matched_name": judgement.matched if judgement else None,
-        "days_left": _days_left(report, leaf) if leaf else None,
-        "chain": [_certificate(certificate) for certificate in judgement.path] if judgement else [],
-        "presented": [c.sha256 for c in seen.presented] if seen else [],
-        "address": seen.address if seen else None,
-        "tls": seen.tls if seen else None,
-        "cipher": seen.cipher if seen else None,
-        "seconds": round(report.seconds, 3),
-    }
+    about = str(report.target)
+    return documents.Host(
+        target=report.target.shown,
+        host=report.target.host,
+        port=report.target.port,
+        verdict=report.verdict.value,
+        as_expected=report.as_expected,
+        issued_by=judgement.issued_by.value if anchor and judgement else None,
+        problems=[replace(problem, subject=about) for problem in report.problems],
+        warnings=[replace(warning, subject=about) for warning in report.warnings],
+        anchor=documents.Anchor(anchor.subject, anchor.sha256) if anchor else None,
+        matched_name=judgement.matched if judgement else None,
+        days_left=_days_left(report, handshake.presented[0]) if handshake else None,
+        chain=[_certificate(found) for found in judgement.path] if judgement else [],
+        presented=[sent.sha256 for sent in handshake.presented] if handshake else [],
+        address=handshake.address if handshake else None,
+        tls=handshake.tls if handshake else None,
+        cipher=handshake.cipher if handshake else None,
+        seconds=round(report.seconds, 3),
+    )
 
 
-def _certificate(certificate: Certificate) -> dict[str, Any]:
-    return {
-        "subject": certificate.subject,
-        "issuer": certificate.issuer,
-        "names": [*certificate.dns_names, *certificate.addresses],
-        "not_before": certificate.not_before.isoformat(),
-        "not_after": certificate.not_after.isoformat(),
-        "key": certificate.key,
-        "signature": certificate.signature,
-        "sha256": certificate.sha256,
-    }
+def _certificate(certificate: Certificate) -> documents.ChainCertificate:
+    return documents.ChainCertificate(
+        subject=certificate.subject,
+        issuer=certificate.issuer,
+        names=[*certificate.dns_names, *certificate.addresses],
+        not_before=certificate.not_before,
+        not_after=certificate.not_after,
+        key=certificate.key,
+        signature=certificate.signature,
+        sha256=certificate.sha256,
+    )
 
 
-def for_people(reports: Sequence[Report]) -> Iterator[RenderableType]:
+def for_people(expected: Verdict, reports: Sequence[Report]) -> Iterator[RenderableType]:
     """One host in full; of many hosts a line each, and what is wrong."""
     if len(reports) == 1:
         yield from _full(reports[0])
         return
-    width = max(len(_cell(report.target.shown)) for report in reports)
+    width = max(len(printable(report.target.shown)) for report in reports)
     for report in reports:
-        line = _cell(f"{report.target.shown:<{width}}  ")
+        line = _text(f"{printable(report.target.shown):<{width}}  ")
         line.append(f"{report.verdict.value:<10}", style=_COLOURS[report.verdict])
-        if report.seen and report.judgement:
-            leaf = report.seen.presented[0]
-            days = _days_left(report, leaf)
+        if report.handshake and report.judgement:
             anchor = report.judgement.anchor
-            line.append(f"  {days:>4} days left")
-            line.append_text(_cell(f"  {anchor.subject}" if anchor else ""))
+            line.append(f"  {_lifetime(report, report.handshake.presented[0]):>14}")
+            line.append(printable(f"  {anchor.subject}" if anchor else ""))
         line.rstrip()
         yield line
-        yield from _problems(report)
+        yield from _findings(report)
+    if failed := sum(not report.as_expected for report in reports):
+        yield (f"{failed:,} of {count(len(reports), 'host')} did not verify as {expected.name}")
 
 
 def _full(report: Report) -> Iterator[RenderableType]:
     from rich.tree import Tree
 
-    head = _cell(f"{report.target}  ")
+    head = _text(f"{report.target}  ")
     head.append(report.verdict.value, style=_COLOURS[report.verdict])
     yield head
-    yield from _problems(report)
-    seen, judgement = report.seen, report.judgement
-    if not (seen and judgement):
+    yield from _findings(report)
+    handshake, judgement = report.handshake, report.judgement
+    if not (handshake and judgement):
         return
     *below, top = judgement.path
-    root = _cell(f"{top.subject}  ")
+    root = _text(f"{top.subject}  ")
     root.append("(anchor)" if judgement.anchor else "(not trusted)", style="dim")
     tree = branch = Tree(root)
     for certificate in reversed(below):
-        branch = branch.add(_cell(certificate.subject))
+        branch = branch.add(_text(certificate.subject))
     yield tree
-    leaf = seen.presented[0]
-    yield _fact(
-        "anchor" if judgement.anchor else "no anchor", f"{top.subject}, SHA-256 {top.sha256}"
-    )
+    leaf = handshake.presented[0]
     names = [*leaf.dns_names, *leaf.addresses] or [f"{n} (common name)" for n in leaf.common_names]
-    yield _fact("names", ", ".join(names) or "none")
-    yield _fact("matches", judgement.matched or "none of them")
-    days = _days_left(report, leaf)
-    yield _fact(
-        "valid",
-        f"{leaf.not_before:%Y-%m-%d %H:%M} to {leaf.not_after:%Y-%m-%d %H:%M} UTC, "
-        + (f"{days} days left" if leaf.not_after >= report.now else "which is over"),
-    )
-    yield _fact("key", f"{leaf.key}, signed with {leaf.signature}")
-    yield _fact("TLS", f"{seen.tls}, {seen.cipher}, {seen.address}")
+    facts = {
+        "anchor" if judgement.anchor else "no anchor": f"{top.subject}, SHA-256 {top.sha256}",
+        "names": ", ".join(names) or "none",
+        "matches": judgement.matched or "none of them",
+        "valid": f"{leaf.not_before:%Y-%m-%d %H:%M} to {leaf.not_after:%Y-%m-%d %H:%M} UTC, "
+        + _lifetime(report, leaf),
+        "key": f"{leaf.key}, signed with {leaf.signature}",
+        "TLS": f"{handshake.tls}, {handshake.cipher}, {handshake.address}",
+    }
+    for name, value in facts.items():
+        yield printable(f"{name:<11}{value}")
 
 
 def _days_left(report: Report, leaf: Certificate) -> int:
@@ -121,29 +127,28 @@ def _days_left(report: Report, leaf: Certificate) -> int:
     return int((leaf.not_after - report.now) / timedelta(days=1))
 
 
-def _fact(what: str, value: str) -> Text:
-    return _cell(f"{what:<11}{value}")
+def _lifetime(report: Report, leaf: Certificate) -> str:
+    expired = leaf.not_after < report.now
+    return "expired" if expired else f"{count(_days_left(report, leaf), 'day')} left"
 
 
-def _problems(report: Report) -> Iterator[Text]:
+def _findings(report: Report) -> Iterator[Text]:
     for style, found in (("red", report.problems), ("yellow", report.warnings)):
-        for problem in found:
-            yield _problem(problem, style)
+        for finding in found:
+            yield _finding(finding, style)
 
 
-def _problem(problem: Problem, style: str) -> Text:
-    text = _cell("  ")
-    text.append(problem.kind, style=style)
-    text.append_text(_cell(f": {problem.text}"))
-    if problem.hint:
-        text.append_text(_cell("\n    "))
-        text.append(str(_cell(problem.hint)), style="dim")
+def _finding(finding: Finding, style: str) -> Text:
+    text = _text("  ")
+    text.append(finding.code, style=style)
+    text.append(printable(f": {finding.message}"))
+    if finding.hint:
+        text.append(printable(f"\n    {finding.hint}", besides="\n"), style="dim")
     return text
 
 
-def _cell(text: str) -> Text:
-    """What a server said, as it is: no markup, no control characters."""
+def _text(text: str) -> Text:
+    """What a server said, without markup and control characters."""
     from rich.text import Text
 
-    shown = (c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return Text("".join(shown))
+    return Text(printable(text))

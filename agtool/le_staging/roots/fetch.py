@@ -1,4 +1,4 @@
-"""Get the roots over the network; nothing is believed but a certificate's fingerprint."""
+"""Fetch the roots over the network; nothing is trusted but a certificate's fingerprint."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from agtool.core.errors import (
-    AgtoolError,
-    ConfigurationError,
-    DeniedError,
-    UnreachableError,
-    UsageError,
-)
+from agtool.core.errors import ConfigurationError, DeniedError, UnreachableError, UsageError
+from agtool.core.finding import Finding
 from agtool.core.output import say
+from agtool.core.text import printable
 from agtool.le_staging.roots import store
 from agtool.le_staging.roots.pins import BY_SHA256, CURRENT
 from agtool.le_staging.roots.store import Root
@@ -42,24 +38,23 @@ class Wanted(NamedTuple):
     sha256: str
 
 
-class _Refused(UnreachableError):
-    """The server was reached, and does not have the file."""
+class _NotServed(DeniedError):
+    """The server was reached, and does not give the file."""
 
 
 class Fetched(NamedTuple):
     """What `fetch` did.
 
     Attributes:
-        roots: what lies there now.
-        new: which of them came over the network now.
-        failures: why others did not; a copy from before stands in for them.
-        lost: the file from before could not be used, so that private roots in it are lost.
+        roots: all that are there now.
+        new: those that were fetched now.
+        warnings: why others were not, so that their copies from before stay; and that the file
+            from before could not be used, so that private roots in it are lost.
     """
 
     roots: tuple[Root, ...]
     new: tuple[Root, ...]
-    failures: tuple[AgtoolError, ...]
-    lost: AgtoolError | None
+    warnings: tuple[Finding, ...]
 
 
 LETS_ENCRYPT = tuple(Wanted(pin.url, pin.sha256) for pin in CURRENT)
@@ -74,9 +69,8 @@ def parse_fingerprint(text: str) -> str:
     digits = re.sub(r"[\s:]", "", digits)
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise UsageError(
-            f"{text!r} is no SHA-256 fingerprint",
-            hint="It has 64 hexadecimal digits: openssl x509 -in root.pem -noout -fingerprint "
-            "-sha256",
+            f"{text!r} is not a valid SHA-256 fingerprint, which has 64 hexadecimal digits",
+            hint="Print it: openssl x509 -in root.pem -noout -fingerprint -sha256",
         )
     refuse_retired(digits)
     return digits
@@ -87,8 +81,8 @@ def refuse_retired(sha256: str) -> None:
     pin = BY_SHA256.get(sha256)
     if pin and pin.retired:
         raise DeniedError(
-            f"{pin.name} is refused: {pin.retired}",
-            hint="The current roots: agtool le-staging fetch",
+            f"{pin.name} is refused, because {pin.retired}",
+            hint="Fetch the current roots: agtool le-staging fetch",
         )
 
 
@@ -96,31 +90,31 @@ def fetch(wanted: Sequence[Wanted], *, force: bool, now: datetime | None = None)
     """Fetch what is not there yet (force: all of it) and keep what is there already.
 
     All or nothing: if one of them can be had neither from the network nor from before, nothing
-    changes. Raises UnreachableError, DeniedError (something else was served) or
+    changes. Raises UnreachableError, DeniedError (not that certificate was served) or
     ConfigurationError.
     """
     now = now or datetime.now(timezone.utc)
-    present, lost = _present()
+    present, warnings = _present()
     missing = [want for want in wanted if force or want.sha256 not in present]
     new: dict[str, Root] = {}
-    failures: list[AgtoolError] = []
     if missing:
         with _client() as client:
             for want in missing:
                 try:
                     new[want.sha256] = _get(client, want, now)
-                except UnreachableError as error:
+                except (UnreachableError, _NotServed) as error:
                     if not all(want.sha256 in present for want in missing):
                         raise
-                    failures.append(error)
-                    if not isinstance(error, _Refused):
-                        break  # no network: the others would only take as long to say so
+                    message = f"{error.message}; the copy that was fetched before is used"
+                    warnings.append(Finding(error.code, message, error.hint, want.url))
+                    if isinstance(error, UnreachableError):
+                        break  # no network: the others would only take as long to fail
     if new:
         present, _ = _present()  # again: another agtool may have fetched others meanwhile
     roots = {**present, **new}
     if new:
         store.write(roots.values())
-    return Fetched(tuple(roots.values()), tuple(new.values()), tuple(failures), lost)
+    return Fetched(tuple(roots.values()), tuple(new.values()), tuple(warnings))
 
 
 def ensure() -> tuple[Root, ...]:
@@ -132,14 +126,15 @@ def ensure() -> tuple[Root, ...]:
         return fetch(LETS_ENCRYPT, force=False).roots
 
 
-def _present() -> tuple[Mapping[str, Root], AgtoolError | None]:
-    """What lies there, and why it cannot be used if it cannot; then it will be replaced."""
+def _present() -> tuple[Mapping[str, Root], list[Finding]]:
+    """The roots that are there; a file that cannot be used will be replaced, with a warning."""
     try:
-        return {root.sha256: root for root in store.roots()}, None
+        return {root.sha256: root for root in store.roots()}, []
     except store.NotFetched:
-        return {}, None
+        return {}, []
     except ConfigurationError as error:
-        return {}, error
+        hint = "If it had a private CA's root: agtool le-staging fetch --url URL --fingerprint HEX"
+        return {}, [Finding(error.code, f"{error.message}; the file was replaced", hint)]
 
 
 def _client() -> httpx.Client:
@@ -153,7 +148,7 @@ def _client() -> httpx.Client:
     except (ValueError, OSError, ImportError, httpx.InvalidURL) as error:
         raise ConfigurationError(
             f"cannot use the proxy or certificate settings of the environment: {error}",
-            hint="Look at HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR.",
+            hint="Correct HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE or SSL_CERT_DIR.",
         ) from error
 
 
@@ -176,26 +171,30 @@ def _get(client: httpx.Client, want: Wanted, now: datetime) -> Root:
     try:
         with client.stream("GET", want.url) as response:
             if response.status_code != httpx.codes.OK:
-                raise _Refused(
-                    f"cannot fetch {want.url}: HTTP {response.status_code} "
-                    f"{response.reason_phrase}".rstrip(),
-                    hint="Is the URL right? Does a proxy stand between?",
+                raise _not_served(
+                    want, f"HTTP {response.status_code} {response.reason_phrase}".rstrip()
                 )
             content = b""
             for chunk in response.iter_bytes():
                 content += chunk
                 if len(content) > _LONGEST:
-                    raise _not_the_one(want, "it is much longer than a certificate")
+                    raise _not_the_one(want, "something much longer than a certificate")
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-        raise ConfigurationError(f"{want.url!r} is no URL: {error}") from error
+        raise ConfigurationError(
+            f"{want.url!r} is not a valid URL: {error}",
+            hint="Write a URL such as https://ca.example/root.pem.",
+        ) from error
+    except httpx.TooManyRedirects as error:
+        raise _not_served(want, "too many redirects") from error
     except httpx.HTTPError as error:
         # Without the number of an error before it and the place in Python's source after it.
         reason = re.sub(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$", "", str(error))
         raise UnreachableError(
             f"cannot fetch {want.url}: {reason or 'no answer in time'}",
-            hint="If a proxy answers in its place, SSL_CERT_FILE names the roots to trust."
+            hint="Set SSL_CERT_FILE to a file with the root of this server, or of the proxy that "
+            "answers in its place."
             if "certificate verify failed" in reason
-            else "Is there a network, or a proxy (HTTPS_PROXY)? Nothing was changed.",
+            else "Check the network, and the proxy settings (HTTPS_PROXY, NO_PROXY).",
         ) from error
     return _checked(want, content, now)
 
@@ -216,15 +215,22 @@ def _checked(want: Wanted, content: bytes, now: datetime) -> Root:
         raise _not_the_one(want, f"not a certificate: {error}") from error
     _refuse_outdated(certificate, now)
     pin = BY_SHA256.get(want.sha256)
-    name = "".join(c if c.isprintable() else "?" for c in certificate.subject)
-    return Root(pin.name if pin else name, want.url, want.sha256, certificate.der, pin is None)
+    name = pin.name if pin else printable(certificate.subject)
+    return Root(name, want.url, want.sha256, certificate.der, pin is None)
+
+
+def _not_served(want: Wanted, answer: str) -> _NotServed:
+    return _NotServed(
+        f"cannot fetch {want.url}: {answer}",
+        hint="Check the URL, and whether a proxy answers in its place (HTTPS_PROXY).",
+    )
 
 
 def _not_the_one(want: Wanted, what: str) -> DeniedError:
     return DeniedError(
         f"{want.url} does not serve the certificate with SHA-256 {want.sha256}, but {what}",
-        hint="Nothing was changed. Does a proxy answer in its place? If the CA has a new root, "
-        "give its --fingerprint.",
+        hint="Nothing was changed. Check whether a proxy answers in its place (HTTPS_PROXY). "
+        "If the CA has a new root, ask its owner for the new --fingerprint.",
     )
 
 
@@ -232,6 +238,7 @@ def _refuse_outdated(certificate: Certificate, now: datetime) -> None:
     if not certificate.not_before <= now <= certificate.not_after:
         raise DeniedError(
             f"{certificate.subject} is valid from {certificate.not_before:%Y-%m-%d} to "
-            f"{certificate.not_after:%Y-%m-%d}, and here it is {now:%Y-%m-%d}",
-            hint="Is the clock right?",
+            f"{certificate.not_after:%Y-%m-%d}, and today is {now:%Y-%m-%d}",
+            hint="Check the clock of this machine. If it is right, ask the CA's owner for its "
+            "current root.",
         )

@@ -11,7 +11,6 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from agtool.core.errors import ConfigurationError
 from agtool.core.files import write_atomically
 from agtool.le_staging.roots.pins import BY_SHA256, CURRENT
 
-_HINT = "Fetch the roots anew: agtool le-staging fetch --force"
+_HINT = "Fetch the roots again: agtool le-staging fetch --force"
 
 _ENTRY = re.compile(
     r"# (?P<name>[^\n]*)\n# (?P<url>[^\n]*)\n# SHA-256 (?P<sha256>[0-9a-f]{64})\n"
@@ -65,7 +64,7 @@ def folder(environment: Mapping[str, str] = os.environ) -> Path:
             base = str(Path.home() / ".local/share")
         except RuntimeError as error:
             raise ConfigurationError(
-                "there is no home folder to keep the roots in", hint="Set XDG_DATA_HOME or HOME."
+                "no home folder was found for the roots", hint="Set XDG_DATA_HOME or HOME."
             ) from error
     return Path(base) / "agtool/le-staging"
 
@@ -139,25 +138,9 @@ def write(wanted: Iterable[Root]) -> Path:
     except OSError as error:
         raise ConfigurationError(
             f"cannot write {path}: {error.strerror}",
-            hint="Make room or set XDG_DATA_HOME to a folder that can be written.",
+            hint="Free some space, or set XDG_DATA_HOME to a folder that you can write.",
         ) from error
     return path
-
-
-def remove() -> list[Path]:
-    """Delete the fetched roots; return what was deleted. Raises ConfigurationError."""
-    path = bundle()
-    with suppress(OSError):  # it is not there, or somebody put something into it
-        no_certificates().rmdir()
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise ConfigurationError(f"cannot remove {path}: {error.strerror}") from error
-    with suppress(OSError):  # something else is in there
-        path.parent.rmdir()
-    return [path]
 
 
 def to_pem(der: bytes) -> str:

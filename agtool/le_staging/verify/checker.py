@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple
 
+from agtool.core.finding import Finding
 from agtool.le_staging.roots.store import Root
 from agtool.le_staging.verify import judge
 from agtool.le_staging.verify.connect import NoTls, addresses
-from agtool.le_staging.verify.handshake import Seen, context, shake_hands
-from agtool.le_staging.verify.judge import Evidence, Judgement, Problem, Verdict
+from agtool.le_staging.verify.evidence import Evidence
+from agtool.le_staging.verify.handshake import Handshake, context, shake_hands
+from agtool.le_staging.verify.judge import Judgement, Verdict
 from agtool.le_staging.verify.public import PublicRoots
 from agtool.le_staging.verify.target import Override, Target, plan_destination
 
@@ -53,19 +55,19 @@ class Report(NamedTuple):
 
     Attributes:
         verdict: failed also when no certificate was seen.
-        fine: it is what was expected.
+        as_expected: it is what was expected.
         problems: why it is not.
-        seen, judgement: None when no certificate was seen.
+        handshake, judgement: None when no certificate was seen.
         now: when it was judged.
         seconds: how long it took.
     """
 
     target: Target
     verdict: Verdict
-    fine: bool
-    problems: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
-    seen: Seen | None
+    as_expected: bool
+    problems: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
+    handshake: Handshake | None
     judgement: Judgement | None
     now: datetime
     seconds: float
@@ -87,26 +89,27 @@ class Checker:
         deadline = began + how.timeout
         try:
             found = addresses(plan_destination(target, how.overrides), how.family)
-            seen = shake_hands(
+            handshake = shake_hands(
                 target, found, self._context, protocol=how.protocol, deadline=deadline
             )
         except NoTls as error:
             return failure(target, error, time.monotonic() - began)
         now = datetime.now(timezone.utc)
         voucher = None
-        if self._anchors.isdisjoint(certificate.sha256 for certificate in seen.chain):
+        presented, chain = handshake.presented, handshake.chain
+        if self._anchors.isdisjoint(certificate.sha256 for certificate in chain):
             with self._lock:
-                voucher = self._public.voucher(seen.presented)
-        evidence = Evidence(seen.presented, seen.chain, seen.flaws, voucher, seen.refused)
+                voucher = self._public.voucher(presented)
+        evidence = Evidence(presented, chain, handshake.flaws, voucher, handshake.refused)
         judgement = judge.judge(target, evidence, self._anchors, now)
         surprise = judge.surprise(judgement, how.expected)
         return Report(
             target=target,
             verdict=judgement.verdict,
-            fine=judgement.verdict is how.expected,
+            as_expected=judgement.verdict is how.expected,
             problems=(*judgement.problems, *([surprise] if surprise else [])),
-            warnings=judge.warnings(judgement, seen.presented[0], now, how.warn_days),
-            seen=seen,
+            warnings=judge.warnings(judgement, presented[0], now, how.warn_days),
+            handshake=handshake,
             judgement=judgement,
             now=now,
             seconds=time.monotonic() - began,
@@ -115,9 +118,8 @@ class Checker:
 
 def failure(target: Target, error: NoTls, seconds: float) -> Report:
     """The report of a host that showed no certificate."""
-    problem = Problem(error.kind, error.text, error.hint)
     now = datetime.now(timezone.utc)
-    return Report(target, Verdict.failed, False, (problem,), (), None, None, now, seconds)
+    return Report(target, Verdict.failed, False, (error.problem,), (), None, None, now, seconds)
 
 
 def in_order(
@@ -125,13 +127,13 @@ def in_order(
     check: Callable[[Target], Report],
     *,
     timeout: float,
-    progress: Callable[[int], None],
+    progress: Callable[[], None],
 ) -> Iterator[Report]:
     """Check all targets at once; yield their reports in the same order.
 
     The threads are daemons, and one whose name lookup takes longer than the timeout (seconds) is
     left to itself: nothing interrupts the system's resolver. So neither that host nor Ctrl-C waits
-    for it. progress: called with the number of reports whenever there are more.
+    for it. progress: called for each report that is there.
     """
     ended: queue.SimpleQueue[tuple[int, Report | Exception]] = queue.SimpleQueue()
     waiting = iter(enumerate(targets))
@@ -156,14 +158,18 @@ def in_order(
             number, result = ended.get(timeout=max(0, give_up - time.monotonic()))
         except queue.Empty:
             number = min(running, key=running.__getitem__)
-            late = NoTls("timeout", f"looking up {targets[number].host} takes too long")
+            late = NoTls(
+                "timeout",
+                f"looking up {targets[number].host} takes too long",
+                "Check the DNS servers of this machine, or use --resolve HOST:PORT:ADDRESS.",
+            )
             result = failure(targets[number], late, time.monotonic() - running[number])
         if running.pop(number, None) is None:
             continue  # it was given up before
         if isinstance(result, Exception):
             raise result
         reports[number] = result
-        progress(len(reports))
+        progress()
         while given in reports:
             yield reports[given]
             given += 1

@@ -11,10 +11,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from agtool.core.finding import Finding
 from agtool.le_staging.verify.target import Destination, join
 
 _HEAD_START = 0.25
 """Seconds that an address has before the next one is tried beside it (RFC 8305)."""
+
+MORE_TIME = "For a slow server use a longer --timeout."
 
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
@@ -22,24 +25,19 @@ Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 class NoTls(Exception):
     """No certificate was seen, and why.
 
-    Attributes:
-        kind: a stable word: unresolvable, refused, unreachable, timeout, not-tls, tls, starttls.
-        text: what happened, for people.
-        hint: what to do next.
+    Its code is one of unresolvable, refused, unreachable, timeout, not-tls, tls, starttls.
     """
 
-    def __init__(self, kind: str, text: str, hint: str = "") -> None:
-        super().__init__(text)
-        self.kind = kind
-        self.text = text
-        self.hint = hint
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.problem = Finding(code, message, hint)
 
 
-def seconds_left(deadline: float, doing: str) -> float:
+def seconds_left(deadline: float, doing: str, hint: str = MORE_TIME) -> float:
     """Seconds until the deadline (time.monotonic()). Raises NoTls when there are none."""
     left = deadline - time.monotonic()
     if left <= 0:
-        raise NoTls("timeout", f"no answer in time while {doing}", "Try a longer --timeout.")
+        raise NoTls("timeout", f"no answer in time while {doing}", hint)
     return left
 
 
@@ -54,13 +52,14 @@ def addresses(destination: Destination, family: socket.AddressFamily) -> list[Ad
             listed = socket.getaddrinfo(host, destination.port, family, socket.SOCK_STREAM)
         except socket.gaierror as error:
             reason = (error.strerror or "").lower()
-            version = {socket.AF_INET: "IPv4 ", socket.AF_INET6: "IPv6 "}.get(family, "")
+            wanted = {socket.AF_INET: "IPv4 ", socket.AF_INET6: "IPv6 "}.get(family, "")
             raise NoTls(
                 "unresolvable",
-                f"{host} has no {version}address: {reason}",
-                "Is the name right, and is it in DNS? --resolve HOST:PORT:ADDRESS goes round DNS.",
+                f"{host} has no {wanted}address: {reason}",
+                "Check the name, and that it is in DNS. To connect without DNS, use --resolve "
+                "HOST:PORT:ADDRESS.",
             ) from error
-        found += [(kind, where) for kind, _, _, _, where in listed]
+        found += [(version, address) for version, _, _, _, address in listed]
     return alternating(found)
 
 
@@ -123,15 +122,19 @@ def _race(waiting: list[Address], deadline: float) -> socket.socket:
 
 
 def _failed(attempt: tuple[socket.socket, Address], error: int) -> NoTls:
-    connection, (_, where) = attempt
+    connection, (_, address) = attempt
     connection.close()
-    shown = join(str(where[0]), int(where[1]))
+    shown = join(str(address[0]), int(address[1]))
     if error == errno.ECONNREFUSED:
         return NoTls(
             "refused",
             f"{shown} refuses connections",
-            "Nothing listens on that port, or a firewall rejects it.",
+            "Check that the server is running, its port, and the firewalls between.",
         )
     if error == errno.ETIMEDOUT:
-        return NoTls("timeout", f"{shown} does not answer", "Is there a firewall?")
-    return NoTls("unreachable", f"{shown} cannot be reached: {os.strerror(error).lower()}")
+        return NoTls("timeout", f"{shown} does not answer", "Check the firewalls between.")
+    return NoTls(
+        "unreachable",
+        f"{shown} cannot be reached: {os.strerror(error).lower()}",
+        "Check the network, or use --ip 4 or --ip 6.",
+    )

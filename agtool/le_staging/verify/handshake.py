@@ -20,8 +20,8 @@ from OpenSSL import SSL, crypto
 
 from agtool.le_staging.certificate import Certificate, from_openssl
 from agtool.le_staging.verify import starttls
-from agtool.le_staging.verify.connect import Address, NoTls, connected, seconds_left
-from agtool.le_staging.verify.judge import Flaw
+from agtool.le_staging.verify.connect import MORE_TIME, Address, NoTls, connected, seconds_left
+from agtool.le_staging.verify.evidence import Flaw
 from agtool.le_staging.verify.target import Target
 
 _REFUSAL = 3.0
@@ -34,7 +34,10 @@ _NO_CERTIFICATE = {40, 42, 43, 44, 45, 46, 48, 49, 116}
 """Alerts (RFC 8446, 6.2) that may stand for "without a certificate you do not come in here"."""
 
 
-class Seen(NamedTuple):
+_PORT = "Check the port. Mail servers and databases may need --starttls."
+
+
+class Handshake(NamedTuple):
     """What a handshake showed.
 
     Attributes:
@@ -55,7 +58,7 @@ class Seen(NamedTuple):
     refused: bool = False
 
 
-class _Told:
+class _Signs:
     """What OpenSSL tells of a connection while it is busy with it."""
 
     asked = False
@@ -65,12 +68,12 @@ class _Told:
     """An alert says that the server does not want us without one."""
 
 
-def _listen(connection: SSL.Connection, where: int, value: int) -> None:
-    told = connection.get_app_data()
-    if where == SSL.SSL_CB_READ_ALERT:
-        told.refused |= told.asked and value & 0xFF in _NO_CERTIFICATE
+def _listen(connection: SSL.Connection, event: int, value: int) -> None:
+    signs = connection.get_app_data()
+    if event == SSL.SSL_CB_READ_ALERT:
+        signs.refused |= signs.asked and value & 0xFF in _NO_CERTIFICATE
     elif connection.get_state_string() == _ASKED:
-        told.asked = True
+        signs.asked = True
 
 
 def context(anchors: Iterable[bytes]) -> SSL.Context:
@@ -93,7 +96,7 @@ def shake_hands(
     *,
     protocol: str,
     deadline: float,
-) -> Seen:
+) -> Handshake:
     """Connect, do the handshake, hang up.
 
     protocol: what to speak first ("" for nothing), a word of `starttls`. deadline: as of
@@ -106,7 +109,7 @@ def shake_hands(
             return _over(connection, target, context, protocol, deadline)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise NoTls("unreachable", f"the connection broke: {reason}") from error
+        raise NoTls("unreachable", f"the connection broke: {reason}", "Try again.") from error
 
 
 def _over(
@@ -115,7 +118,7 @@ def _over(
     context: SSL.Context,
     protocol: str,
     deadline: float,
-) -> Seen:
+) -> Handshake:
     flaws: dict[Flaw, None] = {}
 
     def note(
@@ -127,8 +130,8 @@ def _over(
 
     address = str(connection.getpeername()[0])  # while nobody has hung up yet
     tls = SSL.Connection(context, connection)
-    told = _Told()
-    tls.set_app_data(told)
+    signs = _Signs()
+    tls.set_app_data(signs)
     tls.set_verify(SSL.VERIFY_PEER, note)
     tls.set_connect_state()
     if not target.is_address:
@@ -137,11 +140,11 @@ def _over(
         tls.set_alpn_protos([b"h2", b"http/1.1"])  # as curl does
     try:
         _finish(tls, connection, deadline)
-        if told.asked and tls.get_protocol_version() == SSL.TLS1_3_VERSION:
-            _await_refusal(tls, connection, deadline, told)
+        if signs.asked and tls.get_protocol_version() == SSL.TLS1_3_VERSION:
+            _await_refusal(tls, connection, deadline, signs)
     except NoTls:
         # TLS 1.2 has it within the handshake, after all that we want to know.
-        if not told.refused:
+        if not signs.refused:
             raise
     try:
         presented = tuple(map(from_openssl, tls.get_peer_cert_chain() or []))
@@ -150,18 +153,18 @@ def _over(
         raise NoTls("tls", f"the server's certificate cannot be read: {error}") from error
     if not presented:
         raise NoTls("tls", "the server sent no certificate")
-    seen = Seen(
+    handshake = Handshake(
         address=address,
         tls=tls.get_protocol_version_name(),
         cipher=tls.get_cipher_name() or "",
         presented=presented,
         chain=chain,
         flaws=tuple(flaws),
-        refused=told.refused,
+        refused=signs.refused,
     )
     with suppress(SSL.Error):
         tls.shutdown()
-    return seen
+    return handshake
 
 
 def _finish(tls: SSL.Connection, connection: socket.socket, deadline: float) -> None:
@@ -178,20 +181,16 @@ def _finish(tls: SSL.Connection, connection: socket.socket, deadline: float) -> 
             raise NoTls(
                 "tls",
                 "the server closed the connection during the TLS handshake",
-                "Is TLS spoken on that port, and is there a certificate for that name?",
+                "Check the port, and that the server has a certificate for that name.",
             ) from error
         except SSL.Error as error:
             raise _failure(error) from error
-        try:
-            left = seconds_left(deadline, "shaking hands")
-        except NoTls as error:
-            error.hint = "Is TLS spoken on that port? Mail and databases may need --starttls."
-            raise
+        left = seconds_left(deadline, "waiting for the TLS handshake", f"{_PORT} {MORE_TIME}")
         poll.poll(1000 * left)
 
 
 def _await_refusal(
-    tls: SSL.Connection, connection: socket.socket, deadline: float, told: _Told
+    tls: SSL.Connection, connection: socket.socket, deadline: float, signs: _Signs
 ) -> None:
     """Give a server that asked for our certificate the time to say that it needs one.
 
@@ -204,7 +203,7 @@ def _await_refusal(
         connection.shutdown(socket.SHUT_WR)
     poll = select.poll()
     poll.register(connection, select.POLLIN)
-    while not told.refused:
+    while not signs.refused:
         try:
             tls.recv(1)
             return
@@ -233,8 +232,10 @@ def _failure(error: SSL.Error) -> NoTls:
     if _NOT_TLS & set(reasons):
         return NoTls(
             "not-tls",
-            "the server does not speak TLS there",
-            "Is the port right? Mail and databases may need --starttls.",
+            "the server does not speak TLS on that port",
+            _PORT,
         )
     reason = reasons[-1] if reasons else "it closed the connection"
-    return NoTls("tls", f"the TLS handshake failed: {reason}")
+    return NoTls(
+        "tls", f"the TLS handshake failed: {reason}", "Check the TLS settings of the server."
+    )

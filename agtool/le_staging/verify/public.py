@@ -10,7 +10,7 @@ import certifi
 from OpenSSL import crypto
 
 from agtool.le_staging.certificate import Certificate, from_openssl
-from agtool.le_staging.verify.judge import Voucher
+from agtool.le_staging.verify.evidence import Voucher
 
 _NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME. Who signed is one question, until when another: `judge` has both."""

@@ -10,6 +10,7 @@ import socket
 import struct
 from collections.abc import Callable
 
+from agtool.core.text import printable
 from agtool.le_staging.verify.connect import NoTls, seconds_left
 
 _LONGEST_LINE = 8192
@@ -64,13 +65,13 @@ class _Conversation:
     def expect(self, answer: str, *beginnings: str) -> None:
         """Raises NoTls unless the answer has one of these beginnings."""
         if not answer.upper().startswith(beginnings):
-            raise self.refusal(f"it says: {_printable(answer)}")
+            raise self.refusal(f"it says: {printable(answer[:200])}")
 
     def refusal(self, why: str) -> NoTls:
         return NoTls(
             "starttls",
-            f"the server does not begin TLS as {self._protocol}: {why}",
-            "Are port and --starttls right, and is TLS switched on there?",
+            f"the server does not start TLS in {self._protocol}: {why}",
+            "Check the port, --starttls, and that the server has TLS switched on.",
         )
 
 
@@ -78,10 +79,6 @@ def _readable(connection: socket.socket, seconds: float) -> bool:
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(1000 * seconds))
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:200])
 
 
 def _smtp(server: _Conversation) -> None:
@@ -147,7 +144,7 @@ def _postgres(server: _Conversation) -> None:
     """The SSLRequest of PostgreSQL's protocol."""
     server.send(_POSTGRES_SSL_REQUEST)
     if (answer := server.read(1)) != b"S":
-        says = {b"N": "TLS is switched off there", b"E": "it knows no TLS"}
+        says = {b"N": "TLS is switched off there", b"E": "it does not know TLS"}
         raise server.refusal(says.get(answer, "its answer is not PostgreSQL's"))
 
 

@@ -22,7 +22,7 @@ class Target(NamedTuple):
         host: its name in ASCII (IDNs as A-labels), without a final dot, or an IP address; this
             is what the certificate must be for.
         port: the TCP port.
-        shown: as the user wrote it.
+        shown: as the user wrote it, without a password.
     """
 
     host: str
@@ -78,11 +78,11 @@ def parse(text: str, default_port: int) -> Target:
 
     Raises UsageError.
     """
-    shown = text.strip()
+    shown = re.sub(r"^((?:[^/?#]*://)?)[^/?#]*@", r"\1", text.strip())
     rest = shown.partition("://")[2] or shown
     for end in "/?#":
         rest = rest.partition(end)[0]
-    host, port = _split(rest.rpartition("@")[2], shown)
+    host, port = _split(rest, shown)
     return Target(_ascii(host, shown), default_port if port is None else port, shown)
 
 
@@ -93,20 +93,28 @@ def _split(text: str, shown: str) -> tuple[str, int | None]:
             ipaddress.IPv6Address(host)
             if bracket and (not rest or rest.startswith(":")):
                 return host, _port(rest[1:], shown) if rest else None
-        raise UsageError(f"{shown!r} is no host", hint="IPv6 with a port is [ADDRESS]:PORT.")
+        raise _not_ipv6(shown)
     if text.count(":") > 1:
         with suppress(ValueError):
             ipaddress.IPv6Address(text)
             return text, None
-        raise UsageError(f"{shown!r} is no host", hint="IPv6 with a port is [ADDRESS]:PORT.")
+        raise _not_ipv6(shown)
     host, colon, number = text.partition(":")
     return host, _port(number, shown) if colon else None
+
+
+def _not_ipv6(shown: str) -> UsageError:
+    return UsageError(
+        f"{shown!r} is not a valid IPv6 address", hint="With a port, write [ADDRESS]:PORT."
+    )
 
 
 def _port(text: str, shown: str) -> int:
     if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
         return int(text)
-    raise UsageError(f"{shown!r} has no port between 1 and 65535", hint="Write HOST:PORT.")
+    raise UsageError(
+        f"{shown!r} does not have a valid port", hint="Write a number from 1 to 65535."
+    )
 
 
 def _ascii(host: str, shown: str) -> str:
@@ -124,15 +132,20 @@ def _ascii(host: str, shown: str) -> str:
         try:
             host = idna.encode(host, uts46=True).decode()
         except idna.IDNAError as error:
-            raise UsageError(f"{shown!r} is no host name: {error}") from error
+            raise _not_a_name(shown) from error
     host = host.lower()
     labels = host.split(".")
     fits = len(host) <= 253 and all(0 < len(label) <= 63 for label in labels)
     if not fits or not all(c.isalnum() or c in "-_" for label in labels for c in label):
-        raise UsageError(
-            f"{shown!r} is no host name", hint="Write a name or an address, such as example.com."
-        )
+        raise _not_a_name(shown)
     return host
+
+
+def _not_a_name(shown: str) -> UsageError:
+    return UsageError(
+        f"{shown!r} is not a valid host name",
+        hint="Write a name or an address, such as example.com.",
+    )
 
 
 def parse_resolve(text: str) -> Override:
@@ -142,7 +155,8 @@ def parse_resolve(text: str) -> Override:
     addresses = tuple(address.strip("[]") for address in listed.split(","))
     if not all(map(is_address, addresses)):
         raise UsageError(
-            f"--resolve {text!r} does not name an address", hint="Write HOST:PORT:ADDRESS."
+            f"--resolve {text!r} does not end in a valid address",
+            hint="Write HOST:PORT:ADDRESS, such as example.com:443:192.0.2.7.",
         )
     return Override("" if host == "*" else _ascii(host, host), _port(port, text), "", 0, addresses)
 
@@ -161,7 +175,8 @@ def parse_connect_to(text: str) -> Override:
     fields += [""] * (text.endswith(":") and len(fields) < 4)
     if len(fields) != 4:
         raise UsageError(
-            f"--connect-to {text!r} has not four parts", hint="Write HOST1:PORT1:HOST2:PORT2."
+            f"--connect-to {text!r} does not have four parts",
+            hint="Write HOST1:PORT1:HOST2:PORT2, such as example.com:443:localhost:8443.",
         )
     host, port, other_host, other_port = fields
     return Override(

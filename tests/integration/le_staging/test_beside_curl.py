@@ -268,8 +268,8 @@ def test_same_verdict_as_curl(
     report = ours(row.host, server.port)
     done = curl(row.host, server.port, server.host)
     assert (report.verdict is Verdict.staging) == (done.returncode == 0), done.stderr
-    assert tuple(problem.kind for problem in report.problems) == row.problems, report.problems
-    assert report.fine == (not row.problems)
+    assert tuple(problem.code for problem in report.problems) == row.problems, report.problems
+    assert report.as_expected == (not row.problems)
 
 
 @pytest.mark.usefixtures("data_home", "public_roots")
@@ -298,7 +298,7 @@ def test_a_server_that_wants_a_certificate_of_its_clients(
         done = curl("shop.test", server.port, server.host)
     refused = needed is ssl.CERT_REQUIRED
     assert (done.returncode != 0) == refused, done.stderr
-    kinds = [problem.kind for problem in report.problems]
+    kinds = [problem.code for problem in report.problems]
     assert kinds == (["client-certificate"] if refused else [])
     # Its own certificate is told all the same.
     assert report.judgement
@@ -359,6 +359,6 @@ def test_same_verdict_as_curl_for_any_certificate(
         done = curl(host, server.port, server.host)
     assert (report.verdict is Verdict.staging) == (done.returncode == 0), done.stderr
     event(f"curl exits with {done.returncode}")
-    kinds = {problem.kind for problem in report.problems}
+    kinds = {problem.code for problem in report.problems}
     assert ("incomplete-chain" in kinds) == (not case.whole)
     assert ("unknown-root" in kinds) == (case.whole and not case.known)
