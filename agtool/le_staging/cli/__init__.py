@@ -1,6 +1,7 @@
 """`agtool le-staging`: its commands."""
 
 from agtool.core.command import make_app
+from agtool.core.options import grouped
 from agtool.le_staging.cli.browser import chrome, desktop
 from agtool.le_staging.cli.remove import remove
 from agtool.le_staging.cli.roots import fetch
@@ -21,4 +22,4 @@ def le_staging() -> None:
 
 
 for command in (fetch, verify, curl, status, chrome, desktop, remove):
-    app.command()(command)
+    app.command()(grouped(command))  # grouped: documents need not be imported for it

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -17,8 +16,10 @@ import typer
 from agtool.core.command import Format, Result
 from agtool.core.errors import ConfigurationError, UsageError
 from agtool.core.options import DryRun, Output, not_empty
-from agtool.le_staging import documents
 from agtool.le_staging.cli.lines import lines
+
+if TYPE_CHECKING:
+    from agtool.le_staging import documents
 
 Only = Annotated[
     list[str] | None,
@@ -113,6 +114,8 @@ def _for_people(done: documents.BrowserOpened) -> Iterator[str]:
     yield from lines("trusts", f"{', '.join(done.roots)}; for {scope}; in this profile only")
     yield from lines("opens" if done.dry_run else "opened", *done.urls)
     if done.dry_run:
+        import shlex
+
         yield from lines("command", shlex.join(done.command))
 
 
@@ -167,6 +170,7 @@ def desktop(
       agtool le-staging desktop --only example.dev
     """  # noqa: D301
     from agtool.le_staging.browser import launcher, opening
+    from agtool.le_staging.documents import LauncherInstalled
 
     names = domains(only or ())
     chosen, _ = opening.choose(opening.Wish((), names, browser, firefox, sandbox=not no_sandbox))
@@ -180,7 +184,7 @@ def desktop(
         launcher.install(contents)
     files = [str(launcher.data_home() / path) for path in contents]
     return Result(
-        documents.LauncherInstalled(dry_run, files, command),
+        LauncherInstalled(dry_run, files, command),
         lines("would write" if dry_run else "wrote", *files),
     )
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from agtool.core.command import Format, Result
 from agtool.core.options import DryRun, Output, Yes
 from agtool.core.output import say
 from agtool.core.question import Question
-from agtool.le_staging import documents
 from agtool.le_staging.cli.lines import lines
+
+if TYPE_CHECKING:
+    from agtool.le_staging import documents
 
 
 def remove(
@@ -24,6 +28,7 @@ def remove(
       agtool le-staging remove --yes
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     from agtool.le_staging import removal
+    from agtool.le_staging.documents import Removed
 
     found = [str(path) for path in removal.find()]
     if found and not dry_run:
@@ -37,4 +42,4 @@ def remove(
     elif not found:
         say("there is nothing to remove")
     view = lines("would remove" if dry_run else "removed", *found)
-    return Result(documents.Removed(dry_run, found), view)
+    return Result(Removed(dry_run, found), view)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,9 @@ from agtool.core.command import Format, Result
 from agtool.core.errors import UsageError
 from agtool.core.options import Output, not_empty
 from agtool.core.output import say
-from agtool.le_staging import documents
+
+if TYPE_CHECKING:
+    from agtool.le_staging import documents
 
 
 def fetch(
@@ -48,6 +50,7 @@ def fetch(
       agtool le-staging fetch
       agtool le-staging fetch --url https://ca.example/root.pem --fingerprint 3F:A1:...
     """  # noqa: D301  # the backslash keeps the examples' lines apart
+    from agtool.le_staging.documents import FetchedRoot, RootsFetched
     from agtool.le_staging.roots import fetch, store
 
     if (url is None) != (fingerprint is None):
@@ -66,8 +69,8 @@ def fetch(
     elif not done.warnings:
         say("the roots are there already; --force fetches them again")
     roots = [
-        documents.FetchedRoot(root.name, root.url, root.sha256, root.private, root in done.new)
+        FetchedRoot(root.name, root.url, root.sha256, root.private, root in done.new)
         for root in done.roots
     ]
     bundle = str(store.bundle())
-    return Result(documents.RootsFetched(bundle, roots, list(done.warnings)), [bundle])
+    return Result(RootsFetched(bundle, roots, list(done.warnings)), [bundle])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from agtool.core.command import Format, Result
-from agtool.core.finding import Finding
 from agtool.core.options import Output
 from agtool.core.text import count
-from agtool.le_staging import documents
 from agtool.le_staging.cli.lines import lines
+
+if TYPE_CHECKING:
+    from agtool.core.finding import Finding
+    from agtool.le_staging import documents
 
 
 def status(_output: Output = Format.table) -> Result[documents.Status]:

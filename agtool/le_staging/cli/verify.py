@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import socket
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,9 +13,9 @@ import typer
 from agtool.core.command import Format, Result
 from agtool.core.errors import ConfigurationError, UsageError
 from agtool.core.options import Output, duration
-from agtool.le_staging import documents
 
 if TYPE_CHECKING:
+    from agtool.le_staging import documents
     from agtool.le_staging.verify.checker import Report
     from agtool.le_staging.verify.target import Target
 
@@ -126,6 +124,8 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     targets = _targets(hosts or [], from_file, port or PORTS[protocol])
     overrides = parse_overrides(resolve or [], connect_to or [])
     roots = ensure()
+    import socket
+
     from agtool.le_staging.cli import report
     from agtool.le_staging.verify.checker import Checker, How, in_order
 
@@ -205,6 +205,9 @@ def curl(
     Example:
       agtool le-staging curl example.com
     """  # noqa: D301
+    import shlex
+
+    from agtool.le_staging.documents import CurlCommand
     from agtool.le_staging.roots.fetch import ensure
     from agtool.le_staging.verify.curl import command
     from agtool.le_staging.verify.target import parse, parse_overrides
@@ -213,4 +216,4 @@ def curl(
     target = parse(host, 443)
     ensure()
     argv = command(target, resolve=resolve or [], connect_to=connect_to or [], env=os.environ)
-    return Result(documents.CurlCommand(argv), [shlex.join(argv)])
+    return Result(CurlCommand(argv), [shlex.join(argv)])
