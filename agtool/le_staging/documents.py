@@ -191,7 +191,7 @@ class RootsStatus:
 
 @dataclass(frozen=True)
 class SelfTest:
-    """The self test that a browser passed.
+    """The self-test that a browser passed.
 
     Attributes:
         version: the name and version of the browser.
@@ -209,7 +209,7 @@ class SelfTest:
 
 @dataclass(frozen=True)
 class BrowserStatus:
-    """A browser that passed the self test, and its profile.
+    """A browser that passed the self-test, and its profile.
 
     Attributes:
         program: the path that starts it.
@@ -233,7 +233,7 @@ class BrowserStatus:
 
 @dataclass(frozen=True)
 class BrowsersStatus:
-    """The browsers that passed the self test.
+    """The browsers that passed the self-test.
 
     Attributes:
         state: whether they can be used.
@@ -288,7 +288,7 @@ class ProfileFolder:
     """A profile that belongs to agtool.
 
     Attributes:
-        kind: where it keeps its roots, as in a self test.
+        kind: where it keeps its roots, as in a self-test.
         folder: where it is.
     """
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from agtool.core.errors import ConfigurationError
 from agtool.core.files import write_atomically
 from agtool.le_staging.browser import nss, trust_store
 from agtool.le_staging.browser.installed import Browser
@@ -20,6 +19,7 @@ from agtool.le_staging.browser.profile import (
     Command,
     Trusted,
 )
+from agtool.le_staging.writing import writing
 
 _QUIET = (
     "--no-first-run",
@@ -65,16 +65,12 @@ class Chromium:
 
     def _settle(self) -> None:
         """Make what a new profile needs: its name and colour. Later they are the user's."""
-        try:
+        with writing(self._folder):
             self._profile.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.chmod(0o700)
             _write_if_missing(self._folder / "First Run", "")
             _write_if_missing(self._folder / "Local State", json.dumps(_LOCAL_STATE))
             _write_if_missing(self._profile / "Preferences", json.dumps(_PREFERENCES))
-        except OSError as error:
-            raise ConfigurationError(
-                f"cannot write {error.filename or self._folder}: {error.strerror}"
-            ) from error
 
     def running(self) -> bool:
         # Not by SingletonLock: it stays after a crash, exists before there is a window, and

@@ -169,10 +169,10 @@ def version(browser: Browser) -> Version:
             f"{browser.program} --version did not end within {_VERSION_PATIENCE:.0f} s",
             hint=_ANOTHER,
         ) from error
-    said = re.search(r"^(.*?)\s+(\d+(?:\.\d+)+)", run.stdout, re.MULTILINE)
-    if said is None:
+    found = re.search(r"^(.*?)\s+(\d+(?:\.\d+)+)", run.stdout, re.MULTILINE)
+    if found is None:
         raise ConfigurationError(
             f"{browser.program} --version prints no version, so it is not a known browser",
             hint=_ANOTHER,
         )
-    return Version(said[1].strip(), said[2])
+    return Version(found[1].strip(), found[2])

@@ -21,6 +21,7 @@ from agtool.core.errors import AgtoolError, ConfigurationError
 from agtool.core.files import write_atomically
 from agtool.le_staging.browser.profile import TITLE, WINDOW_CLASS
 from agtool.le_staging.roots.store import folder
+from agtool.le_staging.writing import writing
 
 SIZES = (16, 24, 32, 48, 64, 128, 256)
 """Pixels of the icons; beside them stands the drawing from which they were made (SVG)."""
@@ -104,20 +105,18 @@ def install(wanted: Mapping[str, bytes]) -> None:
         made.folders.extend(f for f in reversed(missing) if f not in made.folders)
         if str(path) not in made.files:
             made.files.append(str(path))
-    try:
+    # First, so that an interrupted installation can be removed too.
+    record = json.dumps(made._asdict(), indent=2).encode()
+    with writing(_record()):
         _record().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # First, so that an interrupted installation can be taken away too.
-        write_atomically(_record(), json.dumps(made._asdict(), indent=2).encode(), mode=0o600)
-        for relative, content in wanted.items():
-            path = base / relative
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, content, mode=0o644)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot write {error.filename or base}: {error.strerror}",
-            hint="Free some space or correct the permissions. What was already written is removed "
-            "by: agtool le-staging remove",
-        ) from error
+        write_atomically(_record(), record, mode=0o600)
+    hint = (
+        "Free some space, or correct the permissions. To remove the rest: agtool le-staging remove"
+    )
+    for relative, content in wanted.items():
+        with writing(base / relative, hint=hint):
+            (base / relative).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(base / relative, content, mode=0o644)
     _renew_caches()
 
 
@@ -149,7 +148,7 @@ def remove() -> None:
 
 @contextmanager
 def notifying() -> Iterator[None]:
-    """Show an error on the desktop too: what a launcher writes goes where nobody looks."""
+    """Show an error on the desktop too: nobody sees what a launcher writes."""
     try:
         yield
     except AgtoolError as error:
@@ -170,7 +169,7 @@ def _renew_caches() -> None:
 
 
 def _run(argv: Sequence[str]) -> None:
-    """Run a tool of the desktop. Its failure is no failure of ours."""
+    """Run a tool of the desktop. Its failure does not matter."""
     with suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
             argv,

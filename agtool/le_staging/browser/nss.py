@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agtool.core.errors import ConfigurationError
 from agtool.le_staging.browser.profile import Anchors, Trusted, digests
+from agtool.le_staging.writing import writing
 
 _PATIENCE = 60.0
 """Seconds that one call of certutil may take."""
@@ -36,10 +37,8 @@ def write(folder: Path, anchors: Anchors) -> None:
 
     Raises ConfigurationError when certutil is missing or fails.
     """
-    try:
+    with writing(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"cannot make {folder}: {error.strerror}") from error
     if not (folder / "cert9.db").exists():
         _certutil(folder, "-N", "--empty-password")
     present, wanted = read(folder), digests(anchors)
@@ -68,6 +67,6 @@ def _certutil(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigurationError(f"cannot run certutil: {error}") from error
     if run.returncode:
-        said = run.stderr.decode(errors="replace").strip()
-        raise ConfigurationError(f"certutil failed with {folder}: {said}")
+        reason = run.stderr.decode(errors="replace").strip()
+        raise ConfigurationError(f"certutil failed with {folder}: {reason}")
     return run.stdout.decode(errors="replace")

@@ -151,7 +151,7 @@ def _profile(wish: Wish, chosen: Browser, kind: Kind) -> Profile:
 
 
 def _passed(wish: Wish, chosen: Browser, version: Version) -> SelfTest:
-    """The self test that the browser has passed, if need be just now."""
+    """The self-test that the browser has passed, if need be just now."""
     passed = tested.remembered(chosen, version)
     if passed is None or wish.self_test:
         say(f"testing {version} with a temporary CA ...")

@@ -1,9 +1,9 @@
-"""Does this browser do what we rely on? It is asked, with a throw-away CA on loopback.
+"""Whether a browser does what we rely on: a test with a temporary CA on loopback.
 
 A server on 127.0.0.1 shows a different chain for each name. The browser, with a profile that
-trusts the throw-away roots, opens the good one; its page then fetches all others. A browser that
-refuses a chain ends the handshake and never sends a request. So the server knows, without a word
-of the browser's messages, what the browser trusts.
+trusts the temporary roots, opens the good one; its page then fetches all others. A browser that
+refuses a chain ends the handshake and never sends a request. So the server sees what the browser
+trusts, whatever the browser's messages are.
 
 The names end in `.localhost`, which browsers resolve to loopback by themselves.
 """
@@ -29,6 +29,7 @@ from agtool.core.errors import ConfigurationError
 from agtool.core.signals import handled
 from agtool.le_staging.browser.profile import Anchors, Command, Profile
 from agtool.le_staging.browser.start import last_words, launch
+from agtool.le_staging.writing import writing
 
 PATIENCE = 90.0
 """Seconds for the browser to start and ask for everything."""
@@ -93,7 +94,7 @@ def behaviour(visits: Visits) -> Behaviour:
 
 
 def observe(make_profile: Callable[[Path], Profile], parent: Path) -> Visits:
-    """Start the browser with a throw-away profile in `parent`, and say what it asked for.
+    """Start the browser with a temporary profile in `parent`, and return what it asked for.
 
     Raises ConfigurationError when the browser cannot be started or ends by itself.
     """
@@ -125,11 +126,9 @@ def _temporary(parent: Path) -> Iterator[Path]:
     """Give a folder for the test, and remove it with all that the browser wrote there."""
     for left in parent.glob("self-test-*"):  # by an agtool that was killed: no other one is here
         shutil.rmtree(left, ignore_errors=True)
-    try:
+    with writing(parent):
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="self-test-", dir=parent))
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {parent}: {error.strerror}") from error
     try:
         yield folder
     finally:

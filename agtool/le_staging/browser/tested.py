@@ -1,4 +1,4 @@
-"""Which kind of profile a browser gets: the first that passed its self test, remembered."""
+"""Which kind of profile a browser gets: the first that passed its self-test, remembered."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from agtool.le_staging.browser.profile import Profile
 from agtool.le_staging.browser.selftest import Behaviour
 from agtool.le_staging.documents import Kind, SelfTest
 from agtool.le_staging.roots.store import folder
+from agtool.le_staging.writing import writing
 
 STORE: Kind = "profile"
 HOME: Kind = "private-home"
@@ -40,7 +41,7 @@ def kinds(browser: Browser, version: Version) -> list[Kind]:
 
 
 def remembered(browser: Browser, version: Version) -> SelfTest | None:
-    """The self test that this version of the browser passed."""
+    """The self-test that this version of the browser passed."""
     tested = recall().get(browser.program)
     return tested if tested and tested.version == str(version) else None
 
@@ -87,7 +88,7 @@ def _refuse(version: Version, behaviour: Behaviour) -> None:
 
 
 def recall() -> dict[str, SelfTest]:
-    """All self tests that were passed, by the browser's program."""
+    """All self-tests that were passed, by the browser's program."""
     with suppress(OSError, ValueError, TypeError, AttributeError):
         found = json.loads(_file().read_text(encoding="utf-8"))
         return {program: SelfTest(**fields) for program, fields in found.items()}
@@ -98,11 +99,9 @@ def _remember(browser: Browser, tested: SelfTest) -> None:
     everything = {**recall(), browser.program: tested}
     text = json.dumps({program: asdict(test) for program, test in everything.items()}, indent=2)
     path = _file()
-    try:
+    with writing(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(path, text.encode(), mode=0o600)
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _file() -> Path:

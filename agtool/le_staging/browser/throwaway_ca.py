@@ -1,4 +1,4 @@
-"""A certificate authority for one self test. Its keys are in memory, and go with it."""
+"""A certificate authority for one self-test. Its keys are in memory, and go with it."""
 
 from __future__ import annotations
 

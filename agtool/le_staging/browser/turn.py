@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agtool.core.errors import ConfigurationError, DeniedError
+from agtool.core.errors import DeniedError
 from agtool.core.output import say
+from agtool.le_staging.writing import writing
 
 
 @contextmanager
@@ -23,12 +24,10 @@ def taken(folder: Path, *, wait: bool = True) -> Iterator[None]:
     The kernel gives it free when we end, whatever the end is. Raises ConfigurationError and,
     unless we shall wait for another agtool, DeniedError.
     """
-    try:
+    with writing(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # A file, since NFS locks no folders.
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {folder}: {error.strerror}") from error
     with os.fdopen(descriptor, "rb"):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

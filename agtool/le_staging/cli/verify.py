@@ -173,19 +173,15 @@ def _targets(hosts: list[str], file: Path | None, port: int) -> list[Target]:
 def _save_chains(folder: Path, reports: Iterable[Report]) -> None:
     from agtool.core.files import write_atomically
     from agtool.le_staging.roots.store import to_pem
+    from agtool.le_staging.writing import writing
 
-    try:
+    with writing(folder, hint="Name a folder with --pem that you can write to."):
         folder.mkdir(parents=True, exist_ok=True)
         for report in reports:
             if report.handshake:
                 path = folder / f"{report.target.host}_{report.target.port}.pem"
                 chain = "".join(to_pem(sent.der) for sent in report.handshake.presented)
                 write_atomically(path, chain.encode(), mode=0o644)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot write to {folder}: {error.strerror}",
-            hint="Name a folder with --pem that you can write to.",
-        ) from error
 
 
 def curl(

@@ -7,7 +7,6 @@ pin them.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import NamedTuple
 
 _SITE = "https://letsencrypt.org/certs/"
@@ -20,8 +19,6 @@ class Pin(NamedTuple):
         name: the common name of its subject.
         url: where it is published, as PEM.
         sha256: of the DER form, in lower-case hexadecimal: its identity.
-        not_before, not_after: its validity.
-        key: type and size of its key.
         retired: why nobody should trust it, for people; empty: it is current.
         signed_by: the name of another root that signed this certificate (a cross-sign); empty:
             it is a root itself.
@@ -30,15 +27,8 @@ class Pin(NamedTuple):
     name: str
     url: str
     sha256: str
-    not_before: datetime
-    not_after: datetime
-    key: str
     retired: str = ""
     signed_by: str = ""
-
-
-def _utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
 
 
 PRETEND_PEAR = "(STAGING) Pretend Pear X1"
@@ -52,77 +42,50 @@ PINS = (
         PRETEND_PEAR,
         _SITE + "staging/letsencrypt-stg-root-x1.pem",
         "e70570a989f8565aabdf7cae27abd1621872d6a3f811e3fef27e3dba02912198",
-        _utc("2015-06-04T11:04:38"),
-        _utc("2035-06-04T11:04:38"),
-        "RSA 4096",
     ),
     Pin(
         BOGUS_BROCCOLI,
         _SITE + "staging/letsencrypt-stg-root-x2.pem",
         "9b2a339fe6a3e85585c4cd75536cb8c1cf7cd603b9a64bec2521858ae48da85d",
-        _utc("2020-09-04T00:00:00"),
-        _utc("2040-09-17T16:00:00"),
-        "ECDSA P-384",
     ),
     Pin(
         YEARNING_YUCCA,
         _SITE + "staging/gen-y/root-ye.pem",
         "b59bfc0ba52daf849853b7324a91e82f031db3397f35644157352cde6384b56c",
-        _utc("2025-09-03T00:00:00"),
-        _utc("2045-09-02T23:59:59"),
-        "ECDSA P-384",
     ),
     Pin(
         YONDER_YAM,
         _SITE + "staging/gen-y/root-yr.pem",
         "ef115fb59e040ff39d15fd8f3ef54063c704321d83cb081213272f77d3091672",
-        _utc("2025-09-03T00:00:00"),
-        _utc("2045-09-02T23:59:59"),
-        "RSA 4096",
     ),
     Pin(
         DOCTORED_DURIAN,
         _SITE + "staging/letsencrypt-stg-root-dst.pem",
         "0f07d394d10cc0964304dfb93e8aac0f18024cbe2c3471f0f420d0bc56d38c0a",
-        _utc("2000-09-30T21:12:19"),
-        _utc("2021-01-30T14:01:15"),
-        "RSA 2048",
         retired="it expired on 2021-01-30",
     ),
     Pin(
         "Fake LE Root X1",
         _SITE + "fakelerootx1.pem",
         "219c4ffcfb04f1d3ad6ca79b2b5c6c0f4493177a80fa37cce7fc9a32df28323d",
-        _utc("2016-03-23T22:53:46"),
-        _utc("2036-03-23T22:53:46"),
-        "RSA 4096",
         retired="it was replaced in 2021, although its certificate is valid until 2036",
     ),
     Pin(
         YEARNING_YUCCA,
         _SITE + "staging/gen-y/root-ye-by-x2.pem",
         "f5494256e1e5e6d24cb8df2090b1b6d7f8f9c1c927afcc043ccff29dcc8b320f",
-        _utc("2025-09-03T00:00:00"),
-        _utc("2032-09-02T23:59:59"),
-        "ECDSA P-384",
         signed_by=BOGUS_BROCCOLI,
     ),
     Pin(
         YONDER_YAM,
         _SITE + "staging/gen-y/root-yr-by-x1.pem",
         "4418f3db52db7a9df95aabb011088350ad21d6f44be8ae1814e4f6eaba5e04bd",
-        _utc("2025-09-03T00:00:00"),
-        _utc("2032-09-02T23:59:59"),
-        "RSA 4096",
         signed_by=PRETEND_PEAR,
     ),
     Pin(
         BOGUS_BROCCOLI,
         _SITE + "staging/letsencrypt-stg-root-x2-signed-by-x1.pem",
         "32d21af6fc87417a55d7e23c6992b8ce0cb9b5fcd85da30d194156d53758e4c5",
-        _utc("2020-09-04T00:00:00"),
-        _utc("2025-09-15T16:00:00"),
-        "ECDSA P-384",
         retired="it expired on 2025-09-15",
         signed_by=PRETEND_PEAR,
     ),
@@ -130,9 +93,6 @@ PINS = (
         PRETEND_PEAR,
         _SITE + "staging/letsencrypt-stg-root-x1-signed-by-dst.pem",
         "847632b328d05973e9a7cac7457040f9d94b9716f23fa2452e1765aa1bf5397b",
-        _utc("2021-01-20T19:14:03"),
-        _utc("2024-09-30T18:14:03"),
-        "RSA 4096",
         retired="it expired on 2024-09-30",
         signed_by=DOCTORED_DURIAN,
     ),

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from agtool.core.errors import ConfigurationError
 from agtool.core.files import write_atomically
 from agtool.le_staging.roots.pins import BY_SHA256, CURRENT
+from agtool.le_staging.writing import writing
 
 _HINT = "Fetch the roots again: agtool le-staging fetch --force"
 
@@ -131,15 +132,10 @@ def write(wanted: Iterable[Root]) -> Path:
         f"# {root.name}\n# {root.url}\n# SHA-256 {root.sha256}\n{root.pem}"
         for root in sorted(wanted, key=lambda root: root.private)
     )
-    try:
+    with writing(path, hint="Free some space, or set XDG_DATA_HOME to a folder you can write to."):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         no_certificates().mkdir(mode=0o755, exist_ok=True)
         write_atomically(path, text.encode(), mode=0o644)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot write {path}: {error.strerror}",
-            hint="Free some space, or set XDG_DATA_HOME to a folder that you can write.",
-        ) from error
     return path
 
 

@@ -192,7 +192,7 @@ def test_a_browser_that_checks_nothing_is_refused(home: Home) -> None:
         assert what in done.stderr
     assert "Nothing was opened" in done.stderr
     assert home.processes() == []
-    assert home.json("status")["data"]["browsers"]["works"] is None
+    assert home.json("status")["data"]["browsers"]["state"] == "not-installed"
 
 
 @pytest.mark.usefixtures("staging")
