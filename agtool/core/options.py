@@ -66,13 +66,13 @@ def duration(help_: str, *names: str, **settings: Any) -> Any:
     )
 
 
-def _remember(context: typer.Context, value: Format) -> Format:
+def _remember(context: typer.Context, value: Format) -> str:
     """Note how the result is to be printed: errors are then printed so too."""
     invocation = context.find_object(Invocation)
     if invocation:
         invocation.command = invocation.path.partition(" ")[2]
         invocation.output = value
-    return value
+    return value.value  # Typer makes a Format of it once more, for the command
 
 
 def output_option(help_: str = "How to print the result: table or json.", **settings: Any) -> Any:
