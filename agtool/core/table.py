@@ -27,7 +27,13 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    cells = [[printable(cell, besides="\n") for cell in row] for row in rows]
+    cells = [
+        [
+            printable(cell, besides="" if title in identifiers else "\n")
+            for title, cell in zip(columns, row, strict=True)
+        ]
+        for row in rows
+    ]
     made = Table(box=None, pad_edge=False)
     narrowest = 0
     for number, title in enumerate(columns):

@@ -9,8 +9,8 @@ from agtool.ci_nodepool import watch
 from agtool.ci_nodepool.plan import Change
 from agtool.ci_nodepool.watch import State, Stopped, keep
 from agtool.core.errors import UnreachableError
-from agtool.core.kube.session import Session
 from agtool.core.kube.errors import GoneError
+from agtool.core.kube.session import Session
 
 AWAY = UnreachableError("nobody there")
 
