@@ -109,7 +109,7 @@ def test_a_server_without_our_protocol(
             pod.path,
             "main",
             ["true"],
-            attached=Attachment(stdin=False, terminal=False),
+            Attachment(stdin=False, terminal=False),
             interrupts=interrupts,
             lifeline=lifeline,
         )
