@@ -39,12 +39,18 @@ _agtool() {{
     local line
     local -a values
     for line in ${{(f)"$({_ASK}="${{(j: :)words[1,CURRENT]}}" ${{~words[1]}} 2>/dev/null)"}}; do
-        values+=("${{${{line%%$'\\t'*}}//:/\\\\:}}:${{line#*$'\\t'}}")
+        line=${{line//:/\\\\:}}
+        values+=("${{line/$'\\t'/:}}")
     done
     [[ $PREFIX == --*=* ]] && compset -P '*='
     if (( $#values )); then _describe -V agtool values; else _files; fi
 }}
-if [[ $funcstack[1] == _agtool ]]; then _agtool "$@"; else compdef _agtool agtool; fi
+if [[ $funcstack[1] == _agtool ]]; then
+    _agtool "$@"
+else
+    (( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit }}
+    compdef _agtool agtool
+fi
 """
 
 _FISH = f"""\
@@ -53,10 +59,10 @@ function __agtool_complete
     set --local option (string match --regex -- '^--[^=]*=' $token)
     set --local typed (commandline --current-process --cut-at-cursor | string collect)
     set --local values (env {_ASK}=$typed agtool 2>/dev/null)
-    if set --query values[1]
-        printf '%s\\n' $option$values
+    if test -n "$values"
+        printf '%s\\n' "$option"$values
     else
-        __fish_complete_path $token
+        printf '%s\\n' "$option"(__fish_complete_path (string replace -- "$option" '' $token))
     end
 end
 complete --command agtool --no-files --arguments '(__agtool_complete)'

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _NARROWEST = 8
-"""Columns of the terminal that a cell which is no identifier may be folded to."""
+"""Columns of the terminal to which a cell that is not an identifier may be folded."""
 
 
 def table(

@@ -127,7 +127,7 @@ class _Tree:
             return
         self.tell(Started(self.command))
         while not self.is_gone():
-            sources = [self.control, self.wakeup]
+            sources: list[socket.socket | Wakeup] = [self.control, self.wakeup]
             readable, _, _ = select.select(sources, [], [], self.pause())
             # Read in any case: select() may return, its time over, just before the signal comes.
             if signal.SIGCONT in self.wakeup.drain():
