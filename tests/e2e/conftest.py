@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests import documents
+
 # The person's own databases and settings must not reach a test.
 _FOREIGN = ("AGTOOL_", "PG", "MYSQL", "DATABASE_URL", "SQLALCHEMY_DATABASE_URI", "POD_NAME")
 
@@ -109,6 +111,7 @@ class Running:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"not ended within {seconds:.0f} s:\n{self.stderr}") from None
         took = time.monotonic() - self._began
+        documents.check_if_any(self.stdout)
         return Done(self.process.returncode, self.stdout, self.stderr, took)
 
     def processes(self) -> list[int]:
