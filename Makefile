@@ -12,7 +12,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint types unit servers clusters kubernetes cluster cluster-down compatibility coverage docs bench format lock clean
+.PHONY: help venv demo test system lint schemas types unit servers clusters kubernetes cluster cluster-down compatibility coverage docs bench format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,10 +43,14 @@ test: system lint types unit ## everything that CI checks
 system: ## install the servers that tests start (as root on Debian; else says what is missing)
 	@tests/install-system-packages.sh
 
-lint: venv ## style, format and the direction of imports
+lint: venv ## style, format, the direction of imports, and whether the JSON Schemas are up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
+	@$(PYTHON) -m tests.schemas --check
+
+schemas: venv ## make the JSON Schemas and their page from the commands' types
+	@$(PYTHON) -m tests.schemas
 
 types: venv ## mypy, strict
 	@$(BIN)/mypy

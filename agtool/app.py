@@ -7,7 +7,6 @@ import os
 from typing import Annotated, Any
 
 import typer
-import typer.core
 import typer.main
 
 from agtool import __version__, ci_nodepool, debug, le_staging, migrate_once
@@ -33,7 +32,7 @@ class Root(command.Group):
         super().__init__(*args, **settings)
         for technique in TECHNIQUES.values():
             # What --help needs to list it, and a misspelt name to be understood.
-            self.add_command(typer.core.TyperCommand(technique.name, help=technique.help))
+            self.add_command(command.Command(technique.name, help=technique.help))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """All of them, in alphabetical order."""

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, get_args
+from typing import Any, Union, get_args
 
 import typer.main
 
@@ -46,7 +46,9 @@ class Command:
             names = {**vars(self._documents()), **vars(_typing_only(self._documents()))}
             annotation = eval(annotation, self.function.__globals__ | names)  # noqa: S307
         (document,) = get_args(annotation) or (None,)
-        return document
+        # A form that has none, such as that which wraps a command, prints no JSON.
+        kinds = [one for one in (get_args(document) or [document]) if one is not type(None)]
+        return Union[tuple(kinds)] if kinds else None  # noqa: UP007  # as many as there are
 
     def _documents(self) -> ModuleType:
         package = self.technique.cli.rpartition(".")[0]

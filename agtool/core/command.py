@@ -108,7 +108,17 @@ class Invocation:
         return error.exit_code
 
 
-class Group(typer.core.TyperGroup):
+class _Listed:
+    """What the list of a group, or a shell, shows of a command."""
+
+    help: str | None
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """The first line of its help, whole: a list folds it where Typer would cut it."""
+        return (self.help or "").partition("\n")[0]
+
+
+class Group(_Listed, typer.core.TyperGroup):
     """A command with commands below it. Alone on the command line it prints its help."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -126,7 +136,7 @@ class Group(typer.core.TyperGroup):
         return name, found, rest
 
 
-class Command(typer.core.TyperCommand):
+class Command(_Listed, typer.core.TyperCommand):
     """A command that does something."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

@@ -1,7 +1,7 @@
 """What the shell offers where a value is to be written.
 
-Everything here answers within a second, and with nothing where the cluster does not: a person who
-pressed Tab has no use for a message.
+Everything here answers within a second, or AGTOOL_COMPLETION_TIMEOUT, and with nothing where the
+cluster does not: a person who pressed Tab has no use for a message.
 """
 
 from __future__ import annotations
@@ -17,19 +17,31 @@ from typing import TYPE_CHECKING, Any
 
 import typer  # noqa: TC002  # Typer reads the annotations
 
+from agtool.core.duration import parse_duration
+from agtool.core.errors import AgtoolError
+
 if TYPE_CHECKING:
     from agtool.core.kube.session import Session
 
 Completer = Callable[..., list[str]]
 
 _DEADLINE = 0.8
-"""Seconds from the start of the program to the answer; the shell and Python's end need some."""
+"""Seconds from the start to the answer; the shell and Python's end need the rest of a second."""
 
 _LEAST = 0.4
 """Seconds that a search gets, also where the start has taken long."""
 
 _MOST = 500
 """Names that are read of each kind; nobody chooses from more."""
+
+_GROUPS = {
+    "deployment": "/apis/apps/v1",
+    "statefulset": "/apis/apps/v1",
+    "daemonset": "/apis/apps/v1",
+    "pod": "/api/v1",
+    "job": "/apis/batch/v1",
+}
+"""The kinds of workloads that are offered, and the groups that have them."""
 
 
 def words(*choices: str) -> Completer:
@@ -67,7 +79,8 @@ def from_cluster(names: Callable[[Session], Iterable[str]]) -> Completer:
             namespace=params.get("namespace"),
             as_user=params.get("as_user"),
             as_groups=params.get("as_group") or (),
-            timeout=_DEADLINE,
+            connections=len(_GROUPS),
+            timeout=_deadline(),
             patience=0,
         ) as session:
             yield from names(session)
@@ -80,7 +93,7 @@ def listed(session: Session, path: str, **query: Any) -> list[str]:
     from agtool.core.kube.session import METADATA_LIST
 
     page = session.get(path, accept=METADATA_LIST, limit=_MOST, **query)
-    return [item["metadata"]["name"] for item in page["items"]]
+    return [item["metadata"]["name"] for item in page.get("items") or ()]
 
 
 def _namespaced(group: str, plural: str) -> Callable[[Session], list[str]]:
@@ -88,15 +101,18 @@ def _namespaced(group: str, plural: str) -> Callable[[Session], list[str]]:
 
 
 def _workloads(session: Session) -> Iterator[str]:
-    for group, kind in (
-        ("/apis/apps/v1", "deployment"),
-        ("/apis/apps/v1", "statefulset"),
-        ("/apis/apps/v1", "daemonset"),
-        ("/api/v1", "pod"),
-        ("/apis/batch/v1", "job"),
-    ):
-        with suppress(Exception):  # what we may not list
-            yield from (f"{kind}/{name}" for name in _namespaced(group, f"{kind}s")(session))
+    from concurrent.futures import ThreadPoolExecutor
+
+    def names(kind: str) -> list[str]:
+        found: list[str] = []
+        with suppress(AgtoolError):  # it may be one that we may not list
+            found = _namespaced(_GROUPS[kind], f"{kind}s")(session)
+        return [f"{kind}/{name}" for name in found]
+
+    # At once: there is time for one answer, not for five.
+    with ThreadPoolExecutor(len(_GROUPS)) as threads:
+        for found in threads.map(names, _GROUPS):
+            yield from found
 
 
 def _kubeconfig(params: Mapping[str, Any]) -> Path | None:
@@ -138,7 +154,7 @@ def _found_in_time(find: Callable[[], Iterable[str]]) -> list[str]:
     It runs in a process of its own, which has no terminal: whatever it waits for, an address that
     is not resolved or a log-in plugin that asks, ends with it.
     """
-    until = time.monotonic() + max(_LEAST, _DEADLINE - _seconds_since_start())
+    until = time.monotonic() + max(_LEAST, _deadline() - _seconds_since_start())
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
@@ -158,6 +174,13 @@ def _found_in_time(find: Callable[[], Iterable[str]]) -> list[str]:
                 kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     return text.decode(errors="replace").split("\n")[:-1]
+
+
+def _deadline() -> float:
+    """Seconds from the start of the program to the answer."""
+    with suppress(KeyError, ValueError):
+        return parse_duration(os.environ["AGTOOL_COMPLETION_TIMEOUT"])
+    return _DEADLINE
 
 
 def _seconds_since_start() -> float:

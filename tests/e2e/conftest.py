@@ -1,5 +1,6 @@
 """Start agtool as a user would, as a program of its own, and look at it from outside."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from tests import documents
 
 # The person's own databases and settings must not reach a test.
 _FOREIGN = ("AGTOOL_", "PG", "MYSQL", "DATABASE_URL", "SQLALCHEMY_DATABASE_URI", "POD_NAME")
@@ -56,6 +59,8 @@ class Running:
 
     def __init__(self, argv: Sequence[str], folder: Path, env: Mapping[str, str]) -> None:
         self._folder = folder
+        named = [word for option, word in itertools.pairwise(argv) if option == "--result-file"]
+        self._result = Path((named or [env.get("AGTOOL_RESULT_FILE", "")])[0])
         self._began = time.monotonic()
         with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
             self.process = subprocess.Popen(
@@ -109,6 +114,9 @@ class Running:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"not ended within {seconds:.0f} s:\n{self.stderr}") from None
         took = time.monotonic() - self._began
+        documents.check_if_any(self.stdout)
+        if self._result.is_file():
+            documents.check_if_any(self._result.read_text(errors="replace"))
         return Done(self.process.returncode, self.stdout, self.stderr, took)
 
     def processes(self) -> list[int]:

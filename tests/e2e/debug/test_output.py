@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests import documents
 from tests.e2e.conftest import clean_environment
 
 WRONG = ("--list", "--cleanup", "--output", "json")
@@ -30,7 +31,9 @@ def debug(*arguments: str, to: str = "") -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "agtool", "debug", *arguments]
     env = clean_environment({"KUBECONFIG": "/nonexistent"})
     shell = ["bash", "-c", f'"$@" {to}', "bash", *argv]
-    return subprocess.run(shell, env=env, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(shell, env=env, capture_output=True, text=True, check=False, timeout=60)
+    documents.check_if_any(done.stdout)
+    return done
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from agtool.pause import ARCHITECTURES, DATA
+from agtool.schemas import commands, file_name
 from tests.conftest import needed
 from tests.integration.pause.conftest import HERE, ROOT
 from tests.servers.process import ServerUnavailable, find_program
@@ -91,6 +92,14 @@ def test_the_wheel_holds_the_programs(wheel: Path, programs: Path) -> None:
             assert archive.read(entry) == (programs / name).read_bytes(), name
             executable = bool(entry.external_attr >> 16 & 0o111)
             assert executable == name.startswith("pause-")
+
+
+def test_the_wheel_holds_the_schemas(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if name.startswith("agtool/schemas/")}
+    assert names == {"agtool/schemas/__init__.py"} | {
+        f"agtool/schemas/{file_name(command)}" for command in commands()
+    }
 
 
 def test_an_installed_agtool_finds_them(wheel: Path, programs: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -21,7 +21,7 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture
-def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give a folder in the place of agtool/schemas, with those of the small techniques."""
     for command in commands.with_document([shop.TECHNIQUE]):
         path = tmp_path / schemas.file_name(command.name)
