@@ -1,0 +1,21 @@
+"""What the shell offers for the values of these commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from agtool.ci_nodepool.presets import PRESETS
+from agtool.core import completion
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Session
+
+presets = completion.words(*PRESETS)
+
+
+def runner_names(session: Session) -> Iterator[str]:
+    """The runners of the cluster, as NAMESPACE/NAME."""
+    from agtool.ci_nodepool.runner.find import find
+
+    return map(str, find(session, None))
