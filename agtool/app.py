@@ -11,8 +11,9 @@ import typer.core
 import typer.main
 
 from agtool import __version__, ci_nodepool, debug, le_staging, migrate_once
-from agtool.core import command
-from agtool.core.command import Invocation, Result
+from agtool.core import command, completion, shells
+from agtool.core.command import Result
+from agtool.core.errors import UsageError
 
 TECHNIQUES = {
     technique.name: technique
@@ -49,10 +50,9 @@ class Root(command.Group):
         return name, typer.main.get_command(importlib.import_module(technique.cli).app), rest
 
 
-app = typer.Typer(
+app = command.make_app(
+    Root,
     name="agtool",
-    cls=Root,
-    rich_markup_mode=None,  # rich triples the time of --help
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -62,6 +62,30 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"agtool {__version__}")
         raise typer.Exit
+
+
+def _known_shell(name: str) -> str:
+    if name not in shells.NAMES:
+        raise typer.BadParameter(
+            f"{name!r} is not a known shell. Choose {', '.join(shells.NAMES)}."
+        )
+    return name
+
+
+def _show_completion(shell: str | None) -> None:
+    if shell:
+        typer.echo(shells.script(_known_shell(shell)), nl=False)
+        raise typer.Exit
+
+
+def _install_completion(shell: str | None) -> None:
+    if shell:
+        path = shells.install(_known_shell(shell))
+        typer.echo(f"Completion is in {path} and works in the next {shell} that starts.")
+        raise typer.Exit
+
+
+_offered_shells = completion.words(*shells.NAMES)
 
 
 @app.callback()
@@ -77,6 +101,28 @@ def root(
         bool,
         typer.Option("--debug", help="Show the traceback of an error. Also: AGTOOL_DEBUG=1."),
     ] = False,
+    _install: Annotated[
+        str | None,
+        typer.Option(
+            "--install-completion",
+            metavar="SHELL",
+            help="Set up completion for bash, zsh or fish in your home folder.",
+            callback=_install_completion,
+            autocompletion=_offered_shells,
+            is_eager=True,
+        ),
+    ] = None,
+    _show: Annotated[
+        str | None,
+        typer.Option(
+            "--show-completion",
+            metavar="SHELL",
+            help="Print what bash, zsh or fish has to read for completion.",
+            callback=_show_completion,
+            autocompletion=_offered_shells,
+            is_eager=True,
+        ),
+    ] = None,
 ) -> None:
     """Run software on Kubernetes with four techniques that can be trusted in production."""
     context.obj.debug = traceback or bool(os.environ.get("AGTOOL_DEBUG"))
@@ -84,6 +130,7 @@ def root(
 
 @app.command("help")
 def help_(
+    context: typer.Context,
     words: Annotated[
         list[str] | None,
         typer.Argument(metavar="[COMMAND]...", help="The command.", show_default=False),
@@ -96,7 +143,18 @@ def help_(
       agtool help
       agtool help ci-nodepool taint
     """  # noqa: D301  # the backslash keeps the examples' lines apart
-    app([*(words or ()), "--help"], standalone_mode=False, obj=Invocation())
+    root = context.find_root().command
+    # Without an Invocation: the exit code of a misspelt word is that of `help`.
+    found = typer.Context(root, info_name="agtool", **root.context_settings)
+    for word in words or ():
+        context.obj.path = found.command_path  # for the hint of a misspelt word
+        if not isinstance(found.command, command.Group):
+            raise UsageError(
+                f"{found.command_path} has no commands", hint=f"Try: {found.command_path} --help"
+            )
+        name, inner, _ = found.command.resolve_command(found, [word])
+        found = typer.Context(inner, parent=found, info_name=name)
+    typer.echo(found.get_help())
 
 
 @app.command("version")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import typer
 import typer.core
 
-from agtool.core import errors, output
+from agtool.core import errors, output, shells
 from agtool.core.errors import AgtoolError, UsageError
 
 if TYPE_CHECKING:
@@ -80,13 +81,15 @@ class Invocation:
         command: whose `--output` was read, such as `ci-nodepool taint`; empty: none yet.
         output: how it is to be printed.
         runs_command: whether its exit codes stand beside those of a command that it wraps.
+        path: the words that led to the last command that was found, such as `agtool debug`.
     """
 
     debug: bool = False
     technique: Technique | None = None
     command: str = ""
     output: Format = Format.table
-    runs_command: bool = field(default=False)
+    runs_command: bool = False
+    path: str = "agtool"
 
     def enter(self, technique: Technique) -> None:
         """This technique was called."""
@@ -115,12 +118,32 @@ class Group(typer.core.TyperGroup):
             ctx.exit()
         return super().parse_args(ctx, args)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is called, and its arguments."""
+        name, found, rest = super().resolve_command(ctx, args)
+        if ctx.obj and name:
+            ctx.obj.path = f"{ctx.command_path} {name}"
+        return name, found, rest
 
-def make_app(**settings: Any) -> typer.Typer:
-    """A Typer for the commands of a technique."""
-    return typer.Typer(
-        cls=Group,
-        add_completion=False,  # the root has it
+
+class Command(typer.core.TyperCommand):
+    """A command that does something."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words of its usage line. Typer puts braces around the arguments it needs."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+class _App(typer.Typer):
+    def command(self, name: str | None = None, **settings: Any) -> Any:
+        return super().command(name, cls=Command, **settings)
+
+
+def make_app(group: type[Group] = Group, **settings: Any) -> typer.Typer:
+    """A Typer for commands."""
+    return _App(
+        cls=group,
+        add_completion=False,  # agtool has scripts of its own
         rich_markup_mode=None,  # rich triples the time of --help
         **settings,
     )
@@ -133,9 +156,11 @@ def run(app: typer.Typer) -> int:  # noqa: PLR0911  # one line for each way to e
     error as Typer words it, Ctrl-C as 130, and whatever nobody foresaw as 70.
     """
     _fill_standard_descriptors()
+    if shells.VARIABLE in os.environ:
+        return _complete(app)
     invocation = Invocation()
     try:
-        result = app(standalone_mode=False, obj=invocation)
+        result = app(prog_name="agtool", standalone_mode=False, obj=invocation)
         code = show(result, invocation) if isinstance(result, Result) else int(result or 0)
         # Written here rather than at exit, where Python can only complain.
         sys.stdout.flush()
@@ -148,11 +173,24 @@ def run(app: typer.Typer) -> int:  # noqa: PLR0911  # one line for each way to e
         return errors.INTERRUPTED
     except BrokenPipeError:
         return _drop_output()
-    except SystemExit as end:
-        # Typer ends so after a completion, and with 1 where the reader of its help went away.
-        return _drop_output() if end.code else 0
+    except SystemExit:
+        return _drop_output()  # so Typer ends where the reader of its help went away
     except Exception as error:  # noqa: BLE001  # the boundary: a bug becomes a sentence and 70
         return _report(errors.unexpected(error), invocation)
+
+
+def _complete(app: typer.Typer) -> int:
+    """Answer a shell that asks what can stand on the line; the exit code tells fish about it."""
+    from typer.completion import completion_init
+
+    completion_init()
+    try:
+        app(prog_name="agtool")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except Exception:  # noqa: BLE001  # whoever pressed Tab has no use for a traceback
+        return 1
+    return 0
 
 
 def show(result: Result[object], invocation: Invocation) -> int:
@@ -204,16 +242,14 @@ def _encoded(value: Any) -> str:
 
 
 def _usage_error(error: typer.TyperException, invocation: Invocation) -> UsageError:
-    """What Typer's parser found, which happened before the options were read."""
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context else "agtool"
+    """What Typer's parser found, which may be before `--output` was read."""
     message = error.format_message()
     if meant := getattr(error, "possibilities", None):
         message = f"{error.message}. Did you mean {' or '.join(sorted(meant))}?"
-    if context and not invocation.command and asks_for_json(sys.argv[1:]):
-        invocation.command = path.removeprefix(context.find_root().command_path).strip()
+    if not invocation.command and asks_for_json(sys.argv[1:]):
+        invocation.command = invocation.path.partition(" ")[2]
         invocation.output = Format.json
-    return UsageError(message, hint=f"Try: {path} --help")
+    return UsageError(message, hint=f"Try: {invocation.path} --help")
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
@@ -221,10 +257,7 @@ def asks_for_json(arguments: Sequence[str]) -> bool:
     own = list(arguments)
     if "--" in own:
         del own[own.index("--") :]
-    return any(
-        word in ("--output=json", "-ojson") or (word == "json" and before in ("--output", "-o"))
-        for before, word in zip(["", *own], own, strict=False)
-    )
+    return re.search(r"(?:^| )(?:--output[ =]|-[A-Za-z]*o ?)json(?: |$)", " ".join(own)) is not None
 
 
 def _report(error: AgtoolError, invocation: Invocation) -> int:

@@ -1,4 +1,4 @@
-"""What the shell offers where a value of the cluster is to be written.
+"""What the shell offers where a value is to be written.
 
 Everything here answers within a second, and with nothing where the cluster does not: a person who
 pressed Tab has no use for a message.
@@ -6,27 +6,168 @@ pressed Tab has no use for a message.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import typer
+import typer  # noqa: TC002  # Typer reads the annotations
 
-Completer = Callable[[typer.Context, str], list[str]]
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Session
+
+Completer = Callable[..., list[str]]
+
+_DEADLINE = 0.85
+"""Seconds from the start of the program to the answer; the shell and Python's end need some."""
+
+_LEAST = 0.25
+"""Seconds that a search gets, also where the start has taken long."""
+
+_MOST = 500
+"""Names that are read of each kind; nobody chooses from more."""
 
 
 def words(*choices: str) -> Completer:
     """Offer these."""
 
-    def offer(context: typer.Context, incomplete: str) -> list[str]:
+    def offer(incomplete: str) -> list[str]:
         return [choice for choice in choices if choice.startswith(incomplete)]
 
     return offer
 
 
-def contexts(context: typer.Context, incomplete: str) -> list[str]:
-    """Offer the contexts of the kubeconfig."""
-    return []
+def search(find: Callable[[Mapping[str, Any]], Iterable[str]]) -> Completer:
+    """Offer what `find` gives in time, of what it raises nothing.
+
+    Args:
+        find: gets the values that stand on the command line, by the parameters' names.
+    """
+
+    def offer(context: typer.Context, incomplete: str) -> list[str]:
+        names = _found_in_time(lambda: find(context.params))
+        return sorted({name for name in names if name.startswith(incomplete)})
+
+    return offer
 
 
-def namespaces(context: typer.Context, incomplete: str) -> list[str]:
-    """Offer the cluster's namespaces."""
-    return []
+def from_cluster(names: Callable[[Session], Iterable[str]]) -> Completer:
+    """Offer what `names` reads from the cluster and the namespace of the command line."""
+
+    def find(params: Mapping[str, Any]) -> Iterator[str]:
+        from agtool.core.kube.session import connect
+
+        with connect(
+            kubeconfig=_kubeconfig(params),
+            context=params.get("context"),
+            namespace=params.get("namespace"),
+            as_user=params.get("as_user"),
+            as_groups=params.get("as_group") or (),
+            timeout=_DEADLINE,
+            patience=0,
+        ) as session:
+            yield from names(session)
+
+    return search(find)
+
+
+def listed(session: Session, path: str, **query: Any) -> list[str]:
+    """The names of the objects of a list, such as /api/v1/nodes; only the first 500."""
+    from agtool.core.kube.session import METADATA_LIST
+
+    page = session.get(path, accept=METADATA_LIST, limit=_MOST, **query)
+    return [item["metadata"]["name"] for item in page["items"]]
+
+
+def _namespaced(group: str, plural: str) -> Callable[[Session], list[str]]:
+    return lambda session: listed(session, f"{group}/namespaces/{session.namespace}/{plural}")
+
+
+def _workloads(session: Session) -> Iterator[str]:
+    for group, kind in (
+        ("/apis/apps/v1", "deployment"),
+        ("/apis/apps/v1", "statefulset"),
+        ("/apis/apps/v1", "daemonset"),
+        ("/api/v1", "pod"),
+        ("/apis/batch/v1", "job"),
+    ):
+        with suppress(Exception):  # what we may not list
+            yield from (f"{kind}/{name}" for name in _namespaced(group, f"{kind}s")(session))
+
+
+def _kubeconfig(params: Mapping[str, Any]) -> Path | None:
+    return Path(params["kubeconfig"]).expanduser() if params.get("kubeconfig") else None
+
+
+def _contexts(params: Mapping[str, Any]) -> Iterator[str]:
+    import yaml  # type: ignore[import-untyped]
+
+    from agtool.core.kube.access import kubeconfig_files
+
+    for file in kubeconfig_files(_kubeconfig(params)):
+        with suppress(OSError, yaml.YAMLError, TypeError, KeyError):
+            # The loader that is written in C takes a tenth of the time, if it is there.
+            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+            content = yaml.load(Path(file).read_bytes(), loader)  # noqa: S506  # both are safe
+            yield from (entry["name"] for entry in content["contexts"])
+
+
+contexts = search(_contexts)
+"""Offer the contexts of the kubeconfig."""
+
+namespaces = from_cluster(lambda session: listed(session, "/api/v1/namespaces"))
+"""Offer the cluster's namespaces."""
+
+nodes = from_cluster(lambda session: listed(session, "/api/v1/nodes"))
+"""Offer the cluster's nodes."""
+
+pods = from_cluster(_namespaced("/api/v1", "pods"))
+"""Offer the pods of the namespace."""
+
+workloads = from_cluster(_workloads)
+"""Offer what runs in the namespace, such as deployment/web and pod/web-0."""
+
+
+def _found_in_time(find: Callable[[], Iterable[str]]) -> list[str]:
+    """What `find` has found until the deadline.
+
+    It runs in a process of its own, which has no terminal: whatever it waits for, an address that
+    is not resolved or a log-in plugin that asks, ends with it.
+    """
+    until = time.monotonic() + max(_LEAST, _DEADLINE - time.process_time())
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        _search_in_child(find, writer)
+    os.close(writer)
+    text = b""
+    try:
+        while select.select([reader], [], [], max(0.0, until - time.monotonic()))[0]:
+            chunk = os.read(reader, 65536)
+            if not chunk:
+                break
+            text += chunk
+    finally:
+        os.close(reader)
+        for kill in (os.killpg, os.kill):  # it may have made no group yet
+            with suppress(ProcessLookupError):
+                kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    return text.decode(errors="replace").split("\n")[:-1]
+
+
+def _search_in_child(find: Callable[[], Iterable[str]], writer: int) -> None:
+    """Write what is found; ends the process."""
+    with suppress(BaseException):
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(nothing, standard)
+        for name in find():
+            if name and name.isprintable():
+                os.write(writer, f"{name}\n".encode())
+    os._exit(0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,8 +69,7 @@ def _remember(context: typer.Context, value: Format) -> Format:
     """Note how the result is to be printed: errors are then printed so too."""
     invocation = context.find_object(Invocation)
     if invocation:
-        root = context.find_root().command_path
-        invocation.command = context.command_path.removeprefix(root).strip()
+        invocation.command = invocation.path.partition(" ")[2]
         invocation.output = value
     return value
 
@@ -87,16 +87,16 @@ def output_option(help_: str = "How to print the result: table or json.", **sett
     )
 
 
-def _table_or_json(text: str | Format) -> Format:
+def _table_or_json(text: str | Format) -> str:
     if text not in (Format.table, Format.json):
         raise typer.BadParameter(f"{text!r} is not a format. Choose table or json.")
-    return Format(text)
+    return Format(text).value  # Typer makes a Format of it
 
 
-def _any_format(text: str | Format) -> Format:
+def _any_format(text: str | Format) -> str:
     if text not in list(Format):
         raise typer.BadParameter(f"{text!r} is not a format. Choose table, json or name.")
-    return Format(text)
+    return Format(text).value
 
 
 Output = Annotated[
@@ -222,10 +222,13 @@ def grouped(command: Command) -> Command:
     """`command` for Typer: with the fields of its groups in the place of the groups."""
     parameters: list[inspect.Parameter] = []
     groups: dict[str, Any] = {}
-    # Not get_type_hints(): Python 3.10's makes what has the default None Optional[Annotated[...]],
-    # in which Typer does not find its Argument.
-    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+    names = vars(sys.modules[command.__module__])
+    for parameter in inspect.signature(command).parameters.values():
+        # Not get_type_hints(): Python 3.10's makes what has the default None
+        # Optional[Annotated[...]], in which Typer does not find its Argument. And what the command
+        # returns need not be imported.
         hint = parameter.annotation
+        hint = eval(hint, names) if isinstance(hint, str) else hint  # noqa: S307
         if not hasattr(hint, "_field_defaults"):
             parameters.append(_option(parameter.name, parameter.default, hint))
             continue

@@ -26,7 +26,7 @@ class Question:
         if not self._yes and (self._output is not Format.table or not terminal):
             raise UsageError(
                 f"there is nobody to ask: {question}",
-                hint="Add --yes, or look first with --dry-run.",
+                hint="Add --yes to go on without being asked.",
             )
 
     def confirm(self, question: str, *, declined: str = "Nothing was changed.") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from agtool.core.errors import UsageError
@@ -15,8 +16,9 @@ def file_name(command: str) -> str:
 
 
 def commands() -> list[str]:
-    """The files' names without their ending, which stand for the commands."""
-    return sorted(path.stem for path in _FOLDER.glob("*.json"))
+    """The commands whose documents have a schema."""
+    texts = (path.read_text(encoding="utf-8") for path in _FOLDER.glob("*.json"))
+    return sorted(json.loads(text)["properties"]["command"]["const"] for text in texts)
 
 
 def read(command: str) -> str:
@@ -25,10 +27,10 @@ def read(command: str) -> str:
     Raises:
         UsageError: the command prints no document, or there is no such command.
     """
-    path = _FOLDER / file_name(command)
-    if path.stem not in commands():
+    known = commands()
+    if command not in known:
         raise UsageError(
-            f"no JSON document is known of {command!r}",
-            hint=f"Commands with one: {', '.join(commands())}.",
+            f"there is no JSON document of a command {command!r}",
+            hint=f"Commands with one: {', '.join(known)}.",
         )
-    return path.read_text(encoding="utf-8").rstrip("\n")
+    return (_FOLDER / file_name(command)).read_text(encoding="utf-8").rstrip("\n")

@@ -93,7 +93,7 @@ def find_access(
     """
     if as_groups and not as_user:
         raise ConfigurationError("--as-group needs --as", hint="Add --as USER.")
-    files = _files(kubeconfig)
+    files = kubeconfig_files(kubeconfig)
     if files or kubeconfig or not (_SERVICE_ACCOUNT / "token").exists():
         shown = os.pathsep.join(files)
 
@@ -144,7 +144,7 @@ def find_access(
     )
 
 
-def _files(kubeconfig: Path | None) -> list[str]:
+def kubeconfig_files(kubeconfig: Path | None) -> list[str]:
     """The kubeconfig files that exist; of those in KUBECONFIG some may be missing."""
     if kubeconfig:
         if not kubeconfig.exists() or kubeconfig.is_dir():  # a pipe will do
