@@ -72,8 +72,7 @@ def plan_jobs(
     runner = choose(find(session, namespace), name, namespace)
     plan = plan_patch(runner, wanted)
     if plan and not force:
-        data = {**(runner.config_map.get("data") or {}), runner.key: plan.after}
-        config_map = {**runner.config_map, "data": data}
+        config_map = {**runner.config_map, "data": {**runner.data, runner.key: plan.after}}
         refuse_nowhere(jobs(replace(runner, config_map=config_map)), nodes)
     return RunnerChange(
         plan,
@@ -111,7 +110,7 @@ def carry_out(
         raise ConflictError(
             f"somebody else, perhaps Helm or GitOps, changed the ConfigMap of {plan.runner} again",
             hint="Change it in the values that they use: agtool ci-nodepool emit helm",
-            subject=f"runner {plan.runner}",
+            subject=plan.runner.subject,
         )
     return replace(change, outcome=outcome)
 
@@ -121,5 +120,5 @@ def _manager_warnings(session: Session, runner: Runner, wanted: Placement) -> li
         nodes = managers_on(session, runner, wanted.selector)
     except ForbiddenError as error:
         text = f"cannot see on which node the runner itself runs: {error.message}"
-        return [Finding("unseen", text, error.hint, f"runner {runner}")]
+        return [Finding("unseen", text, error.hint, runner.subject)]
     return [manager_in_pool(runner, f"runs on {node}, a node of the pool") for node in nodes]

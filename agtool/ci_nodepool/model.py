@@ -86,6 +86,11 @@ class Jobs:
     doubt: str = ""
 
     @property
+    def subject(self) -> str:
+        """What a Finding about them is about."""
+        return f"runner {self.runner}"
+
+    @property
     def selector_text(self) -> str:
         """The selector as kubectl takes it."""
         return ",".join(f"{key}={value}" for key, value in self.selector.items())

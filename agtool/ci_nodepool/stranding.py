@@ -65,7 +65,7 @@ def _refuse_deadlock(own: Jobs, taints: Sequence[Taint], changes: Sequence[Chang
             "they would wait for ever",
             hint=f"Change both in the right order: agtool ci-nodepool apply --runner {own.runner}. "
             "--force taints the nodes anyway.",
-            subject=f"runner {own.runner}",
+            subject=own.subject,
         )
 
 
@@ -86,7 +86,7 @@ def _refuse_empty_pool(session: Session, own: Jobs, changes: Sequence[Change]) -
             "would have it any more: they would wait for ever",
             hint="Send the jobs elsewhere first: agtool ci-nodepool undo does both. --force "
             "removes the label anyway.",
-            subject=f"runner {own.runner}",
+            subject=own.subject,
         )
 
 
@@ -99,7 +99,7 @@ def refuse_nowhere(own: Jobs, nodes: Sequence[Node]) -> None:
             "for ever",
             hint="Label the nodes first, or give another --preset or --selector. --force changes "
             "the runner anyway, for a pool that scales from zero.",
-            subject=f"runner {own.runner}",
+            subject=own.subject,
         )
     blocked = [[t for t in lasting_taints(node) if not own.tolerates(t)] for node in selected]
     if all(blocked):
@@ -108,5 +108,5 @@ def refuse_nowhere(own: Jobs, nodes: Sequence[Node]) -> None:
             f"{blocked[0][0]}: they would wait for ever",
             hint=f"Name the taints of the pool: --taint '{blocked[0][0]}'. --force changes the "
             "runner anyway.",
-            subject=f"runner {own.runner}",
+            subject=own.subject,
         )

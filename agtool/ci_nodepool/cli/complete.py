@@ -11,11 +11,13 @@ from agtool.core import completion
 if TYPE_CHECKING:
     from agtool.core.kube.session import Session
 
-presets = completion.words(*PRESETS)
 
-
-def runner_names(session: Session) -> Iterator[str]:
-    """The runners of the cluster, as NAMESPACE/NAME."""
+def _runners(session: Session) -> Iterator[str]:
     from agtool.ci_nodepool.runner.find import find
 
     return map(str, find(session, None))
+
+
+presets = completion.words(*PRESETS)
+runners = completion.from_cluster(_runners)
+"""Offer the runners of the cluster, as NAMESPACE/NAME."""

@@ -77,12 +77,18 @@ NodesAndSpecs = Annotated[
         metavar="[NODE]... [SPEC]...",
         help="Names of nodes, and labels or taints.",
         show_default=False,
+        autocompletion=completion.nodes,
     ),
 ]
 
 NodeNames = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NODE]...", help="Names of nodes.", show_default=False),
+    typer.Argument(
+        metavar="[NODE]...",
+        help="Names of nodes.",
+        show_default=False,
+        autocompletion=completion.nodes,
+    ),
 ]
 
 Overwrite = Annotated[
@@ -122,6 +128,7 @@ RunnerName = Annotated[
         metavar="NAMESPACE/NAME",
         help="Choose the runner by the name of its Deployment.  [default: the only one]",
         callback=not_empty,
+        autocompletion=complete.runners,
     ),
 ]
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -105,9 +104,19 @@ def roll_out(
         return Outcome(plan, restarted=False)
     before = _restarted_at(plan.runner.deployment)
     stamp = datetime.now(timezone.utc).isoformat(timespec="microseconds")
-    with _put_back_on_failure(session, plan, written, before, live):
+    try:
         _stamp(session, plan.runner, stamp)
         _wait(session, plan.runner, stamp, timeout + time_to_end(plan.runner), live)
+    except KeyboardInterrupt:
+        live.say(
+            f"stopped waiting: {plan.runner} is changed and restarting. See how far it is: "
+            f"kubectl -n {plan.runner.namespace} rollout status deployment/{plan.runner.name}"
+        )
+        raise
+    except AgtoolError as error:
+        if written:
+            error.hint = f"{_put_back(session, plan, written, before)}\n{error.hint}".rstrip()
+        raise
     finishing = [
         pod["metadata"]["name"]
         for pod in manager_pods(session, plan.runner)
@@ -123,38 +132,17 @@ def _write(
     for _ in range(_TRIES):
         if not plan:
             return plan, None
+        path = plan.runner.config_map_path
         try:
-            return plan, session.patch(
-                plan.runner.config_map_path, plan.patch(), fieldManager="agtool"
-            )
+            return plan, session.patch(path, plan.patch(), fieldManager="agtool")
         except ConflictError:
-            config_map = session.get(plan.runner.config_map_path)
-            plan = replan(replace(plan.runner, config_map=config_map))
+            plan = replan(replace(plan.runner, config_map=session.get(path)))
     raise ConflictError(
         f"somebody else changes the ConfigMap of {plan.runner} all the time",
         hint="Look for the program that does, such as Argo CD or Flux, and change it there, with: "
         "agtool ci-nodepool emit helm",
-        subject=f"runner {plan.runner}",
+        subject=plan.runner.subject,
     )
-
-
-@contextmanager
-def _put_back_on_failure(
-    session: Session, plan: RunnerPlan, written: Json | None, restarted_at: str | None, live: Live
-) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        live.say(
-            f"stopped waiting: {plan.runner} is changed and restarting. See how far it is: "
-            f"kubectl -n {plan.runner.namespace} rollout status deployment/{plan.runner.name}"
-        )
-        raise
-    except AgtoolError as error:
-        if written is None:
-            raise
-        error.hint = f"{_put_back(session, plan, written, restarted_at)}\n{error.hint}".rstrip()
-        raise
 
 
 def _put_back(session: Session, plan: RunnerPlan, written: Json, restarted_at: str | None) -> str:
@@ -186,11 +174,6 @@ def _stamp(session: Session, runner: Runner, stamp: str | None) -> None:
 
 def _wait(session: Session, runner: Runner, stamp: str, timeout: float, live: Live) -> None:
     give_up = time.monotonic() + timeout
-    hint = (
-        f"Look at the pods: kubectl -n {runner.namespace} describe pods, and kubectl -n "
-        f"{runner.namespace} logs POD"
-    )
-    subject = f"runner {runner}"
     ours = True
     while True:
         deployment = session.get(runner.path)
@@ -201,15 +184,14 @@ def _wait(session: Session, runner: Runner, stamp: str, timeout: float, live: Li
         rollout = look(deployment, manager_pods(session, runner), stamp)
         if rollout.done:
             return
-        if rollout.failed:
+        late = time.monotonic() > give_up
+        if rollout.failed or late:
+            trouble = f"is not up after {timeout:.0f} s" if late else "does not start"
+            kubectl = f"kubectl -n {runner.namespace}"
             raise RolloutFailed(
-                f"{runner} does not start: {rollout.failed}", hint=hint, subject=subject
-            )
-        if time.monotonic() > give_up:
-            raise RolloutFailed(
-                f"{runner} is not up after {timeout:.0f} s: {rollout.text}",
-                hint=hint,
-                subject=subject,
+                f"{runner} {trouble}: {rollout.text}",
+                hint=f"Look at its pods: {kubectl} describe pods, and {kubectl} logs POD",
+                subject=runner.subject,
             )
         live.show(f"restarting {runner}: {rollout.text}")
         time.sleep(_INTERVAL)

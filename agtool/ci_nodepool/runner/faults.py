@@ -22,7 +22,7 @@ def faults(runner: Runner, pods: Sequence[Json]) -> Iterator[Finding]:
     Args:
         pods: of its manager.
     """
-    subject = f"runner {runner}"
+    subject = runner.subject
     for preset in presets_on([runner.pod.get("nodeSelector") or {}]):
         if preset.label.key not in jobs(runner).selector:
             yield Finding(

@@ -65,6 +65,11 @@ class Runner:
         return f"{self.namespace}/{self.name}"
 
     @property
+    def subject(self) -> str:
+        """What a Finding about it is about."""
+        return f"runner {self}"
+
+    @property
     def chart(self) -> tuple[int, int] | None:
         """The version of its chart, major and minor, by its label."""
         labels = self.deployment["metadata"].get("labels") or {}
@@ -105,6 +110,11 @@ class Runner:
     def key(self) -> str:
         """The key of the template in the ConfigMap."""
         return "config.toml" if self.operator else TEMPLATE
+
+    @property
+    def data(self) -> Mapping[str, str]:
+        """Of the ConfigMap."""
+        return self.config_map.get("data") or {}
 
     @property
     def record(self) -> str:

@@ -65,19 +65,16 @@ class RunnerPlan:
 
     def patch(self) -> Json:
         """As a JSON merge patch, which the API refuses (409) if the ConfigMap has changed."""
-        metadata = {
-            "resourceVersion": self.runner.config_map["metadata"]["resourceVersion"],
-            "annotations": {RECORD: self.record or None},
-        }
-        return {"metadata": metadata, "data": {self.runner.key: self.after}}
+        return self._patch(self.runner.config_map, self.record, self.after)
 
     def back(self, written: Json) -> Json:
         """The patch that puts back what was there, if nobody has changed `written` since."""
-        metadata = {
-            "resourceVersion": written["metadata"]["resourceVersion"],
-            "annotations": {RECORD: self.runner.record or None},
-        }
-        return {"metadata": metadata, "data": {self.runner.key: self.before}}
+        return self._patch(written, self.runner.record, self.before)
+
+    def _patch(self, config_map: Json, record: str, text: str) -> Json:
+        version = config_map["metadata"]["resourceVersion"]
+        metadata = {"resourceVersion": version, "annotations": {RECORD: record or None}}
+        return {"metadata": metadata, "data": {self.runner.key: text}}
 
 
 def plan_patch(runner: Runner, wanted: Placement) -> RunnerPlan:
@@ -97,14 +94,8 @@ def plan_patch(runner: Runner, wanted: Placement) -> RunnerPlan:
     record = [past for past in _recorded(runner) if _is_there(past.added, read(text))]
     if done.added:
         record.append(PastEdit(fingerprint(text), done.added, done.insertions))
-    return RunnerPlan(
-        runner,
-        text,
-        done.text,
-        _annotation(record),
-        added=done.added,
-        warnings=tuple(_warnings(runner, wanted)),
-    )
+    warnings = tuple(_warnings(runner, wanted))
+    return RunnerPlan(runner, text, done.text, _annotation(record), done.added, (), warnings)
 
 
 def plan_undo(runner: Runner) -> RunnerPlan:
@@ -158,7 +149,7 @@ def time_to_end(runner: Runner) -> int:
 
 
 def _warnings(runner: Runner, wanted: Placement) -> Iterator[Finding]:
-    subject = f"runner {runner}"
+    subject = runner.subject
     for name in ways_out(runner):
         text = f"{name} is set: a job can choose other nodes by its variables"
         yield Finding("jobs-may-leave", text, "", subject)

@@ -51,7 +51,6 @@ def template(runner: Runner) -> str:
     """
     if runner.operator:
         return _operator_template(runner)
-    data = _data(runner)
     executor = runner.environment.get("RUNNER_EXECUTOR", "kubernetes")
     if executor not in {None, "kubernetes"}:
         raise CannotPatch(f"the executor of {runner} is {executor!r}: its jobs are not pods")
@@ -65,12 +64,12 @@ def template(runner: Runner) -> str:
             hint="Add the tables where that file comes from, and restart the runner. Print them: "
             "agtool ci-nodepool emit toml",
         )
-    if TEMPLATE not in data:
+    if TEMPLATE not in runner.data:
         raise CannotPatch(
             f"{runner} registers with {used}, but its ConfigMap has no {TEMPLATE}",
             hint="Upgrade the release with the values from: agtool ci-nodepool emit helm",
         )
-    return data[TEMPLATE]
+    return runner.data[TEMPLATE]
 
 
 def overrides(runner: Runner) -> list[Override]:
@@ -80,13 +79,13 @@ def overrides(runner: Runner) -> list[Override]:
         if name in _VARIABLES and value != "":
             entries = None if value is None else _entries(value)
             found.append(Override(name, _VARIABLES[name], entries, _place(runner, name)))
-    script = _data(runner).get(REGISTER, "")
+    script = runner.data.get(REGISTER, "")
     for name, table in _FLAGS.items():
         values = re.findall(rf"{name}[ =]+(\S+)", script)
         if values:
             entries = {}
             for value in values:
-                entries.update(_entries("".join(_words(value))))
+                entries.update(_entries(_unquoted(value)))
             found.append(Override(name, table, entries, "runners in the Helm values"))
     return found
 
@@ -156,25 +155,19 @@ def _operator_template(runner: Runner) -> str:
             hint="Create a ConfigMap with the key config.toml and the tables from: agtool "
             "ci-nodepool emit toml; then name it in spec.config.",
         )
-    data = _data(runner)
-    if "config.toml" not in data:
+    if "config.toml" not in runner.data:
         raise CannotPatch(
             f"the ConfigMap {runner.config_map['metadata']['name']} of {runner} has no config.toml"
         )
-    return data["config.toml"]
-
-
-def _data(runner: Runner) -> Mapping[str, str]:
-    data: Mapping[str, str] = runner.config_map.get("data") or {}
-    return data
+    return runner.data["config.toml"]
 
 
 def _template_path(runner: Runner) -> str:
     """The template that the registration is told to use; empty: none."""
-    script = _data(runner).get(REGISTER, "")
+    script = runner.data.get(REGISTER, "")
     found = re.search(r"--template-config[ =]+(\S+)", script)
     if found:
-        return "".join(_words(found[1]))
+        return _unquoted(found[1])
     return runner.environment.get("TEMPLATE_CONFIG_FILE") or ""
 
 
@@ -215,9 +208,9 @@ def _entries(value: str) -> dict[str, str]:
     return {key: rest}
 
 
-def _words(text: str) -> list[str]:
+def _unquoted(word: str) -> str:
     """A shell word without its quotes."""
     try:
-        return shlex.split(text)
+        return "".join(shlex.split(word))
     except ValueError:
-        return [text]
+        return word

@@ -86,7 +86,7 @@ def judge(status: Status, nodes: Sequence[Node]) -> list[Finding]:
 
 def _jobs_problems(status: Status, nodes: Sequence[Node]) -> Iterator[Finding]:
     for jobs in status.jobs:
-        subject = f"runner {jobs.runner}"
+        subject = jobs.subject
         selected = [node for node in nodes if jobs.selects(node.labels)]
         blocked = [n for n in selected if not all(map(jobs.tolerates, lasting_taints(n)))]
         if jobs.doubt:
