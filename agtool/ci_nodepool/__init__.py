@@ -18,7 +18,5 @@ status, watch and emit. show and cli are the edges, documents what programs get.
 from agtool.core.command import Technique
 
 TECHNIQUE = Technique(
-    "ci-nodepool",
-    "Send GitLab CI jobs to preemptible nodes.",
-    "agtool.ci_nodepool.cli",
+    "ci-nodepool", "Send GitLab CI jobs to preemptible nodes.", "agtool.ci_nodepool.cli"
 )

@@ -45,8 +45,7 @@ def apply(
     timeout: float,
     force: bool,
     look_at_pods: bool,
-    dry_run: bool,
-    agree: Callable[[Applied], None],
+    agree: Callable[[Applied], bool],
     live: Live,
 ) -> Applied:
     """Send the jobs of a runner to the pool, then keep everything else off it.
@@ -57,7 +56,7 @@ def apply(
     Args:
         taints: for the nodes, which jobs tolerate; none: those that go with the pool.
         timeout: seconds for the runner to come up.
-        agree: is asked before anything is changed; raises if the answer is no.
+        agree: is asked before anything is changed whether to go on; raises after a no.
 
     Raises:
         DeclinedError: what `agree` raises.
@@ -82,9 +81,8 @@ def apply(
         )
 
     tainted = plan_nodes(pool, found)
-    if dry_run or not (sent or tainted.changes):
+    if not agree(Applied(sent, tainted)):
         return Applied(sent, tainted)
-    agree(Applied(sent, tainted))
 
     # 1. The jobs get the selector and the toleration, and the runner is restarted.
     sent = jobs.carry_out(session, sent, timeout=timeout, live=live)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool.model import Node
-from agtool.ci_nodepool.runner.change import Outcome, managers_on, needs_restart, roll_out
+from agtool.ci_nodepool.runner.change import Outcome, hosts, manager_pods, needs_restart, roll_out
 from agtool.ci_nodepool.runner.find import choose, find
 from agtool.ci_nodepool.runner.model import Runner
 from agtool.ci_nodepool.runner.placement import Placement
@@ -62,8 +62,7 @@ def plan_jobs(
         force: also if no node could take the jobs.
 
     Raises:
-        NotFoundError: no such runner.
-        UsageError: there are several.
+        NotFoundError, UsageError: there is no such runner, or several.
         CannotPatch: it cannot be done here; with what to change instead.
         WouldStrand: no node of the pool could take the jobs.
     """
@@ -79,7 +78,7 @@ def plan_jobs(
         lambda again: plan_patch(again, wanted),
         needs_restart(session, plan),
         wanted,
-        (*plan.warnings, *_manager_warnings(session, runner, wanted)),
+        (*plan.warnings, *_manager_warnings(session, runner, nodes)),
     )
 
 
@@ -115,10 +114,12 @@ def carry_out(
     return replace(change, outcome=outcome)
 
 
-def _manager_warnings(session: Session, runner: Runner, wanted: Placement) -> list[Finding]:
+def _manager_warnings(session: Session, runner: Runner, nodes: Sequence[Node]) -> Iterator[Finding]:
     try:
-        nodes = managers_on(session, runner, wanted.selector)
+        names = hosts(manager_pods(session, runner)) & {node.name for node in nodes}
     except ForbiddenError as error:
         text = f"cannot see on which node the runner itself runs: {error.message}"
-        return [Finding("unseen", text, error.hint, runner.subject)]
-    return [manager_in_pool(runner, f"runs on {node}, a node of the pool") for node in nodes]
+        yield Finding("unseen", text, error.hint, runner.subject)
+    else:
+        for name in sorted(names):
+            yield manager_in_pool(runner, f"runs on {name}, a node of the pool")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
-Effect = Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
-EFFECTS: tuple[str, ...] = get_args(Effect)
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 class Label(NamedTuple):
@@ -139,11 +138,6 @@ class Node:
             ready=any(c["type"] == "Ready" and c["status"] == "True" for c in conditions),
             cordoned=bool(spec.get("unschedulable")),
         )
-
-    @property
-    def usable(self) -> bool:
-        """Whether pods can be scheduled there, taints aside."""
-        return self.ready and not self.cordoned
 
 
 RECORD = "agtool/ci-nodepool"

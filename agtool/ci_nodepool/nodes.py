@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from agtool.core.kube.session import Session
 
 Planned = Callable[[Node], Change]
-"""What to change on a node as it is now."""
 
 
 @dataclass(frozen=True)

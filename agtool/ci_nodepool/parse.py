@@ -14,6 +14,7 @@ from agtool.core.errors import UsageError
 
 _NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_FORM = "letters, digits, '-', '_', '.', 63 at most, with a letter or digit at both ends."
 _QUOTES = "\"'`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"  # noqa: E501
 
 
@@ -121,9 +122,7 @@ def _key(key: str, spec: str) -> str:
         fine = fine and _SUBDOMAIN.fullmatch(prefix) and len(prefix) <= 253
     if not fine:
         raise UsageError(
-            f"{spec!r} has an invalid key {key!r}",
-            hint="A key is [DOMAIN/]NAME: letters, digits, '-', '_' and '.', at most 63 of them, "
-            "with a letter or digit at both ends.",
+            f"{spec!r} has an invalid key {key!r}", hint=f"A key is [DOMAIN/]NAME: {_FORM}"
         )
     return key
 
@@ -131,9 +130,7 @@ def _key(key: str, spec: str) -> str:
 def _value(value: str, spec: str) -> str:
     if value and not (_NAME.fullmatch(value) and len(value) <= 63):
         raise UsageError(
-            f"{spec!r} has an invalid value {value!r}",
-            hint="A value is empty, or letters, digits, '-', '_' and '.', at most 63 of them, "
-            "with a letter or digit at both ends.",
+            f"{spec!r} has an invalid value {value!r}", hint=f"A value is empty, or {_FORM}"
         )
     return value
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from agtool.ci_nodepool.model import Jobs, Node, Taint, lasting_taints
 from agtool.ci_nodepool.pool.plan import Change, added_taints
 from agtool.ci_nodepool.pool.write import NODES
-from agtool.ci_nodepool.runner.find import find
+from agtool.ci_nodepool.runner.find import find_visible
 from agtool.ci_nodepool.runner.settings import jobs
 from agtool.core.errors import DeniedError
 from agtool.core.finding import Finding
-from agtool.core.kube.errors import ForbiddenError
 from agtool.core.kube.session import METADATA_LIST
 
 if TYPE_CHECKING:
@@ -39,21 +38,12 @@ def refuse_stranding(
     taints = added_taints(changes)
     if not (taints or any(None in change.labels.values() for change in changes)):
         return []
-    try:
-        runners = find(session, None)
-    except ForbiddenError as error:
-        return [
-            Finding(
-                "unseen",
-                f"cannot look for runners whose jobs would wait for ever: {error.message}",
-                error.hint,
-            )
-        ]
+    runners, warnings = find_visible(session, None, "runners whose jobs would wait for ever")
     for runner in runners:
         if str(runner) not in besides:
             _refuse_deadlock(jobs(runner), taints, changes)
             _refuse_empty_pool(session, jobs(runner), changes)
-    return []
+    return warnings
 
 
 def _refuse_deadlock(own: Jobs, taints: Sequence[Taint], changes: Sequence[Change]) -> None:

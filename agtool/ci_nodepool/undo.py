@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,11 +16,10 @@ from agtool.ci_nodepool.pool.find import find_changed
 from agtool.ci_nodepool.pool.plan import undo_node
 from agtool.ci_nodepool.pool.write import count_as_failed
 from agtool.ci_nodepool.presets import Pool
-from agtool.ci_nodepool.runner.find import find
-from agtool.ci_nodepool.runner.model import Runner
+from agtool.ci_nodepool.runner.find import find_visible
 from agtool.core.errors import AgtoolError
 from agtool.core.finding import Finding
-from agtool.core.kube.errors import ForbiddenError, NotFoundError
+from agtool.core.kube.errors import NotFoundError
 from agtool.core.live import Live
 
 if TYPE_CHECKING:
@@ -60,8 +59,7 @@ def undo(
     namespace: str | None,
     timeout: float,
     force: bool,
-    dry_run: bool,
-    agree: Callable[[Undone], None],
+    agree: Callable[[Undone], bool],
     live: Live,
 ) -> Undone:
     """Undo what agtool changed on nodes and runners; on nodes that are named only, no runner.
@@ -72,14 +70,15 @@ def undo(
 
     Args:
         timeout: seconds for a runner to come up.
-        agree: is asked before anything is changed; raises if the answer is no.
+        agree: is asked before anything is changed whether to go on; raises after a no.
 
     Raises:
         DeclinedError: what `agree` raises.
         AgtoolError: one of the steps cannot be planned.
     """
-    warnings: list[Finding] = []
-    runners = [] if asked.names else _changed_runners(session, namespace, warnings)
+    purpose = "runners that agtool changed"
+    found, warnings = ([], []) if asked.names else find_visible(session, namespace, purpose)
+    runners = [runner for runner in found if runner.record]
 
     def plan_nodes(planned: Planned, besides: Collection[str] = ()) -> NodesChange:
         pool, found = find_changed(session, asked)
@@ -92,9 +91,8 @@ def undo(
         steps = [plan_nodes(_undo_taints), plan_nodes(_undo_labels, list(map(str, runners)))]
     back = tuple(jobs.plan_jobs_back(session, runner) for runner in runners)
     plan = Undone(tuple(steps), back, tuple(warnings))
-    if dry_run or not plan:
+    if not agree(plan):
         return plan
-    agree(plan)
 
     # 1. The taints go; with nodes by name the labels too, and that is all.
     done = [_carry_out(session, asked, steps[0])]
@@ -123,15 +121,3 @@ def _carry_out(session: Session, asked: Pool, change: NodesChange) -> NodesChang
             _, again = find_changed(session, asked)
             count_as_failed(done.report, [node.name for node in again if change.planned(node)])
     return done
-
-
-def _changed_runners(
-    session: Session, namespace: str | None, warnings: list[Finding]
-) -> Sequence[Runner]:
-    """The runners that agtool has changed, as far as we may look."""
-    try:
-        return [runner for runner in find(session, namespace) if runner.record]
-    except ForbiddenError as error:
-        text = f"cannot look for runners that agtool changed: {error.message}"
-        warnings.append(Finding("unseen", text, error.hint))
-        return []

@@ -20,8 +20,8 @@ def agree(
     runners: Sequence[RunnerChange] = (),
     nodes: Sequence[NodesChange] = (),
     named: bool,
-) -> None:
-    """Return if the changes may be made. Nobody is asked if nothing is to be changed.
+) -> bool:
+    """Whether the changes are to be made: not in a dry run.
 
     Args:
         named: all that is to be changed was named, which is an answer.
@@ -30,6 +30,8 @@ def agree(
         DeclinedError: the person said no.
         UsageError: nobody is there to ask.
     """
+    if options.dry_run:
+        return False
     warnings = [warning for change in runners for warning in change.warnings]
     warnings += [warning for change in nodes for warning in change.warnings]
     lines = [*warning_lines(dict.fromkeys(warnings))]
@@ -38,7 +40,7 @@ def agree(
     runners = list(filter(None, runners))
     if named or not (changes or runners):
         say("\n".join(lines))
-        return
+        return True
     lines = [*map(diff_of, runners), *diff_lines(changes), *lines]
     say("\n".join(lines))
     deeds = [
@@ -48,3 +50,4 @@ def agree(
         deeds.append(f"change {count(len({each.node.name for each in changes}), 'node')}")
     question = f"{', and '.join(deeds)}?"
     Question(yes=options.yes, output=options.output).confirm(question[0].upper() + question[1:])
+    return True

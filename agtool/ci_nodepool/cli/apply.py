@@ -50,15 +50,11 @@ def apply(
     taints = [parse.parse_taint(each) for each in taint or ()]
     parse.check_distinct(taints)
 
-    def ask(plan: Applied) -> None:
+    def ask(plan: Applied) -> bool:
         named = runner is not None and not plan.nodes.changes
-        agree(change, runners=[plan.runner], nodes=[plan.nodes], named=named)
+        return agree(change, runners=[plan.runner], nodes=[plan.nodes], named=named)
 
-    dry_run = change.dry_run
-    with (
-        cluster.session(namespace=namespace, connections=CONNECTIONS) as session,
-        Live() as live,
-    ):
+    with cluster.session(namespace=namespace, connections=CONNECTIONS) as session, Live() as live:
         applied = apply_to(
             session,
             pool.pool(),
@@ -68,12 +64,11 @@ def apply(
             timeout=timeout,
             force=force,
             look_at_pods=not skip_pods,
-            dry_run=dry_run,
             agree=ask,
             live=live,
         )
-    data = steps.applied_document(applied, dry_run=dry_run)
-    view = steps.applied_view(applied, dry_run=dry_run)
+    data = steps.applied_document(applied, dry_run=change.dry_run)
+    view = steps.applied_view(applied, dry_run=change.dry_run)
     return finished("ci-nodepool apply", data, view, [applied.nodes], applied.stopped)
 
 
@@ -115,24 +110,19 @@ def undo(
             "untaint.",
         )
 
-    def ask(plan: Undone) -> None:
-        agree(change, runners=plan.runners, nodes=plan.nodes, named=bool(names))
+    def ask(plan: Undone) -> bool:
+        return agree(change, runners=plan.runners, nodes=plan.nodes, named=bool(names))
 
-    dry_run = change.dry_run
-    with (
-        cluster.session(namespace=namespace, connections=CONNECTIONS) as session,
-        Live() as live,
-    ):
+    with cluster.session(namespace=namespace, connections=CONNECTIONS) as session, Live() as live:
         undone = undo_on(
             session,
             pool.pool(names),
             namespace=namespace,
             timeout=timeout,
             force=force,
-            dry_run=dry_run,
             agree=ask,
             live=live,
         )
-    data = steps.undone_document(undone, dry_run=dry_run)
-    view = steps.undone_view(undone, dry_run=dry_run)
+    data = steps.undone_document(undone, dry_run=change.dry_run)
+    view = steps.undone_view(undone, dry_run=change.dry_run)
     return finished("ci-nodepool undo", data, view, undone.nodes, undone.stopped)

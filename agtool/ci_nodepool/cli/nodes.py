@@ -191,8 +191,7 @@ def _change(
         pool, nodes = find_pool(session, asked.pool(names))
         planned = partial(plan_node, wanted=wanted(specs, pool, nodes))
         change = plan_change(session, pool, nodes, planned, force=force, look_at_pods=look_at_pods)
-        if not how.dry_run:
-            agree(how, nodes=[change], named=bool(names))
+        if agree(how, nodes=[change], named=bool(names)):
             change = carry_out(session, change)
     data = document([change], dry_run=how.dry_run)
     return finished(f"ci-nodepool {command}", data, view(change, command), [change])
@@ -205,11 +204,7 @@ def finished(
     changes: Iterable[NodesChange],
     stopped: AgtoolError | None = None,
 ) -> Result[Data]:
-    """What came of one step or more.
-
-    Args:
-        stopped: what kept us from going on after these steps.
-    """
+    """What came of one step or more, and `stopped`: what kept us from going on after them."""
     from agtool.ci_nodepool.pool.write import failure
 
     reports = [change.report for change in changes if change.report]

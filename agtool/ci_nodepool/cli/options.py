@@ -14,9 +14,7 @@ from agtool.core.command import Format
 from agtool.core.options import DryRun, Output, Yes, namespace_name, not_empty, seconds
 
 
-def _preset(name: str | presets.Preset) -> presets.Preset:
-    if isinstance(name, presets.Preset):
-        return name
+def _preset(name: str) -> presets.Preset:
     if name not in presets.PRESETS:
         raise typer.BadParameter(f"{name!r} is not a preset. Choose {', '.join(presets.PRESETS)}.")
     return presets.PRESETS[name]
@@ -92,13 +90,11 @@ NodeNames = Annotated[
 ]
 
 Overwrite = Annotated[
-    bool,
-    typer.Option("--overwrite", help="Replace a label or taint that has another value."),
+    bool, typer.Option("--overwrite", help="Replace a label or taint that has another value.")
 ]
 
 Force = Annotated[
-    bool,
-    typer.Option("--force", help="Go on even if jobs of a runner would wait for ever."),
+    bool, typer.Option("--force", help="Go on even if jobs of a runner would wait for ever.")
 ]
 
 SkipPods = Annotated[

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.cli import options
 from agtool.core.command import Result
@@ -19,9 +15,7 @@ def patch_runner(
     runner: options.RunnerName = None,
     taint: options.Taints = None,
     timeout: options.Timeout = 600.0,
-    force: Annotated[
-        bool, typer.Option("--force", help="Go on even if no node can take the jobs now.")
-    ] = False,
+    force: options.Force = False,
     change: options.ChangeOptions,
     namespace: options.RunnersNamespace = None,
     cluster: ClusterOptions,
@@ -52,8 +46,7 @@ def patch_runner(
         found, nodes = find_pool(session, pool.pool(), may_be_empty=force)
         wanted = placement(found, taints)
         sent = plan_jobs(session, runner, namespace, wanted, nodes, force=force)
-        if not change.dry_run:
-            agree(change, runners=[sent], named=runner is not None)
+        if agree(change, runners=[sent], named=runner is not None):
             sent = carry_out(session, sent, timeout=timeout, live=live)
     dry_run = change.dry_run
     return Result(document_sent(sent, dry_run=dry_run), view_sent(sent, dry_run=dry_run))

@@ -33,4 +33,5 @@ def status(
 
     with cluster.session(namespace=namespace, connections=CONNECTIONS) as session:
         found = find_status(session, pool.pool(), namespace, look_at_pods=not skip_pods)
-    return Result(document(found), view(found), exit_code=1 if found.problems else 0)
+    data = document(found)
+    return Result(data, view(data), exit_code=1 if data.problems else 0)

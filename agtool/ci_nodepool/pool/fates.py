@@ -27,9 +27,7 @@ class Affected:
     Attributes:
         kind: Pod or DaemonSet.
         node: on which the pod is; empty: on none.
-        fate: what becomes of it: `evicted`; `stranded` (it runs, and could not start here again);
-            `waits` (it could not start here); `stays` (until it ends); `gone-on-new-nodes` (a
-            DaemonSet that new nodes would be without).
+        fate: what becomes of it; `stranded` runs until it ends, and cannot start here again.
     """
 
     kind: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from agtool.ci_nodepool.runner.model import Runner
 from agtool.ci_nodepool.runner.plan import RESTARTED_AT, RunnerPlan, stale_pods, time_to_end
 from agtool.ci_nodepool.runner.rollout import look
 from agtool.core.errors import AgtoolError, UnreachableError
-from agtool.core.kube.errors import ConflictError, NotFoundError
+from agtool.core.kube.errors import ConflictError
 from agtool.core.live import Live
 
 if TYPE_CHECKING:
@@ -55,18 +55,9 @@ def manager_pods(session: Session, runner: Runner) -> list[Json]:
     return list(session.pages(path, labelSelector=wanted))
 
 
-def managers_on(session: Session, runner: Runner, selector: Mapping[str, str]) -> list[str]:
-    """The nodes with these labels on which the manager runs. Raises what Session raises."""
-    names = {pod["spec"].get("nodeName", "") for pod in manager_pods(session, runner)} - {""}
-    found = []
-    for name in sorted(names):
-        try:
-            labels = session.get(f"/api/v1/nodes/{name}")["metadata"].get("labels") or {}
-        except NotFoundError:
-            continue
-        if selector.items() <= labels.items():
-            found.append(name)
-    return found
+def hosts(pods: Sequence[Json]) -> set[str]:
+    """The names of the nodes on which these pods are."""
+    return {pod["spec"]["nodeName"] for pod in pods if pod["spec"].get("nodeName")}
 
 
 def needs_restart(session: Session, plan: RunnerPlan) -> bool:

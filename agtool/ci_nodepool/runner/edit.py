@@ -57,7 +57,8 @@ def read(text: str) -> Placement:
     Raises:
         CannotPatch: as `edit`, so that what can be read can also be edited.
     """
-    return _placement(parse(text))
+    kubernetes = parse(text)["runners"][0].get("kubernetes", {})
+    return Placement(dict(kubernetes.get(SELECTOR, {})), dict(kubernetes.get(TOLERATIONS, {})))
 
 
 def overwrites(text: str) -> list[str]:
@@ -174,14 +175,6 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-# -- what a text means ---------------------------------------------------------------------------
-
-
-def _placement(data: Mapping[str, Any]) -> Placement:
-    kubernetes = data["runners"][0].get("kubernetes", {})
-    return Placement(dict(kubernetes.get(SELECTOR, {})), dict(kubernetes.get(TOLERATIONS, {})))
-
-
 def _means(text: str, expected: object) -> bool:
     try:
         return _canonical(tomllib.loads(text)) == expected
@@ -200,9 +193,6 @@ def _canonical(value: object) -> object:
     if isinstance(value, list):
         return [_canonical(item) for item in value]
     return type(value).__name__, repr(value)
-
-
-# -- the text ------------------------------------------------------------------------------------
 
 
 def _insert(text: str, table: str, entries: Mapping[str, str]) -> Insertion:

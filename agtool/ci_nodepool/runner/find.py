@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool.runner.model import MOUNTED_AT, REGISTER, TEMPLATE, Runner, Source
 from agtool.core.errors import UsageError
+from agtool.core.finding import Finding
 from agtool.core.kube.errors import ForbiddenError, NotFoundError
 
 if TYPE_CHECKING:
@@ -45,6 +46,16 @@ def find(session: Session, namespace: str | None) -> list[Runner]:
                     )
                     break
     return sorted(runners, key=str)
+
+
+def find_visible(
+    session: Session, namespace: str | None, purpose: str
+) -> tuple[list[Runner], list[Finding]]:
+    """The same as far as we may look, and a warning where we may not look for `purpose`."""
+    try:
+        return find(session, namespace), []
+    except ForbiddenError as error:
+        return [], [Finding("unseen", f"cannot look for {purpose}: {error.message}", error.hint)]
 
 
 def choose(runners: list[Runner], wanted: str | None, namespace: str | None) -> Runner:

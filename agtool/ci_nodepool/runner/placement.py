@@ -5,7 +5,7 @@ Facts: gitlab-runner's common/config.go (GetNodeTolerations).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agtool.ci_nodepool.model import Label, Taint, Toleration
@@ -16,6 +16,9 @@ from agtool.core.errors import ConfigurationError, UsageError
 SELECTOR = "node_selector"
 TOLERATIONS = "node_tolerations"
 """The names of the tables of [runners.kubernetes]."""
+
+
+UPGRADE = "Upgrade the release with the values from: agtool ci-nodepool emit helm"
 
 
 class CannotPatch(ConfigurationError):
@@ -100,16 +103,6 @@ def missing(present: Placement, wanted: Placement) -> Placement:
                     "tolerates all of them.",
                 )
     return found
-
-
-def merged(placements: Iterable[Placement]) -> Placement:
-    """All entries together; the later wins."""
-    selector: dict[str, str] = {}
-    tolerations: dict[str, str] = {}
-    for each in placements:
-        selector.update(each.selector)
-        tolerations.update(each.tolerations)
-    return Placement(selector, tolerations)
 
 
 def _equality(part: str) -> Label:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agtool.ci_nodepool.model import RECORD
 from agtool.ci_nodepool.runner.edit import edit, fingerprint, read, remove
 from agtool.ci_nodepool.runner.model import Runner
-from agtool.ci_nodepool.runner.placement import CannotPatch, Placement, merged
+from agtool.ci_nodepool.runner.placement import UPGRADE, CannotPatch, Placement
 from agtool.ci_nodepool.runner.settings import check_overrides, template, unseen, ways_out
 from agtool.ci_nodepool.runner.toml import Insertion
 from agtool.core.finding import Finding
@@ -87,10 +87,7 @@ def plan_patch(runner: Runner, wanted: Placement) -> RunnerPlan:
     left = check_overrides(runner, wanted)
     done = edit(text, left)
     if done.added and runner.config_map.get("immutable"):
-        raise CannotPatch(
-            f"the ConfigMap of {runner} is immutable",
-            hint="Upgrade the release with the values from: agtool ci-nodepool emit helm",
-        )
+        raise CannotPatch(f"the ConfigMap of {runner} is immutable", hint=UPGRADE)
     record = [past for past in _recorded(runner) if _is_there(past.added, read(text))]
     if done.added:
         record.append(PastEdit(fingerprint(text), done.added, done.insertions))
@@ -112,7 +109,10 @@ def plan_undo(runner: Runner) -> RunnerPlan:
             plan,
             after=back.text,
             kept=(*plan.kept, *back.kept),
-            added=merged([plan.added, back.removed]),
+            added=Placement(
+                {**plan.added.selector, **back.removed.selector},
+                {**plan.added.tolerations, **back.removed.tolerations},
+            ),
         )
     return plan
 
@@ -179,9 +179,6 @@ def manager_in_pool(runner: Runner | str, trouble: str) -> Finding:
         "runner and not its jobs.",
         f"runner {runner}",
     )
-
-
-# -- the annotation ------------------------------------------------------------------------------
 
 
 def _recorded(runner: Runner) -> list[PastEdit]:

@@ -5,7 +5,7 @@ Source: kubectl's pkg/polymorphichelpers/rollout_status.go.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from agtool.ci_nodepool.runner.plan import RESTARTED_AT
@@ -30,12 +30,12 @@ class Rollout(NamedTuple):
     """How far a rollout is.
 
     Attributes:
-        failed: why it will not succeed; empty: it may.
-        text: for people.
+        failed: it will not succeed.
+        text: how far it is, or why it will not succeed; for people.
     """
 
     done: bool
-    failed: str
+    failed: bool
     text: str
 
 
@@ -56,13 +56,13 @@ def look(deployment: Json, pods: Sequence[Json], stamp: str) -> Rollout:
         and "deletionTimestamp" not in pod["metadata"]
     ]
     if status.get("observedGeneration", 0) < metadata["generation"]:
-        return Rollout(False, "", "waiting for the Deployment's controller")
+        return Rollout(False, False, "waiting for the Deployment's controller")
     trouble = next(filter(None, map(_trouble, new)), "")
     failed = next(filter(None, map(_hopeless, new)), "")
     if not failed and _is_late(status):
         failed = trouble or "the new pod was not ready in time (progressDeadlineSeconds)"
     if failed:
-        return Rollout(False, failed, failed)
+        return Rollout(False, True, failed)
     if updated < wanted:
         step = f"{updated} of {wanted} new pods exist"
     elif available < updated:
@@ -70,8 +70,8 @@ def look(deployment: Json, pods: Sequence[Json], stamp: str) -> Rollout:
     elif status.get("replicas", 0) > updated:
         step = "waiting for the old pod to end"
     else:
-        return Rollout(True, "", f"{available} of {wanted} new pods ready")
-    return Rollout(False, "", f"{step}; {trouble}" if trouble else step)
+        return Rollout(True, False, f"{available} of {wanted} new pods ready")
+    return Rollout(False, False, f"{step}; {trouble}" if trouble else step)
 
 
 def _is_late(status: Json) -> bool:
@@ -82,29 +82,30 @@ def _is_late(status: Json) -> bool:
 
 
 def _hopeless(pod: Json) -> str:
-    for container in (pod.get("status") or {}).get("containerStatuses") or ():
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        reason = waiting.get("reason", "")
-        crashing = reason == "CrashLoopBackOff" and container.get("restartCount", 0) >= _CRASHES
-        if crashing or reason in _HOPELESS:
-            return _state(pod, reason, waiting.get("message", ""))
+    """What will hold up a pod for ever; empty: nothing that can be seen."""
+    for restarts, reason, message in _waiting(pod):
+        if (reason == "CrashLoopBackOff" and restarts >= _CRASHES) or reason in _HOPELESS:
+            return _state(pod, reason, message)
     return ""
 
 
 def _trouble(pod: Json) -> str:
     """What holds up a pod for now; empty: nothing that can be seen."""
-    status = pod.get("status") or {}
-    for condition in status.get("conditions") or ():
+    for condition in (pod.get("status") or {}).get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return _state(pod, "not scheduled", condition.get("message", ""))
-    for container in status.get("containerStatuses") or ():
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason", "ContainerCreating") not in {
-            "ContainerCreating",
-            "PodInitializing",
-        }:
-            return _state(pod, waiting["reason"], waiting.get("message", ""))
+    for _, reason, message in _waiting(pod):
+        if reason not in {"", "ContainerCreating", "PodInitializing"}:
+            return _state(pod, reason, message)
     return ""
+
+
+def _waiting(pod: Json) -> Iterator[tuple[int, str, str]]:
+    """Of each container: its restarts; why it waits, and what is said of that, or nothing."""
+    for container in (pod.get("status") or {}).get("containerStatuses") or ():
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        restarts = container.get("restartCount", 0)
+        yield restarts, waiting.get("reason", ""), waiting.get("message", "")
 
 
 def _state(pod: Json, reason: str, message: str) -> str:

@@ -18,6 +18,7 @@ from agtool.ci_nodepool.runner.model import MOUNTED_AT, REGISTER, TEMPLATE, Runn
 from agtool.ci_nodepool.runner.placement import (
     SELECTOR,
     TOLERATIONS,
+    UPGRADE,
     CannotPatch,
     Placement,
     toleration,
@@ -32,9 +33,9 @@ class Override(NamedTuple):
 
     Attributes:
         name: of the flag or the variable.
-        table: of the template, where it would stand.
-        entries: what it says; None where that cannot be seen (from a Secret, say).
-        place: where it stands, for people.
+        table: of the template, in which it would be.
+        entries: None: they cannot be seen (in a Secret, say).
+        place: where it is set, for people.
     """
 
     name: str
@@ -66,8 +67,7 @@ def template(runner: Runner) -> str:
         )
     if TEMPLATE not in runner.data:
         raise CannotPatch(
-            f"{runner} registers with {used}, but its ConfigMap has no {TEMPLATE}",
-            hint="Upgrade the release with the values from: agtool ci-nodepool emit helm",
+            f"{runner} registers with {used}, but its ConfigMap has no {TEMPLATE}", hint=UPGRADE
         )
     return runner.data[TEMPLATE]
 
@@ -156,8 +156,10 @@ def _operator_template(runner: Runner) -> str:
             "ci-nodepool emit toml; then name it in spec.config.",
         )
     if "config.toml" not in runner.data:
+        name = runner.config_map["metadata"]["name"]
         raise CannotPatch(
-            f"the ConfigMap {runner.config_map['metadata']['name']} of {runner} has no config.toml"
+            f"the ConfigMap {name} of {runner} has no config.toml",
+            hint="Add it, with the tables from: agtool ci-nodepool emit toml",
         )
     return runner.data["config.toml"]
 
@@ -174,8 +176,7 @@ def _template_path(runner: Runner) -> str:
 def _without_template(runner: Runner) -> CannotPatch:
     if runner.chart and runner.chart >= (0, 26):
         return CannotPatch(
-            f"{runner} has no template: runners.config is empty in its Helm values",
-            hint="Upgrade the release with the values from: agtool ci-nodepool emit helm",
+            f"{runner} has no template: runners.config is empty in its Helm values", hint=UPGRADE
         )
     version = ".".join(map(str, runner.chart)) if runner.chart else "0.15"
     return CannotPatch(

@@ -107,9 +107,6 @@ def _path(statement: str) -> Path:
     return path
 
 
-# -- where to insert -----------------------------------------------------------------------------
-
-
 def candidates(text: str, target: Path, entries: Mapping[str, str]) -> Iterator[Insertion]:
     """The places and pieces to try, best first, for `entries` in the table `target`."""
     statements = statements_of(text)
@@ -208,9 +205,6 @@ def _after(statements: list[Statement], statement: Statement, pieces: list[str])
     if statement.text.endswith("\n"):
         return Insertion(statement.end, "".join(piece + newline for piece in pieces))
     return Insertion(statement.end, "".join(newline + piece for piece in pieces))
-
-
-# -- where to cut --------------------------------------------------------------------------------
 
 
 def cuts(statements: list[Statement], target: Path, name: str) -> Iterator[tuple[int, int, str]]:

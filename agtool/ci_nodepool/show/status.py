@@ -7,10 +7,10 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool import documents
-from agtool.ci_nodepool.model import Node, Taint, Toleration, lasting_taints
+from agtool.ci_nodepool.model import Node, Toleration, lasting_taints
 from agtool.ci_nodepool.pool.fates import FATES
 from agtool.ci_nodepool.pool.record import Record
-from agtool.ci_nodepool.status.judge import PoolStatus, Status
+from agtool.ci_nodepool.status.judge import Status
 from agtool.core.table import table
 from agtool.core.text import count
 
@@ -59,26 +59,25 @@ def _node(node: Node) -> documents.Node:
     )
 
 
-def view(status: Status) -> Iterator[str | RenderableType]:
-    """For people."""
-    for each in status.pools:
-        yield from _pool(each)
+def view(status: documents.Status) -> Iterator[str | RenderableType]:
+    """The same for people."""
+    for pool in status.pools:
+        yield from _pool(pool)
     if not status.pools:
         yield (
             "No node has the label of a provider's preemptible nodes, and no runner selects nodes "
             "by a label."
         )
-    if status.jobs:
+    if status.runners:
         rows = [
             (
-                jobs.runner,
-                jobs.selector_text.replace(",", ", ") or "any node",
-                ", ".join(map(_toleration, jobs.tolerations)) or "-",
+                runner.runner,
+                ", ".join(f"{k}={v}" for k, v in runner.selector.items()) or "any node",
+                ", ".join(map(_toleration, runner.tolerations)) or "-",
             )
-            for jobs in status.jobs
+            for runner in status.runners
         ]
-        columns = ("runner", "jobs go to", "jobs tolerate")
-        yield table(columns, rows, identifiers=["runner"])
+        yield table(("runner", "jobs go to", "jobs tolerate"), rows, identifiers=["runner"])
     for warning in status.warnings:
         yield f"not looked at: {warning.message}"
     for problem in status.problems:
@@ -88,32 +87,33 @@ def view(status: Status) -> Iterator[str | RenderableType]:
         yield f"Everything {'that was looked at ' * bool(status.warnings)}fits together."
 
 
-def _pool(status: PoolStatus) -> Iterator[str | RenderableType]:
-    nodes = status.nodes
-    ready = sum(node.usable for node in nodes)
-    yield f"{status.pool}: {count(len(nodes), 'node')}, {ready:,} ready"
-    if nodes:
+def _pool(pool: documents.PoolStatus) -> Iterator[str | RenderableType]:
+    ready = sum(node.ready and not node.cordoned for node in pool.nodes)
+    yield f"nodes with {pool.selector}: {count(len(pool.nodes), 'node')}, {ready:,} ready"
+    if pool.nodes:
         # Those that differ from most come first.
-        taints = status.taints
-        common = {taint for taint, number in taints.items() if number == max(taints.values())}
-        shown = sorted(nodes, key=lambda n: (_is_usual(n, common), n.name))[:_ROWS]
+        most = max(pool.taints.values(), default=0)
+        common = {taint for taint, number in pool.taints.items() if number == most}
+        nodes = sorted(
+            pool.nodes, key=lambda n: (n.ready and not n.cordoned and common <= {*n.taints}, n.name)
+        )
         rows = [
             (
                 node.name,
                 ("ready" if node.ready else "not ready") + ", cordoned" * node.cordoned,
-                _age(node),
-                ", ".join(map(str, lasting_taints(node))) or "-",
-                ", ".join(map(str, Record.read(node.record).owned())) or "-",
+                _age(node.created),
+                ", ".join(node.taints) or "-",
+                ", ".join(node.by_agtool) or "-",
             )
-            for node in shown
+            for node in nodes[:_ROWS]
         ]
         yield table(("node", "state", "age", "taints", "by agtool"), rows, identifiers=["node"])
         yield from _rest(nodes)
-    if status.affected:
-        found = [(f"{a.kind} {a}", a.node or "-", FATES[a.fate]) for a in status.affected[:_ROWS]]
+    if pool.affected:
+        found = [(f"{a.kind} {a}", a.node or "-", FATES[a.fate]) for a in pool.affected[:_ROWS]]
         columns = ("does not tolerate", "node", "what becomes of it")
         yield table(columns, found, identifiers=columns[:2])
-        yield from _rest(status.affected)
+        yield from _rest(pool.affected)
 
 
 def _rest(rows: Sequence[object]) -> Iterator[str]:
@@ -121,20 +121,16 @@ def _rest(rows: Sequence[object]) -> Iterator[str]:
         yield f"  and {len(rows) - _ROWS:,} more: --output json shows all"
 
 
-def _is_usual(node: Node, common: set[Taint]) -> bool:
-    return node.usable and common <= set(lasting_taints(node))
-
-
 def _toleration(toleration: Toleration) -> str:
     value = "" if toleration.value is None else f"={toleration.value}"
     return f"{toleration.key or '(any)'}{value}:{toleration.effect or '(any)'}"
 
 
-def _age(node: Node) -> str:
-    if not node.created:
+def _age(created: str) -> str:
+    if not created:
         return "-"
-    created = datetime.strptime(node.created, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
-    minutes = int((datetime.now(timezone.utc) - created).total_seconds() / 60)
+    since = datetime.strptime(created, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    minutes = int((datetime.now(timezone.utc) - since).total_seconds() / 60)
     if minutes < 120:
         return f"{minutes}m"
     return f"{minutes // 60}h" if minutes < 48 * 60 else f"{minutes // 1440}d"

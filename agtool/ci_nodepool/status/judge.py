@@ -85,6 +85,9 @@ def judge(status: Status, nodes: Sequence[Node]) -> list[Finding]:
 
 
 def _jobs_problems(status: Status, nodes: Sequence[Node]) -> Iterator[Finding]:
+    # The options that name the pool, where there is one and it is not found without them.
+    unknown = [each.pool.options for each in status.pools if each.pool.preset is None]
+    options = f" {unknown[0]}" if len(unknown) == len(status.pools) == 1 else ""
     for jobs in status.jobs:
         subject = jobs.subject
         selected = [node for node in nodes if jobs.selects(node.labels)]
@@ -97,7 +100,7 @@ def _jobs_problems(status: Status, nodes: Sequence[Node]) -> Iterator[Finding]:
                 yield Finding(
                     "not-sent",
                     f"jobs of runner {jobs.runner} are sent to any node, not to a pool",
-                    f"agtool ci-nodepool apply{_pool_options(status)} --runner {jobs.runner}",
+                    f"agtool ci-nodepool apply{options} --runner {jobs.runner}",
                     subject,
                 )
         elif not selected:
@@ -126,16 +129,10 @@ def _jobs_problems(status: Status, nodes: Sequence[Node]) -> Iterator[Finding]:
             )
 
 
-def _pool_options(status: Status) -> str:
-    """The options that name the pool, where there is one and it is not found without them."""
-    pools = [each.pool for each in status.pools]
-    return f" {pools[0].options}" if len(pools) == 1 and pools[0].preset is None else ""
-
-
 def _pool_problems(status: PoolStatus, jobs: Sequence[Jobs]) -> Iterator[Finding]:
     nodes, pool = status.nodes, status.pool
     subject = str(pool)
-    if nodes and not any(node.usable for node in nodes):
+    if nodes and not any(node.ready and not node.cordoned for node in nodes):
         yield Finding(
             "no-ready-node",
             f"none of the {pool} is ready",

@@ -10,7 +10,7 @@ from agtool.ci_nodepool.pool.affected import find_affected
 from agtool.ci_nodepool.pool.fates import Affected
 from agtool.ci_nodepool.pool.find import find_pool, select
 from agtool.ci_nodepool.presets import Pool, presets_on
-from agtool.ci_nodepool.runner.change import manager_pods
+from agtool.ci_nodepool.runner.change import hosts, manager_pods
 from agtool.ci_nodepool.runner.faults import faults
 from agtool.ci_nodepool.runner.find import find
 from agtool.ci_nodepool.runner.settings import jobs
@@ -52,15 +52,13 @@ def find_status(
 def _look_at_runners(
     session: Session, namespace: str | None, nodes: Sequence[Node], status: Status
 ) -> None:
-    by_name = {node.name: node for node in nodes}
+    preemptible = {node.name for node in nodes if presets_on([node.labels])}
     try:
         for runner in find(session, namespace):
             status.jobs.append(jobs(runner))
             pods = manager_pods(session, runner)
             status.faults += faults(runner, pods)
-            hosts = [by_name.get(pod["spec"].get("nodeName", "")) for pod in pods]
-            names = {n.name for n in hosts if n and presets_on([n.labels])}
-            if names:
+            if names := hosts(pods) & preemptible:
                 status.managers[str(runner)] = sorted(names)
     except ForbiddenError as error:
         status.warnings.append(_unseen(error))

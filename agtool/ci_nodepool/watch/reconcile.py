@@ -33,14 +33,7 @@ _LONGEST = 60.0
 
 @dataclass
 class _Watched:
-    """A node as it was last seen, and what we did to it.
-
-    Attributes:
-        changes: how often we changed it lately.
-        failures: how often in a row that failed.
-        changed_at: time.monotonic() of the last change.
-        trouble: the last one that was logged.
-    """
+    """A node as it was last seen, what we did to it, and the trouble that was logged last."""
 
     node: Node
     changes: int = 0

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from agtool.ci_nodepool.model import RECORD
-from agtool.ci_nodepool.runner.change import Outcome, RolloutFailed, managers_on, roll_out
+from agtool.ci_nodepool.runner.change import Outcome, RolloutFailed, hosts, manager_pods, roll_out
 from agtool.ci_nodepool.runner.edit import read
 from agtool.ci_nodepool.runner.model import Runner
 from agtool.ci_nodepool.runner.plan import RESTARTED_AT, plan_patch, plan_undo
@@ -346,7 +346,7 @@ def test_a_manager_on_a_node_of_the_pool(
             "spec": {"nodeName": node, "containers": [{"name": "x", "image": "x"}]},
         }
         api.post(f"/api/v1/namespaces/{namespace}/pods", pod)
-    assert managers_on(session, only(session, namespace), {KEY: "true"}) == [on_pool]
+    assert hosts(manager_pods(session, only(session, namespace))) == {on_pool, elsewhere}
 
 
 def test_a_record_that_agtool_did_not_write(session: Session, api: Api, namespace: str) -> None:

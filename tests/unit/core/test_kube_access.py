@@ -11,11 +11,12 @@ import certifi
 import pytest
 from kubernetes.config import incluster_config
 
-from agtool.core.kube import access as kube_access, session as kube
 from agtool.core.errors import ConfigurationError
-from agtool.core.kube.session import connect
+from agtool.core.kube import access as kube_access
+from agtool.core.kube import session as kube
 from agtool.core.kube.proxy import HttpProxy
 from agtool.core.kube.retry import backoff, pause_before_retry
+from agtool.core.kube.session import connect
 
 SECRET = "s3cret-t0ken"  # nobody's
 
