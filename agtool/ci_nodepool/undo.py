@@ -102,8 +102,9 @@ def undo(
         try:
             # 2. The runners get their old template, and are restarted.
             for runner in plan.runners:
-                restored = jobs.carry_out(session, runner, timeout=timeout, live=live)
-                changed = (*changed, restored)
+                with suppress(NotFoundError):  # it is gone, and with it what agtool changed
+                    restored = jobs.carry_out(session, runner, timeout=timeout, live=live)
+                    changed = (*changed, restored)
 
             # 3. The labels go.
             done.append(_carry_out(session, asked, plan_nodes(_undo_labels)))

@@ -151,10 +151,10 @@ def test_undo_notices_a_watch(nodepool: Nodepool, watch: Watch, fake_nodes: Make
         wait_until(tainted(nodepool, name), "tainted")
     undone = nodepool.json("undo", "--yes")
     assert undone["exit_code"] == 5
-    assert set(undone["data"]["failed"]) == set(names)
+    assert {f["subject"] for f in undone["data"]["failed"]} == {f"node {name}" for name in names}
     assert undone["data"]["changed"] == []
     (error,) = undone["errors"]
-    assert "a watch keeps it there" in error["message"]
+    assert (error["code"], "ci-nodepool watch" in error["message"]) == ("conflict", True)
     assert "Stop the watch first" in error["hint"]
     running.send(signal.SIGTERM)
     running.wait()

@@ -114,7 +114,7 @@ def test_on_a_terminal_it_asks(
         assert f"Change {release.name} and restart it?".encode() in shown
         os.write(leader, answer)
         shown = _read(leader)
-        assert process.wait(60) == (0 if changed else 1)
+        assert process.wait(60) == (0 if changed else 1), shown
     finally:
         process.kill()
         process.wait()
