@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from agtool.le_staging import store
+from agtool.le_staging.roots import store
 from bench.costs import compare, ladder, runs, wall
 from bench.figures import (
     Aim,
@@ -167,7 +167,7 @@ def _where_the_time_goes(stage: Stage, rounds: int) -> Section:
         "`import typer`": "import typer",
         "agtool: its modules and its command line": "import agtool.app",
         "`import OpenSSL`, with cryptography": "import OpenSSL.SSL",
-        "agtool: what verifies": "import agtool.le_staging.verify",
+        "agtool: what verifies": "import agtool.le_staging.verify.checker",
         "rich, for the tree": "import rich.console, rich.tree, rich.text",
     }.items():
         code = f"{code}; {more}"

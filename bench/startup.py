@@ -91,7 +91,7 @@ def _where_the_time_goes(stage: Stage, rounds: int, fast: Sequence[str]) -> Sect
         "agtool: its modules and its command line": "import agtool.app",
         "`import psycopg2`": "import psycopg2",
         "agtool: waiting and PostgreSQL": (
-            "import agtool.migrate_once.run, agtool.migrate_once.postgresql"
+            "import agtool.migrate_once.run, agtool.migrate_once.engines.postgresql.backend"
         ),
         "connecting (scram-sha-256), one SELECT, disconnecting": stage.select,
     }.items():

@@ -181,7 +181,7 @@ def run(app: typer.Typer) -> int:  # noqa: PLR0911  # one line for each way to e
 
 def _complete(app: typer.Typer) -> int:
     """Answer a shell that asks what can stand on the line; the exit code tells fish about it."""
-    from typer.completion import completion_init
+    from typer._completion_classes import completion_init
 
     completion_init()
     try:

@@ -84,7 +84,7 @@ class ConfigurationError(AgtoolError):
 
 
 class UnreachableError(AgtoolError):
-    """Something on the network could not be reached."""
+    """Something on the network could not be reached, or gave no answer that helps."""
 
     exit_code = 4
     code = "unreachable"

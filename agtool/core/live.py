@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from agtool.core.output import say, write_to_stderr
 
@@ -63,6 +66,18 @@ class Live:
         """Write lines that stay."""
         self.clear()
         say(text)
+
+
+@contextmanager
+def said_if_slow(text: str, seconds: float = 3.0) -> Iterator[None]:
+    """Write a line if what is done inside takes longer than that: it must not look idle."""
+    timer = threading.Timer(seconds, say, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class Progress:

@@ -26,7 +26,7 @@ from agtool.core.duration import parse_duration
 if TYPE_CHECKING:
     from agtool.core.kube.session import Session
 
-Value = TypeVar("Value", str, Path)
+Value = TypeVar("Value", str, Path, list[str])
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 """A DNS label (RFC 1123), as namespaces have it; at most 63 characters."""
@@ -34,7 +34,8 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 def not_empty(value: Value | None) -> Value | None:
     """The value of an option. `-l "$UNSET"` must not be as if there was none."""
-    if value is not None and not str(value).strip():
+    values: Any = value if value is not None else []
+    if any(not str(one).strip() for one in (values if isinstance(values, list) else [values])):
         raise typer.BadParameter("it is empty. Is a variable of the shell unset?")
     return value
 
@@ -65,13 +66,13 @@ def duration(help_: str, *names: str, **settings: Any) -> Any:
     )
 
 
-def _remember(context: typer.Context, value: Format) -> Format:
+def _remember(context: typer.Context, value: Format) -> str:
     """Note how the result is to be printed: errors are then printed so too."""
     invocation = context.find_object(Invocation)
     if invocation:
         invocation.command = invocation.path.partition(" ")[2]
         invocation.output = value
-    return value
+    return value.value  # Typer makes a Format of it once more, for the command
 
 
 def output_option(help_: str = "How to print the result: table or json.", **settings: Any) -> Any:
@@ -159,7 +160,9 @@ AsUser = Annotated[
 AsGroup = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="GROUP", help="With --as: act as a member of this group. Can be repeated."
+        metavar="GROUP",
+        help="With --as: act as a member of this group. Can be repeated.",
+        callback=not_empty,
     ),
 ]
 
@@ -210,7 +213,8 @@ def given_options(context: typer.Context) -> set[str]:
     return {
         max(parameter.opts, key=len)
         for parameter in context.command.params
-        if (source := context.get_parameter_source(parameter.name or ""))
+        if parameter.param_type_name == "option"
+        and (source := context.get_parameter_source(parameter.name or ""))
         and source.name == "COMMANDLINE"
     }
 

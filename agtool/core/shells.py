@@ -45,7 +45,12 @@ _agtool() {{
     [[ $PREFIX == --*=* ]] && compset -P '*='
     if (( $#values )); then _describe -V agtool values; else _files; fi
 }}
-if [[ $funcstack[1] == _agtool ]]; then _agtool "$@"; else compdef _agtool agtool; fi
+if [[ $funcstack[1] == _agtool ]]; then
+    _agtool "$@"
+else
+    (( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit }}
+    compdef _agtool agtool
+fi
 """
 
 _FISH = f"""\
@@ -57,7 +62,7 @@ function __agtool_complete
     if test -n "$values"
         printf '%s\\n' "$option"$values
     else
-        __fish_complete_path $token
+        printf '%s\\n' "$option"(__fish_complete_path (string replace -- "$option" '' $token))
     end
 end
 complete --command agtool --no-files --arguments '(__agtool_complete)'

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _NARROWEST = 8
-"""Columns of the terminal that a cell which is no identifier may be folded to."""
+"""Columns of the terminal to which a cell that is not an identifier may be folded."""
 
 
 def table(
@@ -27,7 +27,13 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    cells = [[printable(cell, besides="\n") for cell in row] for row in rows]
+    cells = [
+        [
+            printable(cell, besides="" if title in identifiers else "\n")
+            for title, cell in zip(columns, row, strict=True)
+        ]
+        for row in rows
+    ]
     made = Table(box=None, pad_edge=False)
     narrowest = 0
     for number, title in enumerate(columns):

@@ -1,18 +1,21 @@
-"""`agtool debug`: a shell in the cluster, and nothing left of it.
+"""`agtool debug`: a shell or a command in a temporary pod, which is removed afterwards.
 
 What must hold, and where it is seen to:
 
-* Nothing stays behind, whatever ends us: `life` removes a pod by its UID on every way out,
-  `interrupts` lets signals through only where that is safe, `lifeline` ends what lost its
-  connection, and the pod itself ends after its lifetime: `pod`, and pause.
-* Nothing looks like a hang: `explain` says why a container does not run, `wait` tells it at once.
-* Exec is right: `exec` moves bytes and never blocks, over `websocket`; `terminal` is put back.
-* The pod may do as little as the task allows, and what the namespace allows: `security`.
+* Nothing stays behind, whatever ends us: `pod.life` removes a pod by its UID on every way out,
+  `interrupts` lets signals through only where that is safe, `session.lifeline` ends what lost its
+  connection, and the pod itself ends after its lifetime: `pod.manifest`, and pause.
+* Nothing looks like a hang: `pod.explain` says why a container does not run, `pod.wait` shows it.
+* Exec is right: `session.exec` moves bytes and never blocks, over `session.websocket`;
+  `session.terminal` puts the terminal back.
+* The pod may do as little as the task allows, and what the namespace allows: `pod.security`.
+* An option that would do nothing is refused: `modes`.
 
-Read in this order: model (what is asked for), security and pod (the objects), life (from creation
-to removal), wait and explain (on the way), remote, exec, websocket, terminal and lifeline (the
-session), run (one invocation). like, target, place and process look things up; leftovers and
-listing are for `--list` and `--cleanup`; modes says which options go together; cli is the edge.
+Read in this order: model (what is asked for) and run (one invocation); in pod/ security and
+manifest (the objects), life (from creation to removal), wait and explain (on the way); in session/
+remote, exec, messages, websocket, terminal and lifeline. pod/leftovers is for `--list` and
+`--cleanup`; pod/like, target, architecture and process look things up, and pod/refusal says what a
+refusal means. arguments reads what stands on the command line; cli is the edge.
 """
 
 from agtool.core.command import Technique

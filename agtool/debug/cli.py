@@ -2,179 +2,185 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from agtool.core.duration import parse_duration
-from agtool.core.errors import (
-    CANNOT_EXECUTE,
-    NOT_FOUND,
-    TIMED_OUT,
-    WRAPPER_FAILED,
-    AgtoolError,
-    UsageError,
+from agtool.core import completion
+from agtool.core.command import Format, Result, make_app
+from agtool.core.errors import AgtoolError
+from agtool.core.options import (
+    ClusterOptions,
+    DryRun,
+    Namespace,
+    OutputOrNames,
+    duration,
+    given_options,
+    grouped,
+    not_empty,
+    runs_nothing,
 )
-from agtool.core.kube_options import AsGroup, AsUser, Context, Kubeconfig, Namespace
-from agtool.core.output import Format, errors_as_json, print_text
-from agtool.debug import model
+from agtool.debug import arguments, model
+from agtool.debug.documents import DebugPod, DebugPods
 from agtool.debug.modes import check_modes
 
-_LONGEST_LIFE = 7 * 86400.0
-"""Seconds."""
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json
+    from agtool.core.output import View
 
-_PASSED_ON = {TIMED_OUT, CANNOT_EXECUTE, NOT_FOUND}
-"""Exit codes that tell more than that agtool failed."""
+app = make_app()
 
-app = typer.Typer(
-    add_completion=False,  # the root has it
-    rich_markup_mode=None,
+Text = str | None
+Texts = list[str] | None
+
+
+def _text(metavar: str, help_: str, *names: str, **settings: Any) -> Any:
+    return typer.Option(*names, metavar=metavar, help=help_, callback=not_empty, **settings)
+
+
+def _texts(metavar: str, help_: str) -> Any:
+    return _text(metavar, f"{help_} Can be repeated.")
+
+
+def _flag(help_: str, *names: str, **settings: Any) -> Any:
+    return typer.Option(*names, help=help_, show_default=False, **settings)
+
+
+_kept_pods = completion.from_cluster(
+    lambda session: completion.listed(
+        session,
+        f"/api/v1/namespaces/{session.namespace}/pods",
+        labelSelector=f"{model.KIND}=kept",
+    )
 )
 
 
 @app.command("debug", context_settings={"allow_interspersed_args": False})
-def debug(  # noqa: PLR0917  # Typer's way: a parameter is an option
-    invocation: typer.Context,
+@grouped
+def debug(
+    command_line: typer.Context,
     command: Annotated[
-        list[str] | None,
+        Texts,
         typer.Argument(
             metavar="-- COMMAND [ARG]...",
-            help="What to run instead of a shell.",
+            help="The command to run instead of a shell.",
             show_default=False,
         ),
     ] = None,
+    *,
     namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-    as_user: AsUser = None,
-    as_group: AsGroup = None,
+    cluster: ClusterOptions,
     image: Annotated[
-        str, typer.Option(metavar="IMAGE", envvar="AGTOOL_DEBUG_IMAGE", help="Any image.")
+        str, _text("IMAGE", "Run this image; any image works.", envvar="AGTOOL_DEBUG_IMAGE")
     ] = model.DEFAULT_IMAGE,
     image_pull_policy: Annotated[
-        str | None,
-        typer.Option(metavar="POLICY", help="Always, IfNotPresent or Never."),
+        Literal["Always", "IfNotPresent", "Never"] | None,
+        typer.Option(
+            metavar="POLICY",
+            help="Choose when the node pulls the image: Always, IfNotPresent or Never.",
+        ),
     ] = None,
-    env: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="An environment variable; may be repeated."),
-    ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="A label of the pod; may be repeated."),
-    ] = None,
-    serviceaccount: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The pod's service account.")
-    ] = None,
+    env: Annotated[Texts, _texts("NAME=VALUE", "Set this environment variable.")] = None,
+    label: Annotated[Texts, _texts("KEY=VALUE", "Give the pod this label.")] = None,
+    serviceaccount: Annotated[Text, _text("NAME", "Run the pod as this service account.")] = None,
     node_selector: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="A label of the node; may be repeated."),
+        Texts, _texts("KEY=VALUE", "Run the pod on a node with this label.")
     ] = None,
     toleration: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY[=VALUE][:EFFECT]", help="A taint to tolerate, or all; may be repeated."
-        ),
+        Texts, _texts("KEY[=VALUE][:EFFECT]", "Tolerate this taint, or `all` taints.")
     ] = None,
     cpu: Annotated[
-        str | None, typer.Option(metavar="AMOUNT", help="CPU requested, and the limit: 100m.")
+        Text, _text("AMOUNT", "Request this CPU, and limit the pod to it, such as 100m.")
     ] = None,
     memory: Annotated[
-        str | None, typer.Option(metavar="AMOUNT", help="Memory requested, and the limit: 64Mi.")
+        Text, _text("AMOUNT", "Request this memory, and limit the pod to it, such as 64Mi.")
     ] = None,
     user: Annotated[
-        int | None, typer.Option(metavar="UID", min=0, help="The user id to run as.")
+        int | None, typer.Option(metavar="UID", min=0, help="Run as the user with this id.")
     ] = None,
     root: Annotated[
-        bool,
-        typer.Option(
-            "--root", help="Be root, as package installs need it, where the namespace allows it."
-        ),
+        bool, _flag("Run as root, to install packages, if the namespace allows it.", "--root")
     ] = False,
     ttl: Annotated[
-        str, typer.Option(metavar="DURATION", help="The pod ends after this, whatever happens.")
-    ] = "1h",
+        float, duration("End the pod after this time, whatever happens.  [default: 1h]")
+    ] = 3600.0,
     timeout: Annotated[
-        str,
-        typer.Option(metavar="DURATION", help="Give up if it does not run by then (exit 124)."),
-    ] = "60s",
+        float, duration("Give up if the container does not run after this time.  [default: 60s]")
+    ] = 60.0,
     shell: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="The shell.  [default: bash if it is there, else sh]"),
+        Text, _text("PATH", "Open this shell.  [default: bash if it is there, else sh]")
     ] = None,
     stdin: Annotated[
         bool | None,
-        typer.Option(
+        _flag(
+            "Pass our input on to the command.  [default: if it is a terminal or has data]",
             "--stdin/--no-stdin",
             "-i",
-            help="Attach our input.  [default: if it is a terminal, or has anything in it]",
-            show_default=False,
         ),
     ] = None,
     tty: Annotated[
         bool | None,
-        typer.Option(
-            "--tty/--no-tty",
-            "-t",
-            help="Give the command a terminal.  [default: if we have one]",
-            show_default=False,
-        ),
+        _flag("Give the command a terminal.  [default: if we have one]", "--tty/--no-tty", "-t"),
     ] = None,
     like: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND/NAME",
-            help="Take over labels, environment, volumes and service account of a workload.",
+        Text,
+        _text(
+            "KIND/NAME",
+            "Copy the labels, environment, volumes and service account of this workload.",
+            autocompletion=completion.workloads,
         ),
     ] = None,
     target: Annotated[
-        str | None,
-        typer.Option(metavar="pod/NAME", help="Run beside a container of this pod."),
+        Text,
+        _text(
+            "pod/NAME",
+            "Run in a new container of this pod, beside one of its own.",
+            autocompletion=completion.pods,
+        ),
     ] = None,
     container: Annotated[
-        str | None,
-        typer.Option(
+        Text,
+        _text(
+            "NAME",
+            "Choose this container of --target or --like.  [default: the main one]",
             "-c",
             "--container",
-            metavar="NAME",
-            help="With --target or --like: which container.  [default: the main one]",
         ),
     ] = None,
     node: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Be root on this node, in its namespaces."),
-    ] = None,
-    tools: Annotated[
-        str | None,
-        typer.Option(
-            metavar="IMAGE",
-            help="For an IMAGE without a shell: bring the static programs of this one's /bin.",
+        Text,
+        _text(
+            "NAME", "Run as root on this node, in its namespaces.", autocompletion=completion.nodes
         ),
     ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave the pod until --ttl; see --attach.")
-    ] = False,
+    tools: Annotated[
+        Text,
+        _text("IMAGE", "Add the static programs in /bin of this image to one without a shell."),
+    ] = None,
+    keep: Annotated[bool, _flag("Keep the pod until its --ttl, for --attach.", "--keep")] = False,
     attach: Annotated[
-        str | None, typer.Option(metavar="POD", help="Use a pod that --keep left.")
+        Text, _text("POD", "Run in this pod, which --keep has kept.", autocompletion=_kept_pods)
     ] = None,
     list_: Annotated[
-        bool, typer.Option("--list", help="List the debug pods of the namespace.")
+        bool, _flag("List the debug pods of the namespace.", "--list", callback=runs_nothing)
     ] = False,
     cleanup: Annotated[
         bool,
-        typer.Option("--cleanup", help="Remove debug pods that are over, or whose agtool is gone."),
+        _flag(
+            "Remove debug pods that have ended, or whose agtool process has ended.",
+            "--cleanup",
+            callback=runs_nothing,
+        ),
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the manifest; create nothing.")
-    ] = False,
-    output: Annotated[Format, typer.Option(help="How to print --list and --cleanup.")] = (
-        Format.table
-    ),
-) -> int:
+    dry_run: DryRun = False,
+    _output: OutputOrNames = Format.table,
+) -> Result[DebugPods | None]:
     """Open a shell in a new pod, or run COMMAND in it; then remove the pod.
 
-    The exit code is COMMAND's. 124: the pod did not run in time. 125: agtool failed.
-    126: COMMAND cannot be run. 127: it was not found.
+    The exit code is that of COMMAND. 124: the pod did not run in time. 125: agtool failed.
+    126: COMMAND cannot be run. 127: COMMAND was not found.
 
     \b
     Examples:
@@ -186,88 +192,103 @@ def debug(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool debug --like deployment/web
       agtool debug --node worker-1
     """  # noqa: D301  # the backslash keeps the examples' lines apart
-    wraps = not (list_ or cleanup)
-    try:
-        with errors_as_json("debug", not wraps and output is Format.json):
-            check_modes(_given(invocation), command=bool(command))
-            job = model.Job(
-                request=model.Request(
-                    name=model.new_name(),
-                    namespace=model.parse_name("--namespace", namespace or None) or "",
-                    image=image,
-                    lifetime=_lifetime(ttl),
-                    pull_policy=_pull_policy(image_pull_policy),
-                    env=model.parse_env(env or ()),
-                    labels=model.parse_labels("--label", label or ()),
-                    service_account=model.parse_name("--serviceaccount", serviceaccount),
-                    node_selector=model.parse_labels("--node-selector", node_selector or ()),
-                    tolerations=model.parse_tolerations(toleration or ()),
-                    cpu=model.parse_quantity("--cpu", cpu),
-                    memory=model.parse_quantity("--memory", memory),
-                    user=user,
-                    root=root,
-                    node=model.parse_name("--node", node),
-                    keep=keep,
-                    tools=tools,
-                ),
-                command=[model.parse_text("COMMAND", word) for word in command or ()],
-                shell=shell,
-                stdin=stdin,
-                terminal=tty,
-                timeout=parse_duration(timeout),
-                kubeconfig=kubeconfig,
-                context=context,
-                as_user=as_user,
-                as_groups=as_group or (),
-                attach=model.parse_name("--attach", attach),
-                target=target,
-                container=container,
-                like=like,
-            )
-            if not wraps:
-                from agtool.debug.listing import show_leftovers
+    check_modes(given_options(command_line), command=bool(command))
+    if list_ or cleanup:
+        return _debug_pods(cluster, namespace, cleanup=cleanup)
+    job = model.Job(
+        request=model.Request(
+            name=model.new_name(),
+            namespace=namespace or "",
+            image=arguments.parse_image("--image", image),
+            lifetime=arguments.parse_lifetime(ttl),
+            pull_policy=image_pull_policy,
+            env=arguments.parse_env(env or ()),
+            labels=arguments.parse_labels("--label", label or ()),
+            service_account=arguments.parse_name("--serviceaccount", serviceaccount),
+            node_selector=arguments.parse_labels("--node-selector", node_selector or ()),
+            tolerations=arguments.parse_tolerations(toleration or ()),
+            cpu=arguments.parse_quantity("--cpu", cpu),
+            memory=arguments.parse_quantity("--memory", memory),
+            user=user,
+            root=root,
+            node=arguments.parse_name("--node", node),
+            keep=keep,
+            tools=tools and arguments.parse_image("--tools", tools),
+        ),
+        cluster=cluster,
+        command=[arguments.parse_text("COMMAND", word) for word in command or ()],
+        shell=shell and arguments.parse_text("--shell", shell),
+        stdin=stdin,
+        terminal=tty,
+        timeout=timeout,
+        attach=arguments.parse_name("--attach", attach),
+        target=arguments.parse_target(target),
+        container=arguments.parse_name("--container", container),
+        like=arguments.parse_workload("--like", like),
+    )
+    if dry_run:
+        from agtool.debug.run import planned
 
-                return show_leftovers(job, cleanup, output)
-            if dry_run:
-                return _dry_run(job)
-            from agtool.debug.run import run
+        return Result(None, _manifests(planned(job)))
+    from agtool.debug.run import run
 
-            return run(job)
-    except AgtoolError as error:
-        if wraps and error.exit_code not in _PASSED_ON:
-            error.exit_code = WRAPPER_FAILED
-        raise
+    return Result(None, exit_code=run(job))
 
 
-def _lifetime(text: str) -> int:
-    seconds = parse_duration(text)
-    if not 1 <= seconds <= _LONGEST_LIFE:
-        raise UsageError(f"--ttl {text} is out of bounds", hint="From 1s to 7d.")
-    return int(seconds)
-
-
-def _pull_policy(text: str | None) -> str | None:
-    if text not in {None, "Always", "IfNotPresent", "Never"}:
-        raise UsageError(
-            f"--image-pull-policy is {text!r}", hint="Choose Always, IfNotPresent or Never."
-        )
-    return text
-
-
-def _given(invocation: typer.Context) -> set[str]:
-    """The long names of the options that stand on the command line."""
-    return {
-        max(parameter.opts, key=len)
-        for parameter in invocation.command.params
-        if (source := invocation.get_parameter_source(parameter.name or ""))
-        and source.name == "COMMANDLINE"
-    }
-
-
-def _dry_run(job: model.Job) -> int:
+def _manifests(objects: Sequence[Json]) -> View:
     import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this
 
-    from agtool.debug.run import dry_run
+    yield yaml.safe_dump_all(objects, sort_keys=False).rstrip("\n")
 
-    print_text(yaml.safe_dump_all(dry_run(job), sort_keys=False).rstrip("\n"))
-    return 0
+
+def _debug_pods(
+    cluster: ClusterOptions, namespace: str | None, *, cleanup: bool
+) -> Result[DebugPods | None]:
+    """The debug pods of the namespace, or those that were removed."""
+    from agtool.debug.pod.leftovers import clean_up, debug_pods
+
+    pods: list[DebugPod] = []
+    errors: list[AgtoolError] = []
+    with cluster.session(namespace=namespace) as session:
+        place = f"namespace {session.namespace} of context {session.context}"
+        try:
+            for pod in (clean_up if cleanup else debug_pods)(session):
+                pods.append(pod)  # noqa: PERF402  # what was removed before an error counts
+        except AgtoolError as error:
+            if not pods:
+                raise
+            errors.append(error)
+    names = [pod.name for pod in pods]
+    return Result(DebugPods(pods), _view(pods, place, cleanup=cleanup), errors=errors, names=names)
+
+
+def _view(pods: Sequence[DebugPod], place: str, *, cleanup: bool) -> View:
+    if not pods:
+        yield f"{'Nothing to remove' if cleanup else 'No debug pods'} in {place}."
+        return
+    from agtool.core.table import table
+
+    if cleanup:
+        yield f"Removed from {place}:"
+    yield table(
+        ("NAME", "STATE", "KEPT", "MADE BY", "NODE", "IMAGE", "CREATED", "ENDS"),
+        [
+            (
+                pod.name,
+                pod.state,
+                "yes" if pod.kept else "",
+                pod.made_by,
+                pod.node,
+                pod.image,
+                _local(pod.created_at),
+                _local(pod.ends_at),
+            )
+            for pod in pods
+        ],
+        identifiers=["NAME"],
+    )
+
+
+def _local(moment: datetime | None) -> str:
+    """With its day: what is kept may end tomorrow."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}" if moment else ""

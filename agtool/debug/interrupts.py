@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import select
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Any
 
-from agtool.core.signals import FORWARDED
+from agtool.core.signals import FORWARDED, Wakeup, handled
 
 
 class Stopped(BaseException):  # no library may take it for a failure of its own
@@ -33,26 +30,20 @@ class Interrupts:
         self._number: signal.Signals | None = None
         self._allowed = False
         self._deaf_until = 0.0
-        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
-        self._reader, self._writer = os.pipe()
-        os.set_blocking(self._reader, False)
-        os.set_blocking(self._writer, False)
-        for number in FORWARDED:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                self._handlers[number] = signal.signal(number, self._take)
+        with ExitStack() as stack:
+            self._wakeup = stack.enter_context(Wakeup())
+            stack.enter_context(handled(dict.fromkeys(FORWARDED, self._take)))
+            self._undo = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        os.close(self._reader)
-        os.close(self._writer)
+        self._undo.close()
 
     def fileno(self) -> int:
         """For poll(): readable as soon as a signal has come."""
-        return self._reader
+        return self._wakeup.fileno()
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
@@ -74,7 +65,7 @@ class Interrupts:
     def pause(self, seconds: float) -> bool:
         """Wait so long, or until a signal has come; whether one has."""
         if self._number is None:
-            select.select([self._reader], [], [], seconds)
+            self._wakeup.wait(seconds)
         return self._number is not None
 
     def ignore_for(self, seconds: float) -> None:
@@ -84,15 +75,13 @@ class Interrupts:
 
     def _forget(self) -> None:
         self._number = None
-        with suppress(BlockingIOError):
-            os.read(self._reader, 512)
+        self._wakeup.drain()
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if time.monotonic() < self._deaf_until:
             return
         self._number = signal.Signals(number)
-        with suppress(BlockingIOError):
-            os.write(self._writer, b"s")
+        self._wakeup.wake()
         if self._allowed:
             self._allowed = False
             self.check()

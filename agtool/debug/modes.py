@@ -6,39 +6,41 @@ from collections.abc import Set as AbstractSet
 
 from agtool.core.errors import UsageError
 
-_MODES = ("--list", "--cleanup", "--attach", "--target", "--node", "--like")
+_EVERYWHERE = {"--namespace", "--context", "--kubeconfig", "--as", "--as-group"}
 
-_OF_A_POD = {
-    "--keep",
-    "--dry-run",
-    "--label",
-    "--serviceaccount",
-    "--node-selector",
-    "--toleration",
-    "--cpu",
-    "--memory",
-    "--tools",
-}
+_SESSION = {"--shell", "--stdin", "--tty"}
+
+_CONTAINER = {"--image", "--image-pull-policy", "--env", "--user", "--root", "--ttl", "--timeout"}
+"""What each container that is made can have."""
+
+_PLACE = {"--node-selector", "--toleration"}
+
+_POD = {"--keep", "--dry-run", "--label", "--serviceaccount", "--cpu", "--memory", "--tools"}
 """What only a pod that is made can have."""
 
-_OF_A_CONTAINER = {"--image", "--image-pull-policy", "--env", "--user", "--root", "--ttl"}
+_NEW = _SESSION | _CONTAINER | _PLACE | _POD
 
-_WITHOUT_EFFECT: dict[str, tuple[AbstractSet[str], str]] = {
-    "": ({"--container"}, "It is for --target and --like."),
-    "--list": ({"--keep", "--dry-run"}, "--list makes no pod."),
-    "--cleanup": ({"--keep", "--dry-run"}, "--cleanup makes no pod."),
-    "--attach": (
-        {*_OF_A_POD, *_OF_A_CONTAINER, "--container"},
-        "The pod is there already, and stays as it is.",
+_MODES: dict[str, tuple[AbstractSet[str], str]] = {
+    "--list": ({"--output"}, "--list runs nothing."),
+    "--cleanup": ({"--output"}, "--cleanup runs nothing."),
+    "--attach": (_SESSION, "The pod runs already and cannot be changed."),
+    "--target": (
+        _SESSION | _CONTAINER | {"--container"},
+        "--target adds a container to a pod and makes no pod.",
     ),
-    "--target": (_OF_A_POD, "It makes no pod, but a container in one."),
     "--node": (
-        {"--container", "--node-selector", "--user"},
-        "It is root on the node that is named, and nobody else.",
+        _NEW - _PLACE - {"--user", "--root"},
+        "The pod runs as root on the node that is named, and tolerates all taints.",
     ),
-    "--like": (set(), ""),
+    "--like": (_NEW | {"--container"}, ""),
 }
-"""For each mode the options that would do nothing, and why."""
+"""For each mode the options that have an effect, and why others have none."""
+
+_ELSEWHERE = {
+    "--container": "It is for --target and --like.",
+    "--output": "It is for --list and --cleanup. What a command prints is passed on as it is.",
+}
+"""Where the options belong that have no effect without a mode."""
 
 
 def check_modes(given: AbstractSet[str], *, command: bool) -> None:
@@ -54,17 +56,19 @@ def check_modes(given: AbstractSet[str], *, command: bool) -> None:
     if len(modes) > 1:
         raise UsageError(f"{' and '.join(modes)} do not go together", hint="Choose one of them.")
     (mode,) = modes or [""]
-    useless, why = _WITHOUT_EFFECT[mode]
-    if found := sorted(given & useless):
-        told = f"and {mode} do not go together" if mode else "does nothing here"
-        raise UsageError(f"{found[0]} {told}", hint=why)
+    allowed, why = _MODES.get(mode, (_NEW, ""))
+    if useless := sorted(given - allowed - _EVERYWHERE - {mode}):
+        option = useless[0]
+        raise UsageError(
+            f"{option} and {mode} do not go together" if mode else f"{option} does nothing here",
+            hint=_ELSEWHERE.get(option, why),
+        )
     if {"--root", "--user"} <= given:
         raise UsageError("--root and --user do not go together", hint="--user 0 is root.")
-    if mode in {"--list", "--cleanup"}:
-        if command:
-            raise UsageError(f"{mode} runs no command", hint="Leave out what follows --.")
-    elif "--output" in given:
+    if command and mode in {"--list", "--cleanup"}:
+        raise UsageError(f"{mode} runs no command", hint="Leave out COMMAND.")
+    if command and "--shell" in given:
         raise UsageError(
-            "--output is for --list and --cleanup",
-            hint="What a command prints is passed on as it is.",
+            "--shell does nothing beside a COMMAND",
+            hint="Leave it out. To run COMMAND in that shell: agtool debug -- PATH -c 'COMMAND'",
         )

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import AgtoolError, ConfigurationError, UsageError
-from agtool.core.kube.session import Session, connect
 from agtool.core.kube.errors import NotFoundError
 from agtool.core.output import say
 from agtool.core.signals import die_as_by_ctrl_c
-from agtool.debug.explain import progress
 from agtool.debug.interrupts import Interrupts, Stopped
-from agtool.debug.life import Made, made
-from agtool.debug.model import CONTAINER, KIND, MAKER, PROCESS, Job, Json, Request
-from agtool.debug.pod import needs_pause
-from agtool.debug.process import identity, maker
-from agtool.debug.streams import Attachment, attachment
-from agtool.debug.wait import wait_until_running
+from agtool.debug.model import CONTAINER, KIND, MAKER, PROCESS, Job, Request
+from agtool.debug.pod.architecture import ARCH, architecture
+from agtool.debug.pod.explain import start_state
+from agtool.debug.pod.life import Made, made
+from agtool.debug.pod.like import read_like
+from agtool.debug.pod.manifest import debug_pod, needs_pause, pause_config_map
+from agtool.debug.pod.process import identity, maker
+from agtool.debug.pod.security import ways
+from agtool.debug.pod.target import add_container, plan_container
+from agtool.debug.pod.wait import wait_until_running
+from agtool.debug.session.streams import Attachment, attachment
+from agtool.pause import binary
 
 if TYPE_CHECKING:
-    from agtool.debug.exec import Ended
+    from agtool.core.kube.session import Json, Session
+    from agtool.debug.session.messages import Ended
 
 _ANSWER = 10.0
 """Seconds for the API server to answer a request. Ctrl-C during the creation waits for that."""
@@ -45,30 +51,23 @@ def run(job: Job) -> int:
             return _run(job, interrupts)
         except Stopped as stopped:
             number = stopped.number
-        except BrokenPipeError:  # the reader of the command's output went away
-            return 128 + signal.SIGPIPE
-    if number.name == "SIGINT":
+    if number is signal.SIGINT:
         die_as_by_ctrl_c()
     return 128 + number
 
 
-def dry_run(job: Job) -> list[Json]:
+def planned(job: Job) -> list[Json]:
     """What would be created. A workload to be like is read; else nothing is sent."""
-    from agtool.debug.place import ARCH
-    from agtool.debug.pod import debug_pod, pause_config_map
-    from agtool.debug.security import ways
-    from agtool.pause import binary
-
     request = job.request
     arch = request.node_selector.get(ARCH, request.architecture)
     request = replace(request, architecture=arch, annotations=_annotations())
     if job.like is not None or not request.namespace:
         try:
-            with session_of(job) as session:
+            with _session(job) as session:
                 request = replace(request, namespace=session.namespace)
                 request = _with_like(request, job, session)
         except ConfigurationError:
-            if job.like is not None or job.kubeconfig or job.context:
+            if job.like is not None or job.cluster.kubeconfig or job.cluster.context:
                 raise
             request = replace(request, namespace="default")  # there is no kubeconfig to ask
     objects = [debug_pod(request, ways(request)[0])]
@@ -83,29 +82,29 @@ def _run(job: Job, interrupts: Interrupts) -> int:
     if not job.command and not attached.stdin and not job.request.keep:
         raise UsageError(
             "there is no terminal for a shell, and no COMMAND to run",
-            hint="Example: agtool debug -- nslookup myservice",
+            hint="Run a command: agtool debug -- nslookup myservice",
         )
-    with interrupts.allowed():
-        session = session_of(job)
-        session.websocket_settings()  # refuses a proxy that it cannot pass before a pod is made
-    with session:
-        here = _Here(job, session, attached, interrupts)
+    with ExitStack() as stack:
+        with interrupts.allowed():
+            session = stack.enter_context(_session(job))
+            session.websocket_settings()  # refuses a proxy that it cannot pass before a pod is made
+        ways = _Ways(job, session, attached, interrupts)
         if job.attach:
-            ended = here.in_a_pod_of_ours(job.attach)
+            ended = ways.in_a_pod_of_ours(job.attach)
         elif job.target is not None:
-            ended = here.beside(job.target)
+            ended = ways.beside(job.target)
         else:
-            ended = here.in_a_new_pod()
-    from agtool.debug.remote import verdict
+            ended = ways.in_a_new_pod()
+    from agtool.debug.session.remote import failure
 
     image = "the pod's image" if job.attach else job.request.image
-    if problem := verdict(ended, job.command, job.shell, image):
-        raise problem
+    if error := failure(ended, job.command, job.shell, image):
+        raise error
     return ended.exit_code or 0
 
 
 @dataclass(frozen=True)
-class _Here:
+class _Ways:
     """The ways to run the job's command, or a shell."""
 
     job: Job
@@ -130,42 +129,34 @@ class _Here:
         if KIND not in (pod["metadata"].get("labels") or {}):
             raise UsageError(
                 f"pod {name} was not made by agtool debug",
-                hint=f"To look into it: agtool debug --target pod/{name}",
+                hint=f"To run in a container beside it: agtool debug --target pod/{name}",
             )
-        now = progress(pod, [])
+        now = start_state(pod, [])
         if now.hopeless:
             raise ConfigurationError(
-                f"pod {name} is over: {now.problem}", hint="`agtool debug --cleanup` removes it."
+                f"pod {name} has ended: {now.problem}",
+                hint="To remove it: agtool debug --cleanup",
             )
         # A mark of its own: other sessions go on when this one ends.
         return self.execute(name, CONTAINER, f"{name}-{self.job.request.name}")
 
-    def beside(self, target: str) -> Ended:
-        from agtool.debug.like import parse_workload
-        from agtool.debug.target import add_container, plan_container
-
-        kind, name = parse_workload("--target", target)
-        if kind != "pod":
-            raise UsageError(
-                f"--target {target!r} is no pod", hint="Choose one of its pods: --target pod/NAME"
-            )
+    def beside(self, name: str) -> Ended:
         with self.interrupts.allowed():
             pod = self.session.get(self.path(name))
             plan = plan_container(pod, self.job.request, self.job.container)
             add_container(self.session, pod, plan.container)
         ours = self.job.request.name
         say(
-            f"{ours} in pod {name} of namespace {self.session.namespace}, context "
-            f"{self.session.context}: beside container {plan.target}, {plan.told}\n"
-            "It shares that container's processes; its files are in /proc/1/root."
+            f"container {ours} in pod {name}, {_place(self.session)}, beside container "
+            f"{plan.target}, whose processes it shares: {plan.user}\n{plan.files}"
         )
         end = f"ends by itself within {self.job.request.lifetime} s (--ttl), if it starts"
         try:
             self.wait(name, pod["metadata"]["uid"], ours)
-            end = "is over"
+            end = "has ended"
             return self.execute(name, ours, "")
         finally:
-            say(f"{ours} {end}; Kubernetes keeps it in the pod's list of containers.")
+            say(f"container {ours} {end}; it stays in the pod's list of containers")
 
     def path(self, pod: str) -> str:
         """A pod's path in the API."""
@@ -174,12 +165,11 @@ class _Here:
     def wait(self, pod: str, uid: str, container: str) -> None:
         """Return when the container runs."""
         # Now, while the kubelet is at work: later it would be the person who waits.
-        import agtool.debug.lifeline
-        import agtool.debug.remote  # noqa: F401
+        import agtool.debug.session.lifeline
+        import agtool.debug.session.remote  # noqa: F401
 
         wait_until_running(
             self.session,
-            self.session.namespace,
             pod,
             uid,
             container=container,
@@ -193,15 +183,15 @@ class _Here:
         Args:
             mark: of the session, if the container's environment has none; see `lifeline`.
         """
-        from agtool.debug.exec import Ended
-        from agtool.debug.lifeline import END, LEAVE, Lifeline
-        from agtool.debug.remote import argv, execute, interpreter
-        from agtool.debug.websocket import LostError
+        from agtool.debug.session.lifeline import END, LEAVE, Lifeline
+        from agtool.debug.session.messages import Ended
+        from agtool.debug.session.remote import argv, execute, interpreter
+        from agtool.debug.session.websocket import LostError
 
         job = self.job
         if not (job.command or self.attached.stdin):
             return Ended(0)  # --keep without a terminal: the pod is what was asked for
-        tools = job.request.tools is not None and job.attach is None
+        tools = job.request.tools is not None
         lifeline = Lifeline(
             self.session,
             self.path(pod),
@@ -233,33 +223,25 @@ class _Here:
         try:
             with self.interrupts.allowed():
                 while True:
-                    now = progress(self.session.get(self.path(pod)), [], container)
+                    now = start_state(self.session.get(self.path(pod)), [], container)
                     if now.problem or time.monotonic() > until:
                         return now.problem
                     time.sleep(0.2)
         except NotFoundError:
-            return "somebody deleted the pod"
+            return "the pod was deleted"
         except AgtoolError:
             return ""
 
 
-def session_of(job: Job) -> Session:
+def _session(job: Job) -> AbstractContextManager[Session]:
     """A session with the job's cluster; nothing is sent yet."""
-    return connect(
-        kubeconfig=job.kubeconfig,
-        context=job.context,
-        namespace=job.request.namespace or None,
-        as_user=job.as_user,
-        as_groups=job.as_groups,
-        connections=_CONNECTIONS,
-        timeout=_ANSWER,
+    return job.cluster.session(
+        namespace=job.request.namespace or None, connections=_CONNECTIONS, timeout=_ANSWER
     )
 
 
 def _completed(job: Job, session: Session) -> Request:
     """The request with what only the cluster and this process know."""
-    from agtool.debug.place import architecture
-
     request = replace(job.request, namespace=session.namespace, annotations=_annotations())
     request = _with_like(request, job, session)
     if not needs_pause(request):
@@ -272,11 +254,12 @@ def _completed(job: Job, session: Session) -> Request:
 def _with_like(request: Request, job: Job, session: Session) -> Request:
     if job.like is None:
         return request
-    from agtool.debug.like import read_like
-
     like, owner = read_like(session, request.namespace, job.like, job.container)
     if like.dropped:
-        say(f"not mounted, since each pod of {like.what} has its own: {', '.join(like.dropped)}")
+        say(
+            f"not mounted, since each pod of {job.like} has a volume of its own there: "
+            f"{', '.join(like.dropped)}"
+        )
     return replace(request, like=like, owner=owner)
 
 
@@ -285,9 +268,12 @@ def _annotations() -> dict[str, str]:
     return {MAKER: maker(), **({PROCESS: process} if process else {})}
 
 
+def _place(session: Session) -> str:
+    return f"namespace {session.namespace} of context {session.context}"
+
+
 def _announcement(session: Session, pod: Made) -> str:
-    where = f"{pod.name} in namespace {pod.namespace} of context {session.context}"
-    text = f"{where}: {pod.security.level}, {pod.security.told}"
+    text = f"pod {pod.name} in {_place(session)}: {pod.security.level}, {pod.security.meaning}"
     if pod.refused:
         text += f"\nThe namespace does not allow what was asked for: {pod.refused}"
     return text
@@ -296,7 +282,7 @@ def _announcement(session: Session, pod: Made) -> str:
 def _farewell(session: Session, request: Request) -> str:
     until = datetime.now().astimezone() + timedelta(seconds=request.lifetime)
     return (
-        f"{request.name} stays until {until:%Y-%m-%d %H:%M:%S} (--ttl). "
-        f"Into it again: agtool debug {session.options} --attach {request.name}\n"
-        f"Remove it: kubectl {session.options} delete pod {request.name}"
+        f"pod {request.name} stays until {until:%Y-%m-%d %H:%M:%S} (--ttl)\n"
+        f"To open a shell in it again: agtool debug {session.options} --attach {request.name}\n"
+        f"To remove it: kubectl {session.options} delete pod {request.name}"
     )

@@ -1,4 +1,4 @@
-"""Taking away everything that le-staging has made: see that no browser runs, then delete."""
+"""Removing everything that le-staging has made: check that no browser runs, then delete."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from agtool.core.errors import ConfigurationError, DeniedError
-from agtool.le_staging import launcher, store, turn
-from agtool.le_staging.browser import Browser
-from agtool.le_staging.chromium import Chromium
-from agtool.le_staging.firefox import Firefox
+from agtool.le_staging.browser import launcher, turn
+from agtool.le_staging.browser.chromium import Chromium
+from agtool.le_staging.browser.firefox import Firefox
+from agtool.le_staging.browser.installed import Browser
+from agtool.le_staging.roots import store
 
 CONFINED = ("snap/*/common/agtool-le-staging", ".var/app/*/data/agtool-le-staging")
 """Where profiles lie for Snaps and Flatpaks, below the user's home."""
@@ -49,7 +50,7 @@ def remove() -> None:
             ours.enter_context(turn.taken(profile, wait=False))
             if running(profile):
                 raise DeniedError(
-                    f"a browser is running with {profile}: nothing was removed",
+                    f"nothing was removed, since a browser is running with {profile}",
                     hint="Close its windows, then try again.",
                 )
         launcher.remove()
@@ -67,5 +68,5 @@ def _delete(path: Path) -> None:
     except OSError as error:
         raise ConfigurationError(
             f"cannot remove {error.filename}: {error.strerror}",
-            hint="Remove it by hand, or try again when no browser runs.",
+            hint="Correct its permissions, then try again.",
         ) from error

@@ -1,62 +1,74 @@
-"""`agtool le-staging status`: what is installed and whether it works, section by section."""
+"""What is installed and whether it can be used: the roots, the browsers' profiles, the launcher."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from pathlib import Path
 
 from agtool.core.errors import ConfigurationError
-from agtool.core.output import print_table
-from agtool.le_staging import store
-from agtool.le_staging.roots import CURRENT
+from agtool.le_staging import documents
+from agtool.le_staging.browser import installed, launcher, tested
+from agtool.le_staging.browser.installed import Browser
+from agtool.le_staging.roots import store
+from agtool.le_staging.roots.pins import CURRENT
 
 
-class Section(NamedTuple):
-    """What one part of le-staging says of itself.
-
-    Attributes:
-        name: its heading, and its key in JSON.
-        works: whether all of it is as it should be; None: it is not installed.
-        lines: for people: what, and its state.
-        data: for programs.
-    """
-
-    name: str
-    works: bool | None
-    lines: list[tuple[str, str]]
-    data: dict[str, Any]
+def status() -> documents.Status:
+    """All of it."""
+    return documents.Status(_roots(), _browsers(), _launcher())
 
 
-def roots() -> Section:
-    """What `status` says of the fetched roots."""
-    bundle = store.bundle()
-    data: dict[str, Any] = {"bundle": str(bundle), "roots": [], "problem": None}
+def _roots() -> documents.RootsStatus:
+    bundle = str(store.bundle())
     try:
         found = store.roots()
-    except store.NotFetched as error:
-        return Section("roots", None, [("state", f"{error.message}. {error.hint}")], data)
+    except store.NotFetched:
+        missing = [pin.name for pin in CURRENT]
+        return documents.RootsStatus("not-installed", bundle, [], missing, [])
     except ConfigurationError as error:
-        data["problem"] = error.message
-        return Section("roots", False, [("state", f"{error.message}. {error.hint}")], data)
-    lines = [("file", str(bundle))]
-    for root in found:
-        lines.append((root.name, "private CA" if root.private else "current, fingerprint checked"))
-        data["roots"].append({"name": root.name, "sha256": root.sha256, "private": root.private})
-    missing = [pin for pin in CURRENT if pin.sha256 not in {root.sha256 for root in found}]
-    lines += [(pin.name, "not fetched. Run: agtool le-staging fetch") for pin in missing]
-    data["missing"] = [pin.name for pin in missing]
-    return Section("roots", True, lines, data)
+        return documents.RootsStatus("broken", bundle, [], [], [error.finding()])
+    fetched = {root.sha256 for root in found}
+    return documents.RootsStatus(
+        state="ok",
+        bundle=bundle,
+        roots=[documents.InstalledRoot(root.name, root.sha256, root.private) for root in found],
+        missing=[pin.name for pin in CURRENT if pin.sha256 not in fetched],
+        problems=[],
+    )
 
 
-def print_sections(sections: Sequence[Section]) -> None:
-    """For people."""
-    from rich.table import Table
-    from rich.text import Text
+def _browsers() -> documents.BrowsersStatus:
+    known = tested.recall()
+    if not known:
+        found = installed.find([*installed.CHROMIUMS, *installed.FIREFOXES])
+        programs = [browser.program for browser in found]
+        return documents.BrowsersStatus("not-installed", [], programs)
+    browsers = [_browser(installed.describe(program), test) for program, test in known.items()]
+    broken = any(browser.problems for browser in browsers)
+    return documents.BrowsersStatus("broken" if broken else "ok", browsers, [])
 
-    states = {True: "works", False: "does not work", None: "not installed"}
-    for section in sections:
-        print_table(Text(f"{section.name}: {states[section.works]}", style="bold"))
-        table = Table.grid(padding=(0, 2))
-        for what, state in section.lines:
-            table.add_row(Text(f"  {what}"), Text(state))
-        print_table(table)
+
+def _browser(browser: Browser, test: documents.SelfTest) -> documents.BrowserStatus:
+    version, trusted, running, problems = None, {}, False, []
+    profile = tested.make(test.kind, browser, browser.data)
+    try:
+        version = str(installed.version(browser))
+        trusted = {digest: list(names) for digest, names in profile.trusted().items()}
+        running = profile.running()
+    except ConfigurationError as error:
+        problems.append(error.finding())
+    return documents.BrowserStatus(
+        program=browser.program,
+        folder=str(browser.data),
+        self_test=test,
+        version=version,
+        trusts=trusted,
+        running=running,
+        problems=problems,
+    )
+
+
+def _launcher() -> documents.LauncherStatus:
+    made = launcher.made_before()
+    missing = [file for file in made.files if not Path(file).exists()] if made else []
+    state: documents.State = "not-installed" if made is None else "broken" if missing else "ok"
+    return documents.LauncherStatus(state, str(launcher.data_home() / launcher.ENTRY), missing)

@@ -3,16 +3,19 @@
 The lock lives in the database that is being upgraded. What must hold, and where it is seen to:
 
 * No two commands overlap, whatever dies. A lock alone cannot promise that, since a server frees
-  it while the former holder's command is still alive: `acquire` waits for a predecessor's last
-  word, and `core.process` ends a command whose lock is in doubt.
+  it while the former holder's command is still alive: `acquire` waits until the former holder has
+  recorded its end, and `core.process` ends a command whose lock is in doubt.
 * The lock follows the process tree, and the tree dies with agtool: `core.process`.
-* Waiting harms nobody: no snapshot, no connection while asleep: `postgresql`, `acquire`.
+* Waiting harms nobody: no snapshot, no connection while asleep: `engines.postgresql`, `acquire`.
 * A key is done only if the command exited 0, no signal was forwarded and the lock was held
   throughout; it commits with the lock's transaction: `supervise`.
+* The lock is taken and released in lock.py of each engine: `engines.postgresql.lock`, ...;
+  `supervise` releases it when the command has ended.
 
 Read in this order: model (facts and figures), backend (what an engine must do), acquire
-(waiting), supervise (working), run (one invocation), then an engine: postgresql (and its _lock
-and _session) with runs, mysql (the same), sqlite. url, story, status and cli are the edges.
+(waiting), supervise (working), run (one invocation), then an engine: engines.postgresql with
+engines.runs, which the others share. url, story, status, result_file, documents and cli are the
+edges.
 """
 
 from agtool.core.command import Technique

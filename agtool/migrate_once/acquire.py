@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from agtool.core.errors import AgtoolError, DeniedError
+from agtool.core.text import count
 from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Lock, LockLost, NotYet
 from agtool.migrate_once.model import (
     LOOK,
@@ -58,7 +59,7 @@ class Cancelled(Exception):
 
 
 class WaitedTooLong(Exception):
-    """Somebody else held the lock for all of the time that we had; the text says who."""
+    """Somebody else held the lock for all of the time that we had; the text: who, if known."""
 
 
 class Acquired(NamedTuple):
@@ -131,7 +132,7 @@ class Acquisition:
             waited = time.monotonic() - began
             left = self.wait_timeout - waited
             if left <= 0:
-                raise WaitedTooLong(holder or "somebody who has not said who it is")
+                raise WaitedTooLong(holder)
             self._sleep(min(left, poll_interval(waited, waiters) * _jitter()))
 
     def _take_over(self, lock: Lock) -> Acquired:
@@ -154,10 +155,10 @@ class Acquisition:
         ids = [run.run_id for run in unfinished]
         stop = partial(self.backend.stop_statements, ids)
         give_up = time.monotonic() + self.patience
-        while ids and (count := self._patiently(stop, lock)):
+        while ids and (running := self._patiently(stop, lock)):
             if time.monotonic() >= give_up:
-                raise self._unstoppable(count, unfinished)
-            self.tell(Stopping(count))
+                raise self._unstoppable(running, unfinished)
+            self.tell(Stopping(running))
             self._sleep(0.1)
         for run_id in ids:
             self._patiently(partial(self.backend.record_end, run_id, "lost", None), lock)
@@ -173,13 +174,13 @@ class Acquisition:
             raise
         return Acquired(lock, self.attempt, proven_at)
 
-    def _unstoppable(self, count: int, runs: list[Run]) -> DeniedError:
+    def _unstoppable(self, left: int, runs: list[Run]) -> DeniedError:
         places = ", ".join(run.place for run in runs)
         return DeniedError(
-            f"{count} statements of a dead command ({places}) still run on the server, and cannot "
-            f"be stopped; nothing was run",
-            hint="They belong to another user. Wait for them or let an administrator end them. "
-            "On PostgreSQL, pg_signal_backend lets agtool's user do that.",
+            f"{count(left, 'statement')} of a previous run ({places}) cannot be stopped on the "
+            "server; the command was not run",
+            hint="Another database user runs them. Wait for their end, or let an administrator end "
+            "them. On PostgreSQL: GRANT pg_signal_backend TO the user in the database URL.",
         )
 
     def _patiently(self, call: Callable[[], T], lock: Lock | None = None) -> T:

@@ -1,6 +1,6 @@
 """The port: what every database engine does for `migrate-once`, and how it fails.
 
-postgresql.py, mysql.py and sqlite.py are its three implementations, in the same shape.
+The folders of `engines` are its three implementations, in the same shape.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ class Busy(NamedTuple):
 
 class Lock(Protocol):
     """A lock that is held. Used by one thread at a time; every method may block."""
+
+    @property
+    def pooled(self) -> bool:
+        """Whether a pooler passes sessions on: one of ours may be another client's by now."""
 
     @property
     def keep_open(self) -> int:
@@ -80,13 +84,6 @@ class Backend(Protocol):
     @property
     def lock_name(self) -> str:
         """What the lock is called, for people."""
-
-    @property
-    def pooled(self) -> bool:
-        """Whether a pooler passes sessions on, so that one of ours may be another client's by now.
-
-        Known after `attempt`.
-        """
 
     @property
     def warnings(self) -> Sequence[str]:

@@ -5,43 +5,50 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from agtool.core.duration import parse_duration
-from agtool.core.errors import (
-    INTERRUPTED,
-    WRAPPER_FAILED,
-    AgtoolError,
-    ConfigurationError,
-    UsageError,
-    unexpected,
-)
-from agtool.core.output import Format, document, errors_as_json, print_json, say
-from agtool.migrate_once.model import (
-    Attempt,
-    Outcome,
-    TableName,
-    new_run_id,
-    time_to_die,
-)
-from agtool.migrate_once.url import Database, find_url, parse
+from agtool.core import options
+from agtool.core.command import Format, Result, make_app
+from agtool.core.errors import INTERRUPTED, UsageError
+from agtool.core.options import Output, duration, grouped
+from agtool.core.output import say
+from agtool.migrate_once.engines import open_backend
+from agtool.migrate_once.model import Attempt, TableName, new_run_id
+from agtool.migrate_once.result_file import ResultFile
+from agtool.migrate_once.url import find_url, parse
 
 if TYPE_CHECKING:
+    from agtool.migrate_once import documents
     from agtool.migrate_once.backend import Backend
 
 _LONGEST_GRACE = 3600.0
 """Seconds; the kernel cannot probe a connection after more than nine hours."""
 
-LOCKS = ("table", "advisory")
+_OF_STATUS = {"--limit", "--output"}
+"""Options that have an effect with --status only."""
+
+_OF_COMMAND = {"--key", "--kill-grace", "--name", "--result-file", "--wait-timeout"}
+"""Options that have none with --status."""
+
+app = make_app()
 
 
+def _kill_grace(value: float) -> float:
+    if value > _LONGEST_GRACE:
+        raise typer.BadParameter("it is too long. It may be 1h at most.")
+    return value
+
+
+@app.command("migrate-once")
+@grouped
 def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
+    context: typer.Context,
     command: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="-- COMMAND [ARG]...", help="What to run, once.", show_default=False
+            metavar="-- COMMAND [ARG]...", help="The command to run.", show_default=False
         ),
     ] = None,
     database_url: Annotated[
@@ -57,7 +64,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         typer.Option(
             metavar="FILE",
             readable=False,  # not checked by Typer: our own message names the reason
-            help="Read the URL from FILE, such as a mounted Secret.",
+            help="Read the URL from this file, such as a mounted Secret.",
         ),
     ] = None,
     lock_table: Annotated[
@@ -65,85 +72,95 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         typer.Option(
             metavar="[SCHEMA.]TABLE",
             envvar="AGTOOL_LOCK_TABLE",
-            help="The table to lock, created if missing.  [default: agtool.install_locks; "
-            "MySQL: agtool_install_locks; SQLite: a file beside the database]",
+            help="Lock this table; it is created if it is missing.  [default: "
+            "agtool.install_locks; MySQL: agtool_install_locks; SQLite: a file beside the "
+            "database]",
         ),
     ] = None,
     lock: Annotated[
-        str,
+        Literal["table", "advisory"],
         typer.Option(
-            metavar="table|advisory",
+            metavar="[table|advisory]",
             envvar="AGTOOL_LOCK",
-            help="advisory: for upgrades that VACUUM the whole database.",
+            help="Lock the table, or take an advisory lock only, which lets COMMAND run VACUUM "
+            "on the whole database (PostgreSQL).",
         ),
     ] = "table",
     name: Annotated[
         str,
         typer.Option(
+            metavar="NAME",
             envvar="AGTOOL_NAME",
-            help="What the command is called in the history and for --key.",
+            help="The name of COMMAND in the history; each name has keys of its own.",
         ),
     ] = "default",
     key: Annotated[
         str | None,
         typer.Option(
+            metavar="KEY",
             envvar="AGTOOL_KEY",
-            help="If NAME has already finished with KEY (an image's digest), end with 0 at once.",
+            help="Run COMMAND only if it has not succeeded with this key yet, such as the digest "
+            "of the image.",
         ),
     ] = None,
     wait_timeout: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DURATION",
+        float,
+        duration(
+            "Stop waiting for the lock after this time (exit code 124).  [default: never]",
             envvar="AGTOOL_WAIT_TIMEOUT",
-            help="Give up waiting for the lock (exit 124).  [default: never]",
         ),
-    ] = None,
+    ] = math.inf,
     connect_timeout: Annotated[
-        str,
-        typer.Option(
-            metavar="DURATION",
+        float,
+        duration(
+            "Stop trying to reach the database after this time (exit code 125).  [default: 2m]",
             envvar="AGTOOL_CONNECT_TIMEOUT",
-            help="Give up on a database that does not answer (exit 125).",
         ),
-    ] = "2m",
+    ] = 120.0,
     kill_grace: Annotated[
-        str,
-        typer.Option(
-            metavar="DURATION",
+        float,
+        duration(
+            "Wait this time between SIGTERM and SIGKILL when the lock is lost.  [default: 10s]",
             envvar="AGTOOL_KILL_GRACE",
-            help="Time between SIGTERM and SIGKILL when the lock is lost.",
+            callback=_kill_grace,
         ),
-    ] = "10s",
+    ] = 10.0,
     result_file: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             readable=False,  # it is only written
             envvar="AGTOOL_RESULT_FILE",
-            help="Write the result there as JSON; stdout belongs to the command.",
+            help="Write the result to this file as JSON.",
         ),
     ] = None,
     status: Annotated[
         bool,
         typer.Option(
             "--status",
-            help="Show the holder, the waiters and the history; run nothing.",
+            callback=options.runs_nothing,
+            help="Show who holds the lock, who waits for it and what has run; run nothing.",
         ),
     ] = False,
-    output: Annotated[Format, typer.Option(help="How to print the status.")] = Format.table,
+    output: Output = Format.table,  # noqa: ARG001  # the frame has read it
     limit: Annotated[
         int,
-        typer.Option(min=1, max=10000, help="Runs to show."),
+        typer.Option(
+            metavar="NUMBER",
+            min=1,
+            max=10000,
+            help="With --status: show at most so many runs that have ended.",
+        ),
     ] = 20,
-) -> int:
+) -> Result[documents.Status | documents.Outcome | None]:
     """Run COMMAND once at a time among all replicas.
 
-    Under a lock in the database, one replica runs it; the others wait, then run it
-    in turn and find nothing to do. With --key they end at once instead.
+    A lock in the database lets one replica run COMMAND while the others wait. Then
+    they run it in turn and find nothing to do; with --key they do not run it.
 
-    The exit code is COMMAND's. 124: waited too long. 125: agtool failed, or the
-    lock was lost. 126: COMMAND cannot be run. 127: it was not found.
+    The exit code is that of COMMAND, or 124: it waited too long for the lock.
+    125: agtool failed, or the lock was lost. 126: COMMAND cannot be run.
+    127: COMMAND was not found.
 
     \b
     Examples:
@@ -152,60 +169,61 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool migrate-once --database-url-file /secrets/url -- ./upgrade.sh
       agtool migrate-once --status --output json
     """  # noqa: D301  # the backslash keeps the examples' lines apart
+    given = options.given_options(context)
 
     def backend() -> Backend:
         url = find_url(database_url, database_url_file, os.environ)
         database = parse(url)
         if database_url is not None:
             _hide_from_process_list(database_url, str(database))
-        table = TableName.parse(lock_table) if lock_table else None
-        return _backend(
+        return open_backend(
             database,
-            table,
-            lock=lock,
-            grace=grace(),
-            connect_timeout=parse_duration(connect_timeout),
+            TableName.parse(lock_table) if lock_table else None,
+            advisory=lock == "advisory",
+            kill_grace=kill_grace,
+            connect_timeout=connect_timeout,
         )
 
-    def grace() -> float:
-        seconds = parse_duration(kill_grace)
-        if seconds > _LONGEST_GRACE:
-            raise UsageError(f"--kill-grace {kill_grace} is too long", hint="At most 1h.")
-        return seconds
-
     if status:
-        with errors_as_json("migrate-once", output is Format.json):
-            if command:
-                raise UsageError("--status runs no command", hint="Leave out what follows --.")
-            return _status(backend(), limit, output)
-    with _Result(result_file) as result:
+        _refuse(given & _OF_COMMAND, "has no effect with --status")
+        if command:
+            raise UsageError("--status runs no command", hint="Leave out what follows --.")
+        from agtool.migrate_once.status import as_document, view
+
+        port = backend()
+        shown = as_document(port.status(limit), port.lock_name)
+        return Result(shown, view(shown))
+    with ResultFile(result_file, context.obj.exit_code) as result:
         from agtool.core.signals import die_as_by_ctrl_c
         from agtool.migrate_once.run import Job, run
 
+        _refuse(given & _OF_STATUS, "has an effect with --status only")
+        if not command:
+            raise UsageError(
+                "there is no COMMAND to run",
+                hint="Example: agtool migrate-once -- alembic upgrade head",
+            )
         job = Job(
-            argv=_checked(command),
+            argv=command,
             backend=backend(),
             attempt=_attempt(name, key),
-            wait_timeout=math.inf if wait_timeout is None else parse_duration(wait_timeout),
-            connect_timeout=parse_duration(connect_timeout),
-            kill_grace=grace(),
+            wait_timeout=wait_timeout,
+            connect_timeout=connect_timeout,
+            kill_grace=kill_grace,
         )
         for warning in job.backend.warnings:
             say(f"warning: {warning}")
-        result.describe(job.attempt, job.backend)
         outcome = run(job)
-        result.set(outcome)
+        result.record(job.attempt, job.backend.lock_name, outcome)
     if outcome.signal == "SIGINT" and outcome.exit_code == INTERRUPTED:
         die_as_by_ctrl_c()
-    return outcome.exit_code
+    return Result(None, exit_code=outcome.exit_code)
 
 
-def _checked(command: list[str] | None) -> list[str]:
-    if not command:
-        raise UsageError(
-            "no COMMAND to run", hint="Example: agtool migrate-once -- alembic upgrade head"
-        )
-    return command
+def _refuse(without_effect: set[str], why: str) -> None:
+    if without_effect:
+        option = min(without_effect)
+        raise UsageError(f"{option} {why}", hint=f"Leave out {option}.")
 
 
 def _attempt(name: str, key: str | None) -> Attempt:
@@ -216,126 +234,6 @@ def _attempt(name: str, key: str | None) -> Attempt:
     except UnicodeEncodeError:
         raise UsageError("--name and --key must be UTF-8 text") from None
     return Attempt(name, key or None, _place(), new_run_id())
-
-
-def _backend(
-    database: Database, table: TableName | None, *, lock: str, grace: float, connect_timeout: float
-) -> Backend:
-    """The implementation for the URL's engine; imports its driver and no other."""
-    if lock not in LOCKS:
-        raise UsageError(f"--lock is {lock!r}", hint="Choose table or advisory.")
-    try:
-        if database.engine == "postgresql":
-            from agtool.migrate_once.postgresql import PostgreSQL
-
-            return PostgreSQL(
-                database,
-                table,
-                lock=lock,
-                time_to_die=time_to_die(grace),
-                connect_timeout=connect_timeout,
-            )
-        if database.engine == "mysql":
-            from agtool.migrate_once.mysql import MySQL
-
-            return MySQL(
-                database, table, time_to_die=time_to_die(grace), connect_timeout=connect_timeout
-            )
-    except ModuleNotFoundError as error:
-        extra = "agtool[mysql]" if database.engine == "mysql" else "psycopg2-binary"
-        raise ConfigurationError(
-            f"no driver for {database.engine}: the Python module {error.name} is missing",
-            hint=f"Install it: pip install '{extra}'",
-        ) from error
-    from agtool.migrate_once.sqlite import SQLite
-
-    try:
-        return SQLite(database, table)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot use {database}: {error.strerror}", hint="Check the path in the database URL."
-        ) from error
-
-
-def _status(backend: Backend, limit: int, output: Format) -> int:
-    from agtool.migrate_once.status import as_data, print_status
-
-    status = backend.status(limit)
-    if output is Format.json:
-        print_json(document("migrate-once", data=as_data(status, backend.lock_name)))
-    else:
-        print_status(status, backend.lock_name)
-    return 0
-
-
-class _Result:
-    """The result file, and the exit code of a wrapping command for every error inside."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        # /dev/stderr and its like name an open file, whose earlier content is not ours.
-        self._mode = "a" if str(path).startswith(("/dev/std", "/dev/fd/", "/proc/")) else "w"
-        self._data: dict[str, Any] = {}
-        self._exit_code = 0
-
-    def __enter__(self) -> _Result:
-        if self._path is not None:
-            try:
-                # Before any work: a path that cannot be written must not show after it.
-                with self._path.open(self._mode, encoding="utf-8"):
-                    pass
-            except OSError as error:
-                failure = ConfigurationError(
-                    f"cannot write the result file {self._path}: {error.strerror}"
-                )
-                failure.exit_code = WRAPPER_FAILED
-                raise failure from error
-        return self
-
-    def describe(self, attempt: Attempt, backend: Backend) -> None:
-        self._data.update(
-            name=attempt.name,
-            key=attempt.key,
-            place=attempt.place,
-            run_id=attempt.run_id,
-            lock=backend.lock_name,
-        )
-
-    def set(self, outcome: Outcome) -> None:
-        self._data.update(
-            outcome=outcome.what,
-            run_id=outcome.run_id,
-            waited_seconds=round(outcome.waited, 3),
-            ran_seconds=None if outcome.ran is None else round(outcome.ran, 3),
-            started_at=outcome.started_at,
-            signal=outcome.signal,
-            reason=outcome.reason,
-            marked_done=outcome.marked,
-        )
-        self._exit_code = outcome.exit_code
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, Exception):
-            failure = error if isinstance(error, AgtoolError) else unexpected(error)
-            failure.exit_code = WRAPPER_FAILED
-            self._write(WRAPPER_FAILED, [failure])
-            if failure is not error:
-                raise failure from error
-        elif error is None:
-            self._write(self._exit_code, [])
-
-    def _write(self, exit_code: int, errors: list[AgtoolError]) -> None:
-        if self._path is None:
-            return
-        import json
-
-        result = document("migrate-once", exit_code=exit_code, data=self._data, errors=errors)
-        try:
-            with self._path.open(self._mode, encoding="utf-8") as file:
-                file.write(json.dumps(result) + "\n")
-        except OSError as failure:
-            # The command's exit code is worth more than its report.
-            say(f"warning: cannot write the result file {self._path}: {failure.strerror}")
 
 
 def _place() -> str:

@@ -1,4 +1,4 @@
-"""Pure facts and decisions: who holds the lock, how long to wait, what a run amounts to."""
+"""Pure facts and decisions: who holds the lock, how long to wait, how an invocation ended."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class TableName(NamedTuple):
         match = re.fullmatch(rf"(?:({_IDENTIFIER})\.)?({_IDENTIFIER})", text)
         if match is None:
             raise UsageError(
-                f"{text!r} is not a table's name",
+                f"{text!r} is not a valid name of a table",
                 hint='Write TABLE or SCHEMA.TABLE, such as agtool.install_locks or "My-App".locks.',
             )
         schema, table = (
@@ -78,8 +78,8 @@ class TableName(NamedTuple):
         )
         if len(table.encode()) > 58 or len((schema or "").encode()) > 63:
             raise UsageError(
-                f"{text!r} is too long",
-                hint="A table may have 58 bytes here: a second one is named after it, with _runs.",
+                f"the name of the table {text!r} is too long",
+                hint="It may have 58 bytes, because a second table has the same name with _runs.",
             )
         return cls(schema, table)
 
@@ -106,7 +106,14 @@ def new_run_id() -> str:
 
 
 class Attempt(NamedTuple):
-    """One replica's wish to run the command: what it is called, and who asks."""
+    """One replica's wish to run the command.
+
+    Attributes:
+        name: of the command, --name.
+        key: that is done when the command has succeeded, --key; None: none.
+        place: the replica, for people: its pod's name, or its host's.
+        run_id: of the run that this becomes.
+    """
 
     name: str
     key: str | None
@@ -156,18 +163,14 @@ class Status(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How an invocation ended: what it amounts to, and the exit code to end with.
+    """How an invocation ended. Fields as in documents.Outcome, and the exit code to end with."""
 
-    what: ran, already-done, waited-too-long, interrupted, cannot-run, lock-lost. reason: for
-    people, why the command did not run or did not come to its own end.
-    """
-
-    what: str
+    outcome: str
     exit_code: int
-    waited: float
     run_id: str
-    ran: float | None = None
+    waited_seconds: float
+    ran_seconds: float | None = None
     started_at: str | None = None
     signal: str | None = None
-    marked: bool = False
     reason: str | None = None
+    marked_done: bool = False

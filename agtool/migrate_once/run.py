@@ -1,4 +1,4 @@
-"""One invocation: wait for the lock, work under it, say what it amounts to."""
+"""One invocation: wait for the lock, run the command under it, say how it ended."""
 
 from __future__ import annotations
 
@@ -44,35 +44,34 @@ def run(job: Job) -> Outcome:
         AgtoolError: the database could not be reached in time, or refuses us.
     """
     began = time.monotonic()
+    name = f"the lock ({job.backend.lock_name})"
     with Signals() as signals:
         waiter = _Waiter(job)
         interrupted = _wait(waiter, signals, job.backend.lock_name)
         waited = time.monotonic() - began
-        outcome = Outcome("interrupted", 0, waited, job.attempt.run_id)
-        lock_name = job.backend.lock_name
+        outcome = Outcome("interrupted", 0, job.attempt.run_id, round(waited, 3))
         if interrupted is not None:
-            say(f"{interrupted.name} while waiting for {lock_name}; the command was not run")
+            say(f"got {interrupted.name} while waiting for {name}; the command was not run")
             return outcome._replace(exit_code=128 + interrupted, signal=interrupted.name)
         try:
             got = waiter.result()
         except WaitedTooLong as error:
-            reason = f"waited {waited:.0f} s for {lock_name}, held by {error}"
+            holder = f"held by {error}" if str(error) else "whose holder is not known"
+            reason = f"waited {waited:.0f} s for {name}, {holder}"
             say(
                 f"error: {reason}; the command was not run\n"
-                "See what goes on with: agtool migrate-once --status"
+                "To see who holds the lock: agtool migrate-once --status"
             )
-            return outcome._replace(what="waited-too-long", exit_code=TIMED_OUT, reason=reason)
+            return outcome._replace(outcome="waited-too-long", exit_code=TIMED_OUT, reason=reason)
         if isinstance(got, AlreadyDone):
-            name, key = job.attempt.name, job.attempt.key
-            say(f"{name}: key {key} has been finished before; nothing to do")
-            return outcome._replace(what="already-done")
-        return _work(job, got, signals, waited)
+            say(f"{job.attempt.name}: key {job.attempt.key} is already done; nothing to do")
+            return outcome._replace(outcome="already-done")
+        return _work(job, got, signals, outcome)
 
 
 def _wait(waiter: _Waiter, signals: Signals, lock_name: str) -> signal.Signals | None:
     """Until the waiter has a result, or a signal comes (returned)."""
-    story = Story(lock_name)
-    try:
+    with Story(lock_name) as story:
         while not waiter.is_over():
             select.select([signals.fileno(), waiter.fileno()], [], [], story.tick)
             reap()  # as PID 1 we get the orphans of the container
@@ -80,8 +79,6 @@ def _wait(waiter: _Waiter, signals: Signals, lock_name: str) -> signal.Signals |
                 waiter.cancel()
                 return received[0]
             story.show(waiter.news())
-    finally:
-        story.close()
     return None
 
 
@@ -150,37 +147,36 @@ class _Waiter:
         os.close(self._wake)
 
 
-def _work(job: Job, got: Acquired, signals: Signals, waited: float) -> Outcome:
+def _work(job: Job, got: Acquired, signals: Signals, outcome: Outcome) -> Outcome:
     from agtool.migrate_once.supervise import supervise
 
     # Only the program's name is told: arguments may hold secrets.
     program = Path(job.argv[0]).name
-    say(f"got the lock after {waited:.1f} s; running {program}")
+    say(f"got the lock after {outcome.waited_seconds:.1f} s; running {program}")
     started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    verdict = supervise(job, got, signals)
-    if verdict.lost is not None:
-        what = "lock-lost"
+    end = supervise(job.argv, job.backend, got, signals, grace=job.kill_grace)
+    if end.lost is not None:
+        how = "lock-lost"
         say(
-            f"error: the lock was lost: {verdict.lost}\n"
-            "The command was ended and nothing is marked as done; run it again."
+            f"error: the lock was lost: {end.lost}\n"
+            "The command was ended and nothing is marked as done. Run it again."
         )
-    elif verdict.cannot_run is not None:
-        what = "cannot-run"
-        say(f"error: cannot run {job.argv[0]}: {verdict.cannot_run}")
+    elif end.cannot_run is not None:
+        how = "cannot-run"
+        say(f"error: cannot run {job.argv[0]}: {end.cannot_run}")
     else:
-        what = "ran"
-        say(f"{program} ended with {verdict.exit_code} in {verdict.ran:.1f} s")
-        if verdict.exit_code == 0 and job.attempt.key is not None and not verdict.marked:
-            why = f"{verdict.signal.name} was passed on" if verdict.signal else "work was cut short"
+        how = "ran"
+        say(f"{program} ended with exit code {end.exit_code} after {end.ran:.1f} s")
+        if end.exit_code == 0 and job.attempt.key is not None and not end.marked_done:
+            why = f"it got {end.signal.name}" if end.signal else "a part of it had to be stopped"
             say(f"key {job.attempt.key} is not marked as done: {why}")
-    return Outcome(
-        what=what,
-        exit_code=verdict.exit_code,
-        waited=waited,
+    return outcome._replace(
+        outcome=how,
+        exit_code=end.exit_code,
         run_id=got.attempt.run_id,
-        ran=verdict.ran,
+        ran_seconds=round(end.ran, 3),
         started_at=started_at,
-        signal=verdict.signal.name if verdict.signal else None,
-        marked=verdict.marked,
-        reason=verdict.lost or verdict.cannot_run,
+        signal=end.signal.name if end.signal else None,
+        marked_done=end.marked_done,
+        reason=end.lost or end.cannot_run,
     )

@@ -1,13 +1,13 @@
-"""What is told while we wait: a live line on a terminal, periodic lines in a log; on stderr."""
+"""What is told while we wait: a live line on a terminal, lines now and then in a log; on stderr."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
 
-from agtool.core.output import say, show_line
+from agtool.core.live import Live
+from agtool.core.text import count, some
 from agtool.migrate_once.acquire import Dying, News, Stopping, Unreachable, Waiting
 
 _REPEAT = 15.0
@@ -18,25 +18,26 @@ def sentence(news: News, lock_name: str, age: float) -> str:
     """News that are `age` seconds old, for people, in one line."""
     match news:
         case Unreachable(error, left):
-            return f"{error.message}; trying for {max(0.0, left - age):.0f} s more"
+            return f"{error.message}; trying again for {max(0.0, left - age):.0f} s"
         case Waiting(situation):
-            others = f"; {situation.waiters} more wait" if situation.waiters else ""
+            others = f"; {count(situation.waiters, 'other')} waiting" if situation.waiters else ""
             holder = situation.holder
             if holder is None or holder.started_at is None:
                 return f"waiting for the lock ({lock_name}){others}"
             held = (holder.seconds(situation.now) or 0.0) + age
             return (
-                f"waiting for {holder.place}, which has held the lock for {held:.0f} s "
+                f"waiting for the lock, held by {holder.place} for {held:.0f} s "
                 f"(since {clock(holder.started_at)}){others}"
             )
         case Dying(runs, left):
-            places = ", ".join(run.place for run in runs)
             return (
-                f"got the lock, but {places} lost it without a word; starting when its command "
-                f"is certainly dead, in {max(0.0, left - age):.0f} s at the latest"
+                f"got the lock; the previous run ({some([run.place for run in runs])}) has not "
+                f"recorded its end and may still be stopping: starting in "
+                f"{max(0.0, left - age):.0f} s at the latest"
             )
         case Stopping(statements):
-            return f"got the lock; stopping {statements} statements of a dead command on the server"
+            left_behind = count(statements, "statement")
+            return f"got the lock; stopping {left_behind} of the previous run on the server"
 
 
 def clock(moment: datetime) -> str:
@@ -45,39 +46,35 @@ def clock(moment: datetime) -> str:
 
 
 class Story:
-    """Tells the news of waiting. tick: seconds after which `show` wants to be called again."""
+    """Tells the news of waiting; use as a context.
+
+    Attributes:
+        tick: seconds after which `show` wants to be called again; None: when there are news.
+    """
 
     def __init__(self, lock_name: str) -> None:
         self._lock_name = lock_name
-        self._live = sys.stderr.isatty()
-        self._news: News | None = None
-        self._news_at = 0.0
-        self._subject: tuple[object, ...] = ()
-        self._told_at = 0.0
-        self.tick = 1.0 if self._live else None
+        self._live = Live(repeat=_REPEAT)
+        self._latest: News | None = None
+        self._came_at = 0.0
+        self.tick = 1.0 if self._live.on_terminal else None
+
+    def __enter__(self) -> Story:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.clear()
 
     def show(self, news: Sequence[News]) -> None:
         """Show the latest of the news, or how the last one has aged."""
         now = time.monotonic()
         if news:
-            self._news, self._news_at = news[-1], now
-        if self._news is None:
-            return
-        text = sentence(self._news, self._lock_name, now - self._news_at)
-        if self._live:
-            show_line(text)
-            return
-        subject = (type(self._news), _who(self._news))
-        if subject != self._subject or (news and now - self._told_at >= _REPEAT):
-            self._subject, self._told_at = subject, now
-            say(text)
-
-    def close(self) -> None:
-        """Take the live line away."""
-        if self._live and self._news is not None:
-            show_line("")
+            self._latest, self._came_at = news[-1], now
+        if self._latest is not None:
+            text = sentence(self._latest, self._lock_name, now - self._came_at)
+            self._live.show(text, (type(self._latest), _holder(self._latest)), fresh=bool(news))
 
 
-def _who(news: News) -> str | None:
+def _holder(news: News) -> str | None:
     holder = news.situation.holder if isinstance(news, Waiting) else None
     return holder.run_id if holder else None

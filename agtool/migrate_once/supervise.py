@@ -7,76 +7,93 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import WRAPPER_FAILED, AgtoolError, DeniedError
-from agtool.core.process.keeper import CannotRun, Ended, Event, LeftBehind, Silent, Started
 from agtool.core.output import say
 from agtool.core.process.command import Keeper
+from agtool.core.process.keeper import CannotRun, Ended, Event, LeftBehind, Silent, Started
 from agtool.core.signals import Signals, reap
+from agtool.core.text import count
 from agtool.migrate_once.backend import Backend, Lock, LockLost
 from agtool.migrate_once.model import HEARTBEAT, MARGIN, NOTICE, Attempt, time_to_die
 
 if TYPE_CHECKING:
     from agtool.migrate_once.acquire import Acquired
-    from agtool.migrate_once.run import Job
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """How the command ended. lost: why the lock was lost, if it was."""
+class CommandEnd:
+    """How the command ended.
+
+    Attributes:
+        ran: seconds.
+        marked_done: whether its key was marked as done.
+        cannot_run: why it could not be started; None: it was.
+        signal: that was passed on to it; None: none.
+        lost: why the lock was lost; None: it was not.
+    """
 
     exit_code: int
     ran: float
-    marked: bool
+    marked_done: bool
     cannot_run: str | None = None
     signal: signal.Signals | None = None
     lost: str | None = None
 
 
-def supervise(job: Job, got: Acquired, signals: Signals) -> Verdict:
+def supervise(
+    argv: Sequence[str], backend: Backend, got: Acquired, signals: Signals, *, grace: float
+) -> CommandEnd:
     """Run the command to its end under the lock, record how it ended, and release the lock.
 
-    Returns when the whole process tree is gone, and not before.
+    Returns when the whole process tree is gone, and not before. The lock is released in
+    `_Work._finish`, or it is lost.
+
+    Args:
+        grace: seconds between SIGTERM and SIGKILL when the lock is lost.
+
+    Raises:
+        DeniedError: the system lets us start no process.
     """
-    backend, (lock, attempt, proven_at), grace = job.backend, got, job.kill_grace
+    lock, attempt, proven_at = got
     try:
         keeper = Keeper(
-            job.argv,
+            argv,
             env={**os.environ, **backend.environment(attempt)},
             keep_open=lock.keep_open,
             patience=NOTICE,
             last_pulse=proven_at,
             grace=grace,
-            on_orphaned=lambda: _last_words(backend, attempt),
+            on_orphaned=lambda: _record_orphaned(backend, attempt),
         )
     except OSError as error:
         lock.finish("lost", WRAPPER_FAILED)
         raise DeniedError(f"cannot start a process: {error.strerror}") from error
     work = _Work(keeper, lock, backend, attempt, grace)
-    work.heart.start()
+    work.heartbeat.start()
     began = time.monotonic()
     while not work.over:
-        heart = [work.heart.news] if work.heart.lost is None else []
+        heartbeat = [work.heartbeat.news] if work.heartbeat.lost is None else []
         left = None if work.give_up is None else max(0.0, work.give_up - time.monotonic())
-        select.select([signals.fileno(), keeper.fileno(), *heart], [], [], left)
+        select.select([signals.fileno(), keeper.fileno(), *heartbeat], [], [], left)
         if left == 0:
             keeper.kill()  # stopped itself, perhaps; events() then ends and we bury its tree
         for number in signals.drain():
             work.signal = number
             keeper.forward(number)
         reap()  # as PID 1 we get orphans that are nobody else's
-        if work.heart.lost is not None:
-            work.lose(str(work.heart.lost))
-        work.hear()
-    verdict = work.conclude(time.monotonic() - began)
+        if work.heartbeat.lost is not None:
+            work.lose(str(work.heartbeat.lost))
+        work.read_events()
+    end = work.conclude(time.monotonic() - began)
     keeper.close()
-    return verdict
+    return end
 
 
-class _Heart:
+class _Heartbeat:
     """The thread that proves every second that the lock is held, and tells the keeper so."""
 
     def __init__(self, lock: Lock, keeper: Keeper) -> None:
@@ -129,12 +146,12 @@ class _Work:
     left_behind: bool = False
     stopper: threading.Thread | None = None
     give_up: float | None = None
-    heart: _Heart = field(init=False)
+    heartbeat: _Heartbeat = field(init=False)
 
     def __post_init__(self) -> None:
-        self.heart = _Heart(self.lock, self.keeper)
+        self.heartbeat = _Heartbeat(self.lock, self.keeper)
 
-    def hear(self) -> None:
+    def read_events(self) -> None:
         """What the keeper has to say."""
         if not select.select([self.keeper.fileno()], [], [], 0)[0]:
             return
@@ -149,13 +166,13 @@ class _Work:
     def _handle(self, event: Event) -> None:
         match event:
             case Started(pid):
-                self.heart.command = pid
+                self.heartbeat.command = pid
             case CannotRun(code, reason):
                 self.exit_code, self.cannot_run, self.over = code, reason, True
-            case LeftBehind(count):
+            case LeftBehind(number):
                 self.left_behind = True
-                plural = "" if count == 1 else "es"
-                say(f"the command left {count} process{plural} behind; ending what it left")
+                left = count(number, "process", "processes")
+                say(f"the command left {left} behind; stopping what it left")
             case Silent(seconds):
                 self.lose(f"no answer from the database for {seconds:.0f} s")
             case Ended(code):
@@ -172,23 +189,23 @@ class _Work:
         self.stopper = threading.Thread(target=self._stop_statements, daemon=True)
         self.stopper.start()
 
-    def conclude(self, ran: float) -> Verdict:
+    def conclude(self, ran: float) -> CommandEnd:
         """Record the end, release the lock."""
         done = self.exit_code == 0 and self.signal is None and not self.left_behind
         quiet = True
         # A killed process's statement goes on in the server, and would commit under the next
         # holder's feet. A command that ended well may have killed one too (timeout 1 psql ...);
         # but behind a pooler we would rather not disturb others for that.
-        if self.lost is None and not (done and self.backend.pooled):
+        if self.lost is None and not (done and self.lock.pooled):
             quiet = self._stop_statements()
         if self.lost is None:
             self._finish("done" if done else "failed", quiet)
         if self.lost is not None:
             self._end_without_lock()
-        return Verdict(
+        return CommandEnd(
             exit_code=self.exit_code if self.lost is None else WRAPPER_FAILED,
             ran=ran,
-            marked=self.lost is None and done and quiet and self.attempt.key is not None,
+            marked_done=self.lost is None and done and quiet and self.attempt.key is not None,
             cannot_run=self.cannot_run,
             signal=self.signal,
             lost=self.lost,
@@ -210,13 +227,13 @@ class _Work:
             except LockLost as error:
                 self.lost = str(error)
 
-        if not (self.heart.stop(NOTICE) and within(NOTICE, finish)) and self.lost is None:
-            self.lost = str(self.heart.lost or "no answer from the database")
+        if not (self.heartbeat.stop(NOTICE) and within(NOTICE, finish)) and self.lost is None:
+            self.lost = str(self.heartbeat.lost or "no answer from the database")
 
     def _end_without_lock(self) -> None:
         """The command is dead. A successor waits for our word, so give it, if we still can."""
 
-        def say_so() -> None:
+        def record() -> None:
             if self.stopper is not None:
                 self.stopper.join()
             if not self._stop_statements():
@@ -224,9 +241,9 @@ class _Work:
             try:
                 self.backend.record_end(self.attempt.run_id, "lost", self.exit_code)
             except AgtoolError as error:
-                say(f"could not record the end of this run: {error.message}")
+                say(f"cannot record the end of this run: {error.message}")
 
-        within(NOTICE, say_so)
+        within(NOTICE, record)
 
     def _stop_statements(self) -> bool:
         return stop_statements(self.backend, self.attempt.run_id, time_to_die(self.grace))
@@ -243,7 +260,7 @@ def stop_statements(backend: Backend, run_id: str, seconds: float) -> bool:
         except AgtoolError as error:
             problem = error.message
         time.sleep(0.1)
-    say(f"could not stop the command's statements on the server: {problem}")
+    say(f"cannot stop the command's statements on the server: {problem}")
     return False
 
 
@@ -255,12 +272,12 @@ def within(seconds: float, call: Callable[[], None]) -> bool:
     return not thread.is_alive()
 
 
-def _last_words(backend: Backend, attempt: Attempt) -> None:
+def _record_orphaned(backend: Backend, attempt: Attempt) -> None:
     """In the keeper: agtool was killed, and the command with it. The lock is still ours."""
 
-    def say_so() -> None:
+    def record() -> None:
         if stop_statements(backend, attempt.run_id, NOTICE):
             backend.record_end(attempt.run_id, "lost", None)
 
-    say("agtool was killed, and its command with it")
-    within(time_to_die(0), say_so)
+    say("agtool was killed, so its command was ended too")
+    within(time_to_die(0), record)

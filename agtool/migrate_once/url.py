@@ -75,7 +75,7 @@ def find_url(flag: str | None, file: Path | None, environ: Mapping[str, str]) ->
         ConfigurationError: nowhere a URL, or the file cannot be read.
     """
     if flag is not None and file is not None:
-        raise UsageError("--database-url and --database-url-file exclude each other")
+        raise UsageError("--database-url and --database-url-file cannot be given together")
     if file is not None:
         try:
             flag = file.read_text(encoding="utf-8").strip()
@@ -86,7 +86,7 @@ def find_url(flag: str | None, file: Path | None, environ: Mapping[str, str]) ->
                 hint="Check that the Secret is mounted there and that this user may read it.",
             ) from error
         if not flag:
-            raise ConfigurationError(f"{file} is empty; it should hold the database URL")
+            raise ConfigurationError(f"{file} is empty, and not a database URL")
     url = flag or next((environ[name] for name in VARIABLES if environ.get(name)), None)
     url = url and url.strip()  # `echo URL | base64` in a Secret leaves a line's end
     if not url:
@@ -101,7 +101,7 @@ def parse(url: str) -> Database:
     """Read a URL as SQLAlchemy does (RFC 1738 with driver suffix).
 
     Raises:
-        ConfigurationError: it does not parse, or names an engine that agtool does not know.
+        ConfigurationError: it is not valid, or names an engine that agtool does not know.
     """
     if re.search(r"[\x00-\x1f]", url):  # a line's end in the middle, say
         raise _unreadable()
@@ -136,7 +136,7 @@ def parse(url: str) -> Database:
     dialect, _, driver = name.partition("+")
     if dialect not in _ENGINES:
         raise ConfigurationError(
-            f"the database URL names the unknown dialect {dialect!r}",
+            f"the database URL has the unknown dialect {dialect!r}",
             hint="agtool knows postgresql, mysql, mariadb and sqlite.",
         )
     return Database(
@@ -153,8 +153,8 @@ def parse(url: str) -> Database:
 
 def _unreadable() -> ConfigurationError:
     return ConfigurationError(
-        "the database URL does not parse",
-        hint="It should look like postgresql://user:password@host:5432/database, "
+        "the database URL is not valid",
+        hint="Write postgresql://user:password@host:5432/database, "
         "with special characters percent-encoded.",
     )
 

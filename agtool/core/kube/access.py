@@ -7,7 +7,6 @@ that does not stay in the folder for temporary files.
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import shlex
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from agtool.core.errors import ConfigurationError
+from agtool.core.kube.plugin import loader_with_plugins
 from agtool.core.kube.proxy import settle_proxy
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def find_access(
     loaded = load()
     if not re.match(r"https?://[^/]", loaded.configuration.host):
         raise ConfigurationError(
-            f"the cluster of context {loaded.context!r} has no server with https://",
-            hint="Check `server` in the kubeconfig.",
+            f"the server of context {loaded.context!r} is not a valid URL",
+            hint="Check `server` in the kubeconfig. It is like https://HOST:6443.",
         )
     impersonation = loaded.impersonation
     if as_user:
@@ -166,7 +166,7 @@ def kubeconfig_files(kubeconfig: Path | None) -> list[str]:
 
 def _from_kubeconfig(files: str, wanted: str | None) -> _Loaded:
     from kubernetes.client import Configuration
-    from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
+    from kubernetes.config.kube_config import KubeConfigMerger
 
     merger = KubeConfigMerger(files)  # type: ignore[no-untyped-call]
     documents: list[dict[str, Any]] = list(merger.config_files.values())
@@ -177,10 +177,10 @@ def _from_kubeconfig(files: str, wanted: str | None) -> _Loaded:
     if name not in names:
         raise ConfigurationError(
             f"{files} has no context {name!r}" if name else f"{files} has no current context",
-            hint=f"Contexts: {', '.join(names)}." if names else "It has no contexts at all.",
+            hint=f"Contexts: {', '.join(names)}." if names else "Give another --kubeconfig FILE.",
         )
     with TemporaryDirectory(prefix="agtool-") as folder:
-        loader = KubeConfigLoader(  # type: ignore[no-untyped-call]
+        loader = loader_with_plugins()(
             config_dict=merger.config,
             active_context=name,
             config_base_path=None,
@@ -189,8 +189,7 @@ def _from_kubeconfig(files: str, wanted: str | None) -> _Loaded:
             temp_file_path=folder,
         )
         configuration = Configuration()
-        with _plugin_errors():
-            loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+        loader.load_and_set(configuration)
         tls = _tls(configuration)
     context = loader.current_context["context"]
     settle_proxy(configuration, _entry(documents, "cluster", context).get("proxy-url"))
@@ -256,29 +255,6 @@ def _tls(configuration: Configuration) -> ssl.SSLContext:
 
 
 @contextmanager
-def _plugin_errors() -> Iterator[None]:
-    """The client only logs that a log-in plugin failed, and goes on as nobody."""
-    messages: list[str] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            messages.append(record.getMessage())
-
-    collector = Collector(logging.ERROR)
-    root = logging.getLogger()
-    root.addHandler(collector)
-    try:
-        yield
-    finally:
-        root.removeHandler(collector)
-    if messages:
-        raise ConfigurationError(
-            f"the log-in plugin of the kubeconfig failed: {messages[-1]}",
-            hint="Log in again with your provider's own command, or install the plugin.",
-        )
-
-
-@contextmanager
 def _explained(where: str) -> Iterator[None]:
     """The client meets a kubeconfig of the wrong shape with whatever Python raises."""
     import yaml  # type: ignore[import-untyped]  # comes with the client
@@ -289,7 +265,7 @@ def _explained(where: str) -> Iterator[None]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f": see line {mark.line + 1}" if mark else ""
-        raise ConfigurationError(f"{where} is no YAML{line}") from error
+        raise ConfigurationError(f"{where} is not valid YAML{line}") from error
     except ConfigException as error:
         # It may quote the entry at fault, secrets included.
         why = re.sub(r"\{.*\}", "...", str(error), flags=re.DOTALL)
@@ -304,5 +280,6 @@ def _explained(where: str) -> Iterator[None]:
         ) from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigurationError(
-            f"{where} is not a valid kubeconfig", hint="Does kubectl accept it?"
+            f"{where} is not a valid kubeconfig",
+            hint="Compare it with what `kubectl config view` shows.",
         ) from error

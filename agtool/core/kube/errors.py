@@ -33,7 +33,7 @@ class RejectedError(DeniedError):
 
 
 class GoneError(UnreachableError):
-    """The history from which a list or a watch was to go on is no longer kept (410).
+    """The API server no longer has the state from which a list or watch was to go on (410).
 
     Attributes:
         continue_token: with it a list goes on in the state of now; empty: from its start.
@@ -47,14 +47,14 @@ class GoneError(UnreachableError):
 
 
 class OverloadedError(UnreachableError):
-    """The API server has done nothing of what it was asked for, for want of room (429)."""
+    """The API server has too much to do, and has done nothing of what it was asked for (429)."""
 
 
 _KINDS = {400: RejectedError, 404: NotFoundError, 409: ConflictError, 422: RejectedError}
 
 PROXY_HINT = (
-    "Check proxy-url in the kubeconfig, HTTPS_PROXY and NO_PROXY. A proxy's log-in stands in its "
-    "URL: http://USER:PASSWORD@HOST:PORT."
+    "Check proxy-url in the kubeconfig, and the environment variables HTTPS_PROXY and NO_PROXY. "
+    "The URL of a proxy that wants a log-in is like http://USER:PASSWORD@HOST:PORT."
 )
 
 _FORBIDDEN = re.compile(
@@ -79,7 +79,7 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
     if status == 401:
         return ForbiddenError(
             f"{server} does not accept our credentials (401)",
-            hint="Log in again, or look at the user"
+            hint="Log in again, or check the user"
             + (f" of context {context!r}" if context else "")
             + " in the kubeconfig.",
         )
@@ -136,7 +136,7 @@ def unreachable(error: Exception, server: str, context: str) -> UnreachableError
     if isinstance(error, exceptions.NameResolutionError):
         return UnreachableError(
             f"cannot reach {server}: its name does not resolve",
-            hint=f"Is the VPN up? Is {context!r} the right context?",
+            hint=f"Check the network or the VPN, and that {context!r} is the right context.",
         )
     if isinstance(error, exceptions.SSLError):
         cause = error.args[0] if error.args else error
@@ -150,16 +150,16 @@ def unreachable(error: Exception, server: str, context: str) -> UnreachableError
     ):
         return UnreachableError(
             f"cannot reach {server}: no answer to the attempt to connect",
-            hint=f"Is the VPN up? Is {context!r} the right context?",
+            hint=f"Check the network or the VPN, and that {context!r} is the right context.",
         )
     if isinstance(error, exceptions.ReadTimeoutError):
         return UnreachableError(
-            f"{server} took the request and does not answer",
+            f"{server} took the request and did not answer in time",
             hint="The API server may be overloaded. Run the command again later.",
         )
     return UnreachableError(
         f"cannot reach {server}: {_reason(error)}",
-        hint=f"Does the API server run? Is {context!r} the right context?",
+        hint=f"Check that the API server runs, and that {context!r} is the right context.",
     )
 
 

@@ -103,7 +103,7 @@ def http_proxy(pool: PoolManager) -> HttpProxy | None:
         kind = url.scheme if url else str(socks).partition(":")[0]
         raise ConfigurationError(
             f"commands in containers need a proxy whose URL begins with http://, not {kind}://",
-            hint="Check proxy-url in the kubeconfig, and HTTPS_PROXY. To the API server it is TLS "
-            "all the same.",
+            hint="Change proxy-url in the kubeconfig, or the environment variable HTTPS_PROXY. The "
+            "connection through the proxy is encrypted up to the API server in any case.",
         )
     return None

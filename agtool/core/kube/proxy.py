@@ -40,7 +40,7 @@ def settle_proxy(configuration: Configuration, own: str | None) -> None:
             environment is not for what listens on this machine (golang.org/x/net/http/httpproxy).
 
     Raises:
-        ConfigurationError: it is no proxy's URL. The message does not show it: it may hold a
+        ConfigurationError: it is not a proxy's URL. The message does not show it: it may hold a
             password.
     """
     if own:
@@ -55,15 +55,15 @@ def read_proxy(text: str) -> tuple[str, dict[str, str] | None]:
     """A proxy's URL without its log-in, and the header for that. SOCKS has it in its URL.
 
     Raises:
-        ConfigurationError: no such URL.
+        ConfigurationError: it is not such a URL.
     """
     url = text if "://" in text else f"http://{text}"  # as Go and curl take it
     parts = _parts(url)
     if parts is None:
         raise ConfigurationError(
-            "the proxy before the API server has no valid URL",
-            hint="Check proxy-url in the kubeconfig and HTTPS_PROXY. It is like "
-            "http://USER:PASSWORD@HOST:PORT; in a password # is written as %23, / as %2F.",
+            "the URL of the proxy before the API server is not valid",
+            hint="Check proxy-url in the kubeconfig and the environment variable HTTPS_PROXY. It "
+            "is like http://USER:PASSWORD@HOST:PORT; in a password write # as %23, / as %2F.",
         )
     if parts.scheme.startswith("socks"):
         return url, None

@@ -1,7 +1,7 @@
 """An API server, as plain dicts over pooled connections.
 
 No CoreV1Api and no models: importing them takes two seconds, and reading a list of 5,000 nodes
-into them five. The kubeconfig, tokens and log-in plugins are the official client's (kube_access).
+into them five. The kubeconfig, tokens and log-in plugins are the official client's (access).
 """
 
 from __future__ import annotations
@@ -297,8 +297,8 @@ class Session:
 
     def _no_api(self, request: str) -> UnreachableError:
         return UnreachableError(
-            f"what {self.server} answers to {request} is no Kubernetes API",
-            hint="Is there a proxy or a log-in page before the API server?",
+            f"{self.server} does not answer {request} as a Kubernetes API server does",
+            hint="Check that this is the API server, and not a log-in page or a proxy before it.",
         )
 
 

@@ -127,12 +127,12 @@ class _Tree:
             return
         self.tell(Started(self.command))
         while not self.is_gone():
-            sources = [self.control, self.wakeup]
+            sources = [self.control.fileno(), self.wakeup.fileno()]
             readable, _, _ = select.select(sources, [], [], self.pause())
             # Read in any case: select() may return, its time over, just before the signal comes.
             if signal.SIGCONT in self.wakeup.drain():
                 self.last_pulse = time.monotonic()  # we slept, so silence means nothing
-            if self.control in readable and not self.obey():
+            if self.control.fileno() in readable and not self.obey():
                 kill_descendants()
                 self.task.on_orphaned()
                 return

@@ -35,7 +35,7 @@ def test_what_cannot_be_run(person: Person, command: str, code: int, told: str) 
 def test_a_command_line_that_is_too_long(person: Person) -> None:
     done = person.run("--", "echo", *["x" * 120_000] * 10)
     assert (done.exit_code, done.stdout) == (125, "")
-    assert "longer than this API server takes" in done.stderr
+    assert "longer than this API server" in done.stderr
     assert not person.pods()
 
 
@@ -52,7 +52,7 @@ def test_an_image_without_a_shell(person: Person) -> None:
     assert (done.exit_code, done.stdout) == (0, "pause 1.0.0\n")
     # What starts a command in a pod that is kept is a shell.
     done = person.run("--image", pause, "--keep", "--", "/pause", "--version")
-    assert (done.exit_code, "has no shell: there is no sh" in done.stderr) == (127, True)
+    assert (done.exit_code, "has no shell" in done.stderr) == (127, True)
     terminal = person.terminal("--image", pause)
     terminal.expect("has no shell")
     terminal.expect("--tools")

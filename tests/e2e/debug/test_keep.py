@@ -38,6 +38,27 @@ def test_a_kept_pod(person: Person) -> None:
     assert (listed["name"], listed["kept"], listed["state"]) == (name, True, "running")
 
 
+def test_the_name_that_attach_needs(person: Person) -> None:
+    name = name_in(person.run("--keep").stderr)
+    assert person.run("--list", "-o", "name").stdout == f"{name}\n"
+    for columns in (80, 60):
+        terminal = person.terminal("--list", size=(24, columns))
+        assert terminal.wait() == 0
+        assert re.search(rf"^{name} ", terminal.text, re.MULTILINE), terminal.text
+    done = person.run("--attach", name, "--", "echo", "ran")
+    assert (done.exit_code, done.stdout) == (0, "ran\n"), done.stderr
+
+
+def test_what_cleanup_has_removed(person: Person) -> None:
+    name = name_in(person.run("--keep", "--ttl", "1s").stderr)
+    pod = f"/api/v1/namespaces/{person.namespace}/pods/{name}"
+    wait_until(lambda: person.api.get(pod)["status"]["phase"] != "Running", "its lifetime is over")
+    assert person.run("--cleanup", "-o", "name").stdout == f"{name}\n"
+    document = json.loads(person.run("--cleanup", "-o", "json").stdout)
+    assert (document["status"], document["data"]) == ("ok", {"pods": []})
+    assert person.run("--cleanup", "-o", "name").stdout == ""
+
+
 def test_what_it_says_how_to_come_back(person: Person, tmp_path: Path) -> None:
     own = tmp_path / "its own config"
     shutil.copy(person.kubeconfig, own)
@@ -45,8 +66,8 @@ def test_what_it_says_how_to_come_back(person: Person, tmp_path: Path) -> None:
     day = (datetime.now().astimezone() + timedelta(hours=30)).date()
     assert f"stays until {day}" in told
     assert str(day) in person.run("--list").stdout
-    again = re.search(r"Into it again: agtool debug (.*)", told)
-    remove = re.search(r"Remove it: (kubectl .*)", told)
+    again = re.search(r"agtool debug (.*--attach .*)", told)
+    remove = re.search(r"(kubectl .*)", told)
     assert again
     assert remove
     path = f"{person.cluster.kubectl.parent}{os.pathsep}{os.environ['PATH']}"

@@ -132,7 +132,7 @@ def test_a_server_that_is_gone_at_the_end(
     done = running.wait()
     assert done.exit_code in {125, 130, -signal.SIGINT}, done.stderr
     assert "could not be removed" in done.stderr
-    assert f"Remove it: agtool debug --context proxy -n {person.namespace} --cleanup" in done.stderr
+    assert f"agtool debug --context proxy -n {person.namespace} --cleanup" in done.stderr
     proxy.accept()
     person.kubeconfig = person.cluster.kubeconfig
     person.run("--cleanup")

@@ -10,6 +10,20 @@ from tests.e2e.conftest import clean_environment
 
 WRONG = ("--list", "--cleanup", "--output", "json")
 
+USAGE_ERRORS = [
+    "--nosuch -- ls --list",
+    "--list --nosuch",
+    "--list --keep",
+    "--cleanup -- ls",
+    "--image",
+    "--ttl soon -- ls",
+    "--user -1 -- ls",
+    "--target deployment/web -- ls",
+    "--label agtool/debug=kept -- ls",
+    "-o json -- ls",
+    "--naemspace x -- ls",
+]
+
 
 def debug(*arguments: str, to: str = "") -> subprocess.CompletedProcess[str]:
     """Run agtool debug without any kubeconfig, its stdout led somewhere by a shell."""
@@ -22,8 +36,10 @@ def debug(*arguments: str, to: str = "") -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
-        (WRONG, 2, "usage"),
-        (("--list", "--output", "json", "--label", "x"), 2, "usage"),
+        (WRONG, 125, "usage"),
+        (("--list", "--output", "json", "--label", "x"), 125, "usage"),
+        (("--output", "json", "--nosuch"), 125, "usage"),
+        (("--list", "--output", "json", "-n", "No Name"), 125, "usage"),
         (("--list", "--output", "json"), 3, "configuration"),
     ],
 )
@@ -31,13 +47,34 @@ def test_each_failure_is_one_document(arguments: tuple[str, ...], code: int, wor
     done = debug(*arguments)
     document = json.loads(done.stdout)
     assert (done.returncode, document["exit_code"], done.stderr) == (code, code, "")
+    assert document["version"] == 2
     assert document["errors"][0]["code"] == word
+
+
+@pytest.mark.parametrize("line", USAGE_ERRORS)
+def test_usage_errors_do_not_pass_for_a_commands_own(line: str) -> None:
+    done = debug(*line.split())
+    assert (done.returncode, "Traceback" in done.stderr) == (125, False), done.stderr
+
+
+@pytest.mark.parametrize("option", ["--image", "--tools"])
+@pytest.mark.parametrize("image", ["", "foo bar", "Foo:1"])
+@pytest.mark.parametrize("rest", [["--dry-run"], ["--", "ls"]])
+def test_what_cannot_be_an_image_is_refused(option: str, image: str, rest: list[str]) -> None:
+    done = debug(option, image, *rest)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert option in done.stderr
+
+
+def test_other_errors_of_a_list_keep_their_codes() -> None:
+    assert (debug("--list").returncode, debug("--cleanup").returncode) == (3, 3)
+    assert debug("--", "ls", "--list").returncode == 125
 
 
 @pytest.mark.parametrize("to", [">/dev/full", "> >(exec <&-; sleep 5)"])
 def test_a_document_that_nobody_takes_is_told_on_stderr(to: str) -> None:
     done = debug(*WRONG, to=f"{to}; code=$?; sleep 0.1; exit $code")
-    assert done.returncode == 2
+    assert done.returncode == 125
     assert "--list and --cleanup do not go together" in done.stderr
     assert "Traceback" not in done.stderr
 

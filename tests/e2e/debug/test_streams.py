@@ -124,6 +124,6 @@ def test_a_gateway_that_drops_a_header(
     gateway.dropped.add(header)
     done = person.run("--", "echo", "ran")
     assert (done.exit_code, done.stdout) == (125, ""), done.stderr
-    assert "opens no WebSocket with v5.channel.k8s.io" in done.stderr
-    assert "let the headers Upgrade and Sec-WebSocket-Protocol pass" in done.stderr
+    assert "WebSocket with v5.channel.k8s.io" in done.stderr
+    assert "Upgrade and Sec-WebSocket-Protocol" in done.stderr
     person.nothing_is_left()

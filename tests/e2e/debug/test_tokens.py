@@ -101,6 +101,6 @@ def test_a_token_whose_object_is_deleted(person: Person, tmp_path: Path) -> None
     assert f"pod {name} could not be removed" in done.stderr
     assert "does not accept our credentials (401)" in done.stderr
     assert "Log in again" in done.stderr
-    assert "It ends by itself" in done.stderr
+    assert "ends by itself" in done.stderr
     done = person.run("--", "true")
     assert (done.exit_code, "does not accept our credentials" in done.stderr) == (125, True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agtool.le_staging.profile import COLOUR
+from agtool.le_staging.browser.profile import COLOUR
 from tests.e2e.conftest import Agtool, clean_environment, wait_until
 from tests.e2e.le_staging.conftest import BAD, DOMAIN, LOCAL, Home, dump
 from tests.servers.certificates import Issued
@@ -76,7 +76,7 @@ def test_trust_can_be_limited_to_domains(home: Home, staging: Issued, chains: Ch
     only = ("--only", f"*.other.{DOMAIN}", "--only", LOCAL)
     done = home.le_staging("chrome", "--no-sandbox", "--browser", browser, *only)
     assert done.exit_code == 0, done.stderr
-    assert f"for other.{DOMAIN}, {LOCAL} and what is below" in done.stdout
+    assert f"for other.{DOMAIN}, {LOCAL} and subdomains" in done.stdout
     home.end_browsers()
     argv, env = planned(home, browser, *only)
     assert f"served {OTHER}" in dump(home, argv, env, chains.url(OTHER))[0]
@@ -123,7 +123,7 @@ def test_a_window_that_nobody_mistakes_and_that_outlives_the_terminal(
     (before,) = _browsers(home)
     done = home.le_staging("chrome", "--no-sandbox", "--browser", browser, chains.url(OTHER))
     assert done.exit_code == 0, done.stderr
-    assert "was running; opened there" in done.stdout
+    assert "was already running" in done.stdout
     wait_until(lambda: OTHER in chains.served, "the second page was asked for")
     assert _browsers(home) == [before]
 
@@ -135,7 +135,7 @@ def test_a_window_that_nobody_mistakes_and_that_outlives_the_terminal(
         assert "is running with" in refused.stderr
         assert "Close its windows, then try again." in refused.stderr
     status = home.json("status")["data"]["browsers"]
-    assert status["works"]
+    assert status["state"] == "ok"
     assert status["browsers"][0]["running"]
     assert status["browsers"][0]["trusts"] == {staging.sha256: []}
 
@@ -175,7 +175,8 @@ def test_a_dry_run_changes_nothing(home: Home) -> None:
     before = home.tree()
     done = home.le_staging("chrome", "--no-sandbox", "--browser", browser, "--dry-run", DOMAIN)
     assert done.exit_code == 0, done.stderr
-    assert "would start, after it would test the browser" in done.stdout
+    assert "would be started" in done.stdout
+    assert "test the browser" in done.stdout
     assert f"https://{DOMAIN}" in done.stdout
     assert home.le_staging("desktop", "--no-sandbox", "--dry-run").exit_code == 0
     assert home.le_staging("remove", "--dry-run").exit_code == 0
@@ -191,7 +192,7 @@ def test_a_browser_that_checks_nothing_is_refused(home: Home) -> None:
         assert what in done.stderr
     assert "Nothing was opened" in done.stderr
     assert home.processes() == []
-    assert home.json("status")["data"]["browsers"]["works"] is None
+    assert home.json("status")["data"]["browsers"]["state"] == "not-installed"
 
 
 @pytest.mark.usefixtures("staging")
@@ -203,19 +204,19 @@ def test_a_browser_that_does_not_start_says_why(home: Home) -> None:
     )
     done = home.le_staging("chrome", "--no-sandbox", "--browser", broken)
     assert done.exit_code == 3
-    assert "ended with 3 in its self test" in done.stderr
+    assert "ended with 3 in the self-test" in done.stderr
     assert "the library is missing" in done.stderr
 
     no_browser = home.program("no-browser", "echo hello")
     done = home.le_staging("chrome", "--browser", no_browser)
     assert done.exit_code == 3
-    assert "does not tell its version" in done.stderr
+    assert "not a known browser" in done.stderr
 
     done = home.le_staging(
         "chrome", "--no-sandbox", "--browser", home.chromium(), env={"DISPLAY": ""}
     )
     assert done.exit_code == 3
-    assert "There is no graphical session here" in done.stderr
+    assert "in a graphical session" in done.stderr
 
 
 @pytest.mark.usefixtures("staging")
@@ -292,7 +293,7 @@ def test_nothing_is_removed_while_another_agtool_tests_the_browser(
     refused = home.le_staging("remove", "--yes")
     assert refused.exit_code == 5
     assert before <= set(home.tree())
-    assert "another agtool is busy with the browser" in refused.stderr
+    assert "another agtool is using the browser" in refused.stderr
     running.send(signal.SIGINT)
     assert running.wait().exit_code == 130
     assert home.le_staging("remove", "--yes").exit_code == 0
@@ -306,8 +307,9 @@ def test_the_self_test_is_remembered_until_the_browser_changes(home: Home) -> No
     assert testing not in home.le_staging(*command).stderr
     assert testing in home.le_staging(*command, "--self-test").stderr
     home.chromium(before='case "$*" in *--version*) echo "Chromium 999.0.1"; exit;; esac')
-    state = home.json("status")["data"]["browsers"]["browsers"][0]["state"]
-    assert "Chromium 999.0.1, tested as Chromium " in state
+    status = home.json("status")["data"]["browsers"]["browsers"][0]
+    assert status["version"] == "Chromium 999.0.1" != status["self_test"]["version"]
+    assert "the next start repeats it" in home.le_staging("status").stdout
     assert testing in home.le_staging(*command).stderr
 
 

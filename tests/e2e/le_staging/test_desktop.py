@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agtool.le_staging.launcher import SIZES
+from agtool.le_staging.browser.launcher import SIZES
 from tests.conftest import needed
 from tests.e2e.conftest import wait_until
 from tests.e2e.le_staging.conftest import DOMAIN, Home
@@ -56,7 +56,7 @@ def test_the_launcher_opens_addresses_and_takes_over_nothing(
     assert done.exit_code == 0, done.stderr
     entry = home.folder / ENTRY
     assert tool(home, "desktop-file-validate", entry) == ""
-    assert home.json("status")["data"]["launcher"]["works"]
+    assert home.json("status")["data"]["launcher"]["state"] == "ok"
 
     # The link of another program still opens where it did.
     mime = tool(home, "gio", "mime", "x-scheme-handler/https")
@@ -93,8 +93,9 @@ def test_on_wayland_too_the_window_has_the_launcher_s_class(home: Home, name: st
             )
         try:
             wait_until((folder / "wayland-9").exists, "the compositor is ready")
+            sandbox = ("--no-sandbox",) if name == "chromium" else ()
             done = home.le_staging(
-                *("chrome", "--no-sandbox", "--browser", browser),
+                *("chrome", *sandbox, "--browser", browser),
                 env={**wayland, "XDG_SESSION_TYPE": "wayland", "WAYLAND_DEBUG": "1"},
             )
             assert done.exit_code == 0, done.stderr
@@ -122,7 +123,7 @@ def test_the_icon_is_in_the_theme_in_all_sizes(home: Home) -> None:
     (icons / "48x48/apps/chrome-le.png").unlink()
     broken = home.json("status")
     assert broken["exit_code"] == 1
-    assert broken["data"]["launcher"]["works"] is False
+    assert broken["data"]["launcher"]["state"] == "broken"
     assert home.le_staging(*command).exit_code == 0
     assert home.tree() == before
 
@@ -150,9 +151,9 @@ def test_remove_leaves_no_trace(
     wait_until(lambda: GOOD in chains.served, "the page was asked for")
     home.end_browsers()
 
-    asked = home.le_staging("remove")
-    assert asked.exit_code == 2
-    assert "--yes" in asked.stderr
+    asked = home.json("remove")
+    assert (asked["exit_code"], asked["errors"][0]["code"]) == (2, "usage")
+    assert "--yes" in asked["errors"][0]["hint"]
     removed = home.json("remove", "--yes")["data"]["removed"]
     assert str(home.folder / ENTRY) in removed
     after = _without_times(home)
@@ -162,19 +163,19 @@ def test_remove_leaves_no_trace(
     assert {path for path in left if not path.startswith(own)} == set()
     assert {path: after.get(path) for path in before} == before
     assert home.json("remove", "--yes")["data"]["removed"] == []
-    assert home.json("status")["data"]["browsers"]["works"] is None
+    assert home.json("status")["data"]["browsers"]["state"] == "not-installed"
 
 
 @pytest.mark.usefixtures("staging")
 @pytest.mark.parametrize(
-    ("answer", "exit_code"), [("n\n", 1), ("\n", 1), ("\x03", 130), ("\x04", 130), ("y\n", 0)]
+    ("answer", "exit_code"), [("n\n", 1), ("\n", 1), ("\x03", 130), ("\x04", 1), ("y\n", 0)]
 )
 def test_remove_asks_on_a_terminal(home: Home, answer: str, exit_code: int) -> None:
     before = home.tree()
     argv = [sys.executable, "-m", "agtool", "le-staging", "remove"]
     terminal = Terminal(argv, home.environment)
     try:
-        terminal.expect(r"Remove all of this\? \[y/N\]: ")
+        terminal.expect(r"\? \[y/N\] ")
         terminal.until_it_listens()
         terminal.type(answer)
         assert terminal.wait() == exit_code, terminal.text

@@ -118,7 +118,7 @@ def test_a_script_that_hides_a_snap_is_told_what_to_name(home: Home) -> None:
     done = home.le_staging("chrome", "--no-sandbox", "--browser", script)
     assert done.exit_code == 3
     assert "does not trust the root of its own profile" in done.stderr
-    assert f"Can it read {home.folder}/.local/share/agtool/le-staging/browsers/" in done.stderr
+    assert f"can read {home.folder}/.local/share/agtool/le-staging/browsers/" in done.stderr
 
 
 def chrome(home: Home) -> Path:

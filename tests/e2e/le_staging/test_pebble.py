@@ -81,7 +81,7 @@ def test_from_the_root_to_the_verdict(issued: Issued, agtool: Agtool, tmp_path: 
             done = le_staging("verify", host, "--connect-to", connect, "--output", "json")
             (report,) = data(done)["hosts"]
             assert report["verdict"] == verdict, done.stdout
-            assert [problem["kind"] for problem in report["problems"]] == problems
+            assert [problem["code"] for problem in report["problems"]] == problems
             assert done.exit_code == (0 if verdict == "STAGING" else 1)
             assert (curl(bundle, connect, host) == 0) == (verdict == "STAGING")
             if verdict == "STAGING":

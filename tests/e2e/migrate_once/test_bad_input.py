@@ -38,21 +38,21 @@ CASES = [
     Case(
         "not a URL",
         f"user:{SECRET}@host",
-        ("the database URL does not parse", "percent-encoded"),
+        ("the database URL is not valid", "percent-encoded"),
         "configuration",
         3,
     ),
     Case(
         "port is no number",
         f"postgresql://user:{SECRET}@host:port/db",
-        ("the database URL does not parse",),
+        ("the database URL is not valid",),
         "configuration",
         3,
     ),
     Case(
         "password with @ and /",
         f"postgresql://user:{SECRET}@/{SECRET}:@127.0.0.1:{{port}}/db",
-        ("the database URL does not parse", "percent-encoded"),
+        ("the database URL is not valid", "percent-encoded"),
         "configuration",
         3,
     ),
@@ -218,20 +218,29 @@ def test_url_that_cannot_work(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "no COMMAND to run"),
-        (["--"], "no COMMAND to run"),
+        ([], "COMMAND to run"),
+        (["--"], "COMMAND to run"),
         (["--wait-timeout", "soon", "--", "true"], "'soon' is not a duration"),
         (["--wait-timeout", "-1", "--", "true"], "'-1' is not a duration"),
         (["--connect-timeout", "2 m", "--", "true"], "'2 m' is not a duration"),
         (["--kill-grace", "", "--", "true"], "'' is not a duration"),
-        (["--lock-table", "a.b.c", "--", "true"], "'a.b.c' is not a table's name"),
-        (["--lock-table", "x; DROP TABLE y", "--", "true"], "is not a table's name"),
+        (["--lock-table", "a.b.c", "--", "true"], "'a.b.c' is not a valid name of a table"),
+        (["--lock-table", "x; DROP TABLE y", "--", "true"], "is not a valid name of a table"),
         (["--lock-table", "x" * 59, "--", "true"], "is too long"),
-        (["--lock", "row", "--", "true"], "--lock is 'row'"),
+        (["--lock", "row", "--", "true"], "'row' is not one of 'table', 'advisory'"),
+        (["--kill-grace", "2h", "--", "true"], "1h at most"),
+        (["--limit", "0", "--", "true"], "--limit"),
+        (["--output", "json", "--limit", "5", "--", "true"], "--limit"),
         (["--name", "", "--", "true"], "--name may have"),
         (["--key", "k" * 501, "--", "true"], "--key up to 500"),
-        (["--database-url-file", "/etc/hostname", "--database-url", "x", "--", "true"], "exclude"),
+        (["--database-url-file", "/etc/hostname", "--database-url", "x", "--", "true"], "together"),
         (["--status", "--", "true"], "--status runs no command"),
+        (["--status", "--key", "k"], "--key has no effect"),
+        (["--status", "--connect-timeout", "soon"], "'soon' is not a duration"),
+        (["--status", "--lock-table", "a.b.c"], "is not a valid name of a table"),
+        (["--nosuch", "--", "true", "--status"], "--nosuch"),
+        (["--status", "--nosuch"], "--nosuch"),
+        (["--name"], "--name"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )
@@ -240,9 +249,31 @@ def test_options_that_make_no_sense(
 ) -> None:
     done = agtool.run("migrate-once", *arguments, url=database.url)
 
-    assert done.exit_code == (2 if "--status" in arguments else 125)
+    assert done.exit_code == 125
+    if "json" in arguments:
+        document = json.loads(done.stdout)
+        assert (document["exit_code"], document["status"]) == (125, "error")
+        assert [error["code"] for error in document["errors"]] == ["usage"]
+        assert says in done.stdout
+    else:
+        assert_clear(done)
+        assert says in done.stderr
+
+
+def test_settings_of_the_pod_do_not_disturb_the_status(agtool: Agtool, database: Database) -> None:
+    env = {"AGTOOL_KEY": "k", "AGTOOL_NAME": "n", "AGTOOL_RESULT_FILE": "/no/such/folder/result"}
+    done = agtool.run("migrate-once", "--status", url=database.url, env=env)
+
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_an_advisory_lock_where_there_is_none(agtool: Agtool, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/app.db"
+    done = agtool.run("migrate-once", "--lock", "advisory", "--", "echo", "worked", url=url)
+
+    assert (done.exit_code, done.stdout) == (125, "")
     assert_clear(done)
-    assert says in done.stderr
+    assert "--lock advisory" in done.stderr
 
 
 @pytest.mark.parametrize("option", ["--no-such-option", "--limit=none", "--output=yaml"])
@@ -384,7 +415,7 @@ def test_waits_for_a_server_that_starts(agtool: Agtool, folder: Path) -> None:
         running = agtool.start(
             *("migrate-once", "--connect-timeout", "60s", "--", "echo", "worked"), url=server.url()
         )
-        running.wait_for("s more")
+        running.wait_for("trying again")
         assert "cannot connect to postgresql://app@" in running.stderr
         server.start()
         done = running.wait()

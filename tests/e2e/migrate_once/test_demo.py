@@ -16,4 +16,4 @@ def test_the_demonstration() -> None:
     assert run.returncode == 0, run.stderr
     assert run.stdout.count("2 upgrades") == 1
     assert run.stdout.count("found nothing to do") == 4
-    assert run.stdout.count(" done ") == 5
+    assert run.stdout.count("\ndone ") == 5

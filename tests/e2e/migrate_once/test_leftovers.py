@@ -155,4 +155,4 @@ def test_the_result_names_the_run_that_is_on_record(
 def test_a_grace_beyond_reason_is_refused(agtool: Agtool, database: Database) -> None:
     done = agtool.run("migrate-once", "--kill-grace", "30d", "--", "true", url=database.url)
     assert done.exit_code == 125
-    assert "--kill-grace 30d is too long" in done.stderr
+    assert "--kill-grace" in done.stderr

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from agtool.migrate_once.engines.mysql.backend import MySQL
 from agtool.migrate_once.model import HEARTBEAT, NOTICE, time_to_die
-from agtool.migrate_once.mysql import MySQL
 from agtool.migrate_once.url import parse
 from tests.conftest import MariaDBDatabase
 from tests.e2e.conftest import Agtool, Gate, wait_until
@@ -87,7 +87,7 @@ def test_the_story(url: str, agtool: Agtool, gate: Gate) -> None:
     holder = agtool.start("migrate-once", "--", *gate.command, url=url)
     gate.wait()
     waiter = agtool.start("migrate-once", "--key", "k", "--", "true", url=url)
-    waiter.wait_for("which has held the lock for")
+    waiter.wait_for("waiting for the lock, held by")
     shown = agtool.run("migrate-once", "--status", "--output", "json", url=url)
     status = json.loads(shown.stdout)["data"]
     assert status["held"]
@@ -125,7 +125,7 @@ def test_a_killed_agtool_takes_its_command_along(url: str, agtool: Agtool, tmp_p
 
 
 def lock_name(database: MariaDBDatabase) -> str:
-    return MySQL(parse(database.url), None, time_to_die=20).name
+    return MySQL(parse(database.url), None, time_to_die=20).tables.lock
 
 
 def kill_holder(database: MariaDBDatabase) -> None:
@@ -188,7 +188,7 @@ def test_a_successor_waits_for_one_that_says_nothing(
     )
     done = agtool.run("migrate-once", "--", "true", url=url)
     assert done.exit_code == 0
-    assert "without a word" in done.stderr
+    assert "has not recorded its end" in done.stderr
     assert done.seconds >= 4
 
 
@@ -326,7 +326,7 @@ def test_bad_input(agtool: Agtool, mariadb_database: MariaDBDatabase) -> None:
     assert "cannot connect" in refused
     assert "Check that host and port" in refused
     assert "cannot connect" in error(server.url(name, user=name, host="no.such.invalid"))
-    assert "is not a host's name" in error(f"mysql://u:hush@{'a' * 64}.example/db")
+    assert "is not a valid host name" in error(f"mysql://u:hush@{'a' * 64}.example/db")
     assert "unknown option" in error(f"{mariadb_database.url}?chraset=utf8")
     assert "names no database" in error(f"mysql://u:hush@127.0.0.1:{server.port}")
 
@@ -415,7 +415,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         check=False,
     )
     assert running.returncode == 125
-    assert "its disk must have room" in running.stderr
+    assert "its disk has room" in running.stderr
 
 
 def test_a_cluster_is_warned_about_its_own_files(agtool: Agtool, tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ import psycopg2.errors
 import pytest
 
 from agtool.migrate_once.backend import Busy, NotYet
+from agtool.migrate_once.engines.postgresql.backend import PostgreSQL
+from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock
 from agtool.migrate_once.model import Attempt, TableName
-from agtool.migrate_once.postgresql import PostgreSQL
-from agtool.migrate_once.postgresql_lock import PostgreSQLLock
 from agtool.migrate_once.url import parse
 from tests.conftest import Database
 from tests.e2e.conftest import Agtool, Gate, wait_until
@@ -381,7 +381,7 @@ def test_a_holder_with_the_old_recipe_is_waited_for(
 
     assert waiter.wait().exit_code == 0
     assert worked.exists()
-    assert "held by somebody who has not said who it is, 1 waiting" in status.stdout
+    assert "held, but its holder has not recorded a run; 1 waiting" in status.stdout
 
 
 def test_the_old_recipe_waits_for_agtool(agtool: Agtool, database: Database, gate: Gate) -> None:

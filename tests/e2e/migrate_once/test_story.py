@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from tests.conftest import Database
-from tests.e2e.conftest import Agtool, Gate, wait_until
+from tests.e2e.conftest import Agtool, Gate, clean_environment, wait_until
+from tests.e2e.terminal import Terminal
 
 
 def test_a_waiter_names_the_holder(agtool: Agtool, database: Database, gate: Gate) -> None:
@@ -18,7 +19,7 @@ def test_a_waiter_names_the_holder(agtool: Agtool, database: Database, gate: Gat
     waiter = agtool.start("migrate-once", "--", "true", url=database.url)
     waiter.wait_for("waiting for")
     assert re.search(
-        r"^agtool: waiting for shop-6d4cf56db6-x2zvp \(pid \d+\), which has held the lock "
+        r"^agtool: waiting for the lock, held by shop-6d4cf56db6-x2zvp \(pid \d+\) "
         r"for \d+ s \(since \d\d:\d\d:\d\d UTC\)$",
         waiter.stderr,
         re.MULTILINE,
@@ -72,7 +73,7 @@ def test_status_shows_holder_waiters_and_history(
         agtool.run("migrate-once", "--status", "--output", "json", url=database.url).stdout
     )
     assert list(document) == ["version", "command", "status", "exit_code", "data", "errors"]
-    assert (document["version"], document["status"], document["errors"]) == (1, "ok", [])
+    assert (document["version"], document["status"], document["errors"]) == (2, "ok", [])
     data = document["data"]
     assert data["held"] is True
     assert [run["key"] for run in data["running"]] == ["sha256:2"]
@@ -109,7 +110,7 @@ def test_the_result_file(agtool: Agtool, database: Database, tmp_path: Path) -> 
     arguments = ["migrate-once", "--key", "k", "--result-file", str(file), "--"]
     agtool.run(*arguments, "sh", "-c", "sleep 0.2; exit 6", url=database.url)
     document = json.loads(file.read_text())
-    assert (document["version"], document["command"]) == (1, "migrate-once")
+    assert (document["version"], document["command"]) == (2, "migrate-once")
     assert (document["status"], document["exit_code"]) == ("failed", 6)
     data = document["data"]
     assert (data["outcome"], data["marked_done"], data["key"]) == ("ran", False, "k")
@@ -133,7 +134,7 @@ def test_the_reason_of_waiting_too_long(
     )  # fmt: skip
     assert done.exit_code == 124
     reason = json.loads(file.read_text())["data"]["reason"]
-    assert re.fullmatch(r"waited \d+ s for table agtool.install_locks, held by shop-1 .*", reason)
+    assert re.fullmatch(r"waited \d+ s for .*agtool.install_locks.*, held by shop-1 .*", reason)
     assert reason in done.stderr
     gate.open()
 
@@ -162,12 +163,33 @@ def test_what_somebody_stored_is_shown_as_it_is(agtool: Agtool, database: Databa
     assert agtool.run("migrate-once", "--status", url=database.url, env=ascii_only).exit_code == 0
 
 
+def test_what_a_person_copies_is_never_cut(agtool: Agtool, database: Database) -> None:
+    key, name = f"registry.example/shop@sha256:{'9f86d081' * 8}", "shop-of-the-northern-region"
+    pod = {"POD_NAME": "shop-with-a-long-name-6d4cf56db6-x2zvp", "COLUMNS": "80"}
+    run = ("migrate-once", "--key", key, "--name", name, "--", "true")
+    agtool.run(*run, url=database.url, env=pod)
+    done = agtool.run("migrate-once", "--status", url=database.url, env=pod)
+    (row,) = [line for line in done.stdout.splitlines() if line.startswith("done")]
+    assert {key, name, pod["POD_NAME"]} <= set(row.split())
+
+    terminal = Terminal(
+        [sys.executable, "-m", "agtool", "migrate-once", "--status"],
+        clean_environment({"AGTOOL_DATABASE_URL": database.url, "COLUMNS": "80"}),
+    )
+    try:
+        assert terminal.wait() == 0
+        for text in (key, name, pod["POD_NAME"]):
+            assert text in terminal.text
+    finally:
+        terminal.close()
+
+
 def test_it_is_told_why_a_key_is_not_done(agtool: Agtool, database: Database) -> None:
     polite = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done"
     running = agtool.start("migrate-once", "--key", "k", "--", "sh", "-c", polite, url=database.url)
     wait_until(lambda: "ready" in running.stdout, "the command runs")
     running.send(signal.SIGTERM)
-    assert "key k is not marked as done: SIGTERM was passed on" in running.wait().stderr
+    assert "key k is not marked as done: it got SIGTERM" in running.wait().stderr
 
 
 def test_a_stale_result_is_not_left(agtool: Agtool, database: Database, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_waiter_shows_the_holder_and_ends_on_ctrl_c(
     gate.wait()
     terminal = Terminal([*AGTOOL, "--", "echo", "ran"], on(database))
     terminals.append(terminal)
-    terminal.expect(rf"waiting for .*\(pid {holder.pid}\).*has held the lock for")
+    terminal.expect(rf"waiting for the lock, held by .*\(pid {holder.pid}\) for \d+ s")
     terminal.type(CTRL_C)
     assert terminal.wait() == -signal.SIGINT
     assert "\r\x1b[K" in terminal.text  # the live line is taken away

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agtool.core.kube import session as kube
 from agtool.core.errors import AgtoolError, UnreachableError
+from agtool.core.kube import session as kube
 from agtool.core.kube.errors import (
     ConflictError,
     ForbiddenError,

@@ -17,7 +17,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from agtool.core.kube.pool import WebSocketSettings
-from agtool.debug.exec import PROTOCOL
+from agtool.debug.session.messages import PROTOCOL
 
 SUCCESS = b"\x03" + json.dumps({"status": "Success"}).encode()
 

@@ -9,13 +9,14 @@ import pytest
 
 from agtool.core.errors import ConfigurationError
 from agtool.core.kube.session import Session, connect
-from agtool.debug import exec as loop
-from agtool.debug import remote
-from agtool.debug.exec import PROTOCOL, Ended, Ends, ExecError, run
 from agtool.debug.interrupts import Interrupts
-from agtool.debug.lifeline import LEAVE, Lifeline
-from agtool.debug.streams import Attachment
-from agtool.debug.websocket import RefusedError, open_websocket
+from agtool.debug.session import exec as loop
+from agtool.debug.session import remote
+from agtool.debug.session.exec import Ends, ExecError, run
+from agtool.debug.session.lifeline import LEAVE, Lifeline
+from agtool.debug.session.messages import PROTOCOL, Ended
+from agtool.debug.session.streams import Attachment
+from agtool.debug.session.websocket import RefusedError, open_websocket
 from tests.cluster import pki
 from tests.cluster.cluster import Cluster
 from tests.integration.cluster.conftest import run_pod
@@ -102,7 +103,7 @@ def test_a_server_without_our_protocol(
     # To a server of before 1.30 ours is as this one is to any.
     monkeypatch.setattr(remote, "PROTOCOL", "v9.channel.k8s.io")
     lifeline = Lifeline(pod.session, pod.path, "main", mark="x", last_word=LEAVE)
-    with pytest.raises(ExecError, match=r"opens no WebSocket with v9\.channel\.k8s\.io") as raised:
+    with pytest.raises(ExecError, match=r"WebSocket with v9\.channel\.k8s\.io") as raised:
         remote.execute(
             pod.session,
             pod.path,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from agtool.le_staging import store
+from agtool.le_staging.roots import store
 from tests.servers.certificates import Issued, root, to_pem
 
 

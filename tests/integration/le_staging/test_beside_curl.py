@@ -16,9 +16,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from agtool.le_staging import store, target
-from agtool.le_staging.judge import Verdict
-from agtool.le_staging.verify import Checker, How, Report
+from agtool.le_staging.roots import store
+from agtool.le_staging.verify import target
+from agtool.le_staging.verify.checker import Checker, How, Report
+from agtool.le_staging.verify.judge import Verdict
 from tests.integration.le_staging.conftest import Authority, authority
 from tests.servers import tls
 from tests.servers.certificates import Issued, issue, key_usage, root
@@ -267,8 +268,8 @@ def test_same_verdict_as_curl(
     report = ours(row.host, server.port)
     done = curl(row.host, server.port, server.host)
     assert (report.verdict is Verdict.staging) == (done.returncode == 0), done.stderr
-    assert tuple(problem.kind for problem in report.problems) == row.problems, report.problems
-    assert report.fine == (not row.problems)
+    assert tuple(problem.code for problem in report.problems) == row.problems, report.problems
+    assert report.as_expected == (not row.problems)
 
 
 @pytest.mark.usefixtures("data_home", "public_roots")
@@ -286,7 +287,7 @@ def test_a_server_that_wants_a_certificate_of_its_clients(
 ) -> None:
     """In TLS 1.3 it refuses after the handshake, which curl notices when it reads the answer."""
     # Its three seconds could pass on a busy machine too; a minute would not.
-    monkeypatch.setattr("agtool.le_staging.handshake._REFUSAL", 60.0)
+    monkeypatch.setattr("agtool.le_staging.verify.handshake._REFUSAL", 60.0)
     context = tls.tls_context(tmp_path, staging.intermediate.leaf("shop.test"))
     context.verify_mode = needed
     context.load_verify_locations(cadata=staging.root.pem)
@@ -297,7 +298,7 @@ def test_a_server_that_wants_a_certificate_of_its_clients(
         done = curl("shop.test", server.port, server.host)
     refused = needed is ssl.CERT_REQUIRED
     assert (done.returncode != 0) == refused, done.stderr
-    kinds = [problem.kind for problem in report.problems]
+    kinds = [problem.code for problem in report.problems]
     assert kinds == (["client-certificate"] if refused else [])
     # Its own certificate is told all the same.
     assert report.judgement
@@ -358,6 +359,6 @@ def test_same_verdict_as_curl_for_any_certificate(
         done = curl(host, server.port, server.host)
     assert (report.verdict is Verdict.staging) == (done.returncode == 0), done.stderr
     event(f"curl exits with {done.returncode}")
-    kinds = {problem.kind for problem in report.problems}
+    kinds = {problem.code for problem in report.problems}
     assert ("incomplete-chain" in kinds) == (not case.whole)
     assert ("unknown-root" in kinds) == (case.whole and not case.known)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError, UnreachableError
-from agtool.le_staging import fetch, store
-from agtool.le_staging.fetch import Wanted
-from agtool.le_staging.roots import PINS
+from agtool.le_staging.roots import fetch, store
+from agtool.le_staging.roots.fetch import Wanted
+from agtool.le_staging.roots.pins import PINS
 from tests.integration.le_staging.conftest import Authority
 from tests.servers import tls
 from tests.servers.certificates import Issued, root, to_pem
@@ -111,8 +111,8 @@ def test_without_network_the_copy_is_used_and_it_says_so(site: Site) -> None:
     site.listener.__exit__()
     before = store.bundle().read_bytes()
     done = fetch.fetch(wanted, force=True)
-    assert (len(done.roots), done.new, len(done.failures)) == (2, (), 1)
-    assert "refused" in done.failures[0].message.lower()
+    assert (len(done.roots), done.new) == (2, ())
+    assert [warning.code for warning in done.warnings] == ["unreachable"]
     assert store.bundle().read_bytes() == before
 
 
@@ -121,9 +121,9 @@ def test_one_that_the_server_has_lost_stays(site: Site) -> None:
     fetch.fetch([one, two], force=False)
     del site.files["/1"]
     done = fetch.fetch([one, two], force=True)
-    assert [failure.message for failure in done.failures] == [
-        f"cannot fetch {one.url}: HTTP 404 Not Found"
-    ]
+    (warning,) = done.warnings
+    assert (warning.code, warning.subject) == ("denied", one.url)
+    assert "HTTP 404 Not Found" in warning.message
     assert [found.sha256 for found in done.new] == [two.sha256]
     assert kept() == [one.sha256, two.sha256]
 
@@ -131,7 +131,7 @@ def test_one_that_the_server_has_lost_stays(site: Site) -> None:
 def test_all_or_nothing(site: Site) -> None:
     one, two = site.has("/1", root("One")), site.has("/2", root("Two"))
     del site.files["/2"]
-    with pytest.raises(UnreachableError, match="404"):
+    with pytest.raises(DeniedError, match="404"):
         fetch.fetch([one, two], force=False)
     with pytest.raises(store.NotFetched):
         store.roots()
@@ -199,7 +199,7 @@ def test_a_redirect_is_followed_and_a_loop_is_not(site: Site) -> None:
     with tls.Listener(redirect) as elsewhere:
         here = f"http://127.0.0.1:{elsewhere.port}/"
         target = here
-        with pytest.raises(UnreachableError, match="redirect"):
+        with pytest.raises(DeniedError, match="redirect"):
             fetch.fetch([Wanted(here, one.sha256)], force=False)
         target = one.url
         fetch.fetch([Wanted(here, one.sha256)], force=False)
@@ -281,7 +281,7 @@ def test_a_damaged_file_is_noticed_and_replaced(site: Site) -> None:
             store.roots()
         assert "fetch --force" in caught.value.hint, what
         done = fetch.fetch(wanted, force=False)
-        assert done.lost is not None, what
+        assert [warning.code for warning in done.warnings] == ["configuration"], what
         assert store.bundle().read_text() == text, what
 
 
@@ -309,10 +309,3 @@ def test_a_folder_that_cannot_be_made(site: Site, home: Path) -> None:
     home.write_text("a file")
     with pytest.raises(ConfigurationError, match="cannot write"):
         fetch.fetch([site.has("/1", root("One"))], force=False)
-
-
-def test_removal(site: Site, home: Path) -> None:
-    fetch.fetch([site.has("/1", root("One"))], force=False)
-    assert store.remove() == [home / "agtool/le-staging/roots.pem"]
-    assert not store.folder().exists()
-    assert store.remove() == []

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agtool.le_staging import starttls, store, target
-from agtool.le_staging.judge import Verdict
-from agtool.le_staging.verify import Checker, How, Report
+from agtool.le_staging.roots import store
+from agtool.le_staging.verify import starttls, target
+from agtool.le_staging.verify.checker import Checker, How, Report
+from agtool.le_staging.verify.judge import Verdict
 from tests.conftest import needed
 from tests.integration.le_staging.conftest import Authority
 from tests.servers import tls
@@ -61,10 +62,10 @@ def test_real_server(protocol: str, staging: Authority, stack: ExitStack) -> Non
         port = stack.enter_context(running(protocol, folder / "server", leaf))
     for host, problems in (("shop.test", []), ("other.test", ["wrong-name"])):
         report = check(protocol, port, host)
-        assert [problem.kind for problem in report.problems] == problems, report.problems
-        assert report.fine == s_client(protocol, port, host) == (not problems)
+        assert [problem.code for problem in report.problems] == problems, report.problems
+        assert report.as_expected == s_client(protocol, port, host) == (not problems)
     # TLS at once is not what such a server speaks.
-    kinds = {problem.kind for problem in check("", port, timeout=3).problems}
+    kinds = {problem.code for problem in check("", port, timeout=3).problems}
     assert kinds <= {"not-tls", "tls", "timeout"}
 
 
@@ -82,7 +83,7 @@ def test_real_server(protocol: str, staging: Authority, stack: ExitStack) -> Non
         ("ldap", b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x02\x04\x00\x04\x00", "result code is 2"),
         ("ldap", b"HTTP/1.1 400 Bad Request\r\n\r\n" + b" " * 80, "not LDAP"),
         ("postgres", b"N", "TLS is switched off"),
-        ("postgres", b"E", "knows no TLS"),
+        ("postgres", b"E", "does not know TLS"),
         ("postgres", b"x", "not PostgreSQL's"),
         ("smtp", b"", "it closed the connection"),
         ("imap", b"x" * 10_000, "its line has no end"),
@@ -98,8 +99,8 @@ def test_server_that_does_not_want(protocol: str, says: bytes, text: str) -> Non
 
     with tls.Listener(server) as listening:
         report = check(protocol, listening.port)
-    assert [problem.kind for problem in report.problems] == ["starttls"]
-    assert text in report.problems[0].text
+    assert [problem.code for problem in report.problems] == ["starttls"]
+    assert text in report.problems[0].message
 
 
 @pytest.mark.usefixtures("data_home")
@@ -107,7 +108,7 @@ def test_server_that_does_not_want(protocol: str, says: bytes, text: str) -> Non
 def test_server_that_says_nothing(protocol: str) -> None:
     with tls.Listener(tls.silent) as listening:
         report = check(protocol, listening.port, timeout=0.5)
-    assert [problem.kind for problem in report.problems] == ["timeout"]
+    assert [problem.code for problem in report.problems] == ["timeout"]
 
 
 @pytest.mark.usefixtures("data_home")

@@ -16,11 +16,11 @@ import pytest
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
 from agtool.core.process.sockets import local_ports
-from agtool.migrate_once import mysql_session
 from agtool.migrate_once.backend import AlreadyDone, Busy, LockLost, NotYet
+from agtool.migrate_once.engines.mysql import session as mysql_session
+from agtool.migrate_once.engines.mysql.backend import MySQL
+from agtool.migrate_once.engines.mysql.lock import MySQLLock
 from agtool.migrate_once.model import Attempt, TableName, new_run_id
-from agtool.migrate_once.mysql import MySQL
-from agtool.migrate_once.mysql_lock import MySQLLock
 from agtool.migrate_once.url import parse
 from tests.conftest import MariaDBDatabase, needed
 from tests.e2e.conftest import wait_until
@@ -63,7 +63,7 @@ def take(port: MySQL, attempt: Attempt) -> MySQLLock:
 
 def holder(database: MariaDBDatabase, port: MySQL) -> object:
     """The session that has the lock, as the server sees it; None: nobody has it."""
-    ((session,),) = database.rows(f"SELECT is_used_lock('{port.name}')")
+    ((session,),) = database.rows(f"SELECT is_used_lock('{port.tables.lock}')")
     return session
 
 
@@ -165,7 +165,7 @@ def test_the_lock_is_the_tables(mariadb_database: MariaDBDatabase) -> None:
         other = port.attempt(new_attempt(), look=False)
         assert isinstance(other, MySQLLock)
         other.release()
-        assert len(port.name) <= 64
+        assert len(port.tables.lock) <= 64
     qualified = backend(
         mariadb_database.server.url("app"), f"{mariadb_database.name}.agtool_install_locks"
     )
@@ -217,7 +217,7 @@ def test_no_marker_without_the_lock_even_if_the_session_lives(
     session = mysql_session.connect(port.database, 20)
     attempt = new_attempt("k")
     take(port, attempt).release()
-    lock = MySQLLock(port, session, attempt)
+    lock = MySQLLock(session, port.tables, attempt)
     with pytest.raises(LockLost, match="does not hold"):
         lock.check()
     with pytest.raises(LockLost, match="does not hold"):

@@ -15,8 +15,9 @@ import pytest
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
 from agtool.migrate_once.backend import AlreadyDone, Busy, LockLost, NotYet
+from agtool.migrate_once.engines.sqlite.backend import SQLite
+from agtool.migrate_once.engines.sqlite.lock import SQLiteLock
 from agtool.migrate_once.model import Attempt, TableName, new_run_id
-from agtool.migrate_once.sqlite import SQLite, SQLiteLock
 from agtool.migrate_once.url import parse
 from tests.e2e.conftest import wait_until
 
@@ -119,9 +120,9 @@ def test_a_deleted_lock_file_is_a_lost_lock(tmp_path: Path, replaced: bool) -> N
     port = backend(tmp_path / "app.db")
     attempt = new_attempt("k")
     lock = take(port, attempt)
-    port.lock_file.unlink()
+    port.files.lock.unlink()
     if replaced:
-        port.lock_file.touch()
+        port.files.lock.touch()
     with pytest.raises(LockLost):
         lock.check()
     with pytest.raises(LockLost):
@@ -144,8 +145,8 @@ def test_a_file_deleted_before_it_is_locked_is_not_the_lock(
 
     def late(descriptor: int, operation: int) -> None:
         if not deleted:
-            deleted.append(port.lock_file)
-            port.lock_file.unlink()
+            deleted.append(port.files.lock)
+            port.files.lock.unlink()
         flock(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", late)
@@ -163,7 +164,7 @@ def test_the_lock_stays_while_a_descendant_lives(tmp_path: Path) -> None:
 import subprocess, time
 from pathlib import Path
 from agtool.migrate_once.model import Attempt, new_run_id
-from agtool.migrate_once.sqlite import SQLite
+from agtool.migrate_once.engines.sqlite.backend import SQLite
 from agtool.migrate_once.url import parse
 port = SQLite(parse("sqlite:///{file}"), None)
 lock = port.attempt(Attempt("n", None, "there", new_run_id()), look=False)
@@ -191,7 +192,7 @@ time.sleep(60)
 def test_a_busy_file_of_runs_is_a_reason_to_wait(tmp_path: Path) -> None:
     port = backend(tmp_path / "app.db")
     lock = take(port, new_attempt())
-    with closing(sqlite3.connect(port.runs_file, isolation_level=None)) as other:
+    with closing(sqlite3.connect(port.files.runs, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(NotYet, match="busy"):
             port.attempt(new_attempt(), look=True)
@@ -219,7 +220,7 @@ def test_the_file_of_a_url(
     url: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert str(SQLite(parse(url), None).path) == path.format(cwd=tmp_path)
+    assert str(SQLite(parse(url), None).files.database) == path.format(cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -284,14 +285,14 @@ def test_files_of_another_user(folder: Path) -> None:
     port = backend(folder / "app.db")
     take(port, new_attempt()).release()
     folder.chmod(0o777)
-    port.lock_file.chmod(0o444)
-    port.runs_file.chmod(0o666)
+    port.files.lock.chmod(0o444)
+    port.files.runs.chmod(0o666)
     with ordinary_user():
         take(port, new_attempt()).release()
-    port.runs_file.chmod(0o444)
+    port.files.runs.chmod(0o444)
     with ordinary_user(), pytest.raises(DeniedError, match="cannot write"):
         port.record_start(new_attempt(), 20)
-    port.lock_file.chmod(0)
+    port.files.lock.chmod(0)
     with ordinary_user(), pytest.raises(DeniedError, match="cannot create"):
         port.attempt(new_attempt(), look=False)
 

@@ -1,6 +1,7 @@
 """Kubeconfigs: those that work as in kubectl, and what is said of those that do not."""
 
 import json
+import logging
 import os
 import shlex
 import stat
@@ -135,14 +136,47 @@ def plugin(folder: Path, body: str) -> dict[str, Any]:
 
 
 def test_a_log_in_plugin(tmp_path: Path) -> None:
-    credential = {
-        "apiVersion": "client.authentication.k8s.io/v1",
-        "kind": "ExecCredential",
-        "status": {"token": "from-the-plugin"},
-    }
-    user = plugin(tmp_path, f"echo '{json.dumps(credential)}'")
+    user = plugin(tmp_path, credential(token="from-the-plugin"))
     headers = connect(kubeconfig=write(tmp_path, config(user=user))).websocket_settings().headers
     assert "authorization: Bearer from-the-plugin" in headers
+
+
+def credential(**status: str) -> str:
+    """A plugin that gives these."""
+    version = "client.authentication.k8s.io/v1"
+    answer = {"apiVersion": version, "kind": "ExecCredential", "status": status}
+    return f"echo '{json.dumps(answer)}'"
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (credential(clientCertificateData="x"), "no 'clientKeyData'"),
+        (credential(), "no 'clientCertificateData'"),
+        ("echo '{}'", "apiVersion"),
+        ("echo not JSON", "decode"),
+    ],
+)
+def test_a_log_in_plugin_whose_answer_makes_no_sense(tmp_path: Path, body: str, why: str) -> None:
+    handlers = list(logging.getLogger().handlers)
+    with pytest.raises(ConfigurationError, match=f"the log-in plugin .*{why}"):
+        connect(kubeconfig=write(tmp_path, config(user=plugin(tmp_path, body))))
+    assert logging.getLogger().handlers == handlers
+
+
+def test_a_token_that_has_expired_is_asked_for_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When the plugin fails then, that is an error too."""
+    once = tmp_path / "once"
+    good = credential(token="short-lived", expirationTimestamp="2020-01-01T00:00:00Z")
+    user = plugin(
+        tmp_path, f"[ -e {once} ] && {{ echo log in >&2; exit 1; }}; touch {once}; {good}"
+    )
+    session = connect(kubeconfig=write(tmp_path, config(user=user)))
+    with pytest.raises(ConfigurationError, match="log in"):
+        session.websocket_settings()
+    assert caplog.records == []
 
 
 def test_a_log_in_plugin_that_fails_says_why(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agtool.debug.explain import progress
+from agtool.debug.pod.explain import start_state
 
 
 def pod(*, waiting: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
@@ -40,20 +40,20 @@ def unschedulable(message: str) -> dict[str, Any]:
 
 def test_the_way_of_a_pod() -> None:
     new: dict[str, Any] = {"metadata": {}, "spec": {}, "status": {"phase": "Pending"}}
-    assert progress(new, []).stage == "waiting for a node"
-    assert progress(pod(), []).stage == "starting on n1"
-    assert progress(pod(), [event("Pulling")]).stage == "pulling x:1 on n1"
-    assert progress(pod(), [event("Pulling"), event("Pulled")]).stage == "starting on n1"
+    assert start_state(new, []).stage == "waiting for a node"
+    assert start_state(pod(), []).stage == "starting on n1"
+    assert start_state(pod(), [event("Pulling")]).stage == "pulling x:1 on n1"
+    assert start_state(pod(), [event("Pulling"), event("Pulled")]).stage == "starting on n1"
     running = pod(containerStatuses=[{"name": "debug", "state": {"running": {}}}])
-    assert progress(running, []).running
+    assert start_state(running, []).running
 
 
 def test_the_event_comes_before_the_status() -> None:
     started = event("Started", path="spec.containers{debug}")
-    assert progress(pod(), [started]).running
-    assert not progress(pod(), [event("Started", path="spec.initContainers{tools}")]).running
+    assert start_state(pod(), [started]).running
+    assert not start_state(pod(), [event("Started", path="spec.initContainers{tools}")]).running
     crashed = terminated(exitCode=1, reason="Error")
-    assert not progress(crashed, [started]).running
+    assert not start_state(crashed, [started]).running
 
 
 PULL = 'Failed to pull image "x:1": rpc error: code = NotFound desc = '
@@ -65,22 +65,19 @@ REFERENCE = 'failed to pull and unpack image "docker.io/library/x:1": failed to 
     [
         (
             unschedulable("0/1 nodes are available: 1 Insufficient cpu."),
-            "no node takes the pod: 0/1 nodes are available: 1 Insufficient cpu",
+            "0/1 nodes are available: 1 Insufficient cpu",
             "--cpu",
             False,
         ),
         (
             unschedulable("0/2 nodes are available: 2 node(s) had taint {a: b}. preemption: 0/2"),
-            "no node takes the pod: 0/2 nodes are available: 2 node(s) had taint {a: b}",
+            "0/2 nodes are available: 2 node(s) had taint {a: b}",
             "--toleration",
             False,
         ),
         (
             unschedulable("0/1 nodes are available: 1 node(s) didn't match Pod's node selector."),
-            (
-                "no node takes the pod: 0/1 nodes are available: 1 node(s) didn't match Pod's node "
-                "selector"
-            ),
+            "0/1 nodes are available: 1 node(s) didn't match Pod's node selector",
             "kubernetes.io/arch=amd64",
             False,
         ),
@@ -100,7 +97,7 @@ REFERENCE = 'failed to pull and unpack image "docker.io/library/x:1": failed to 
             pod(
                 waiting={"reason": "CreateContainerConfigError", "message": 'secret "s" not found'}
             ),
-            'the container cannot start: secret "s" not found',
+            'secret "s" not found',
             "--like",
             True,
         ),
@@ -111,20 +108,20 @@ REFERENCE = 'failed to pull and unpack image "docker.io/library/x:1": failed to 
                 message="failed to create containerd task: OCI runtime create failed: unable to "
                 "start container process: exec /.agtool/pause: exec format error: unknown",
             ),
-            "the container cannot start: exec /.agtool/pause: exec format error",
+            "exec /.agtool/pause: exec format error",
             "--node-selector",
             True,
         ),
         (
             terminated(exitCode=137, reason="OOMKilled"),
-            "container debug ended: it needed more memory than it may have (OOMKilled)",
+            "OOMKilled",
             "--memory",
             True,
         ),
-        (terminated(exitCode=3, reason="Error"), "container debug ended: exit code 3", "", True),
+        (terminated(exitCode=3, reason="Error"), "exit code 3", "", True),
         (
             pod(phase="Failed", reason="DeadlineExceeded"),
-            "the pod's lifetime (--ttl) is over",
+            "--ttl",
             "",
             True,
         ),
@@ -137,19 +134,19 @@ REFERENCE = 'failed to pull and unpack image "docker.io/library/x:1": failed to 
     ],
 )
 def test_problems(found: dict[str, Any], problem: str, hint: str, hopeless: bool) -> None:
-    told = progress(found, [event("Failed", f"{PULL}{REFERENCE}: not found")])
-    assert (told.problem, told.hopeless) == (problem, hopeless)
-    assert hint in told.hint
+    state = start_state(found, [event("Failed", f"{PULL}{REFERENCE}: not found")])
+    assert (problem in state.problem, state.hopeless) == (True, hopeless), state
+    assert hint in state.hint
 
 
 def test_what_is_repeated_until_it_works() -> None:
     mount = event("FailedMount", 'MountVolume.SetUp failed: secret "s" not found')
-    told = progress(pod(), [mount])
-    assert told.problem == 'n1: MountVolume.SetUp failed: secret "s" not found'
-    assert not told.hopeless
-    assert not progress(pod(), [mount, event("Pulled")]).problem
+    state = start_state(pod(), [mount])
+    assert 'n1: MountVolume.SetUp failed: secret "s" not found' in state.problem
+    assert not state.hopeless
+    assert not start_state(pod(), [mount, event("Pulled")]).problem
     slow = event("FailedMount", "failed to sync configmap cache: timed out waiting")
-    assert not progress(pod(), [slow]).problem
+    assert not start_state(pod(), [slow]).problem
 
 
 @pytest.mark.parametrize(
@@ -161,23 +158,23 @@ def test_what_is_repeated_until_it_works() -> None:
     ],
 )
 def test_a_start_that_is_tried_again(reason: str, message: str) -> None:
-    told = progress(pod(waiting={"reason": reason, "message": message}), [])
-    assert (told.hopeless, message in told.problem) == (False, True)
+    state = start_state(pod(waiting={"reason": reason, "message": message}), [])
+    assert (state.hopeless, message in state.problem) == (False, True)
 
 
 def test_a_pod_that_somebody_deletes() -> None:
     found = pod()
     found["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert progress(found, []).problem == "somebody deleted the pod"
+    assert start_state(found, []).problem == "the pod was deleted"
 
 
 def test_ephemeral_and_init_containers() -> None:
     states = [{"name": "debug-x", "state": {"running": {}}}]
-    assert progress(pod(ephemeralContainerStatuses=states), [], "debug-x").running
+    assert start_state(pod(ephemeralContainerStatuses=states), [], "debug-x").running
     tools = [{"name": "tools", "image": "t", "state": {"terminated": {"exitCode": 1}}}]
-    assert progress(pod(initContainerStatuses=tools), []).problem.startswith("container tools")
+    assert start_state(pod(initContainerStatuses=tools), []).problem.startswith("container tools")
     done = [{"name": "tools", "state": {"terminated": {"exitCode": 0}}}]
-    assert not progress(pod(initContainerStatuses=done), []).problem
+    assert not start_state(pod(initContainerStatuses=done), []).problem
 
 
 def test_a_native_sidecar_does_not_hide_our_container() -> None:
@@ -188,13 +185,13 @@ def test_a_native_sidecar_does_not_hide_our_container() -> None:
 
     started = [event("Started", path="spec.containers{debug}")]
     running: dict[str, Any] = {"running": {}}
-    assert progress(beside(state=running, started=True), started).running
-    assert progress(beside(state=running, started=False), []).stage.startswith("container proxy")
-    crashed = progress(beside(state={"terminated": {"exitCode": 1}}), [])
+    assert start_state(beside(state=running, started=True), started).running
+    assert start_state(beside(state=running, started=False), []).stage.startswith("container proxy")
+    crashed = start_state(beside(state={"terminated": {"exitCode": 1}}), [])
     assert (crashed.hopeless, crashed.problem) == (False, "container proxy ended: exit code 1")
 
 
 @given(st.text(), st.text())
 def test_no_reason_and_no_message_raises(reason: str, message: str) -> None:
     waiting = pod(waiting={"reason": reason, "message": message})
-    assert progress(waiting, [event(reason, message)]) is not None
+    assert start_state(waiting, [event(reason, message)]) is not None

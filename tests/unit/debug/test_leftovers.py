@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from agtool.debug.leftovers import judge
-from agtool.debug.process import identity, is_gone, maker
+from agtool.debug.pod.leftovers import judge
+from agtool.debug.pod.process import identity, is_gone, maker
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=timezone.utc)
 
@@ -30,42 +30,40 @@ def pod(kind: str = "session", created: str = "11:59:00", **status: Any) -> dict
 
 
 @pytest.mark.parametrize(
-    ("found", "gone", "state", "removable"),
+    ("found", "gone", "state"),
     [
-        (pod(), False, "running", False),
-        (pod(phase="Pending"), False, "pending", False),
-        (pod(), True, "orphaned", True),
-        (pod(phase="Pending"), True, "orphaned", True),
-        (pod("kept"), True, "running", False),
-        (pod(phase="Failed"), False, "over", True),
-        (pod("kept", phase="Succeeded"), False, "over", True),
+        (pod(), False, "running"),
+        (pod(phase="Pending"), False, "pending"),
+        (pod(), True, "orphaned"),
+        (pod(phase="Pending"), True, "orphaned"),
+        (pod("kept"), True, "running"),
+        (pod(phase="Failed"), False, "over"),
+        (pod("kept", phase="Succeeded"), False, "over"),
         # Its lifetime is over although it never ran: the kubelet counts from its start.
-        (pod("kept", created="10:30:00", phase="Pending"), False, "over", True),
+        (pod("kept", created="10:30:00", phase="Pending"), False, "over"),
         # Of what runs the kubelet counts the lifetime; our own clock may be wrong.
-        (pod(created="10:30:00"), False, "running", False),
+        (pod(created="10:30:00"), False, "running"),
         (
             pod("kept", created="10:30:00", startTime="2026-01-01T11:30:00Z"),
             False,
             "running",
-            False,
         ),
     ],
 )
-def test_states(found: dict[str, Any], gone: bool, state: str, removable: bool) -> None:
-    told = judge(found, NOW, lambda _: gone)
-    assert (told.state, told.removable) == (state, removable)
+def test_states(found: dict[str, Any], gone: bool, state: str) -> None:
+    assert judge(found, NOW, lambda _: gone).state == state
 
 
 def test_one_that_ends_already() -> None:
     found = pod(phase="Failed")
     found["metadata"]["deletionTimestamp"] = "2026-01-01T12:00:00Z"
-    assert not judge(found, NOW, lambda _: True).removable
+    assert judge(found, NOW, lambda _: True).state == "ending"
 
 
 def test_whose_it_is() -> None:
     assert "@" in maker()
     assert not is_gone(identity())
-    code = "from agtool.debug.process import identity; print(identity())"
+    code = "from agtool.debug.pod.process import identity; print(identity())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert is_gone(done.stdout.strip())
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agtool.debug.exec import (
+from agtool.debug.session.messages import (
     CLOSE,
     RESIZE,
     STDIN,

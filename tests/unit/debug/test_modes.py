@@ -17,7 +17,7 @@ from agtool.debug.modes import check_modes
         "--cleanup --namespace --context",
         "--attach --shell --stdin --tty",
         "--target --container --root --image --env",
-        "--node --root --image",
+        "--node --image --label --keep",
         "--like --container --tools --user",
     ],
 )
@@ -40,7 +40,11 @@ def test_what_goes_together(given: str) -> None:
         ("--node --user", "--user and --node"),
         ("--root --user", "--root and --user"),
         ("--container", "--container does nothing here"),
-        ("--output", "--output is for --list"),
+        ("--output", "--output does nothing here"),
+        ("--attach --timeout", "--timeout and --attach"),
+        ("--node --root", "--root and --node"),
+        ("--node --toleration", "--toleration and --node"),
+        ("--list --image", "--image and --list"),
     ],
 )
 def test_what_would_be_ignored_is_refused(given: str, told: str) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from agtool.core import errors
-from agtool.debug.leftovers import judge
-from agtool.debug.listing import as_data
+from agtool.core.command import plain
+from agtool.debug.pod.leftovers import judge
 from tests.unit.debug.test_leftovers import NOW, pod
 from tests.unit.test_reference import examples, rows, shape
 
@@ -91,4 +91,4 @@ def test_reference_has_the_exit_codes_of_help(help_text: str) -> None:
 def test_the_json_example_has_the_shape_of_the_real_thing() -> None:
     (example,) = map(json.loads, examples(REFERENCE, "json"))
     (told,) = example["data"]["pods"]
-    assert shape(told) == shape(as_data(judge(pod(), NOW, lambda _: False)))
+    assert shape(told) == shape(plain(judge(pod(), NOW, lambda _: False)))

@@ -1,4 +1,4 @@
-"""What is asked for on the command line, and the objects that it becomes."""
+"""What is asked for, and the objects that it becomes."""
 
 import re
 from base64 import b64decode
@@ -6,14 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from kubernetes import client
 
-from agtool.core.errors import AgtoolError, UsageError
 from agtool.debug import model
-from agtool.debug.pod import debug_pod, needs_pause, pause_config_map
-from agtool.debug.security import Security, ways
+from agtool.debug.arguments import parse_tolerations
+from agtool.debug.pod.manifest import debug_pod, needs_pause, pause_config_map
+from agtool.debug.pod.security import Security, ways
 from tests.unit.test_reference import unknown_fields
 
 REQUEST = model.Request(name="debug-x", namespace="shop", image="alpine:3.23", lifetime=3600)
@@ -43,81 +41,8 @@ def test_names_are_valid_and_new() -> None:
     ],
 )
 def test_images_of_ours(image: str, ours: bool) -> None:
-    assert model.is_ours(image) is ours
+    assert model.has_pause(image) is ours
     assert needs_pause(replace(REQUEST, image=image)) is not ours
-
-
-@pytest.mark.parametrize(
-    ("text", "toleration"),
-    [
-        ("dedicated", {"key": "dedicated", "operator": "Exists"}),
-        ("a=b", {"key": "a", "operator": "Equal", "value": "b"}),
-        ("a=b:NoExecute", {"key": "a", "operator": "Equal", "value": "b", "effect": "NoExecute"}),
-        ("x/a:NoSchedule", {"key": "x/a", "operator": "Exists", "effect": "NoSchedule"}),
-        ("all", {"operator": "Exists"}),
-        (":NoExecute", {"operator": "Exists", "effect": "NoExecute"}),
-    ],
-)
-def test_tolerations(text: str, toleration: dict[str, str]) -> None:
-    (found,) = model.parse_tolerations([text])
-    assert found.as_json() == toleration
-
-
-@pytest.mark.parametrize("text", ["", "=b", "a b", "a:Never", "-x"])
-def test_bad_tolerations(text: str) -> None:
-    with pytest.raises(UsageError):
-        model.parse_tolerations([text])
-
-
-@pytest.mark.parametrize("text", ["", "a", "=b", "a=b c", "a=" + "x" * 64, "agtool/debug=kept"])
-def test_bad_labels(text: str) -> None:
-    with pytest.raises(UsageError):
-        model.parse_labels("--label", [text])
-
-
-@given(st.text())
-def test_a_wrong_variable_shows_no_value(value: str) -> None:
-    with pytest.raises(UsageError) as raised:
-        model.parse_env([f"1 BAD={value}"])
-    assert raised.value.message == "--env '1 BAD' is not of the form NAME=VALUE"
-
-
-@pytest.mark.parametrize("name", ["web-0", "a.b", "7", "x" * 253])
-def test_names_of_objects(name: str) -> None:
-    assert model.parse_name("--node", name) == name
-
-
-@pytest.mark.parametrize("name", ["", "a/b", "../x", "a?watch=1", "A", "-a", "a b", "x" * 254])
-def test_what_would_lead_to_another_path(name: str) -> None:
-    with pytest.raises(UsageError):
-        model.parse_name("--attach", name)
-
-
-def test_what_is_not_utf_8_is_refused() -> None:
-    with pytest.raises(UsageError, match="COMMAND is not UTF-8"):
-        model.parse_text("COMMAND", "\udcff")
-    with pytest.raises(UsageError, match="--env A is not UTF-8"):
-        model.parse_env(["A=\udcff"])
-
-
-def test_variables() -> None:
-    assert model.parse_env(["A=1=2", "B="]) == {"A": "1=2", "B": ""}
-    with pytest.raises(UsageError):
-        model.parse_env(["A"])
-
-
-@given(st.text())
-def test_options_are_taken_or_refused(text: str) -> None:
-    for parse in (
-        lambda: model.parse_labels("--label", [text]),
-        lambda: model.parse_env([text]),
-        lambda: model.parse_tolerations([text]),
-        lambda: model.parse_quantity("--cpu", text),
-    ):
-        try:
-            parse()
-        except AgtoolError as error:
-            assert isinstance(error, UsageError)  # noqa: PT017
 
 
 REQUESTS = [
@@ -131,7 +56,7 @@ REQUESTS = [
         cpu="100m",
         memory="64Mi",
         node_selector={"disk": "ssd"},
-        tolerations=model.parse_tolerations(["all"]),
+        tolerations=parse_tolerations(["all"]),
         service_account="web",
         image="agilicus/pause",
     ),
@@ -171,7 +96,6 @@ def test_our_pause_is_a_file_of_the_pods_own_config_map() -> None:
 
 def test_own_variables_and_labels_win() -> None:
     like = model.Like(
-        what="deployment/web",
         labels={"app": "web", "agtool/debug": "theirs"},
         container={"env": [{"name": "A", "value": "theirs"}, {"name": "B", "value": "theirs"}]},
         pod={"nodeSelector": {"disk": "hdd"}, "tolerations": [{"operator": "Exists"}]},

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from agtool.core.errors import UsageError
-from agtool.debug.streams import Attachment, attachment
+from agtool.debug.session.streams import Attachment, attachment
 
 
 def test_a_terminal_that_nobody_listens_to_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,36 +1,18 @@
 """What is taken over from workloads, and containers beside those of a pod."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from agtool.core.errors import ConfigurationError, UsageError
-from agtool.debug.like import like_of, parse_workload
-from agtool.debug.model import Request
-from agtool.debug.security import NOBODY
-from agtool.debug.target import plan_container
+from agtool.debug.model import Request, Workload
+from agtool.debug.pod.like import like_of
+from agtool.debug.pod.security import NOBODY
+from agtool.debug.pod.target import plan_container
 
+WEB = Workload("statefulset", "web")
 REQUEST = Request(name="debug-x", namespace="shop", image="alpine", lifetime=60)
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "name"),
-    [
-        ("deployment/web", "deployment", "web"),
-        ("deploy/web", "deployment", "web"),
-        ("sts/web", "statefulset", "web"),
-        ("Pods/web-0", "pod", "web-0"),
-        ("web-0", "pod", "web-0"),
-    ],
-)
-def test_workloads(text: str, kind: str, name: str) -> None:
-    assert parse_workload("--like", text) == (kind, name)
-
-
-@pytest.mark.parametrize("text", ["service/web", "deployment/", "", "a/b/c"])
-def test_no_workloads(text: str) -> None:
-    with pytest.raises(UsageError):
-        parse_workload("--like", text)
 
 
 def workload() -> dict[str, Any]:
@@ -57,7 +39,7 @@ def workload() -> dict[str, Any]:
 
 
 def test_what_is_taken_over() -> None:
-    like = like_of("statefulset/web", workload(), None)
+    like = like_of(WEB, workload(), None)
     assert like.labels == {"app": "web"}
     assert like.container == {
         "env": [{"name": "A"}],
@@ -72,9 +54,9 @@ def test_what_is_taken_over() -> None:
 
 
 def test_a_container_that_is_named() -> None:
-    assert like_of("x", workload(), "side").container == {}
+    assert like_of(WEB, workload(), "side").container == {}
     with pytest.raises(UsageError, match="no container 'none'"):
-        like_of("x", workload(), "none")
+        like_of(WEB, workload(), "none")
 
 
 def running(**more: Any) -> dict[str, Any]:
@@ -101,6 +83,26 @@ def test_the_user_of_a_container_beside(pod: dict[str, Any], user: int | None) -
     container = plan_container(pod, REQUEST, None).container
     assert container.get("securityContext", {}).get("runAsUser") == user
     assert container["targetContainerName"] == "web"
+
+
+@pytest.mark.parametrize(
+    ("pod", "more", "readable"),
+    [
+        (running(securityContext={"runAsUser": 5}), {}, True),
+        (running(securityContext={"runAsUser": 5}), {"user": 5}, True),
+        (running(securityContext={"runAsUser": 5}), {"root": True}, False),
+        (running(securityContext={"runAsUser": 5}), {"user": 6}, False),
+        (running(status={"user": {"linux": {"uid": 0}}}), {"root": True}, True),
+        (running(container={"securityContext": {"privileged": True}}), {"root": True}, True),
+        (running(), {}, False),
+        (running(securityContext={"runAsNonRoot": True}), {}, False),
+    ],
+)
+def test_the_files_of_the_target_are_promised_where_the_kernel_shows_them(
+    pod: dict[str, Any], more: dict[str, Any], readable: bool
+) -> None:
+    files = plan_container(pod, replace(REQUEST, **more), None).files
+    assert ("--user" not in files) is readable, files
 
 
 def test_it_may_do_what_the_target_may() -> None:

@@ -33,7 +33,7 @@ def told_of(command: str) -> dict[str, Option]:
     """The options of a command, as the reference tells them."""
     told = {}
     for cells in rows(REFERENCE, command):
-        name = re.match(r"`(--[a-z-]+)", cells[0])
+        name = re.search(r"`(--[a-z-]+)", cells[0])
         if name and len(cells) == 4:
             told[name[1]] = Option(cells[1], tuple(re.findall(r"`(\w+)`", cells[2])))
     del told["--help"]

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agtool.core.errors import ConfigurationError, DeniedError, UsageError
-from agtool.le_staging import browser, browser_cli, firefox, opening, selftest, tested
-from agtool.le_staging.browser import CHROMIUMS, FIREFOXES, Browser, Version
-from agtool.le_staging.profile import Profile
-from agtool.le_staging.selftest import BAD, Seen, judge
+from agtool.le_staging.browser import firefox, installed, opening, selftest, tested
+from agtool.le_staging.browser.installed import CHROMIUMS, FIREFOXES, Browser, Version
+from agtool.le_staging.browser.profile import Profile
+from agtool.le_staging.browser.selftest import BAD, Visits, behaviour
+from agtool.le_staging.cli.browser import domains, url_of_site
 
 
 @pytest.fixture
@@ -44,29 +45,29 @@ def test_browsers_are_found_in_the_order_of_preference(home: Path) -> None:
         program(home / "bin" / name)
     flatpaks = home / ".local/share/flatpak/exports/bin"
     program(flatpaks / "org.chromium.Chromium")
-    found = [Path(one.program).name for one in of_home(browser.find(CHROMIUMS), home)]
+    found = [Path(one.program).name for one in of_home(installed.find(CHROMIUMS), home)]
     assert found == [
         *("google-chrome-stable", "chromium", "org.chromium.Chromium", "brave-browser"),
         *("microsoft-edge", "google-chrome-beta", "google-chrome-unstable"),
     ]
-    assert [Path(b.program).name for b in of_home(browser.find(FIREFOXES), home)] == ["firefox"]
+    assert [Path(b.program).name for b in of_home(installed.find(FIREFOXES), home)] == ["firefox"]
 
 
 def test_a_profile_lies_where_its_browser_can_read_it(home: Path) -> None:
-    own = browser.describe(str(program(home / "bin/chromium")))
+    own = installed.describe(str(program(home / "bin/chromium")))
     assert own.data.parent == home / ".local/share/agtool/le-staging/browsers"
     assert not own.confined
-    other = browser.describe(str(program(home / "opt/chromium")))
+    other = installed.describe(str(program(home / "opt/chromium")))
     assert other.data != own.data
-    flatpak = browser.describe("/var/lib/flatpak/exports/bin/com.google.Chrome")
+    flatpak = installed.describe("/var/lib/flatpak/exports/bin/com.google.Chrome")
     assert flatpak.confined
     assert flatpak.data == home / ".var/app/com.google.Chrome/data/agtool-le-staging"
-    snap = browser.describe("/snap/bin/chromium")
+    snap = installed.describe("/snap/bin/chromium")
     assert snap.confined
     assert snap.data == home / "snap/chromium/common/agtool-le-staging"
     # Ubuntu's chromium-browser is a script that starts the Snap.
     script = program(home / "bin/chromium-browser", '#!/bin/sh\nexec /snap/bin/chromium "$@"\n')
-    assert browser.describe(str(script)).data == snap.data
+    assert installed.describe(str(script)).data == snap.data
 
 
 @pytest.mark.usefixtures("home")
@@ -74,12 +75,12 @@ def test_a_profile_lies_where_its_browser_can_read_it(home: Path) -> None:
 def test_without_a_browser_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, firefox: bool, package: str
 ) -> None:
-    monkeypatch.setattr(browser, "find", lambda _: [])  # a Snap is found wherever PATH leads
+    monkeypatch.setattr(installed, "find", lambda _: [])  # a Snap is found wherever PATH leads
     with pytest.raises(ConfigurationError) as raised:
-        browser.choose(None, firefox=firefox)
+        installed.choose(None, firefox=firefox)
     assert f"apt install {package}" in raised.value.hint
-    with pytest.raises(ConfigurationError, match="there is no program chrome2"):
-        browser.choose("chrome2", firefox=firefox)
+    with pytest.raises(ConfigurationError, match="chrome2 was not found"):
+        installed.choose("chrome2", firefox=firefox)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_without_a_browser_the_error_says_what_to_install(
 def test_versions(home: Path, said: str, name: str, number: str, is_firefox: bool) -> None:
     path = program(home / "bin/x", f"#!/bin/sh\ncat <<'END'\n{said}\nEND\n")
     os.environ["PATH"] += ":/usr/bin:/bin"  # for cat; the fixture takes it back
-    version = browser.version(browser.describe(str(path)))
+    version = installed.version(installed.describe(str(path)))
     assert (version.name, version.number, version.is_firefox) == (name, number, is_firefox)
 
 
@@ -161,33 +162,33 @@ ALL = frozenset({"good", "inside", "outside", *BAD})
 
 
 def test_a_browser_that_behaves() -> None:
-    verdict = judge(Seen(tried=ALL, served=frozenset({"good", "inside"})))
-    assert verdict == selftest.Verdict(True, [], [], True)
+    found = behaviour(Visits(tried=ALL, served=frozenset({"good", "inside"})))
+    assert found == selftest.Behaviour(True, [], [], True)
 
 
 @given(st.sets(st.sampled_from(sorted(ALL))), st.sets(st.sampled_from(sorted(ALL))))
 def test_nothing_bad_that_was_served_is_overlooked(served: set[str], tried: set[str]) -> None:
-    verdict = judge(Seen(frozenset(tried | served), frozenset(served)))
-    assert len(verdict.accepted) == len(served & BAD.keys())
-    assert len(verdict.untested) == len(BAD.keys() - tried - served)
-    assert verdict.trusts == ("good" in served)
-    assert not (verdict.limits and "outside" in served)
+    found = behaviour(Visits(frozenset(tried | served), frozenset(served)))
+    assert len(found.accepted) == len(served & BAD.keys())
+    assert len(found.untested) == len(BAD.keys() - tried - served)
+    assert found.trusts == ("good" in served)
+    assert not (found.limits and "outside" in served)
 
 
 def test_what_was_not_tried_has_not_passed(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     one, version = Browser("/usr/bin/x", home / "data"), Version("Chromium", "1.2")
-    seen = Seen(ALL - {"expired"}, frozenset({"good"}))
+    seen = Visits(ALL - {"expired"}, frozenset({"good"}))
     monkeypatch.setattr(selftest, "observe", lambda *_: seen)
-    with pytest.raises(ConfigurationError, match="an expired certificate was not tried"):
+    with pytest.raises(ConfigurationError, match="did not try an expired certificate"):
         tested.test(one, version, sandbox=True)
-    monkeypatch.setattr(selftest, "observe", lambda *_: Seen(ALL, ALL))
+    monkeypatch.setattr(selftest, "observe", lambda *_: Visits(ALL, ALL))
     with pytest.raises(DeniedError, match="accepts an expired certificate"):
         tested.test(one, version, sandbox=True)
-    monkeypatch.setattr(selftest, "observe", lambda *_: Seen(frozenset({"good"}), frozenset()))
+    monkeypatch.setattr(selftest, "observe", lambda *_: Visits(frozenset({"good"}), frozenset()))
     with pytest.raises(ConfigurationError, match="does not trust the root of its own profile"):
         tested.test(one, version, sandbox=True)
     assert tested.recall() == {}
-    monkeypatch.setattr(selftest, "observe", lambda *_: Seen(ALL, frozenset({"good", "inside"})))
+    monkeypatch.setattr(selftest, "observe", lambda *_: Visits(ALL, frozenset({"good", "inside"})))
     passed = tested.test(one, version, sandbox=True)
     assert passed.kind == tested.STORE
     assert tested.remembered(one, version) == passed
@@ -222,7 +223,7 @@ def test_what_cannot_be_read_was_not_tested(home: Path, text: str) -> None:
     ],
 )
 def test_addresses(text: str, url: str) -> None:
-    assert browser_cli._address(text) == url  # noqa: SLF001
+    assert url_of_site(text) == url
 
 
 @pytest.mark.parametrize(
@@ -232,16 +233,14 @@ def test_addresses(text: str, url: str) -> None:
         *("example.dev:99999", "example.dev:0", "javascript:alert(1)"),
     ],
 )
-def test_what_is_no_address_of_a_site(text: str) -> None:
-    with pytest.raises(UsageError, match="is no address of a site"):
-        browser_cli._address(text)  # noqa: SLF001
+def test_what_is_not_a_url_of_a_site(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a valid URL"):
+        url_of_site(text)
 
 
 def test_domains_of_only() -> None:
     given_domains = ["*.Example.dev", ".example.dev", "example.org.", "bücher.example"]
-    assert browser_cli._domains(given_domains) == (  # noqa: SLF001
-        *("example.dev", "example.org", "xn--bcher-kva.example"),
-    )
+    assert domains(given_domains) == (*("example.dev", "example.org", "xn--bcher-kva.example"),)
     for wrong in ("10.0.0.1", "", "a b", "*"):
         with pytest.raises(UsageError):
-            browser_cli._domains([wrong])  # noqa: SLF001
+            domains([wrong])

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agtool.core.errors import ConfigurationError, DeniedError, UsageError
-from agtool.le_staging import store
-from agtool.le_staging.fetch import parse_fingerprint
-from agtool.le_staging.roots import PINS
+from agtool.le_staging.roots import store
+from agtool.le_staging.roots.fetch import parse_fingerprint
+from agtool.le_staging.roots.pins import PINS
 
 DIGITS = "0123456789abcdef" * 4
 

@@ -7,19 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agtool.le_staging.certificate import Certificate
-from agtool.le_staging.judge import (
-    DEFAULT_CERTIFICATES,
-    Evidence,
-    Flaw,
-    Judgement,
-    Verdict,
-    Voucher,
-    judge,
-    surprise,
-    warnings,
-)
-from agtool.le_staging.roots import PINS
-from agtool.le_staging.target import Target
+from agtool.le_staging.roots.pins import PINS
+from agtool.le_staging.verify.evidence import Evidence, Flaw, Voucher
+from agtool.le_staging.verify.flaws import DEFAULT_CERTIFICATES
+from agtool.le_staging.verify.judge import Judgement, Verdict, judge, surprise, warnings
+from agtool.le_staging.verify.target import Target
 
 NOW = datetime(2026, 11, 1, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -122,23 +114,23 @@ def test_every_flaw_becomes_a_problem(code: int) -> None:
     found = judge(HOST, Evidence((LEAF,), (LEAF, R11), (Flaw(code, 1),)), {R11.sha256}, NOW)
     (problem,) = found.problems
     assert found.verdict is Verdict.failed
-    assert "R11" in problem.text or code == 22
-    assert (problem.kind == "refused-by-openssl") == (code in {1, 99})
-    assert "{" not in problem.text
+    assert "R11" in problem.message or code == 22
+    assert (problem.code == "refused-by-openssl") == (code in {1, 99})
+    assert "{" not in problem.message
 
 
 def test_all_problems_and_not_only_the_first() -> None:
     leaf = certificate("x", "R11", names=("other.test",), days=(-9, -1))
     found = failed((20, 1), (26, 0), (66, 0), (10, 0), (21, 0), chain=(leaf, R11))
-    kinds = [problem.kind for problem in found.problems]
+    kinds = [problem.code for problem in found.problems]
     assert kinds == ["unknown-root", "purpose", "weak", "expired", "wrong-name"]
 
 
 @pytest.mark.parametrize("name", DEFAULT_CERTIFICATES)
 def test_default_certificates_are_called_by_their_server(name: str) -> None:
     (first, *_) = failed((18, 0), chain=(certificate(name, name),)).problems
-    assert first.kind == "self-signed"
-    assert DEFAULT_CERTIFICATES[name] in first.text
+    assert first.code == "self-signed"
+    assert DEFAULT_CERTIFICATES[name] in first.message
 
 
 @pytest.mark.parametrize("name", ["Fake LE Root X1", "(STAGING) Doctored Durian Root CA X3"])
@@ -146,8 +138,8 @@ def test_default_certificates_are_called_by_their_server(name: str) -> None:
 def test_retired_roots_are_called_by_their_name(name: str, sent: bool) -> None:
     chain = (LEAF, certificate("R11", name), *([certificate(name, name)] if sent else []))
     (problem,) = failed((19, 2) if sent else (20, 1), chain=chain).problems
-    assert problem.kind == "retired-root"
-    assert name in problem.text
+    assert problem.code == "retired-root"
+    assert name in problem.message
 
 
 def test_a_root_of_this_machine_s_store_must_be_in_its_dates() -> None:
@@ -155,7 +147,7 @@ def test_a_root_of_this_machine_s_store_must_be_in_its_dates() -> None:
     seen = Evidence((LEAF,), (LEAF,), (Flaw(20, 0),), Voucher((LEAF, old), public=True))
     found = judge(HOST, seen, set(), NOW)
     assert (found.verdict, found.issued_by) == (Verdict.failed, Verdict.production)
-    assert [problem.kind for problem in found.problems] == ["expired"]
+    assert [problem.code for problem in found.problems] == ["expired"]
 
 
 def test_dates_are_told_in_hours_when_they_are_close() -> None:
@@ -163,7 +155,7 @@ def test_dates_are_told_in_hours_when_they_are_close() -> None:
     (problem,) = judge(
         HOST, Evidence((leaf,), (leaf, R11), (Flaw(9, 0),)), {R11.sha256}, NOW
     ).problems
-    assert problem.text == "shop.test is valid from 2026-11-01 01:30 UTC, in 1 hour"
+    assert problem.message == "shop.test is valid from 2026-11-01 01:30 UTC, in 1 hour"
 
 
 def test_warnings() -> None:
@@ -172,4 +164,4 @@ def test_warnings() -> None:
     only = certificate("shop.test", "R11", common=("shop.test",))
     found = judge(HOST, Evidence((only,), (only, R11), ()), {R11.sha256}, NOW)
     assert found.verdict is Verdict.staging
-    assert [warning.kind for warning in warnings(found, only, NOW, 0)] == ["common-name"]
+    assert [warning.code for warning in warnings(found, only, NOW, 0)] == ["common-name"]

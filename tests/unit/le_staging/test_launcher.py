@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agtool.core.errors import ConfigurationError
-from agtool.le_staging import launcher
+from agtool.le_staging.browser import launcher
 
 
 @pytest.fixture

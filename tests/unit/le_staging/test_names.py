@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from agtool.le_staging.certificate import Certificate
-from agtool.le_staging.names import matching_name
+from agtool.le_staging.verify.names import matching_name
 
 NEVER = datetime(2000, 1, 1, tzinfo=timezone.utc)
 

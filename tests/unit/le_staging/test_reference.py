@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from agtool.le_staging import judge
-from agtool.le_staging.handshake import Seen
-from agtool.le_staging.judge import Evidence, Verdict
-from agtool.le_staging.report import as_data
-from agtool.le_staging.target import PORTS
-from agtool.le_staging.verify import Report
+from agtool.core.command import plain
+from agtool.le_staging.cli.report import as_data
+from agtool.le_staging.verify import judge
+from agtool.le_staging.verify.checker import Report
+from agtool.le_staging.verify.evidence import Evidence, Flaw
+from agtool.le_staging.verify.handshake import Handshake
+from agtool.le_staging.verify.judge import Verdict
+from agtool.le_staging.verify.target import PORTS
 from tests.unit.le_staging.test_browser_reference import help_of, told_of
 from tests.unit.le_staging.test_judge import HOST, LEAF, NOW, R11, ROOT
 from tests.unit.test_reference import Option, examples, rows, shape
@@ -46,10 +48,10 @@ def test_reference_has_every_problem() -> None:
     text = REFERENCE.partition("### Problems")[2].partition("###")[0]
     told = set(re.findall(r"`([a-z-]+)`", text))
     source = "".join(
-        (ROOT_FOLDER / f"agtool/le_staging/{name}.py").read_text(encoding="utf-8")
-        for name in ("judge", "connect", "handshake", "starttls")
+        (ROOT_FOLDER / f"agtool/le_staging/verify/{name}.py").read_text(encoding="utf-8")
+        for name in ("judge", "flaws", "connect", "checker", "handshake", "starttls")
     )
-    used = set(re.findall(r'(?:Problem|NoTls)\(\s*"([a-z-]+)"', source))
+    used = set(re.findall(r'(?:Finding|NoTls)\(\s*"([a-z-]+)"', source))
     used |= set(re.findall(r'\d+: \("([a-z-]+)"', source)) | {"refused-by-openssl"}
     assert len(used) > 20
     assert told == used
@@ -69,11 +71,11 @@ def test_the_json_example_has_the_shape_of_the_real_thing() -> None:
     )
     later = NOW.replace(year=NOW.year + 1)
     chain = (LEAF, *(c._replace(not_after=later) for c in (R11, ROOT)))
-    seen = Seen("192.0.2.7", "TLSv1.3", "TLS", chain, chain, (judge.Flaw(10, 0),))
-    evidence = Evidence(chain, chain, seen.flaws)
+    handshake = Handshake("192.0.2.7", "TLSv1.3", "TLS", chain, chain, (Flaw(10, 0),))
+    evidence = Evidence(chain, chain, handshake.flaws)
     found = judge.judge(HOST, evidence, {ROOT.sha256}, later)
-    report = Report(HOST, found.verdict, False, found.problems, (), seen, found, later, 0.1)
-    real = as_data(report)
+    report = Report(HOST, found.verdict, False, found.problems, (), handshake, found, later, 0.1)
+    (real,) = plain(as_data(Verdict.staging, [report]))["hosts"]
     # The example shows one certificate of each list.
     short = {**real, "chain": real["chain"][:1], "presented": real["presented"][:1]}
     assert [shape(short)] == [shape(host) for host in example["hosts"]]

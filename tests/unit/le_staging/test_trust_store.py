@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agtool.core.errors import ConfigurationError, DeniedError
-from agtool.le_staging import trust_store
+from agtool.le_staging.browser import trust_store
 
 NAMES = st.lists(st.from_regex(r"[a-z0-9.-]{1,253}", fullmatch=True), max_size=20)
 A, B = b"certificate A", b"certificate B"

@@ -1,0 +1,61 @@
+"""Log-in plugins of a kubeconfig (`exec`), which print a token or a certificate."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import Any
+
+from agtool.core.errors import ConfigurationError
+
+
+def loader_with_plugins() -> Any:
+    """The official client's class that reads a kubeconfig, except for a plugin that fails.
+
+    The client only logs that, and goes on as nobody. Here it raises ConfigurationError, also when
+    a token has to be renewed.
+    """
+    from kubernetes.config import ConfigException
+    from kubernetes.config.dateutil import parse_rfc3339
+    from kubernetes.config.exec_provider import ExecProvider
+    from kubernetes.config.kube_config import KubeConfigLoader
+
+    run_plugin: Any = ExecProvider
+    parse_time: Any = parse_rfc3339
+
+    class Loader(KubeConfigLoader):
+        def _load_from_exec_plugin(self: Any) -> bool:
+            if "exec" not in self._user:
+                return False
+            folder = self._get_base_path(self._cluster.path)
+            try:
+                status = run_plugin(self._user["exec"], folder, self._cluster).run()
+                if "token" in status:
+                    self.token = f"Bearer {status['token']}"
+                else:
+                    self.cert_file = _file(self._temp_file_path, status["clientCertificateData"])
+                    self.key_file = _file(self._temp_file_path, status["clientKeyData"])
+                if "expirationTimestamp" in status:
+                    self.expiry = parse_time(status["expirationTimestamp"])
+            except KeyError as error:
+                raise _failed(f"its answer has no {error}") from error
+            except (ConfigException, OSError, ValueError, TypeError, AttributeError) as error:
+                raise _failed(str(error)) from error
+            return True
+
+    return Loader
+
+
+def _file(folder: str, content: str) -> str:
+    """Make a file; its path."""
+    descriptor, path = tempfile.mkstemp(dir=folder)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content)
+    return path
+
+
+def _failed(why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the log-in plugin of the kubeconfig failed: {why}",
+        hint="Log in again with your provider's own command, or install the plugin.",
+    )

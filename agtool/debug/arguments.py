@@ -1,0 +1,239 @@
+"""Pure: how the values of options are read. What Kubernetes would refuse later is refused here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from agtool.core.errors import UsageError
+from agtool.debug.model import MANAGED_BY, MARK, Workload
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json
+
+KINDS = ("pod", "deployment", "statefulset", "daemonset", "replicaset", "job")
+"""Of workloads."""
+
+_SHORT = {"po": "pod", "deploy": "deployment", "sts": "statefulset", "ds": "daemonset"}
+_SHORT |= {"rs": "replicaset"} | {f"{kind}s": kind for kind in KINDS}
+
+_LONGEST_LIFE = 7 * 86400.0
+"""Seconds."""
+
+_OURS = "agtool/"
+"""The prefix of the labels that agtool sets."""
+
+
+def parse_lifetime(seconds: float) -> int:
+    """The value of --ttl, in whole seconds.
+
+    Raises:
+        UsageError: less than a second, or more than a week.
+    """
+    if not 1 <= seconds <= _LONGEST_LIFE:
+        raise UsageError(
+            f"--ttl is {seconds:g} seconds, which is out of bounds",
+            hint="Choose a duration from 1s to 7d.",
+        )
+    return int(seconds)
+
+
+def parse_name(option: str, text: str | None) -> str | None:
+    """Check the name of an object: it becomes a part of a path.
+
+    Raises:
+        UsageError: empty, or not of Kubernetes' characters.
+    """
+    if text is not None and not re.fullmatch(r"[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?", text):
+        raise UsageError(
+            f"{option} {text!r} is not a valid name",
+            hint="Write it as `kubectl get` shows it: lower-case letters, digits, '-' and '.'.",
+        )
+    return text
+
+
+def parse_workload(option: str, text: str | None) -> Workload | None:
+    """`deployment/web` -> kind and name; without a kind it is a pod.
+
+    Raises:
+        UsageError: another kind, or not a valid name.
+    """
+    if text is None:
+        return None
+    kind, slash, name = text.rpartition("/")
+    kind = kind.lower() if slash else "pod"
+    kind = _SHORT.get(kind, kind)
+    if kind not in KINDS:
+        raise UsageError(
+            f"{option} {text!r} is not a workload",
+            hint=f"Write {option} KIND/NAME. KIND is one of {', '.join(KINDS)}.",
+        )
+    parse_name(option, name)
+    return Workload(kind, name)
+
+
+def parse_target(text: str | None) -> str | None:
+    """The name of the pod in the value of --target.
+
+    Raises:
+        UsageError: another workload, or not a valid name.
+    """
+    target = parse_workload("--target", text)
+    if target and target.kind != "pod":
+        raise UsageError(
+            f"--target {text!r} is not a pod", hint="Choose one of its pods: --target pod/NAME"
+        )
+    return target and target.name
+
+
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?"
+_PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+
+
+def parse_image(option: str, text: str) -> str:
+    """Check that a text can be the name of an image: `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`.
+
+    Source: github.com/distribution/reference, which the container runtimes follow.
+
+    Raises:
+        UsageError: it cannot; the message says what is wrong with it.
+    """
+    name, at, digest = text.partition("@")
+    folder, slash, last = name.rpartition("/")
+    last, colon, tag = last.partition(":")
+    repository = f"{folder}{slash}{last}"
+    if re.search(r"\s", text):
+        problem = "it contains white space"
+    elif at and not re.fullmatch(r"[A-Za-z][A-Za-z0-9.+_-]*:[0-9a-fA-F]{32,}", digest):
+        problem = f"{digest!r} is not a digest such as sha256:0123..."
+    elif colon and not re.fullmatch(r"\w[\w.-]{0,127}", tag, re.ASCII):
+        problem = f"{tag!r} is not a tag"
+    elif re.fullmatch(rf"(?:{_HOST}/)?{_PATH}(?:/{_PATH})*", repository):
+        if len(repository) <= 255:
+            return text
+        problem = "it is longer than 255 characters"
+    elif re.search(r"[A-Z]", repository.partition("/")[2] or repository):
+        problem = "a repository has no upper-case letters"
+    else:
+        problem = f"{repository!r} is not a repository"
+    raise UsageError(
+        f"{option} {text!r} is not a valid image: {problem}",
+        hint="Write [REGISTRY/]REPOSITORY[:TAG], such as python:3.13 or registry.example/tools:1.",
+    )
+
+
+_LABEL_NAME = (
+    r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+)
+_LABEL_VALUE = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?"
+
+
+def parse_labels(option: str, given: Sequence[str]) -> dict[str, str]:
+    """`KEY=VALUE`... -> labels, or a node selector.
+
+    Raises:
+        UsageError: not such a pair, nothing that Kubernetes takes for a label, or with --label
+            one that agtool sets itself.
+    """
+    found = {}
+    for pair in given:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f"{option} {pair!r} has no value", hint=f"Write {option} KEY=VALUE.")
+        if not (re.fullmatch(_LABEL_NAME, key) and re.fullmatch(_LABEL_VALUE, value)):
+            raise UsageError(
+                f"{option} {pair!r} is not a valid label",
+                hint="Key and value have at most 63 letters, digits, '-', '_' and '.'; the key may "
+                "have a prefix/.",
+            )
+        if option == "--label" and (key == MANAGED_BY[0] or key.startswith(_OURS)):
+            raise UsageError(
+                f"--label {pair!r}: agtool sets the label {key} itself",
+                hint=f"Reserved are {MANAGED_BY[0]} and all keys that begin with {_OURS}.",
+            )
+        found[key] = value
+    return found
+
+
+def parse_env(given: Sequence[str]) -> dict[str, str]:
+    """`NAME=VALUE`... -> environment variables.
+
+    Raises:
+        UsageError: not such a pair, or one that agtool sets itself. The value, which may be a
+            secret, is not in the message.
+    """
+    found = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not equals or not re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", name):
+            raise UsageError(f"--env {name!r} is not of the form NAME=VALUE")
+        if name == MARK:
+            raise UsageError(
+                f"--env {name}: agtool sets this variable itself", hint="Only this one is reserved."
+            )
+        found[name] = parse_text(f"--env {name}", value)
+    return found
+
+
+def parse_text(option: str, text: str) -> str:
+    """Check that a text from the command line is UTF-8: Kubernetes would quietly change the rest.
+
+    Raises:
+        UsageError: it is not. The text is not in the message.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{option} is not valid UTF-8, and Kubernetes takes nothing else",
+            hint="Send other bytes as input.",
+        ) from error
+    return text
+
+
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+
+
+def parse_tolerations(given: Sequence[str]) -> list[Json]:
+    """`KEY[=VALUE][:EFFECT]`, as kubectl writes taints; `:EFFECT` and `all` stand for any key.
+
+    Returns:
+        Tolerations as a pod has them.
+
+    Raises:
+        UsageError: not such a text.
+    """
+    found = []
+    for text in given:
+        taint, _, effect = text.partition(":")
+        key, equals, value = taint.partition("=")
+        if key == "all" and not equals:
+            key = ""
+        elif key and not re.fullmatch(_LABEL_NAME, key):
+            raise UsageError(f"--toleration {text!r}: {key!r} is not a valid key of a taint")
+        if effect and effect not in EFFECTS:
+            raise UsageError(
+                f"--toleration {text!r}: {effect!r} is not an effect of a taint",
+                hint=f"Choose one of {', '.join(EFFECTS)}, or leave it out to tolerate all.",
+            )
+        if not text or (equals and not key):
+            raise UsageError(
+                f"--toleration {text!r} has no key", hint="Write KEY[=VALUE][:EFFECT], or all."
+            )
+        fields = {"key": key, "operator": "Equal" if equals else "Exists", "effect": effect}
+        toleration = {name: word for name, word in fields.items() if word}
+        found.append(toleration | ({"value": value} if equals else {}))
+    return found
+
+
+def parse_quantity(option: str, text: str | None) -> str | None:
+    """Check an amount of CPU or memory such as 100m or 64Mi.
+
+    Raises:
+        UsageError: not such an amount.
+    """
+    if text is not None and not re.fullmatch(r"[0-9]+(?:\.[0-9]+)?(?:m|[kMGTPE]i?|Ki)?", text):
+        example = "100m or 2" if option == "--cpu" else "64Mi or 1Gi"
+        raise UsageError(f"{option} {text!r} is not a valid amount", hint=f"Write {example}.")
+    return text

@@ -1,0 +1,302 @@
+"""Pure: what a pod and its events say about where it is on its way to a running container."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from agtool.debug.model import CONTAINER
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json
+
+
+@dataclass(frozen=True)
+class StartState:
+    """Where a container is.
+
+    Attributes:
+        stage: what happens now, for people.
+        running: commands can be executed in it.
+        problem: why it does not go on; empty: it does.
+        hint: what to do about it.
+        hopeless: waiting will not help.
+        crashed: the container ran and ended by itself: its output may say why.
+    """
+
+    stage: str
+    running: bool = False
+    problem: str = ""
+    hint: str = ""
+    hopeless: bool = False
+    crashed: bool = False
+
+
+def start_state(  # noqa: PLR0911  # one for each answer
+    pod: Json, events: Sequence[Json], container: str = CONTAINER
+) -> StartState:
+    """Where a pod's container is.
+
+    Args:
+        pod: the object as last seen.
+        events: those about the pod, in the order in which they came.
+        container: its name; an ephemeral one too.
+    """
+    status = pod.get("status") or {}
+    ours = _status_of(status, container)
+    if status.get("reason") == "DeadlineExceeded":
+        return StartState("", problem="the pod's lifetime (--ttl) is over", hopeless=True)
+    deleted = "deletionTimestamp" in (pod.get("metadata") or {})
+    if deleted and "running" not in (ours.get("state") or {}):
+        return StartState("", problem="the pod was deleted", hopeless=True)
+    if found := _container(ours, events, container):
+        return found
+    if status.get("phase") == "Failed":
+        return _failed(status)
+    sidecars = _sidecars(pod)
+    for other in status.get("initContainerStatuses") or ():
+        sidecar = other.get("name") in sidecars
+        if found := _init_container(other, events, sidecar=sidecar):
+            return found
+    if any(_is_start(event, container) for event in events):
+        # The kubelet tells the API server up to a second later than it tells of the event.
+        return StartState("running", running=True)
+    return _on_the_way(pod, ours, events, container)
+
+
+def _on_the_way(pod: Json, ours: Json, events: Sequence[Json], container: str) -> StartState:
+    status, spec = pod.get("status") or {}, pod.get("spec") or {}
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return _unschedulable(pod, condition.get("message") or condition.get("reason") or "")
+    if not spec.get("nodeName"):
+        return StartState("waiting for a node")
+    node = spec["nodeName"]
+    image = ours.get("image") or _image(spec, container)
+    trouble = ""
+    stage = f"starting on {node}"
+    for event in events:
+        reason, message = event.get("reason"), event.get("message") or ""
+        if reason == "Pulling":
+            stage = f"pulling {image} on {node}"
+        elif reason in {"Pulled", "Created"}:
+            stage, trouble = f"starting on {node}", ""
+        elif reason in _OBSTACLES and not re.search(_SOON_OVER, message):
+            trouble = f"{node}: {_one_line(message)}"
+    return StartState(stage, problem=trouble)
+
+
+_OBSTACLES = {
+    "FailedMount",
+    "FailedAttachVolume",
+    "FailedCreatePodSandBox",
+    "FailedCreatePodContainer",
+    "NetworkNotReady",
+}
+"""Events that the kubelet repeats until it gets over them."""
+
+_SOON_OVER = r"failed to sync \w+ cache|context deadline exceeded|is reserved for"
+"""The kubelet, or the runtime, was not quick enough; it tries again."""
+
+_PULL_PROBLEMS = {
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "ImageInspectError",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
+}
+
+_START_PROBLEMS = {
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+    "PreCreateHookError",
+    "PostStartHookError",
+    "StartError",
+    "ContainerCannotRun",
+}
+
+
+def _container(ours: Json, events: Sequence[Json], container: str) -> StartState | None:
+    """What the container's own status says; None: nothing yet."""
+    state = ours.get("state") or {}
+    if "running" in state:
+        return StartState("running", running=True)
+    if "terminated" in state:
+        return _terminated(state["terminated"], container)
+    waiting = state.get("waiting") or {}
+    reason = waiting.get("reason") or ""
+    message = waiting.get("message") or ""
+    if reason in _PULL_PROBLEMS:
+        return _cannot_pull(ours.get("image", ""), reason, message, events)
+    if reason in _START_PROBLEMS:
+        why = _runtime_words(message) or reason
+        return StartState(
+            "",
+            problem=f"the container cannot start: {why}",
+            hint=_hint_of_start(why),
+            hopeless=not re.search(_SOON_OVER, message),
+        )
+    return None
+
+
+def _sidecars(pod: Json) -> set[str]:
+    """The init containers that run beside the others, and are started again when they end."""
+    containers = (pod.get("spec") or {}).get("initContainers") or ()
+    return {one["name"] for one in containers if one.get("restartPolicy") == "Always"}
+
+
+def _init_container(status: Json, events: Sequence[Json], *, sidecar: bool) -> StartState | None:
+    state = status.get("state") or {}
+    if (ended := state.get("terminated")) and not ended.get("exitCode"):
+        return None
+    if "running" in state:
+        if sidecar and status.get("started"):
+            return None
+        return StartState(f"container {status.get('name')} prepares the pod")
+    found = _container(status, events, status.get("name", ""))
+    return replace(found, hopeless=False) if found and sidecar and found.crashed else found
+
+
+def _terminated(state: Json, container: str) -> StartState:
+    code, reason = state.get("exitCode"), state.get("reason") or ""
+    message = _runtime_words(state.get("message") or "")
+    if reason in _START_PROBLEMS:
+        return StartState(
+            "",
+            problem=f"the container cannot start: {message or reason}",
+            hint=_hint_of_start(message),
+            hopeless=True,
+        )
+    if code == 0 and container == CONTAINER:
+        why = "the pod's main process has ended: its lifetime (--ttl) is over, or it was ended"
+        return StartState("", problem=why, hopeless=True)
+    number = state.get("signal") or (code - 128 if isinstance(code, int) and code > 128 else None)
+    how = f"signal {number}" if number else f"exit code {code}"
+    if reason == "OOMKilled":
+        how = "it needed more memory than its limit (OOMKilled)"
+    return StartState(
+        "",
+        problem=f"container {container} ended: {how}" + (f": {message}" if message else ""),
+        hint="Raise the limit with --memory." if reason == "OOMKilled" else "",
+        hopeless=True,
+        crashed=True,
+    )
+
+
+def _failed(status: Json) -> StartState:
+    """A pod that is over before its container has a state, or that its node threw out."""
+    reason = status.get("reason") or "Failed"
+    message = _one_line(status.get("message") or "")
+    return StartState("", problem=f"{reason}: {message}" if message else reason, hopeless=True)
+
+
+def _cannot_pull(image: str, reason: str, message: str, events: Sequence[Json]) -> StartState:
+    # "Back-off pulling image" says nothing; the event before it does.
+    failures = [
+        event.get("message") or ""
+        for event in events
+        if event.get("reason") == "Failed" and "pull" in (event.get("message") or "")
+    ]
+    why = _one_line(failures[-1] if failures and "rpc error" not in message else message) or reason
+    why = re.sub(r"^Failed to pull image \"[^\"]*\": ", "", why)
+    why = re.sub(r"^(rpc error: code = \w+ desc = )", "", why)
+    why = re.sub(r"^failed to pull and unpack image \"[^\"]*\": ", "", why)
+    lower = why.lower()
+    hint = "Check the image's name and tag, and that the node can reach its registry."
+    if re.search(r"unauthorized|denied|forbidden|401|403|authentication", lower):
+        hint = (
+            "Check that the image exists. If it is private, add --serviceaccount with the name of "
+            "a service account that has imagePullSecrets."
+        )
+    elif "no match for platform" in lower:
+        hint = (
+            "The image is not built for this node's architecture. Choose another node with "
+            "--node-selector kubernetes.io/arch=ARCHITECTURE."
+        )
+    elif reason == "ErrImageNeverPull":
+        hint = (
+            "The image is not on the node. With --image-pull-policy IfNotPresent the node pulls it."
+        )
+    return StartState(
+        "",
+        problem=f"cannot pull {image}: {why}",
+        hint=hint,
+        hopeless=reason in {"InvalidImageName", "ErrImageNeverPull"}
+        or bool(re.search(_NEVER_PULLED, lower)),
+    )
+
+
+_NEVER_PULLED = (
+    r"not found|manifest unknown|unauthorized|denied|forbidden|authentication required|"
+    r"no such host|no match for platform|invalid reference"
+)
+"""The registry's words for what the next try will not change."""
+
+
+def _unschedulable(pod: Json, message: str) -> StartState:
+    why = _one_line(message).partition(" preemption: ")[0].rstrip(". ")
+    spec = pod.get("spec") or {}
+    hints = []
+    if "taint" in why:
+        hints.append("Tolerate the taint with --toleration KEY.")
+    if re.search(r"Insufficient|Too many pods", why):
+        hints.append("Ask for less with --cpu and --memory, or wait for room with --timeout.")
+    if re.search(r"selector|affinity", why):
+        selector = ", ".join(f"{k}={v}" for k, v in (spec.get("nodeSelector") or {}).items())
+        hints.append(f"The pod needs a node with {selector}; change that with --node-selector.")
+    if "volume" in why or "persistentvolumeclaim" in why:
+        hints.append("Its volumes are those of the workload of --like.")
+    return StartState(
+        "waiting for a node",
+        problem=f"no node takes the pod: {why}",
+        hint=" ".join(hints),
+    )
+
+
+def _hint_of_start(why: str) -> str:
+    text = why.lower()
+    if "exec format error" in text:
+        return (
+            "The image or agtool's pause is for another architecture than that of the node. Choose "
+            "the node with --node-selector kubernetes.io/arch=ARCHITECTURE."
+        )
+    if "runasnonroot" in text or "run as root" in text or "non-numeric user" in text:
+        return "Name the user to run as, such as --user 1000, or add --root."
+    if "secret" in text or "configmap" in text:
+        return "The workload of --like refers to it. Create it, or leave out --like."
+    return ""
+
+
+def _runtime_words(message: str) -> str:
+    """What is at the end of a container runtime's chain of errors."""
+    text = _one_line(message)
+    for marker in ("unable to start container process: ", "starting container process caused: "):
+        text = text.rpartition(marker)[2]
+    return text.removesuffix(": unknown")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _is_start(event: Json, container: str) -> bool:
+    path = (event.get("involvedObject") or {}).get("fieldPath") or ""
+    return event.get("reason") == "Started" and path.endswith(f"{{{container}}}")
+
+
+def _status_of(status: Json, container: str) -> Json:
+    kinds = ("containerStatuses", "ephemeralContainerStatuses")
+    every: list[Any] = [one for kind in kinds for one in status.get(kind) or ()]
+    return next((one for one in every if one.get("name") == container), {})
+
+
+def _image(spec: Mapping[str, Any], container: str) -> str:
+    for one in (*(spec.get("containers") or ()), *(spec.get("ephemeralContainers") or ())):
+        if one.get("name") == container:
+            return str(one.get("image"))
+    return "the image"

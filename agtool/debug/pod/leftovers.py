@@ -1,0 +1,82 @@
+"""The debug pods that there are, and which of them nobody needs any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from agtool.debug.documents import DebugPod, State
+from agtool.debug.model import CONTAINER, KIND, MAKER, MANAGED_BY, PROCESS
+from agtool.debug.pod.life import remove
+from agtool.debug.pod.process import is_gone
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json, Session
+
+_SLACK = timedelta(minutes=1)
+"""Between our clock and the server's."""
+
+_REMOVABLE = ("over", "orphaned")
+"""The states of pods that nobody needs any more."""
+
+
+def debug_pods(session: Session) -> list[DebugPod]:
+    """The debug pods of the session's namespace, the oldest first."""
+    key, value = MANAGED_BY
+    pods = session.pages(
+        f"/api/v1/namespaces/{session.namespace}/pods", labelSelector=f"{key}={value},{KIND}"
+    )
+    now = datetime.now(timezone.utc)
+    return sorted((judge(pod, now, is_gone) for pod in pods), key=lambda pod: pod.created_at)
+
+
+def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> DebugPod:
+    """What a pod is.
+
+    Args:
+        gone: whether the process of an identity has certainly ended.
+    """
+    metadata, spec, status = pod["metadata"], pod["spec"], pod.get("status") or {}
+    annotations = metadata.get("annotations") or {}
+    created = _time(metadata["creationTimestamp"])
+    started = _time(status["startTime"]) if status.get("startTime") else created
+    lifetime = spec.get("activeDeadlineSeconds")
+    ends = started + timedelta(seconds=lifetime) if lifetime else None
+    kept = metadata["labels"][KIND] == "kept"
+    phase = status.get("phase") or "Pending"
+    state: State = "pending" if phase == "Pending" else "running"
+    if metadata.get("deletionTimestamp"):
+        state = "ending"
+    elif phase in {"Succeeded", "Failed"}:
+        state = "over"
+    elif phase == "Pending" and ends and ends + _SLACK < now:
+        # The kubelet ends only what has begun. What runs is not judged by our clock, which may go
+        # wrong.
+        state = "over"
+    elif not kept and gone(annotations.get(PROCESS, "")):
+        state = "orphaned"
+    images = [c["image"] for c in spec["containers"] if c["name"] == CONTAINER]
+    return DebugPod(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        uid=metadata["uid"],
+        state=state,
+        kept=kept,
+        made_by=annotations.get(MAKER, ""),
+        image=images[0] if images else "",
+        node=spec.get("nodeName") or "",
+        created_at=created,
+        ends_at=ends,
+    )
+
+
+def clean_up(session: Session) -> Iterator[DebugPod]:
+    """Remove the pods that are over or orphaned; those that were removed, one by one."""
+    for pod in debug_pods(session):
+        if pod.state in _REMOVABLE and remove(session, pod.name, pod.uid):
+            yield pod
+
+
+def _time(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)

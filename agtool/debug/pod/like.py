@@ -1,0 +1,131 @@
+"""What a debug pod takes over from a workload."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agtool.core.errors import UsageError
+from agtool.debug.model import Like, Workload
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json, Session
+
+_PATHS = {
+    "pod": ("/api/v1", "pods"),
+    "deployment": ("/apis/apps/v1", "deployments"),
+    "statefulset": ("/apis/apps/v1", "statefulsets"),
+    "daemonset": ("/apis/apps/v1", "daemonsets"),
+    "replicaset": ("/apis/apps/v1", "replicasets"),
+    "job": ("/apis/batch/v1", "jobs"),
+}
+"""Where a workload of each kind is in the API: the group and the resource."""
+
+_OF_CONTROLLERS = {
+    "pod-template-hash",
+    "controller-revision-hash",
+    "pod-template-generation",
+    "controller-uid",
+    "job-name",
+    "batch.kubernetes.io/controller-uid",
+    "batch.kubernetes.io/job-name",
+    "statefulset.kubernetes.io/pod-name",
+    "apps.kubernetes.io/pod-index",
+}
+"""Labels by which a controller knows its own pods."""
+
+_OF_POD = (
+    "serviceAccountName",
+    "automountServiceAccountToken",
+    "imagePullSecrets",
+    "securityContext",
+    "nodeSelector",
+    "tolerations",
+    "hostAliases",
+    "dnsPolicy",
+    "dnsConfig",
+    "runtimeClassName",
+)
+_OF_CONTAINER = ("env", "envFrom", "volumeMounts")
+
+_TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105  # a path
+
+
+def read_like(
+    session: Session, namespace: str, workload: Workload, container: str | None
+) -> tuple[Like, Json]:
+    """What a workload's pods have, and the owner that keeps its controllers off our pod.
+
+    A controller adopts a pod that has its labels and no controller. Ours gets one that does
+    nothing: the service account that it runs as.
+
+    Raises:
+        UsageError: it has no such container.
+        NotFoundError: no such workload.
+        DeniedError: no permission to read it, or the service account.
+    """
+    group, resource = _PATHS[workload.kind]
+    found = session.get(f"{group}/namespaces/{namespace}/{resource}/{workload.name}")
+    like = like_of(workload, found, container)
+    account = like.pod.get("serviceAccountName", "default")
+    kept_off = session.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}")
+    owner = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "name": account,
+        "uid": kept_off["metadata"]["uid"],
+        "controller": True,
+    }
+    return like, owner
+
+
+def like_of(workload: Workload, found: Json, container: str | None) -> Like:
+    """What the pods of a workload have that ours needs to be treated like them."""
+    template = found if workload.kind == "pod" else found["spec"]["template"]
+    spec = template["spec"]
+    main = main_container(template, container, str(workload))
+    names = {volume["name"] for volume in spec.get("volumes") or ()}
+    mounts = [
+        mount
+        for mount in main.get("volumeMounts") or ()
+        if mount["mountPath"] != _TOKEN_FOLDER  # each pod gets one of its own
+    ]
+    kept = [mount for mount in mounts if mount["name"] in names]
+    used = {mount["name"] for mount in kept}
+    taken = {name: main[name] for name in _OF_CONTAINER if main.get(name)}
+    taken["volumeMounts"] = kept
+    pod = {name: spec[name] for name in _OF_POD if spec.get(name) is not None}
+    pod["volumes"] = [volume for volume in spec.get("volumes") or () if volume["name"] in used]
+    labels = template.get("metadata", {}).get("labels") or {}
+    return Like(
+        labels={key: value for key, value in labels.items() if key not in _OF_CONTROLLERS},
+        container={name: value for name, value in taken.items() if value},
+        pod={name: value for name, value in pod.items() if value not in ([], {})},
+        user=user_of(spec, main),
+        dropped=[mount["mountPath"] for mount in mounts if mount["name"] not in names],
+    )
+
+
+def main_container(pod: Json, wanted: str | None, name: str) -> Json:
+    """A pod's container: the one wanted, else the one that it calls its main one, else the first.
+
+    Raises:
+        UsageError: it has no such container.
+    """
+    containers: list[Json] = pod["spec"]["containers"]
+    annotations = pod.get("metadata", {}).get("annotations") or {}
+    usual = annotations.get("kubectl.kubernetes.io/default-container")
+    names = [container["name"] for container in containers]
+    if wanted and wanted not in names:
+        raise UsageError(
+            f"{name} has no container {wanted!r}", hint=f"Choose one of: {', '.join(names)}."
+        )
+    return containers[names.index(wanted or (usual if usual in names else names[0]))]
+
+
+def user_of(spec: Json, container: Json) -> int | None:
+    """The user id that a container runs as, if its pod says."""
+    for context in (container.get("securityContext"), spec.get("securityContext")):
+        user: Any = (context or {}).get("runAsUser")
+        if user is not None:
+            return int(user)
+    return None

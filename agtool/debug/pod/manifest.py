@@ -1,0 +1,171 @@
+"""Pure: the objects of a debug pod.
+
+Its main process is our pause, so that any image will do: it comes as a ConfigMap, mounted with
+mode 0555, which the pod owns. An image that has its own pause runs that.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+from agtool.debug.model import CONTAINER, KIND, MANAGED_BY, MARK, TOOLS, Request, has_pause
+from agtool.debug.pod.security import Security
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json
+
+FOLDER = "/.agtool"
+"""Where the ConfigMap is mounted."""
+
+IDLE = 60
+"""Seconds after which the pod of a session ends by itself when no process is left in it."""
+
+_VOLUME = "agtool-pause"
+_TOOLS_VOLUME = "agtool-tools"
+
+
+def needs_pause(request: Request) -> bool:
+    """Whether the pod runs our pause from a ConfigMap."""
+    return not has_pause(request.image)
+
+
+def pause_config_map(request: Request, program: bytes, pod_uid: str | None) -> Json:
+    """The ConfigMap with our pause, owned by the pod (None: not known yet)."""
+    metadata: Json = {
+        "name": request.name,
+        "namespace": request.namespace,
+        "labels": _own_labels(request),
+    }
+    if pod_uid is not None:
+        metadata["ownerReferences"] = [
+            {"apiVersion": "v1", "kind": "Pod", "name": request.name, "uid": pod_uid}
+        ]
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata,
+        "immutable": True,
+        "binaryData": {"pause": b64encode(program).decode()},
+    }
+
+
+def debug_pod(request: Request, security: Security) -> Json:
+    """The pod, as it is created."""
+    like = request.like
+    metadata: Json = {
+        "name": request.name,
+        "namespace": request.namespace,
+        "labels": {**(like.labels if like else {}), **request.labels, **_own_labels(request)},
+        "annotations": {
+            **request.annotations,
+            "kubectl.kubernetes.io/default-container": CONTAINER,
+        },
+    }
+    if request.owner:
+        metadata["ownerReferences"] = [request.owner]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": _spec(request, security),
+    }
+
+
+def _own_labels(request: Request) -> dict[str, str]:
+    return dict([MANAGED_BY]) | {KIND: "kept" if request.keep else "session"}
+
+
+def _spec(request: Request, security: Security) -> Json:
+    spec: Json = dict(request.like.pod) if request.like else {}
+    volumes = list(spec.get("volumes") or ())
+    if needs_pause(request):
+        source = {"name": request.name, "defaultMode": 0o555}
+        volumes.append({"name": _VOLUME, "configMap": source})
+    if request.tools:
+        volumes.append({"name": _TOOLS_VOLUME, "emptyDir": {}})
+        spec["initContainers"] = [_tools_container(request, security)]
+    if security.host:
+        volumes.append({"name": "host", "hostPath": {"path": "/"}})
+        spec |= {"hostNetwork": True, "hostPID": True, "hostIPC": True, "nodeName": request.node}
+    spec |= {
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": request.lifetime,
+        # pause ends at once; what else runs here has nothing to save.
+        "terminationGracePeriodSeconds": 1,
+        "enableServiceLinks": False,
+        "containers": [_container(request, security)],
+    }
+    if volumes:
+        spec["volumes"] = volumes
+    if request.service_account:
+        spec["serviceAccountName"] = request.service_account
+    if request.like:
+        # Its labels are those that Services select by: a pod that is never ready gets no traffic.
+        spec["readinessGates"] = [{"conditionType": "agtool/never-ready"}]
+    if request.node is None:
+        spec["nodeSelector"] = {
+            "kubernetes.io/os": "linux",
+            **({"kubernetes.io/arch": request.architecture} if needs_pause(request) else {}),
+            **(spec.get("nodeSelector") or {}),
+            **request.node_selector,
+        }
+    tolerations = request.tolerations if request.node is None else [{"operator": "Exists"}]
+    if tolerations:
+        spec["tolerations"] = [*(spec.get("tolerations") or ()), *tolerations]
+    return spec
+
+
+def _container(request: Request, security: Security) -> Json:
+    container: Json = dict(request.like.container) if request.like else {}
+    container |= {"name": CONTAINER, "image": request.image, "securityContext": security.container}
+    mounts = list(container.get("volumeMounts") or ())
+    if needs_pause(request):
+        container["command"] = _pause_command(request, security)
+        mounts.append({"name": _VOLUME, "mountPath": FOLDER, "readOnly": True})
+    if request.tools:
+        mounts.append({"name": _TOOLS_VOLUME, "mountPath": TOOLS, "readOnly": True})
+    if security.host:
+        mounts.append({"name": "host", "mountPath": "/host"})
+    if mounts:
+        container["volumeMounts"] = mounts
+    if request.pull_policy:
+        container["imagePullPolicy"] = request.pull_policy
+    own = {**({} if request.keep else {MARK: request.name}), **request.env}
+    if security.container.get("runAsNonRoot") and not request.like:
+        own = {"HOME": "/tmp"} | own  # noqa: S108  # a user without a name has / for a home
+    theirs = [variable for variable in container.get("env") or () if variable["name"] not in own]
+    if env := [*theirs, *({"name": name, "value": value} for name, value in own.items())]:
+        container["env"] = env
+    return container | _resources(request)
+
+
+def _pause_command(request: Request, security: Security) -> list[str]:
+    command = [f"{FOLDER}/pause", "-t", str(request.lifetime)]
+    # In a node's process namespace there are always others.
+    return command if request.keep or security.host else [*command, "-i", str(IDLE)]
+
+
+def _tools_container(request: Request, security: Security) -> Json:
+    """Copies the programs of another image; they have to be static to run beside ours."""
+    # busybox has each tool as a link to itself, which cp would make a copy of.
+    copy = (
+        f"if [ -x /bin/busybox ]; then cp /bin/busybox {TOOLS}/ && "
+        f"{TOOLS}/busybox --install -s {TOOLS}; else cp -RP /bin/. {TOOLS}/; fi"
+    )
+    container: Json = {
+        "name": "tools",
+        "image": request.tools,
+        "command": ["sh", "-c", copy],
+        "securityContext": security.container,
+        "volumeMounts": [{"name": _TOOLS_VOLUME, "mountPath": TOOLS}],
+    }
+    if request.pull_policy:
+        container["imagePullPolicy"] = request.pull_policy
+    return container | _resources(request)
+
+
+def _resources(request: Request) -> Json:
+    amounts = {"cpu": request.cpu, "memory": request.memory}
+    given = {name: amount for name, amount in amounts.items() if amount}
+    return {"resources": {"requests": given, "limits": given}} if given else {}

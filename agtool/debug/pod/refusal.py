@@ -1,0 +1,60 @@
+"""Pure: what a refusal to create a pod or a container means."""
+
+from __future__ import annotations
+
+import re
+
+from agtool.core.errors import AgtoolError
+from agtool.core.kube.errors import NotFoundError
+
+
+def is_policy(message: str) -> bool:
+    """Whether a refusal is about what the pod may do, so that a pod that does less may pass."""
+    return bool(
+        re.search(
+            r"violates PodSecurity|PodSecurityPolicy|security context constraint"
+            r"|denied the request|denied request",
+            message,
+        )
+    )
+
+
+def policy_words(message: str) -> str:
+    """A policy's refusal without the words that are in each of them."""
+    text = re.sub(r"^.*?pods \"[^\"]*\" is forbidden: ", "", message)
+    return re.sub(r"^.*?(violates PodSecurity)", r"it \1", text)
+
+
+def policy_hint(message: str) -> str:
+    """What to do about a policy's refusal."""
+    if "PodSecurity" in message:
+        return (
+            "Choose a namespace (-n) that allows it; `kubectl get namespace NAME --show-labels` "
+            "shows the Pod Security level of one."
+        )
+    return (
+        "Set what the policy asks for (--label KEY=VALUE, --cpu, --memory), or choose another "
+        "namespace (-n)."
+    )
+
+
+def explained(error: AgtoolError) -> AgtoolError:
+    """A refusal to create a pod, with what to do about it."""
+    message = error.message
+    hint = error.hint
+    if "exceeded quota" in message:
+        hint = (
+            "Remove pods that have ended with `agtool debug --cleanup`, or ask for a larger quota."
+        )
+    elif "failed quota" in message and "must specify" in message:
+        hint = "The namespace's quota asks for amounts: add --cpu 100m --memory 64Mi."
+    elif "error looking up service account" in message:
+        hint = (
+            "Check --serviceaccount. A new namespace gets its default service account after a "
+            "moment."
+        )
+    elif "being terminated" in message:
+        hint = "The namespace is being deleted. Choose another one with -n."
+    elif isinstance(error, NotFoundError):
+        hint = "Check -n and --context."
+    return type(error)(re.sub(r"^pods \"[^\"]*\" is forbidden: ", "", message), hint=hint)

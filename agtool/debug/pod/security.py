@@ -1,0 +1,85 @@
+"""Pure: what a pod may do, from most to least, as the Pod Security Standards have it.
+
+https://kubernetes.io/docs/concepts/security/pod-security-standards/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agtool.debug.model import Request
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json
+
+NOBODY = 65532
+"""A user id without a name in most images: distroless' `nonroot`."""
+
+
+@dataclass(frozen=True)
+class Security:
+    """One way for a pod to run.
+
+    Attributes:
+        level: the Pod Security level that it fits.
+        meaning: what that means to the person, after `level`.
+        container: the container's securityContext.
+        host: in the namespaces of its node.
+    """
+
+    level: str
+    meaning: str
+    container: Json = field(default_factory=dict)
+    host: bool = False
+
+
+def ways(request: Request) -> list[Security]:
+    """What to try, in this order, until the namespace takes one."""
+    if request.node is not None:
+        return [
+            Security(
+                "privileged",
+                f"root on node {request.node}, among its processes and in its network; its files "
+                "are in /host, and `chroot /host` changes to its own programs",
+                {"privileged": True, "runAsUser": 0},
+                host=True,
+            )
+        ]
+    if request.user == 0:
+        return [_root()]
+    if request.user is not None:
+        return [_restricted(request.user)]
+    if request.root:
+        return [_root(), _restricted(NOBODY), _as_the_platform_sets_it()]
+    user = request.like.user if request.like else None
+    return [_restricted(user or NOBODY), _as_the_platform_sets_it()]
+
+
+def _root() -> Security:
+    return Security("baseline", "root in the container", {"runAsUser": 0, "runAsNonRoot": False})
+
+
+def _restricted(user: int) -> Security:
+    return Security(
+        "restricted",
+        f"user {user}, not root: packages cannot be installed",
+        {
+            **_WITHOUT_RIGHTS,
+            "runAsNonRoot": True,
+            "runAsUser": user,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    )
+
+
+def _as_the_platform_sets_it() -> Security:
+    """For policies that choose the user themselves, such as OpenShift's."""
+    return Security(
+        "restricted",
+        "the user that the platform chooses, not root: packages cannot be installed",
+        _WITHOUT_RIGHTS,
+    )
+
+
+_WITHOUT_RIGHTS: Json = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}

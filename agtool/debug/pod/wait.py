@@ -1,0 +1,158 @@
+"""Wait until a pod's container runs, and tell what happens meanwhile."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agtool.core.errors import TIMED_OUT, AgtoolError, DeniedError, UnreachableError
+from agtool.core.live import Live
+from agtool.core.text import printable
+from agtool.debug.model import CONTAINER
+from agtool.debug.pod.explain import StartState, start_state
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json, Session
+    from agtool.debug.interrupts import Interrupts
+
+_WATCH = 300.0
+"""Seconds after which a watch is begun anew."""
+
+
+class NotStartedError(AgtoolError):
+    """The container does not run, and will not."""
+
+    code = "not-started"
+
+
+class TooLongError(AgtoolError):
+    """The container does not run yet, and --timeout is over."""
+
+    exit_code = TIMED_OUT
+    code = "timed-out"
+
+
+@dataclass
+class _Known:
+    """What the API server has said so far."""
+
+    pod: Json = field(default_factory=dict)
+    events: dict[str, Json] = field(default_factory=dict)
+
+
+def wait_until_running(
+    session: Session,
+    name: str,
+    uid: str,
+    *,
+    container: str = CONTAINER,
+    timeout: float,
+    interrupts: Interrupts,
+) -> None:
+    """Return as soon as commands can be executed in the container.
+
+    Args:
+        timeout: seconds.
+
+    Raises:
+        NotStartedError: it cannot start; the message says why.
+        TooLongError: it has not started in time; the message says what it waits for.
+        DeniedError: no permission to watch pods.
+        Stopped: a signal.
+    """
+    deadline = time.monotonic() + timeout
+    news: queue.Queue[Json | AgtoolError] = queue.Queue()
+    selectors = {"pods": f"metadata.name={name}", "events": f"involvedObject.uid={uid}"}
+    for kind, selector in selectors.items():
+        path = f"/api/v1/namespaces/{session.namespace}/{kind}"
+        follow = (session, path, selector, deadline, news)
+        threading.Thread(target=_follow, args=follow, daemon=True).start()
+    known = _Known()
+    latest = StartState("")
+    problem = ""
+    with Live() as live, interrupts.allowed():
+        while True:
+            if latest.problem and not latest.hopeless and latest.problem != problem:
+                more = "" if problem else f"Waiting {timeout:.0f} s in all (--timeout) for a change"
+                problem = latest.problem
+                live.say("\n".join(filter(None, (f"{name}: {problem}", latest.hint, more))))
+            if latest.running:
+                return
+            if latest.stage:
+                live.show(f"{name}: {latest.stage}")
+            if latest.hopeless:
+                last = _last_lines(session, name, container) if latest.crashed else ""
+                raise NotStartedError(latest.problem + last, hint=latest.hint)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                why = latest.problem or f"still {latest.stage or 'unknown to the API server'}"
+                raise TooLongError(
+                    f"{name} is not running after {timeout:.0f} s (--timeout): {why}",
+                    hint=latest.hint,
+                )
+            with suppress(queue.Empty):
+                _take(news.get(timeout=left), known, uid)
+                while True:
+                    _take(news.get_nowait(), known, uid)
+            if known.pod:
+                latest = start_state(known.pod, list(known.events.values()), container)
+
+
+def _take(news: Json | AgtoolError, known: _Known, uid: str) -> None:
+    if isinstance(news, AgtoolError):
+        raise news
+    found = news["object"]
+    if found.get("kind") == "Event":
+        # A repeated one comes again, as the same object with a higher count: now it is the last.
+        known.events.pop(found["metadata"]["uid"], None)
+        known.events[found["metadata"]["uid"]] = found
+    elif found["metadata"].get("uid") == uid:
+        known.pod = found
+        if news["type"] == "DELETED":
+            raise NotStartedError("the pod was deleted")
+
+
+def _follow(
+    session: Session,
+    path: str,
+    selector: str,
+    deadline: float,
+    news: queue.Queue[Json | AgtoolError],
+) -> None:
+    """Put what is there, and each change of it, into `news`."""
+    pause = 0.2
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            # Version 0: what there is now comes first, as if it were new.
+            for event in session.watch(
+                path, resource_version="0", timeout=min(_WATCH, left + 1), fieldSelector=selector
+            ):
+                if event["type"] in {"ADDED", "MODIFIED", "DELETED"}:
+                    news.put(event)
+            pause = 0.2
+        except UnreachableError:
+            time.sleep(pause)
+            pause = min(2.0, pause * 2)
+        except DeniedError as error:
+            # Without events there is less to tell, and that is all.
+            if path.endswith("/pods"):
+                news.put(error)
+            return
+        except AgtoolError as error:
+            news.put(error)
+            return
+
+
+def _last_lines(session: Session, name: str, container: str) -> str:
+    """The end of a container's output, to be added to a message."""
+    path = f"/api/v1/namespaces/{session.namespace}/pods/{name}/log"
+    try:
+        text = session.text(path, container=container, tailLines=10, limitBytes=4000)
+    except AgtoolError as error:
+        return f" (its output cannot be read: {error.message})"
+    lines = [f"\n  {printable(line)}" for line in text.splitlines()]
+    return "; its last lines:" + "".join(lines) if lines else ""

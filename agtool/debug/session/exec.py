@@ -1,0 +1,261 @@
+"""A command in a container, over the API server's exec and attach.
+
+One thread: poll() over the socket, stdin, stdout and stderr, none of which ever blocks it. So
+what is typed goes out at once, however much comes in, and nothing is held that is not bounded.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agtool.core.errors import AgtoolError, ConfigurationError
+from agtool.debug.session.messages import (
+    CLOSE,
+    STATUS,
+    STDERR,
+    STDIN,
+    STDOUT,
+    Ended,
+    decode,
+    encode,
+    read_status,
+    size_message,
+)
+from agtool.debug.session.websocket import LostError, WebSocket
+
+if TYPE_CHECKING:
+    from agtool.debug.interrupts import Interrupts
+    from agtool.debug.session.terminal import Terminal
+
+PING_EVERY = 5.0
+"""Seconds; as client-go. Proxies drop connections that are idle for one to five minutes."""
+
+DEAF_AFTER = 61.0
+"""Seconds without any answer to pings after which the connection counts as lost; as client-go."""
+
+_LAST_WORDS = 2.0
+"""Seconds without a message, after the command's end, until nothing more is waited for.
+
+The server says how the command ended on a channel of its own: output may follow.
+"""
+
+_BUFFER = 256 * 1024
+"""Bytes of either direction that may wait for the other side."""
+
+_PORTION = 32 * 1024
+"""Bytes read from stdin at once: what fits into one message of client-go's."""
+
+
+class ExecError(AgtoolError):
+    """The command could not be started, or nobody can say how it ended."""
+
+    code = "exec"
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Our ends of the command's streams, as descriptors.
+
+    Attributes:
+        stdin: None: not attached.
+        terminal: the one that the command gets a copy of; None: the command has no terminal.
+    """
+
+    stdin: int | None
+    stdout: int = 1
+    stderr: int = 2
+    terminal: Terminal | None = None
+
+
+def run(websocket: WebSocket, ends: Ends, interrupts: Interrupts) -> Ended:
+    """Connect our streams with the command's until it ends.
+
+    The terminal, if there is one, must be in raw mode already.
+
+    Raises:
+        LostError: the connection broke: nobody knows how the command ended, or whether.
+        ConfigurationError: our stdout cannot be written to (a full disk).
+        BrokenPipeError: the reader of our stdout went away.
+        Stopped: a signal.
+    """
+    return _Loop(websocket, ends, interrupts).run()
+
+
+class _Output:
+    """What waits to be written to stdout and stderr, in the order in which it came."""
+
+    def __init__(self, ends: Ends) -> None:
+        self._waiting: deque[tuple[int, memoryview]] = deque()
+        self._ends = ends
+        self._lengths = {fd: _length_of_a_write(fd) for fd in (ends.stdout, ends.stderr)}
+        self.size = 0
+
+    @property
+    def descriptor(self) -> int | None:
+        """The one that the next write is for."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def add(self, descriptor: int, data: memoryview) -> None:
+        if data:
+            self._waiting.append((descriptor, data))
+            self.size += len(data)
+
+    def write(self) -> None:
+        """Write what the descriptor takes without blocking; it has been polled."""
+        descriptor, data = self._waiting.popleft()
+        try:
+            written = os.write(descriptor, data[: self._lengths[descriptor]])
+        except BlockingIOError:
+            written = 0
+        except OSError as error:
+            if descriptor == self._ends.stdout:
+                if isinstance(error, BrokenPipeError):
+                    raise
+                raise ConfigurationError(f"cannot write the output: {error.strerror}") from error
+            written = len(data)  # nobody reads our stderr; the command goes on
+        self.size -= written
+        if written < len(data):
+            self._waiting.appendleft((descriptor, data[written:]))
+
+
+def _length_of_a_write(descriptor: int) -> int:
+    """Bytes that a descriptor takes at once without blocking, when poll() says that it does.
+
+    For a pipe that is a page. A terminal's buffer is larger than that.
+    """
+    regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    return 1024 * 1024 if regular else select.PIPE_BUF
+
+
+class _Loop:
+    def __init__(self, websocket: WebSocket, ends: Ends, interrupts: Interrupts) -> None:
+        self._interrupts = interrupts
+        self._websocket = websocket
+        self._ends = ends
+        self._stdin = ends.stdin
+        self._output = _Output(ends)
+        self._ended: Ended | None = None
+        self._listened = time.monotonic()
+        self._pinged = time.monotonic()
+
+    def run(self) -> Ended:
+        if self._ends.terminal:
+            self._websocket.send(size_message(*self._ends.terminal.size()))
+        self._take(self._websocket.messages())  # they came together with the handshake's answer
+        while not self._websocket.over:
+            try:
+                self._step()
+            except LostError:
+                if self._ended is None:
+                    raise
+                break  # all is said, only not goodbye
+            if self._ended and time.monotonic() - self._listened > _LAST_WORDS:
+                break
+        while self._output.descriptor is not None:
+            interests = {self._output.descriptor: select.POLLOUT}
+            ready = _poll({**interests, self._interrupts.fileno(): select.POLLIN}, None)
+            self._interrupts.check()
+            if self._output.descriptor in ready:
+                self._output.write()
+        if self._ended is None:
+            raise LostError("the API server closed the connection without saying how it ended")
+        return self._ended
+
+    def _step(self) -> None:
+        """Wait until something can be done, and do it."""
+        hungry = self._output.size < _BUFFER
+        ready = _poll(self._interests(hungry), self._timeout(hungry))
+        self._interrupts.check()
+        websocket, terminal = self._websocket, self._ends.terminal
+        if terminal and terminal.fileno() in ready and terminal.resized():
+            websocket.send(size_message(*terminal.size()))
+        if self._stdin is not None and self._stdin in ready:
+            self._read_stdin(self._stdin)
+        self._keep_alive(hungry)
+        # Before we send: a server that is done may have closed the connection after its last word.
+        if hungry and (websocket.decrypted or websocket.fileno() in ready):
+            self._take(websocket.receive())
+            self._listened = time.monotonic()
+        websocket.flush()
+        if self._output.descriptor in ready:
+            self._output.write()
+        if not hungry:  # what has come meanwhile is still to be read
+            self._listened = time.monotonic()
+
+    def _interests(self, hungry: bool) -> dict[int, int]:
+        """The events to wait for, by descriptor."""
+        wanted: dict[int, int] = {self._interrupts.fileno(): select.POLLIN}
+
+        def want(descriptor: int | None, events: int) -> None:
+            if descriptor is not None and events:
+                wanted[descriptor] = wanted.get(descriptor, 0) | events
+
+        websocket = self._websocket
+        sending = select.POLLOUT if websocket.unsent else 0
+        want(websocket.fileno(), sending | (select.POLLIN if hungry else 0))
+        if websocket.unsent < _BUFFER and not (self._ended or websocket.broken):
+            want(self._stdin, select.POLLIN)
+        want(self._output.descriptor, select.POLLOUT)
+        if self._ends.terminal:
+            want(self._ends.terminal.fileno(), select.POLLIN)
+        return wanted
+
+    def _timeout(self, hungry: bool) -> float:
+        if hungry and self._websocket.decrypted:
+            return 0
+        if self._ended:
+            return _LAST_WORDS
+        return max(0.0, PING_EVERY - self._quiet)
+
+    def _read_stdin(self, descriptor: int) -> None:
+        try:
+            data = os.read(descriptor, _PORTION)
+        except BlockingIOError:
+            return
+        except OSError:  # a terminal that vanished
+            data = b""
+        if data:
+            self._websocket.send(encode(STDIN, data))
+            return
+        self._stdin = None
+        self._websocket.send(encode(CLOSE, bytes((STDIN,))))
+
+    @property
+    def _quiet(self) -> float:
+        """Seconds in which nothing has come, and no ping has gone out."""
+        return min(time.monotonic() - self._pinged, self._websocket.silence)
+
+    def _keep_alive(self, hungry: bool) -> None:
+        # What comes keeps it alive as well. And where the command is over, a ping makes the API
+        # server drop the output that is on its way to us (1.37): it passes the ping on to the
+        # node, which has hung up, and then hangs up on us.
+        if self._quiet >= PING_EVERY and not self._ended:
+            self._pinged = time.monotonic()
+            self._websocket.ping()
+        # Whoever does not read cannot hear an answer.
+        if hungry and time.monotonic() - self._listened > DEAF_AFTER:
+            raise LostError(f"no answer from the API server for {DEAF_AFTER:.0f} s")
+
+    def _take(self, messages: list[bytes]) -> None:
+        for message in messages:
+            channel, data = decode(message)
+            if channel == STDOUT:
+                self._output.add(self._ends.stdout, data)
+            elif channel == STDERR:
+                self._output.add(self._ends.stderr, data)
+            elif channel == STATUS and data:
+                self._ended = read_status(bytes(data))
+
+
+def _poll(interests: dict[int, int], seconds: float | None) -> set[int]:
+    """The descriptors that are ready, in whatever way."""
+    poll = select.poll()
+    for descriptor, events in interests.items():
+        poll.register(descriptor, events)
+    return {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}

@@ -1,0 +1,126 @@
+"""What ends a session's processes when its connection is gone.
+
+A container runtime leaves a command alone whose client has vanished: a shell on a terminal goes
+on for as long as its pod (kubernetes/kubernetes#89031). But a command without a terminal reads
+the end of its input then. So a second command runs beside each session, with nothing to do but
+to wait for that, and to end every process that has the session's mark in its environment.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from agtool.core.errors import AgtoolError
+from agtool.debug.model import MARK
+from agtool.debug.session.exec import PING_EVERY
+from agtool.debug.session.messages import PROTOCOL, STATUS, STDIN, decode, encode
+from agtool.debug.session.websocket import WebSocket, open_websocket
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agtool.core.kube.session import Session
+
+GRACE = 20
+"""Seconds after which a lost session is ended. When only this connection broke, a new one is made
+in that time."""
+
+END, LEAVE = b"end\n", b"leave\n"
+"""The last word: end the processes now; leave them alone."""
+
+# $1 is the session's mark; $0 names us in the list of processes. It needs sleep and grep. It is
+# sent as the first line of input, since the list of processes would show all of it else.
+_SCRIPT = (
+    "word=; read -r word || sleep {grace}; "
+    '[ "$word" != leave ] || exit 0; '
+    "each() {{ for file in /proc/[0-9]*/$1; do "
+    "id=${{file%/*}}; id=${{id##*/}}; "
+    '[ "$id" = $$ ] || ! grep -q "$2" "$file" 2>/dev/null || $3 "$id" 2>/dev/null; '
+    "done; }}; "
+    "leave() {{ exit 0; }}; "
+    '[ "$word" = end ] || each cmdline "$0" leave; '
+    'each environ "{mark}=$1" "kill -HUP"; sleep 1; each environ "{mark}=$1" "kill -KILL"\n'
+)
+
+_READ_SCRIPT = 'read -r script && eval "$script"'
+
+_GOODBYE = 3.0
+"""Seconds for the last word to be obeyed."""
+
+
+class Lifeline:
+    """A session's lifeline; use as a context. Without a shell in the container there is none.
+
+    Args:
+        pod: the path of the pod in the API.
+        shell: how the container's shell is called.
+        mark: what the session's processes have in their environment, in the variable MARK.
+        last_word: what is said when the context ends.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        pod: str,
+        container: str,
+        *,
+        shell: Sequence[str] = ("sh", "-c"),
+        mark: str,
+        last_word: bytes,
+    ) -> None:
+        query = {
+            "container": container,
+            "command": [*shell, _READ_SCRIPT, f"agtool-lifeline-{mark}", mark],
+            "stdin": "true",
+            "stdout": "true",
+        }
+        self._session = session
+        self._path = f"{pod}/exec?{urlencode(query, doseq=True)}"
+        self._last_word = last_word
+        self._thread = threading.Thread(target=self._hold, daemon=True)
+
+    def __enter__(self) -> Lifeline:
+        self._reader, self._writer = os.pipe()
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        os.close(self._writer)  # the thread reads the end of the pipe
+        # Whoever was interrupted does not wait: without a last word the session ends a bit later.
+        self._thread.join(0 if kind else _GOODBYE + 1)
+
+    def _hold(self) -> None:
+        """Keep a connection open, a new one after each that breaks."""
+        wait = 0.0
+        while not select.select([self._reader], [], [], wait)[0]:
+            wait = 2.0
+            with suppress(AgtoolError):
+                settings = self._session.websocket_settings()
+                with open_websocket(settings, self._path, PROTOCOL, timeout=10) as websocket:
+                    script = _SCRIPT.format(grace=GRACE, mark=MARK)
+                    websocket.send(encode(STDIN, script.encode()))
+                    if self._watch(websocket):
+                        return
+
+    def _watch(self, websocket: WebSocket) -> bool:
+        """Return True when there is nothing more to hold."""
+        goodbye = 0.0
+        while not websocket.over and not (goodbye and time.monotonic() > goodbye):
+            websocket.flush()
+            waiting = [websocket.fileno(), *([] if goodbye else [self._reader])]
+            ready = select.select(waiting, [], [], 1 if goodbye else PING_EVERY)[0]
+            if self._reader in ready:
+                websocket.send(encode(STDIN, self._last_word))
+                goodbye = time.monotonic() + _GOODBYE
+            if websocket.fileno() in ready:
+                if any(decode(message)[0] == STATUS for message in websocket.receive()):
+                    return True  # there is no shell, or it has done what it was told
+            else:
+                websocket.ping()
+        return bool(goodbye)

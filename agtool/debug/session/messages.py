@@ -1,0 +1,90 @@
+"""Pure: the messages of the API server's exec.
+
+Each message is one byte, the channel, and data. The server says on channel 3 how the command
+ended, as a Status object; `ff 00` tells it that stdin is at its end.
+Source: k8s.io/apiserver/pkg/util/wsstream, k8s.io/client-go/tools/remotecommand/websocket.go.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from agtool.core.errors import CANNOT_EXECUTE, NOT_FOUND
+
+STDIN, STDOUT, STDERR, STATUS, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
+"""The channels."""
+
+PROTOCOL = "v5.channel.k8s.io"
+"""The only one that can say that stdin is at its end; Kubernetes has it since 1.30."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the command ended.
+
+    Attributes:
+        exit_code: the command's own; 126 or 127 if it cannot be run; None: the server does not
+            say.
+        message: why it could not be run, or why nobody knows; empty: it ran and ended.
+    """
+
+    exit_code: int | None
+    message: str = ""
+
+
+def encode(channel: int, data: bytes) -> bytes:
+    """A message."""
+    return bytes((channel,)) + data
+
+
+def decode(message: bytes) -> tuple[int, memoryview]:
+    """The channel and the data of a message; an empty message is one on stdout without data."""
+    return (message[0] if message else STDOUT), memoryview(message)[1:]
+
+
+def size_message(columns: int, rows: int) -> bytes:
+    """The message that gives the command's terminal its size."""
+    return encode(RESIZE, json.dumps({"Width": columns, "Height": rows}).encode())
+
+
+def read_status(data: bytes) -> Ended:
+    """What the Status object on channel 3 says. Total: any bytes have some answer."""
+    try:
+        status: Any = json.loads(data)
+    except ValueError:
+        status = None
+    if not isinstance(status, dict):
+        return Ended(None, data[:2000].decode(errors="replace"))
+    message = str(status.get("message") or status.get("reason") or "")
+    if status.get("status") == "Success":
+        return Ended(0)
+    details = status.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    for cause in causes if isinstance(causes, list) else ():
+        if isinstance(cause, dict) and cause.get("reason") == "ExitCode":
+            code = str(cause.get("message"))
+            if re.fullmatch(r"[0-9]{1,3}", code):
+                return Ended(int(code) & 0xFF)
+    return Ended(_cannot_run(message), _runtime_words(message))
+
+
+def _cannot_run(message: str) -> int | None:
+    """126 or 127 where a container runtime (runc, crun) says that there is no such program."""
+    text = message.lower()
+    if "executable file" in text and "not found" in text:
+        return NOT_FOUND
+    if not re.search(r"oci runtime|starting container process|exec failed", text):
+        return None
+    if "no such file or directory" in text:
+        return NOT_FOUND
+    unusable = r"permission denied|exec format error|is a directory|not a directory|text file busy"
+    return CANNOT_EXECUTE if re.search(unusable, text) else None
+
+
+def _runtime_words(message: str) -> str:
+    """What stands at the end of a container runtime's chain of errors."""
+    text = message.rpartition("start container process: ")[2]
+    return text.rpartition("starting container process caused: ")[2].removesuffix(": unknown")

@@ -1,0 +1,1 @@
+"""One browser profile that trusts the staging roots, and a launcher for it."""

@@ -1,0 +1,154 @@
+"""What `verify` found: data for programs; for people all of one host, or a line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from agtool.core.finding import Finding
+from agtool.core.text import count, printable
+from agtool.le_staging import documents
+from agtool.le_staging.verify.judge import Verdict
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+    from agtool.le_staging.certificate import Certificate
+    from agtool.le_staging.verify.checker import Report
+
+_COLOURS = {
+    Verdict.staging: "bold yellow",
+    Verdict.production: "bold green",
+    Verdict.other: "bold magenta",
+    Verdict.failed: "bold red",
+}
+
+
+def as_data(expected: Verdict, reports: Sequence[Report]) -> documents.HostsVerified:
+    """For programs."""
+    return documents.HostsVerified(expected.value, [_host(report) for report in reports])
+
+
+def _host(report: Report) -> documents.Host:
+    handshake, judgement = report.handshake, report.judgement
+    anchor = judgement.anchor if judgement else None
+    about = str(report.target)
+    return documents.Host(
+        target=report.target.shown,
+        host=report.target.host,
+        port=report.target.port,
+        verdict=report.verdict.value,
+        as_expected=report.as_expected,
+        issued_by=judgement.issued_by.value if anchor and judgement else None,
+        problems=[replace(problem, subject=about) for problem in report.problems],
+        warnings=[replace(warning, subject=about) for warning in report.warnings],
+        anchor=documents.Anchor(anchor.subject, anchor.sha256) if anchor else None,
+        matched_name=judgement.matched if judgement else None,
+        days_left=_days_left(report, handshake.presented[0]) if handshake else None,
+        chain=[_certificate(found) for found in judgement.path] if judgement else [],
+        presented=[sent.sha256 for sent in handshake.presented] if handshake else [],
+        address=handshake.address if handshake else None,
+        tls=handshake.tls if handshake else None,
+        cipher=handshake.cipher if handshake else None,
+        seconds=round(report.seconds, 3),
+    )
+
+
+def _certificate(certificate: Certificate) -> documents.ChainCertificate:
+    return documents.ChainCertificate(
+        subject=certificate.subject,
+        issuer=certificate.issuer,
+        names=[*certificate.dns_names, *certificate.addresses],
+        not_before=certificate.not_before,
+        not_after=certificate.not_after,
+        key=certificate.key,
+        signature=certificate.signature,
+        sha256=certificate.sha256,
+    )
+
+
+def for_people(expected: Verdict, reports: Sequence[Report]) -> Iterator[RenderableType]:
+    """One host in full; of many hosts a line each, and what is wrong."""
+    if len(reports) == 1:
+        yield from _full(reports[0])
+        return
+    width = max(len(printable(report.target.shown)) for report in reports)
+    for report in reports:
+        line = _text(f"{printable(report.target.shown):<{width}}  ")
+        line.append(f"{report.verdict.value:<10}", style=_COLOURS[report.verdict])
+        if report.handshake and report.judgement:
+            anchor = report.judgement.anchor
+            line.append(f"  {_lifetime(report, report.handshake.presented[0]):>14}")
+            line.append(printable(f"  {anchor.subject}" if anchor else ""))
+        line.rstrip()
+        yield line
+        yield from _findings(report)
+    if failed := sum(not report.as_expected for report in reports):
+        yield (f"{failed:,} of {count(len(reports), 'host')} did not verify as {expected.name}")
+
+
+def _full(report: Report) -> Iterator[RenderableType]:
+    from rich.tree import Tree
+
+    head = _text(f"{report.target}  ")
+    head.append(report.verdict.value, style=_COLOURS[report.verdict])
+    yield head
+    yield from _findings(report)
+    handshake, judgement = report.handshake, report.judgement
+    if not (handshake and judgement):
+        return
+    *below, top = judgement.path
+    root = _text(f"{top.subject}  ")
+    root.append("(anchor)" if judgement.anchor else "(not trusted)", style="dim")
+    tree = branch = Tree(root)
+    for certificate in reversed(below):
+        branch = branch.add(_text(certificate.subject))
+    yield tree
+    leaf = handshake.presented[0]
+    names = [*leaf.dns_names, *leaf.addresses] or [f"{n} (common name)" for n in leaf.common_names]
+    facts = {
+        "anchor" if judgement.anchor else "no anchor": f"{top.subject}, SHA-256 {top.sha256}",
+        "names": ", ".join(names) or "none",
+        "matches": judgement.matched or "none of them",
+        "valid": f"{leaf.not_before:%Y-%m-%d %H:%M} to {leaf.not_after:%Y-%m-%d %H:%M} UTC, "
+        + _lifetime(report, leaf),
+        "key": f"{leaf.key}, signed with {leaf.signature}",
+        "TLS": f"{handshake.tls}, {handshake.cipher}, {handshake.address}",
+    }
+    for name, value in facts.items():
+        yield printable(f"{name:<11}{value}")
+
+
+def _days_left(report: Report, leaf: Certificate) -> int:
+    """Whole days; 0 on the last and on the first one after it."""
+    return int((leaf.not_after - report.now) / timedelta(days=1))
+
+
+def _lifetime(report: Report, leaf: Certificate) -> str:
+    expired = leaf.not_after < report.now
+    return "expired" if expired else f"{count(_days_left(report, leaf), 'day')} left"
+
+
+def _findings(report: Report) -> Iterator[Text]:
+    for style, found in (("red", report.problems), ("yellow", report.warnings)):
+        for finding in found:
+            yield _finding(finding, style)
+
+
+def _finding(finding: Finding, style: str) -> Text:
+    text = _text("  ")
+    text.append(finding.code, style=style)
+    text.append(printable(f": {finding.message}"))
+    if finding.hint:
+        text.append(printable(f"\n    {finding.hint}", besides="\n"), style="dim")
+    return text
+
+
+def _text(text: str) -> Text:
+    """What a server said, without markup and control characters."""
+    from rich.text import Text
+
+    return Text(printable(text))

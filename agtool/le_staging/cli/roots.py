@@ -1,0 +1,76 @@
+"""`agtool le-staging fetch`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agtool.core.command import Format, Result
+from agtool.core.errors import UsageError
+from agtool.core.options import Output, not_empty
+from agtool.core.output import say
+
+if TYPE_CHECKING:
+    from agtool.le_staging import documents
+
+
+def fetch(
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Fetch the root of a private ACME CA from this URL instead.",
+            callback=not_empty,
+        ),
+    ] = None,
+    fingerprint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHA256",
+            help="The SHA-256 fingerprint of the certificate at URL.",
+            callback=not_empty,
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Fetch the roots again that are there already.")
+    ] = False,
+    _output: Output = Format.table,
+) -> Result[documents.RootsFetched]:
+    """Fetch the staging roots and print the path of their file.
+
+    Only certificates with the fingerprints that agtool knows are kept. A root
+    that is there already is not fetched again. With --url and --fingerprint the
+    root of a private ACME CA (Pebble, step-ca) is added to the file.
+
+    Proxies and certificates as for curl: HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE.
+
+    \b
+    Examples:
+      agtool le-staging fetch
+      agtool le-staging fetch --url https://ca.example/root.pem --fingerprint 3F:A1:...
+    """  # noqa: D301  # the backslash keeps the examples' lines apart
+    from agtool.le_staging.documents import FetchedRoot, RootsFetched
+    from agtool.le_staging.roots import fetch, store
+
+    if (url is None) != (fingerprint is None):
+        raise UsageError(
+            "--url and --fingerprint must be given together",
+            hint="Ask the CA's owner for the SHA-256 fingerprint of its root.",
+        )
+    wanted = fetch.LETS_ENCRYPT
+    if url is not None and fingerprint is not None:
+        wanted = (fetch.Wanted(url, fetch.parse_fingerprint(fingerprint)),)
+    done = fetch.fetch(wanted, force=force)
+    for warning in done.warnings:
+        say(f"warning: {warning.message}\n{warning.hint}")
+    if done.new:
+        say(f"fetched {', '.join(root.name for root in done.new)}")
+    elif not done.warnings:
+        say("the roots are there already; --force fetches them again")
+    roots = [
+        FetchedRoot(root.name, root.url, root.sha256, root.private, root in done.new)
+        for root in done.roots
+    ]
+    bundle = str(store.bundle())
+    return Result(RootsFetched(bundle, roots, list(done.warnings)), [bundle])

@@ -1,0 +1,91 @@
+"""`agtool le-staging status`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from agtool.core.command import Format, Result
+from agtool.core.options import Output
+from agtool.core.text import count
+from agtool.le_staging.cli.lines import lines
+
+if TYPE_CHECKING:
+    from agtool.core.finding import Finding
+    from agtool.le_staging import documents
+
+
+def status(_output: Output = Format.table) -> Result[documents.Status]:
+    """Show the fetched roots, the browser profiles and the launcher.
+
+    The exit code is 1 if one of them is broken.
+
+    \b
+    Example:
+      agtool le-staging status --output json
+    """  # noqa: D301  # the backslash keeps the examples' lines apart
+    from agtool.le_staging.status import status
+
+    found = status()
+    broken = "broken" in (found.roots.state, found.browsers.state, found.launcher.state)
+    return Result(found, _for_people(found), exit_code=1 if broken else 0)
+
+
+def _for_people(found: documents.Status) -> Iterator[str]:
+    yield f"roots: {found.roots.state}"
+    if found.roots.state != "not-installed":
+        yield from lines("file", found.roots.bundle)
+    for root in found.roots.roots:
+        kind = "of a private CA" if root.private else "current"
+        yield from lines("root", f"{root.name}: {kind}, with the right fingerprint")
+    yield from _problems(found.roots.problems)
+    if found.roots.missing:
+        names = ", ".join(found.roots.missing)
+        yield from lines("missing", names, "Run: agtool le-staging fetch")
+
+    yield f"\nbrowsers: {found.browsers.state}"
+    for browser in found.browsers.browsers:
+        yield from _browser(browser, {root.sha256 for root in found.roots.roots})
+    if not found.browsers.browsers:
+        yield from lines("found", ", ".join(found.browsers.available) or "no known browser")
+        yield from lines("", "Run: agtool le-staging chrome")
+
+    yield f"\nlauncher: {found.launcher.state}"
+    if found.launcher.state != "not-installed":
+        yield from lines("file", found.launcher.file)
+    yield from lines("missing", *found.launcher.missing)
+    if found.launcher.state != "ok":
+        yield from lines("", "Run: agtool le-staging desktop")
+
+
+def _browser(browser: documents.BrowserStatus, fetched: set[str]) -> Iterator[str]:
+    yield from lines("program", browser.program)
+    yield from lines("profile", browser.folder)
+    yield from _problems(browser.problems)
+    if browser.problems:
+        return
+    passed = browser.self_test.version
+    yield from lines(
+        "version",
+        f"{browser.version}, self-test passed"
+        if browser.version == passed
+        else f"{browser.version}, but the self-test was passed by {passed}: the next start "
+        "repeats it",
+    )
+    yield from lines("trusts", _trust(browser.trusts, fetched))
+    yield from lines("running", "yes" if browser.running else "no")
+
+
+def _trust(trusts: dict[str, list[str]], fetched: set[str]) -> str:
+    if not trusts:
+        return "no root yet; the next start adds them"
+    names = sorted({domain for domains in trusts.values() for domain in domains})
+    scope = ", ".join(names) or "every domain"
+    current = not fetched or trusts.keys() == fetched
+    old = "" if current else "; not the roots that were fetched last: the next start replaces them"
+    return f"{count(len(trusts), 'root')} for {scope}{old}"
+
+
+def _problems(problems: list[Finding]) -> Iterator[str]:
+    for problem in problems:
+        yield from lines("problem", problem.message, *problem.hint.splitlines())

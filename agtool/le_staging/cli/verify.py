@@ -1,0 +1,215 @@
+"""`agtool le-staging verify` and `curl`: whether hosts have good staging certificates."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from agtool.core.command import Format, Result
+from agtool.core.errors import ConfigurationError, UsageError
+from agtool.core.options import Output, duration
+
+if TYPE_CHECKING:
+    from agtool.le_staging import documents
+    from agtool.le_staging.verify.checker import Report
+    from agtool.le_staging.verify.target import Target
+
+Resolve = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="HOST:PORT:ADDRESS",
+        help="Connect to ADDRESS instead of asking DNS, as curl does. Can be repeated.",
+    ),
+]
+
+ConnectTo = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="HOST1:PORT1:HOST2:PORT2",
+        help="Connect to HOST2:PORT2 instead of HOST1:PORT1, as curl does. Can be repeated.",
+    ),
+]
+
+
+def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
+    hosts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="HOST[:PORT]...", help="Host names, addresses or URLs.", show_default=False
+        ),
+    ] = None,
+    expect: Annotated[
+        Literal["staging", "production"],
+        typer.Option(
+            metavar="[staging|production]", help="Say which certificates count as a success."
+        ),
+    ] = "staging",
+    from_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            readable=False,  # not checked by Typer: our own message names the reason
+            help="Also check the hosts in FILE, one on each line; - stands for stdin.",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            metavar="PORT",
+            help="Use this port for hosts without one.  [default: 443, or that of --starttls]",
+        ),
+    ] = None,
+    starttls: Annotated[
+        Literal["smtp", "imap", "pop3", "ftp", "ldap", "postgres"] | None,
+        typer.Option(
+            metavar="[smtp|imap|pop3|ftp|ldap|postgres]",
+            help="Begin in this protocol, and then start TLS.",
+        ),
+    ] = None,
+    resolve: Resolve = None,
+    connect_to: ConnectTo = None,
+    ip: Annotated[
+        Literal["4", "6"] | None,
+        typer.Option(metavar="[4|6]", help="Use only this version of IP.  [default: both]"),
+    ] = None,
+    timeout: Annotated[
+        float, duration("Give up on a host after this time.  [default: 10s]")
+    ] = 10.0,
+    warn_days: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="DAYS", help="Warn of certificates that expire within DAYS days."
+        ),
+    ] = 0,
+    pem: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            readable=False,
+            help="Save the certificates that each host sends as a file in FOLDER.",
+        ),
+    ] = None,
+    _output: Output = Format.table,
+) -> Result[documents.HostsVerified]:
+    """Verify that hosts have valid staging certificates.
+
+    As strict as `curl --cacert` with the staging roots and no others. The verdict
+    is STAGING, PRODUCTION (a public root), OTHER (only this machine trusts it) or
+    FAILED, with every reason. The exit code is 1 when a host's verdict is not the
+    expected one. The roots are fetched if they are not there yet.
+
+    \b
+    Examples:
+      agtool le-staging verify example.com www.example.com:8443
+      agtool le-staging verify --expect production example.com
+      agtool le-staging verify --resolve example.com:443:192.0.2.7 example.com
+      agtool le-staging verify --starttls smtp mail.example.com
+      agtool le-staging verify --from-file hosts.txt --warn-days 14 --output json
+    """  # noqa: D301  # the backslash keeps the examples' lines apart
+    from agtool.core.live import Progress
+    from agtool.le_staging.roots.fetch import ensure
+    from agtool.le_staging.verify.judge import Verdict
+    from agtool.le_staging.verify.target import PORTS, parse_overrides
+
+    if not timeout:
+        raise UsageError("--timeout must be longer than 0", hint="Example: --timeout 10s")
+    protocol = starttls or ""
+    targets = _targets(hosts or [], from_file, port or PORTS[protocol])
+    overrides = parse_overrides(resolve or [], connect_to or [])
+    roots = ensure()
+    import socket
+
+    from agtool.le_staging.cli import report
+    from agtool.le_staging.verify.checker import Checker, How, in_order
+
+    how = How(
+        roots=roots,
+        expected=Verdict[expect],
+        protocol=protocol,
+        timeout=timeout,
+        family={"4": socket.AF_INET, "6": socket.AF_INET6}.get(ip or "", socket.AF_UNSPEC),
+        overrides=overrides,
+        warn_days=warn_days,
+    )
+    with Progress("hosts checked", len(targets)) as progress:
+        reports = list(
+            in_order(targets, Checker(how).check, timeout=timeout, progress=progress.advance)
+        )
+    if pem:
+        _save_chains(pem, reports)
+    return Result(
+        report.as_data(how.expected, reports),
+        report.for_people(how.expected, reports),
+        exit_code=0 if all(found.as_expected for found in reports) else 1,
+    )
+
+
+def _targets(hosts: list[str], file: Path | None, port: int) -> list[Target]:
+    from agtool.le_staging.verify.target import parse
+
+    listed = list(hosts)
+    if file is not None:
+        try:
+            text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text (UTF-8)"
+            raise ConfigurationError(
+                f"cannot read {file}: {reason}", hint="Correct --from-file."
+            ) from error
+        lines = (line.partition("#")[0].strip() for line in text.splitlines())
+        listed += [line for line in lines if line]
+    if not listed:
+        raise UsageError("no host was given", hint="Name at least one host, or use --from-file.")
+    return list(dict.fromkeys(parse(host, port) for host in listed))
+
+
+def _save_chains(folder: Path, reports: Iterable[Report]) -> None:
+    from agtool.core.files import write_atomically
+    from agtool.le_staging.roots.store import to_pem
+    from agtool.le_staging.writing import writing
+
+    with writing(folder, hint="Name a folder with --pem that you can write to."):
+        folder.mkdir(parents=True, exist_ok=True)
+        for report in reports:
+            if report.handshake:
+                path = folder / f"{report.target.host}_{report.target.port}.pem"
+                chain = "".join(to_pem(sent.der) for sent in report.handshake.presented)
+                write_atomically(path, chain.encode(), mode=0o644)
+
+
+def curl(
+    host: Annotated[
+        str, typer.Argument(metavar="HOST[:PORT]", help="A host name, address or URL.")
+    ],
+    resolve: Resolve = None,
+    connect_to: ConnectTo = None,
+    _output: Output = Format.table,
+) -> Result[documents.CurlCommand]:
+    """Print the curl command that trusts the staging roots only.
+
+    --cacert alone is not enough: Debian's curl goes on trusting the system's roots,
+    so that it accepts a production certificate too.
+
+    \b
+    Example:
+      agtool le-staging curl example.com
+    """  # noqa: D301
+    import shlex
+
+    from agtool.le_staging.documents import CurlCommand
+    from agtool.le_staging.roots.fetch import ensure
+    from agtool.le_staging.verify.curl import command
+    from agtool.le_staging.verify.target import parse, parse_overrides
+
+    parse_overrides(resolve or [], connect_to or [])  # wrong ones are refused here
+    target = parse(host, 443)
+    ensure()
+    argv = command(target, resolve=resolve or [], connect_to=connect_to or [], env=os.environ)
+    return Result(CurlCommand(argv), [shlex.join(argv)])

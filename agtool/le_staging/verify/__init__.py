@@ -1,0 +1,1 @@
+"""What `verify` does: from a host's name to a verdict that is curl's."""

@@ -1,0 +1,44 @@
+"""What was seen of a host's certificate, and all that a judgement rests on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from agtool.le_staging.certificate import Certificate
+
+
+class Flaw(NamedTuple):
+    """What OpenSSL objected to: its number (X509_V_ERR_...), and where in the chain (0: leaf)."""
+
+    code: int
+    depth: int
+
+
+class Voucher(NamedTuple):
+    """A root beyond the staging roots, and its path to a certificate.
+
+    path: leaf first, the root last. public: the root is in Mozilla's list, and not only in this
+    machine's own store.
+    """
+
+    path: tuple[Certificate, ...]
+    public: bool
+
+
+class Evidence(NamedTuple):
+    """All that a judgement rests on.
+
+    Attributes:
+        presented: the certificates that the server sent, leaf first.
+        chain: the path that OpenSSL built, leaf first. Its anchor is the last one, except when
+            the bundle has the server's own certificate: then OpenSSL goes on, and stops there.
+        flaws: what OpenSSL objected to with the staging roots as the only anchors.
+        voucher: which other root vouches for the chain, dates apart.
+        refused: the server wants a certificate from its clients, and turned us away.
+    """
+
+    presented: tuple[Certificate, ...]
+    chain: tuple[Certificate, ...]
+    flaws: tuple[Flaw, ...]
+    voucher: Voucher | None = None
+    refused: bool = False

@@ -1,0 +1,134 @@
+"""Why a chain is not trusted, pure: of several possible reasons the one that the facts show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agtool.core.finding import Finding
+from agtool.le_staging.certificate import Certificate
+from agtool.le_staging.roots.pins import CURRENT, PINS
+from agtool.le_staging.verify.evidence import Evidence
+
+# X509_V_ERR_..., as in openssl/x509_vfy.h.
+_BAD_SIGNATURE = 7
+UNTRUSTED = {2, 18, 19, 20, 21, 27}
+DATES = {9, 10}
+_NOT_A_CA = "{subject} may not issue certificates: basic constraints or key usage do not allow it"
+_OTHERS = {
+    22: ("chain", "the chain is too long"),
+    24: ("not-a-ca", _NOT_A_CA),
+    25: ("not-a-ca", "the path below {subject} is longer than it allows"),
+    26: ("purpose", "{subject} is not for servers: its extended key usage does not allow it"),
+    28: ("purpose", "{subject} is rejected for that purpose"),
+    32: ("not-a-ca", _NOT_A_CA),
+    34: ("extension", "{subject} has a critical extension that OpenSSL does not know"),
+    47: ("name-constraint", "a CA above {subject} may not issue for its names"),
+    48: ("name-constraint", "a CA above {subject} may not issue for its names"),
+    66: ("weak", "the key of {subject} is too weak: {key}"),
+    67: ("weak", "the key of {subject} is too weak: {key}"),
+    68: ("weak", "the signature of {subject} is too weak: {signature}"),
+    79: ("not-a-ca", _NOT_A_CA),
+}
+
+DEFAULT_CERTIFICATES = {
+    "Kubernetes Ingress Controller Fake Certificate": "ingress-nginx",
+    "TRAEFIK DEFAULT CERT": "Traefik",
+}
+"""What well-known servers send while they have no certificate for a name."""
+
+
+def problems_of_trust(evidence: Evidence, *, trusted: bool) -> Iterator[Finding]:
+    """Everything that OpenSSL objected to, dates apart; trusted: some root vouches for it."""
+    codes = {flaw.code for flaw in evidence.flaws}
+    if codes & UNTRUSTED and not trusted:
+        yield _untrusted(evidence)
+    found: dict[tuple[int, str], Finding] = {}
+    for number, depth in evidence.flaws:
+        if number not in UNTRUSTED | DATES:
+            problem = _problem(number, evidence.chain[min(depth, len(evidence.chain) - 1)])
+            found.setdefault((depth, problem.code), problem)
+    for (depth, code), problem in found.items():
+        # What is no CA at all is no CA for servers either.
+        if code != "purpose" or (depth, "not-a-ca") not in found:
+            yield problem
+
+
+def _problem(number: int, certificate: Certificate) -> Finding:
+    if number == _BAD_SIGNATURE:
+        return Finding(
+            "bad-signature",
+            f"{certificate.subject} was not signed by {certificate.issuer}, as it claims",
+            "Let the server send the chain that the ACME client wrote (fullchain.pem).",
+        )
+    unknown = ("refused-by-openssl", f"OpenSSL refuses {{subject}} (verify error {number})")
+    code, text = _OTHERS.get(number, unknown)
+    return Finding(
+        code, text.format(**certificate._asdict()), "Get a new certificate from the ACME server."
+    )
+
+
+def _untrusted(evidence: Evidence) -> Finding:
+    """Why no root was reached."""
+    leaf, top = evidence.presented[0], evidence.chain[-1]
+    names = {certificate.subject for certificate in evidence.chain} | {top.issuer}
+    for pin in PINS:
+        if pin.retired and not pin.signed_by and pin.name in names:
+            return Finding(
+                "retired-root",
+                f"the chain ends in {pin.name}, which was retired: {pin.retired}",
+                "Get a new certificate; current ones do not have this root.",
+            )
+    if top.self_issued and len(evidence.chain) == 1:
+        return _self_signed(leaf)
+    if top.self_issued:
+        return Finding(
+            "unknown-root",
+            f"the chain ends in {top.subject}, which is neither a staging root nor a public one",
+            _private_hint(top.subject),
+        )
+    is_root = top.issuer in {pin.name for pin in CURRENT}
+    if len(evidence.chain) == 1 or (_is_staging(top) and not is_root):
+        source = next((f", from {url}" for url in top.issuer_urls), "")
+        return Finding(
+            "incomplete-chain",
+            f"the server does not send the certificate of {top.issuer}, which issued {top.subject}",
+            "Let the server send the whole chain (fullchain.pem, not cert.pem). Chrome may open "
+            f"the page nevertheless: it fetches what is missing (AIA{source}); curl does not.",
+        )
+    if is_root:
+        return Finding(
+            "unknown-root",
+            f"{top.issuer} is a staging root of Let's Encrypt that has not been fetched",
+            "Run: agtool le-staging fetch",
+        )
+    return Finding(
+        "unknown-root",
+        f"the chain ends at {top.subject}, whose issuer {top.issuer} is neither a staging root "
+        "nor a public one",
+        _private_hint(top.issuer),
+    )
+
+
+def _self_signed(leaf: Certificate) -> Finding:
+    if server := DEFAULT_CERTIFICATES.get(leaf.subject):
+        return Finding(
+            "self-signed",
+            f"the server sends the default certificate of {server}: it has none for this name",
+            "Check that the Ingress names this host under tls: and that its Secret exists.",
+        )
+    return Finding(
+        "self-signed",
+        "the certificate is self-signed: no CA has issued it",
+        "Check that the ACME client has finished, and reload the server.",
+    )
+
+
+def _is_staging(certificate: Certificate) -> bool:
+    """Hints, not proofs: what the issuer is called and where its certificate is to be had."""
+    return certificate.issuer.startswith("(STAGING)") or any(
+        url.startswith("http://stg-") and ".i.lencr.org/" in url for url in certificate.issuer_urls
+    )
+
+
+def _private_hint(name: str) -> str:
+    return f"If {name} is your own ACME CA: agtool le-staging fetch --url URL --fingerprint SHA256"

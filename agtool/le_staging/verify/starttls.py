@@ -1,0 +1,167 @@
+"""Ask a server that begins in plain text to go on with TLS, in six protocols.
+
+Only the few lines that come before the handshake; nothing that the server says is kept.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+from collections.abc import Callable
+
+from agtool.core.text import printable
+from agtool.le_staging.verify.connect import NoTls, seconds_left
+
+_LONGEST_LINE = 8192
+_MOST_LINES = 200
+"""Bounds for a server that talks without end."""
+
+
+class _Conversation:
+    """Lines and bytes over a non-blocking socket, within a deadline."""
+
+    def __init__(self, connection: socket.socket, deadline: float, protocol: str) -> None:
+        self._connection = connection
+        self._deadline = deadline
+        self._protocol = protocol
+
+    def send(self, data: bytes) -> None:
+        """Send a few bytes, for which the kernel always has room after a reply."""
+        self._connection.sendall(data)
+
+    def read(self, count: int) -> bytes:
+        """Exactly so many bytes: not one more, since what follows belongs to TLS."""
+        data = b""
+        while len(data) < count:
+            left = seconds_left(self._deadline, f"waiting for the {self._protocol} server")
+            if not _readable(self._connection, left):
+                continue
+            more = self._connection.recv(count - len(data))
+            if not more:
+                raise self.refusal("it closed the connection")
+            data += more
+        return data
+
+    def line(self) -> str:
+        """One line without its end."""
+        data = b""
+        while not data.endswith(b"\n"):
+            if len(data) >= _LONGEST_LINE:
+                raise self.refusal("its line has no end")
+            data += self.read(1)
+        return data.decode(errors="replace").rstrip("\r\n")
+
+    def reply(self) -> list[str]:
+        """A reply of SMTP or FTP with all its lines; "250-" goes on, "250 " is the last one."""
+        lines = [self.line()]
+        code = lines[0][:3]
+        while not (lines[-1][:3] == code and lines[-1][3:4] != "-"):
+            if len(lines) >= _MOST_LINES:
+                raise self.refusal("its reply has no end")
+            lines.append(self.line())
+        return lines
+
+    def expect(self, answer: str, *beginnings: str) -> None:
+        """Raises NoTls unless the answer has one of these beginnings."""
+        if not answer.upper().startswith(beginnings):
+            raise self.refusal(f"it says: {printable(answer[:200])}")
+
+    def refusal(self, why: str) -> NoTls:
+        return NoTls(
+            "starttls",
+            f"the server does not start TLS in {self._protocol}: {why}",
+            "Check the port, --starttls, and that the server has TLS switched on.",
+        )
+
+
+def _readable(connection: socket.socket, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(1000 * seconds))
+
+
+def _smtp(server: _Conversation) -> None:
+    """RFC 3207."""
+    server.expect(server.reply()[-1], "220")
+    server.send(b"EHLO agtool.invalid\r\n")
+    offered = server.reply()
+    server.expect(offered[-1], "250")
+    if not any(line[4:].strip().upper() == "STARTTLS" for line in offered):
+        raise server.refusal("it does not offer STARTTLS")
+    server.send(b"STARTTLS\r\n")
+    server.expect(server.reply()[-1], "220")
+
+
+def _imap(server: _Conversation) -> None:
+    """RFC 3501, 6.2.1."""
+    server.expect(server.line(), "* OK", "* PREAUTH")
+    server.send(b"a STARTTLS\r\n")
+    answer = server.line()
+    for _ in range(_MOST_LINES):
+        if not answer.startswith("*"):
+            break
+        answer = server.line()
+    server.expect(answer, "A OK")
+
+
+def _pop3(server: _Conversation) -> None:
+    """RFC 2595."""
+    server.expect(server.line(), "+OK")
+    server.send(b"STLS\r\n")
+    server.expect(server.line(), "+OK")
+
+
+def _ftp(server: _Conversation) -> None:
+    """RFC 4217."""
+    server.expect(server.reply()[-1], "220")
+    server.send(b"AUTH TLS\r\n")
+    server.expect(server.reply()[-1], "234")
+
+
+# An extended request with message number 1 for the object identifier 1.3.6.1.4.1.1466.20037.
+_LDAP_STARTTLS = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037"
+
+
+def _ldap(server: _Conversation) -> None:
+    """RFC 4511, 4.14."""
+    server.send(_LDAP_STARTTLS)
+    message = server.read(server.read(2)[1])
+    if len(message) < 8 or message[0] != 0x02:  # also: a length of more than 127 bytes
+        raise server.refusal("its answer is not LDAP")
+    # messageID, then [APPLICATION 24] with an ENUMERATED first: 0 is success.
+    operation = message[2 + message[1] :]
+    if len(operation) < 5 or operation[0] != 0x78 or operation[2:4] != b"\x0a\x01":
+        raise server.refusal("its answer is not LDAP's for STARTTLS")
+    if operation[4] != 0:
+        raise server.refusal(f"its result code is {operation[4]}")
+
+
+_POSTGRES_SSL_REQUEST = struct.pack(">II", 8, 80877103)
+
+
+def _postgres(server: _Conversation) -> None:
+    """The SSLRequest of PostgreSQL's protocol."""
+    server.send(_POSTGRES_SSL_REQUEST)
+    if (answer := server.read(1)) != b"S":
+        says = {b"N": "TLS is switched off there", b"E": "it does not know TLS"}
+        raise server.refusal(says.get(answer, "its answer is not PostgreSQL's"))
+
+
+PROTOCOLS: dict[str, Callable[[_Conversation], None]] = {
+    "smtp": _smtp,
+    "imap": _imap,
+    "pop3": _pop3,
+    "ftp": _ftp,
+    "ldap": _ldap,
+    "postgres": _postgres,
+}
+
+
+def start(protocol: str, connection: socket.socket, deadline: float) -> None:
+    """Bring a new connection (non-blocking) to where the TLS handshake begins.
+
+    Raises NoTls when the server does not want that, or not before the deadline
+    (time.monotonic()), and OSError when the connection breaks.
+    """
+    PROTOCOLS[protocol](_Conversation(connection, deadline, protocol))

@@ -1,0 +1,73 @@
+"""The database engines: each implements the port of `backend`, in a folder of the same shape.
+
+backend.py is the port, lock.py takes the lock and releases it, tables.py or files.py is what
+agtool keeps there, and session.py connects and says what an error means. `runs` is the SQL that
+they share.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agtool.core.errors import ConfigurationError, UsageError
+from agtool.migrate_once.model import TableName, time_to_die
+from agtool.migrate_once.url import Database
+
+if TYPE_CHECKING:
+    from agtool.migrate_once.backend import Backend
+
+
+def open_backend(
+    database: Database,
+    table: TableName | None,
+    *,
+    advisory: bool,
+    kill_grace: float,
+    connect_timeout: float,
+) -> Backend:
+    """The port to this database; imports its driver and no other. Does not connect.
+
+    Args:
+        advisory: leave PostgreSQL's table unlocked.
+        kill_grace: seconds between SIGTERM and SIGKILL.
+        connect_timeout: seconds for which to try to connect.
+
+    Raises:
+        ConfigurationError: the driver is missing, or the path of the database cannot be used.
+        UsageError: an advisory lock, and not in PostgreSQL.
+    """
+    if advisory and database.engine != "postgresql":
+        raise UsageError(
+            f"--lock advisory is for PostgreSQL only, and the database is {database}",
+            hint="Leave out --lock advisory, or AGTOOL_LOCK=advisory.",
+        )
+    silence = time_to_die(kill_grace)
+    try:
+        if database.engine == "postgresql":
+            from agtool.migrate_once.engines.postgresql.backend import PostgreSQL
+
+            return PostgreSQL(
+                database,
+                table,
+                lock="advisory" if advisory else "table",
+                time_to_die=silence,
+                connect_timeout=connect_timeout,
+            )
+        if database.engine == "mysql":
+            from agtool.migrate_once.engines.mysql.backend import MySQL
+
+            return MySQL(database, table, time_to_die=silence, connect_timeout=connect_timeout)
+    except ModuleNotFoundError as error:
+        package = "agtool[mysql]" if database.engine == "mysql" else "psycopg2-binary"
+        raise ConfigurationError(
+            f"no driver for {database.engine}: the Python module {error.name} is missing",
+            hint=f"Install it: pip install '{package}'",
+        ) from error
+    from agtool.migrate_once.engines.sqlite.backend import SQLite
+
+    try:
+        return SQLite(database, table)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot use {database}: {error.strerror}", hint="Check the path in the database URL."
+        ) from error

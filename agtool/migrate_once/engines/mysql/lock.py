@@ -1,0 +1,154 @@
+"""The lock in MySQL and MariaDB: how it is taken, proved to be held, and released."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import pymysql
+
+from agtool.core.process.sockets import local_ports
+from agtool.core.process.tree import descendants
+from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.migrate_once.engines.mysql import session as sessions
+from agtool.migrate_once.engines.mysql.tables import READ_ONLY, Tables
+from agtool.migrate_once.model import REPLY, Attempt, Run
+
+if TYPE_CHECKING:
+    from pymysql.cursors import Cursor
+
+
+def take(session: sessions.Session, tables: Tables, attempt: Attempt) -> MySQLLock | None:
+    """The lock; None: another session has it.
+
+    Raises:
+        pymysql.Error: the statement failed.
+        NotYet: the server could not answer.
+        DeniedError: it is a replica.
+    """
+    with session.cursor() as cursor:
+        cursor.execute(f"SELECT {READ_ONLY}, get_lock(%s, 0)", (tables.lock,))
+        *read_only, taken = cursor.fetchone() or (0, 0, None)
+    tables.refuse_replica(*read_only)
+    if taken is None:
+        raise NotYet(f"{tables.database} could not answer GET_LOCK")
+    return MySQLLock(session, tables, attempt) if taken else None
+
+
+class MySQLLock:
+    """The held lock: a session that has it."""
+
+    pooled = False
+
+    def __init__(self, session: sessions.Session, tables: Tables, attempt: Attempt) -> None:
+        self._session = session
+        self._tables = tables
+        self._attempt = attempt
+        self._own: tuple[str | None, int] | None = None
+        self._known: set[str] = set()
+        self._noted: set[str] = set()
+
+    @property
+    def keep_open(self) -> int:
+        return self._session.fileno()
+
+    @property
+    def watch(self) -> Sequence[int]:
+        return (self._session.fileno(),)
+
+    def check(self, command: int | None = None) -> None:
+        with self._statement() as cursor:
+            self._prove(cursor)
+            if command is not None:
+                self._note_sessions(cursor, command)
+
+    def unfinished(self) -> list[Run]:
+        try:
+            with self._tables.translated(), self._session.cursor() as cursor:
+                return self._tables.runs.unfinished(cursor)
+        except NotYet as error:
+            raise LockLost(error.message) from error
+
+    def finish(self, state: str, exit_code: int) -> None:
+        """First the record, then the release: a successor must see the record.
+
+        The session that commits the record is the one that has the lock, and nothing but the
+        session's end (or RELEASE_LOCK) takes it away; so what is committed was held. The proof
+        within the transaction is against a proxy that changes sessions under our feet. After the
+        commit nothing can make the record untrue, so a failing release is no loss.
+        """
+        give_up = time.monotonic() + REPLY
+        while True:
+            try:
+                with self._statement() as cursor:
+                    cursor.execute("START TRANSACTION")
+                    self._tables.runs.record_end(cursor, self._attempt.run_id, state, exit_code)
+                    self._prove(cursor)
+                    cursor.execute("COMMIT")
+                break
+            except LockLost as error:
+                # A dump may have the runs table locked for the moment.
+                if not sessions.locked_by_others(error.__cause__) or time.monotonic() > give_up:
+                    sessions.close(self._session)  # rolls back
+                    raise
+        self.release()
+
+    def release(self) -> None:
+        # The end of a session frees its lock too, but after we have gone on.
+        with suppress(pymysql.Error, OSError), self._session.cursor() as cursor:
+            cursor.execute("SELECT release_lock(%s)", (self._tables.lock,))
+        sessions.close(self._session)
+
+    def _prove(self, cursor: Cursor) -> None:
+        cursor.execute("SELECT is_used_lock(%s) = connection_id()", (self._tables.lock,))
+        if cursor.fetchone() != (1,):
+            raise LockLost("the server says that this session does not hold the lock")
+
+    def _note_sessions(self, cursor: Cursor, command: int) -> None:
+        """Record which of the server's sessions belong to the command's processes.
+
+        A session stays recorded until the server has ended it: when its process dies, its
+        statement goes on.
+        """
+        if self._own is None:
+            self._own = self._own_place(cursor)
+        host, own_port = self._own
+        # The command has inherited the lock's own socket.
+        ports = local_ports([command, *descendants(command)]) - {own_port}
+        if host is not None and ports:
+            cursor.execute("SELECT id, host FROM information_schema.processlist")
+            places = {f"{host}:{port}" for port in ports}
+            self._known = {
+                session
+                for ident, place in cursor.fetchall()
+                if (session := f"{ident}@{place}") in self._known or place in places
+            }
+        if self._known != self._noted:
+            try:
+                self._tables.runs.note_sessions(
+                    cursor, self._attempt.run_id, " ".join(sorted(self._known))
+                )
+            except pymysql.Error as error:
+                # A dump has locked the table. That must not cost us the lock: later, then.
+                if not sessions.locked_by_others(error):
+                    raise
+            else:
+                self._noted = self._known
+
+    def _own_place(self, cursor: Cursor) -> tuple[str | None, int]:
+        """Our host as the server sees it (None: it sees another port than ours), and our port."""
+        cursor.execute("SELECT host FROM information_schema.processlist WHERE id = connection_id()")
+        (place,) = cursor.fetchone() or ("",)
+        host, _, port = str(place).rpartition(":")
+        own = self._session.local_port()
+        return (host if port == str(own) else None), own
+
+    @contextmanager
+    def _statement(self) -> Iterator[Cursor]:
+        try:
+            with self._session.cursor() as cursor:
+                yield cursor
+        except pymysql.Error as error:
+            raise LockLost(sessions.text(self._tables.database, error)) from error

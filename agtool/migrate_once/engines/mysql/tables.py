@@ -1,0 +1,147 @@
+"""agtool's table in MySQL and MariaDB, which records the runs; and the name of the lock."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timezone
+from typing import TYPE_CHECKING
+
+import pymysql
+from pymysql.constants import ER
+
+from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
+from agtool.core.output import say
+from agtool.migrate_once.engines.mysql import session as sessions
+from agtool.migrate_once.engines.runs import Dialect, RunTable
+from agtool.migrate_once.model import TableName
+from agtool.migrate_once.url import Database
+
+if TYPE_CHECKING:
+    from pymysql.cursors import Cursor
+
+DEFAULT_TABLE = "agtool_install_locks"
+
+_DIALECT = Dialect(
+    quote="`",
+    placeholder="%s",
+    time_type="datetime(6)",
+    now="utc_timestamp(6)",
+    ago=lambda seconds: f"(utc_timestamp(6) - interval {seconds} second)",
+    read_time=lambda value: value.replace(tzinfo=timezone.utc),
+)
+
+MISSING = {ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR}
+"""Error numbers: no such table, no such database."""
+
+READ_ONLY = "@@global.read_only, @@global.innodb_read_only"
+"""What refuse_replica wants to know."""
+
+# Transactions for the marker; and keys that differ in case or accents are different keys.
+_STORAGE = "ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+
+
+class Tables:
+    """The table, and what an error of a statement on it means.
+
+    Args:
+        connect: gives a session of its own.
+    """
+
+    def __init__(
+        self, database: Database, table: TableName | None, connect: Callable[[], sessions.Session]
+    ) -> None:
+        table = table or TableName(None, DEFAULT_TABLE)
+        schema = table.schema or database.database
+        if schema is None:
+            raise ConfigurationError(
+                "the database URL names no database",
+                hint="Add it to the URL, or give --lock-table DATABASE.TABLE.",
+            )
+        self.database = database
+        self.schema = table.schema
+        self.table = TableName(schema, table.table)
+        # Unqualified in the URL's database, whose name may hold anything.
+        self.runs = RunTable(table.runs, _DIALECT)
+        # Names of locks ignore case (and have 64 characters at most); so do some servers' tables.
+        digest = hashlib.sha256(str(self.table).lower().encode()).hexdigest()
+        self.lock = f"agtool:{digest[:40]}"
+        self._connect = connect
+        self._prepared = False
+
+    def prepare(self, cursor: Cursor) -> None:
+        """Create the table if missing, without needing CREATE when it is there."""
+        if self._prepared:
+            return
+        cursor.execute(f"SELECT {READ_ONLY}")
+        self.refuse_replica(*(cursor.fetchone() or ()))
+        try:
+            cursor.execute(f"SELECT 1 FROM {self.runs.table} LIMIT 0", ())
+        except pymysql.Error as error:
+            if sessions.error_number(error) not in MISSING:
+                raise
+            for statement in self._ddl(self.runs):
+                cursor.execute(statement, ())
+        cursor.execute("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'")
+        if cursor.fetchone() == ("wsrep_on", "ON"):
+            say(
+                f"warning: {self.database} is a node of a Galera cluster, whose nodes do not share "
+                "locks. Give every replica the address of the same node"
+            )
+        self._prepared = True
+
+    def refuse_replica(self, *read_only: object) -> None:
+        """Also to those with SUPER, who could write there: others have their lock elsewhere."""
+        if any(str(value) not in ("0", "OFF") for value in read_only):
+            raise sessions.replica(self.database, "read_only is on")
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Errors of statements -> agtool's."""
+        try:
+            yield
+        except pymysql.Error as error:
+            if sessions.lacks_right(error):
+                raise self._ask_administrator(sessions.text(self.database, error)) from error
+            raise sessions.refused(self.database, error) from error
+
+    def _ddl(self, runs: RunTable) -> list[str]:
+        schema = TableName(None, self.schema).quoted("`") if self.schema else None
+        return [
+            *([f"CREATE DATABASE IF NOT EXISTS {schema}"] if schema else []),
+            f"{runs.ddl} {_STORAGE}",
+        ]
+
+    def _ask_administrator(self, reason: str) -> DeniedError:
+        # Qualified, since an administrator's session may have another database.
+        qualified = RunTable(self.table.runs, _DIALECT)
+        user, _, host = (self._account() or "THE_USER@%").rpartition("@")
+        grant = (
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {qualified.table} "
+            f"TO {_literal(user)}@{_literal(host)}"
+        )
+        sql = "".join(f"\n  {statement};" for statement in (*self._ddl(qualified), grant))
+        return DeniedError(
+            f"no right to create or use the table {self.table.runs} in {self.database}: {reason}",
+            hint=f"Let an administrator run this once:{sql}",
+        )
+
+    def _account(self) -> str | None:
+        """The account that the server took us for; it may be another than the URL's user."""
+        try:
+            session = self._connect()
+        except AgtoolError:
+            return None
+        try:
+            with session.cursor() as cursor:
+                cursor.execute("SELECT current_user()")
+                return str((cursor.fetchone() or (None,))[0])
+        except pymysql.Error:
+            return None
+        finally:
+            sessions.close(session)
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -1,0 +1,170 @@
+"""The port for PostgreSQL; why it is as it is stands in the package's text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg2.errors
+
+from agtool.migrate_once.backend import AlreadyDone, Busy
+from agtool.migrate_once.engines.postgresql import session
+from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, take
+from agtool.migrate_once.engines.postgresql.tables import Tables
+from agtool.migrate_once.model import Attempt, Situation, Status, TableName
+from agtool.migrate_once.url import Database
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import cursor as Cursor
+
+_TAG = "agtool:"
+"""What the application_name of a command's sessions begins with; the run's id follows."""
+
+
+class PostgreSQL:
+    """The port for PostgreSQL. Seconds in time_to_die and connect_timeout.
+
+    lock: 'table', or 'advisory' for upgrades that VACUUM the whole database.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        table: TableName | None,
+        *,
+        lock: str,
+        time_to_die: float,
+        connect_timeout: float,
+    ) -> None:
+        self.database = database
+        self.tables = Tables(database, table)
+        self.runs = self.tables.runs
+        self.lock = lock
+        self.time_to_die = time_to_die
+        self.connect_timeout = connect_timeout
+        self.application_name = "agtool migrate-once"
+        self.warnings: Sequence[str] = ()
+
+    @property
+    def lock_name(self) -> str:
+        kind = "table" if self.lock == "table" else "advisory lock of"
+        return f"{kind} {self.tables.table}"
+
+    def environment(self, attempt: Attempt) -> dict[str, str]:
+        """PGAPPNAME, which libpq, psycopg, pgx and others send as application_name."""
+        return {"PGAPPNAME": _TAG + attempt.run_id}
+
+    def attempt(self, attempt: Attempt, *, look: bool) -> PostgreSQLLock | AlreadyDone | Busy:
+        self.application_name = f"agtool migrate-once {attempt.place}"[:63]
+        connection = self._connect()
+        with ExitStack() as unless_locked, self.tables.translated():
+            unless_locked.callback(connection.close)
+            if self._is_done(connection, attempt):
+                return AlreadyDone()
+            self.tables.prepare(connection, self.application_name)
+            lock = take(
+                connection,
+                self.tables,
+                attempt,
+                application_name=self.application_name,
+                lock=self.lock,
+                time_to_die=self.time_to_die,
+            )
+            if lock is None:
+                return Busy(self._look(connection, attempt) if look else None)
+            # By another one, between our look and our lock.
+            if attempt.key is not None and lock.is_done():
+                return AlreadyDone()
+            unless_locked.pop_all()
+            return lock
+
+    def record_start(self, attempt: Attempt, patience: float) -> None:
+        with self._session() as cursor:
+            self.runs.record_start(cursor, attempt, patience)
+
+    def record_end(self, run_id: str, state: str, exit_code: int | None) -> None:
+        with self._session() as cursor:
+            self.runs.record_end(cursor, run_id, state, exit_code)
+
+    def stop_statements(self, run_ids: Sequence[str]) -> int:
+        """pg_terminate_backend on every session with the tag of one of the runs.
+
+        Idle ones too, since what a dead process has sent may still be on its way to them; but not
+        behind a pooler, where an idle session may be somebody else's by now. What is at work and
+        not ours to terminate counts too: the caller waits for it. At work is what has a lock on
+        its virtual transaction: pg_stat_activity hides the state of another role's sessions,
+        pg_locks hides nothing.
+        """
+        with self._session() as cursor:
+            cursor.execute(
+                "SELECT pid, at_work FROM (SELECT pid, EXISTS (SELECT 1 FROM pg_locks WHERE "
+                "pg_locks.pid = activity.pid AND locktype = 'virtualxid' AND granted) AS at_work "
+                # In any database. PgBouncer's application_name_add_host appends to the name.
+                "FROM pg_stat_activity AS activity WHERE application_name LIKE ANY(%s)) AS tagged "
+                # A pooler makes up the process id that it gives to a client.
+                "WHERE at_work OR pg_backend_pid() = %s",
+                (
+                    [f"{_TAG}{run_id}%" for run_id in run_ids],
+                    cursor.connection.get_backend_pid(),
+                ),
+            )
+            found = cursor.fetchall()
+            count = len(found)
+            for pid, at_work in found:
+                cursor.execute("SAVEPOINT one")
+                try:
+                    cursor.execute("SELECT pg_terminate_backend(%s)", (pid,))
+                except psycopg2.errors.InsufficientPrivilege:
+                    cursor.execute("ROLLBACK TO SAVEPOINT one")
+                    count -= not at_work
+            return count
+
+    def status(self, limit: int) -> Status:
+        with self._session() as cursor:
+            cursor.execute("SELECT to_regclass(%s)", (self.runs.table,))
+            if cursor.fetchone() == (None,):
+                return Status(False, self.runs.now(cursor), [], [], [])
+            cursor.execute(
+                # The table's own lock may be held by somebody with the recipe before agtool.
+                "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE granted "
+                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+                "AND (locktype = 'advisory' AND objsubid = 1 "
+                "AND (classid::bigint << 32 | objid::bigint) = hashtextextended(%s, 0) "
+                "OR locktype = 'relation' AND relation = to_regclass(%s) AND mode IN "
+                "('ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')))",
+                (self.tables.advisory_name, self.tables.locked),
+            )
+            (held,) = cursor.fetchone() or (False,)
+            return self.runs.status(cursor, limit, held=held)
+
+    def _is_done(self, connection: Connection, attempt: Attempt) -> bool:
+        if attempt.key is None:
+            return False
+        try:
+            with self._transaction(connection) as cursor:
+                return self.runs.is_done(cursor, attempt)
+        except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
+            return False
+
+    def _look(self, connection: Connection, attempt: Attempt) -> Situation:
+        with self._transaction(connection) as cursor:
+            self.runs.note_waiting(cursor, attempt)
+            return self.runs.situation(cursor, attempt)
+
+    @contextmanager
+    def _session(self) -> Iterator[Cursor]:
+        """A connection of its own for one short transaction."""
+        connection = self._connect()
+        try:
+            with self.tables.translated(), self._transaction(connection) as cursor:
+                yield cursor
+        finally:
+            connection.close()
+
+    def _connect(self) -> Connection:
+        return session.connect(self.database, self.connect_timeout)
+
+    def _transaction(self, connection: Connection) -> AbstractContextManager[Cursor]:
+        return session.transaction(connection, self.application_name)

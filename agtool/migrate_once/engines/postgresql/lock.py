@@ -1,0 +1,127 @@
+"""The lock in PostgreSQL: how it is taken, proved to be held, and released."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import psycopg2
+import psycopg2.errors
+
+from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.migrate_once.engines.postgresql.session import begin, first_line
+from agtool.migrate_once.engines.postgresql.tables import Tables
+from agtool.migrate_once.model import Attempt, Run
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import cursor as Cursor
+
+
+def take(
+    connection: Connection,
+    tables: Tables,
+    attempt: Attempt,
+    *,
+    application_name: str,
+    lock: str,
+    time_to_die: float,
+) -> PostgreSQLLock | None:
+    """Begin the lock's transaction and lock, or roll back and return None.
+
+    The advisory lock is taken in both modes, so that replicas with different --lock exclude each
+    other; without the table's lock VACUUM of the database does not wait. The server is told to
+    keep a silent client's lock until its command is dead.
+    """
+    silence = int(time_to_die)
+    with connection.cursor() as cursor:
+        begin(cursor, application_name)
+        cursor.execute(
+            f"SET LOCAL tcp_keepalives_idle = {max(1, silence - 6)}; "
+            "SET LOCAL tcp_keepalives_interval = 2; SET LOCAL tcp_keepalives_count = 3; "
+            f"SET LOCAL tcp_user_timeout = {silence * 1000}; "
+            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)), pg_backend_pid()",
+            (tables.advisory_name,),
+        )
+        taken, pid = cursor.fetchone() or (False, 0)
+        if taken and lock == "table":
+            try:
+                cursor.execute(f"LOCK TABLE {tables.locked} IN SHARE ROW EXCLUSIVE MODE NOWAIT")
+            except psycopg2.errors.LockNotAvailable:
+                taken = False
+        if not taken:
+            cursor.execute("ROLLBACK")
+            return None
+    # A pooler makes up the process id that it gives to a client.
+    pooled = pid != connection.get_backend_pid()
+    return PostgreSQLLock(connection, tables, attempt, pooled=pooled)
+
+
+class PostgreSQLLock:
+    """The held lock: an open transaction on its own connection."""
+
+    def __init__(
+        self, connection: Connection, tables: Tables, attempt: Attempt, *, pooled: bool
+    ) -> None:
+        self._connection = connection
+        self._tables = tables
+        self._attempt = attempt
+        self.pooled = pooled
+
+    @property
+    def keep_open(self) -> int:
+        return self._connection.fileno()
+
+    @property
+    def watch(self) -> Sequence[int]:
+        return (self._connection.fileno(),)
+
+    def check(self, command: int | None = None) -> None:
+        with self._statement() as cursor:
+            cursor.execute("SHOW transaction_isolation")
+
+    def is_done(self) -> bool:
+        with self._looking() as cursor:
+            return self._tables.runs.is_done(cursor, self._attempt)
+
+    def unfinished(self) -> list[Run]:
+        try:
+            with self._tables.translated(), self._looking() as cursor:
+                return self._tables.runs.unfinished(cursor)
+        except NotYet as error:
+            raise LockLost(error.message) from error
+
+    def finish(self, state: str, exit_code: int) -> None:
+        with self._statement() as cursor:
+            self._tables.runs.record_end(cursor, self._attempt.run_id, state, exit_code)
+            cursor.execute("COMMIT")
+            # A transaction that had failed answers COMMIT with ROLLBACK, without an error.
+            if cursor.statusmessage != "COMMIT":
+                raise LockLost(f"the server answered COMMIT with {cursor.statusmessage}")
+        self._connection.close()
+
+    def release(self) -> None:
+        with suppress(psycopg2.Error):
+            self._connection.close()
+
+    @contextmanager
+    def _statement(self) -> Iterator[Cursor]:
+        try:
+            with self._connection.cursor() as cursor:
+                yield cursor
+        except psycopg2.Error as error:
+            text = self._tables.database.redact(first_line(error))
+            raise LockLost(text) from error
+
+    @contextmanager
+    def _looking(self) -> Iterator[Cursor]:
+        """Read a table inside the lock's transaction without keeping ACCESS SHARE on it.
+
+        The command's own VACUUM FULL or REINDEX DATABASE would wait for that for ever. What was
+        locked since a savepoint is unlocked by rolling back to it.
+        """
+        with self._connection.cursor() as cursor:
+            cursor.execute("SAVEPOINT look")
+            yield cursor
+            cursor.execute("ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look")

@@ -1,0 +1,126 @@
+"""agtool's two files beside an SQLite database: one is locked, the other records the runs."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
+from agtool.migrate_once.backend import NotYet
+from agtool.migrate_once.engines.runs import Dialect, RunTable
+from agtool.migrate_once.model import REPLY, Attempt, TableName
+from agtool.migrate_once.url import Database
+
+DEFAULT_TABLE = "install_locks"
+
+_NOW = "strftime('%Y-%m-%d %H:%M:%f', 'now'{})"
+
+_DIALECT = Dialect(
+    quote='"',
+    placeholder="?",
+    time_type="text",
+    now=_NOW.format(""),
+    ago=lambda seconds: _NOW.format(f", '-{seconds} seconds'"),
+    read_time=lambda value: datetime.fromisoformat(value).replace(tzinfo=timezone.utc),
+)
+
+
+class Files:
+    """Where they are, and what an error means. table names the runs table only."""
+
+    def __init__(self, database: Database, table: TableName | None) -> None:
+        # Without its symbolic links, so that all who use the file find the same lock.
+        self.database = Path(os.path.realpath(_file(database)))
+        self.lock = self.database.with_name(f"{self.database.name}.agtool-lock")
+        self.runs = self.database.with_name(f"{self.database.name}.agtool-runs")
+        name = TableName(None, table.table if table else DEFAULT_TABLE)
+        self.table = RunTable(name.runs, _DIALECT)
+
+    def is_done(self, attempt: Attempt) -> bool:
+        """Whether the attempt's key is done under its name."""
+        if attempt.key is None or not self.runs.exists():
+            return False
+        with self._translated(), closing(self._connect()) as connection:
+            try:
+                return self.table.is_done(connection.cursor(), attempt)
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return False
+                raise
+
+    def _connect(self) -> sqlite3.Connection:
+        """The file of the runs, created if missing; transactions are begun by hand."""
+        return sqlite3.connect(self.runs, timeout=REPLY, isolation_level=None)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Cursor]:
+        """One short transaction on the runs.
+
+        Raises:
+            NotYet, AgtoolError: as the port says.
+        """
+        with self._translated(), closing(self._connect()) as connection:
+            cursor = connection.cursor()
+            cursor.execute("BEGIN IMMEDIATE")
+            yield cursor
+            cursor.execute("COMMIT")  # after an error, closing rolls back
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            reason = str(error)
+            if "locked" in reason:
+                raise NotYet(f"{self.runs} is busy: {reason}") from error
+            if not self.database.parent.is_dir():
+                missing = FileNotFoundError(2, "No such file or directory")
+                raise self.cannot(f"create {self.runs}", missing) from error
+            if "not a database" in reason or "malformed" in reason:
+                raise ConfigurationError(
+                    f"{self.runs} is not a file that agtool has made: {reason}",
+                    hint="Move it away. agtool makes a new one.",
+                ) from error
+            raise DeniedError(f"cannot write {self.runs}: {reason}", hint=self._hint()) from error
+
+    def cannot(self, what: str, error: OSError) -> AgtoolError:
+        """What an error of the operating system means; what: such as `lock FILE`."""
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            return ConfigurationError(
+                f"the directory {self.database.parent} of the database does not exist",
+                hint="Create or mount it, or correct the database URL.",
+            )
+        return DeniedError(f"cannot {what}: {error.strerror}", hint=self._hint())
+
+    def _hint(self) -> str:
+        return (
+            f"agtool keeps two files beside the database. Let this user write in "
+            f"{self.database.parent}, and check that its disk has room."
+        )
+
+
+def _file(database: Database) -> str:
+    """The database's file, as SQLAlchemy's pysqlite dialect finds it.
+
+    Raises:
+        ConfigurationError: it is in memory.
+    """
+    name = database.database or ""
+    query = database.options
+    if query.get("uri", "").lower() in ("true", "1", "yes", "on") and name.startswith("file:"):
+        # https://www.sqlite.org/uri.html; SQLAlchemy adds the URL's query to it.
+        parts = urlsplit(name)
+        name = unquote(parts.path)
+        if query.get("mode") == "memory" or "mode=memory" in parts.query.split("&"):
+            name = ""
+    if name in ("", ":memory:", "file::memory:") or query.get("mode") == "memory":
+        raise ConfigurationError(
+            "the database is in memory, where no other process can see it",
+            hint="Name a file: sqlite:////absolute/path or sqlite:///relative/path.",
+        )
+    return name

@@ -1,0 +1,118 @@
+"""The lock of SQLite, an open file: how it is taken, proved to be held, and released."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+
+from agtool.core.errors import AgtoolError
+from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.migrate_once.engines.sqlite.files import Files
+from agtool.migrate_once.model import Attempt, Run
+
+
+def take(files: Files, attempt: Attempt) -> SQLiteLock | None:
+    """The lock; None: somebody else has it.
+
+    Raises:
+        AgtoolError: there is no directory, or no right to make or lock the file.
+    """
+    while True:
+        descriptor = _open(files)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_lock_file(files, descriptor):
+                return SQLiteLock(files, descriptor, attempt)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except OSError as error:
+            os.close(descriptor)
+            raise files.cannot(f"lock {files.lock}", error) from error
+        os.close(descriptor)  # deleted between our open and our lock
+
+
+def is_held(files: Files) -> bool:
+    """Whether anybody has the lock."""
+    try:
+        descriptor = os.open(files.lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Shared, and for no time: a waiter that meets us tries again in a moment.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _open(files: Files) -> int:
+    try:
+        return os.open(files.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        # Another user's file: reading is enough to lock it.
+        with suppress(OSError):
+            return os.open(files.lock, os.O_RDONLY | os.O_CLOEXEC)
+        raise files.cannot(f"create {files.lock}", error) from error
+
+
+def _is_lock_file(files: Files, descriptor: int) -> bool:
+    """Whether others who look for the lock file find the one with this descriptor."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), files.lock.stat())
+    except OSError:
+        return False
+
+
+class SQLiteLock:
+    """The held lock: an open file."""
+
+    pooled = False
+
+    def __init__(self, files: Files, descriptor: int, attempt: Attempt) -> None:
+        self._files = files
+        self._descriptor = descriptor
+        self._attempt = attempt
+
+    @property
+    def keep_open(self) -> int:
+        return self._descriptor
+
+    @property
+    def watch(self) -> Sequence[int]:
+        return ()
+
+    def check(self, command: int | None = None) -> None:
+        if not _is_lock_file(self._files, self._descriptor):
+            raise LockLost(f"{self._files.lock} was deleted or replaced")
+
+    def unfinished(self) -> list[Run]:
+        """As on a server, although the kernel keeps the lock while the tree lives.
+
+        Not if the lock file was deleted, nor in a process that closed what it had inherited.
+        """
+        try:
+            self.check()
+            with self._files.transaction() as cursor:
+                return self._files.table.unfinished(cursor)
+        except NotYet as error:
+            raise LockLost(error.message) from error
+
+    def finish(self, state: str, exit_code: int) -> None:
+        try:
+            with self._files.transaction() as cursor:
+                self._files.table.record_end(cursor, self._attempt.run_id, state, exit_code)
+                self.check()
+        except AgtoolError as error:
+            raise LockLost(error.message) from error
+        self.release()
+
+    def release(self) -> None:
+        # The keeper has a descriptor of the same open file, so closing ours is not enough.
+        with suppress(OSError):
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            os.close(self._descriptor)

@@ -1,0 +1,105 @@
+"""All commands of all techniques: the same options everywhere, and help that can be read."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+import typer.main
+
+from agtool import app
+from tests.commands import Command, all_commands
+
+SHARED = {
+    "--output": (["-o"], "FORMAT"),
+    "--yes": (["-y"], None),
+    "--dry-run": ([], None),
+    "--timeout": ([], "DURATION"),
+    "--namespace": (["-n"], "NAME"),
+    "--context": ([], "NAME"),
+    "--kubeconfig": ([], "FILE"),
+    "--as": ([], "USER"),
+    "--as-group": ([], "GROUP"),
+}
+"""The options that mean the same everywhere: their short names, and their values; None: none."""
+
+COMPLETED = ("--output", "--namespace", "--context")
+
+TECHNIQUES = list(all_commands())
+OWN = [Command(n, None, c, c.callback) for n, c in typer.main.get_command(app.app).commands.items()]  # type: ignore[attr-defined, arg-type]
+OWN = [command for command in OWN if command.name not in app.TECHNIQUES]
+ALL = [*TECHNIQUES, *OWN]
+LEAVES = [command for command in ALL if not command.is_group]
+
+
+def options(command: Command) -> Iterator[Any]:
+    return (one for one in command.parsed.params if one.param_type_name == "option")
+
+
+def by_name(commands: list[Command]) -> Any:
+    return pytest.mark.parametrize("command", commands, ids=lambda command: command.name)
+
+
+@by_name(ALL)
+def test_shared_options_are_the_same(command: Command) -> None:
+    for option in options(command):
+        for name in set(option.opts) & set(SHARED):
+            short, metavar = SHARED[name]
+            assert sorted(option.opts) == sorted([name, *short])
+            assert option.is_flag == (metavar is None), name
+            assert option.metavar == metavar, name
+            if name in COMPLETED:
+                assert option._custom_shell_complete, f"{name} is not completed"  # noqa: SLF001
+        for name in option.opts:
+            owner = next((long for long, (short, _) in SHARED.items() if name in short), None)
+            assert owner is None or owner in option.opts, f"{name} means {owner} elsewhere"
+    names = {name for option in options(command) for name in option.opts}
+    cluster = {"--context", "--kubeconfig", "--as", "--as-group"}
+    assert not cluster & names or cluster <= names, "all that say which cluster, or none"
+
+
+@by_name(ALL)
+def test_metavars_are_plain(command: Command) -> None:
+    context = typer.Context(command.parsed, info_name=command.name)
+    for parameter in command.parsed.params:
+        if getattr(parameter, "is_flag", False):
+            continue
+        shown = parameter.make_metavar(context)
+        # A value has a name in capitals, or is one of several words.
+        assert re.fullmatch(r"[A-Z][A-Z/=:,.-]*|\[?[A-Za-z|.-]+\]?(\.\.\.)?", shown), shown
+    usage = command.parsed.get_usage(context)
+    assert not set(usage) & set("<>{}"), usage
+
+
+@by_name(LEAVES)
+def test_help_is_for_a_newcomer(command: Command) -> None:
+    text = command.function.__doc__ or ""
+    first = text.partition("\n")[0]
+    assert re.fullmatch(r"[A-Z][a-z-]+ .*\.", first), first
+    assert ". " not in first, "one sentence"
+    # An imperative, and not: The ..., A ..., Prints ...
+    assert not re.match(r"(The|An?|[A-Z][a-z]+s) ", first), first
+    if command.technique:
+        assert re.search(rf"Examples:\n\s+agtool {command.name}\b", text), "examples"
+
+
+@by_name(LEAVES)
+def test_every_option_says_what_it_does(command: Command) -> None:
+    for option in options(command):
+        assert option.hidden or re.match(r"[A-Z(]", option.help or ""), option.opts
+        assert re.search(r"[.\])]$", option.help or "."), option.help
+
+
+@by_name([command for command in ALL if command.is_group])
+def test_lists_of_commands_are_not_cut(command: Command) -> None:
+    shown = command.parsed.get_help(typer.Context(command.parsed, info_name="agtool"))
+    assert "..." not in shown.partition("\nCommands:\n")[2]
+
+
+def test_the_list_of_techniques_is_not_cut() -> None:
+    root = typer.main.get_command(app.app)
+    shown = root.get_help(typer.Context(root, info_name="agtool"))
+    assert "..." not in shown.partition("\nCommands:\n")[2]
+    for technique in app.TECHNIQUES.values():
+        assert re.fullmatch(r"[A-Z][a-z-]+ .*\.", technique.help)

@@ -1,0 +1,188 @@
+"""How the values of options are read, and which are refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agtool.core.errors import AgtoolError, UsageError
+from agtool.debug.arguments import (
+    parse_env,
+    parse_image,
+    parse_labels,
+    parse_lifetime,
+    parse_name,
+    parse_quantity,
+    parse_target,
+    parse_text,
+    parse_tolerations,
+    parse_workload,
+)
+
+DIGEST = f"sha256:{'0' * 64}"
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "python",
+        "python:3.13-slim_x",
+        "docker.io/library/alpine:3.23.0",
+        "localhost:5000/a/b__c/d--e.f:1",
+        "127.0.0.1:1/nothing:1",
+        "[::1]:5000/tools",
+        "Registry.Example/tools",
+        f"registry.example:5000/agilicus/pause:1@{DIGEST}",
+        f"python@{DIGEST}",
+    ],
+)
+def test_images(image: str) -> None:
+    assert parse_image("--image", image) == image
+
+
+@pytest.mark.parametrize(
+    ("image", "problem"),
+    [
+        ("foo bar", "white space"),
+        ("python\n", "white space"),
+        ("", "not a repository"),
+        ("Python:3", "upper-case"),
+        ("registry.example/Tools", "upper-case"),
+        ("python:", "not a tag"),
+        ("a:b:c", "not a tag"),
+        ("python:\udcff", "not a tag"),
+        ("python@sha256:0", "not a digest"),
+        ("python@", "not a digest"),
+        ("https://registry.example/tools", "not a repository"),
+        ("a//b", "not a repository"),
+        ("-x", "not a repository"),
+        ("a/" * 130 + "a", "longer than 255"),
+    ],
+)
+def test_what_cannot_be_an_image_is_refused_with_what_is_wrong(image: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=problem) as raised:
+        parse_image("--tools", image)
+    assert raised.value.message.startswith("--tools ")
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "name"),
+    [
+        ("deployment/web", "deployment", "web"),
+        ("deploy/web", "deployment", "web"),
+        ("sts/web", "statefulset", "web"),
+        ("Pods/web-0", "pod", "web-0"),
+        ("web-0", "pod", "web-0"),
+    ],
+)
+def test_workloads(text: str, kind: str, name: str) -> None:
+    assert parse_workload("--like", text) == (kind, name)
+
+
+@pytest.mark.parametrize("text", ["service/web", "deployment/", "", "a/b/c"])
+def test_no_workloads(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_workload("--like", text)
+
+
+def test_targets() -> None:
+    assert parse_target("po/web-0") == "web-0"
+    with pytest.raises(UsageError):
+        parse_target("deployment/web")
+
+
+@pytest.mark.parametrize("seconds", [0.5, 7 * 86400 + 1])
+def test_lifetimes_out_of_bounds(seconds: float) -> None:
+    with pytest.raises(UsageError):
+        parse_lifetime(seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "toleration"),
+    [
+        ("dedicated", {"key": "dedicated", "operator": "Exists"}),
+        ("a=b", {"key": "a", "operator": "Equal", "value": "b"}),
+        ("a=b:NoExecute", {"key": "a", "operator": "Equal", "value": "b", "effect": "NoExecute"}),
+        ("x/a:NoSchedule", {"key": "x/a", "operator": "Exists", "effect": "NoSchedule"}),
+        ("all", {"operator": "Exists"}),
+        (":NoExecute", {"operator": "Exists", "effect": "NoExecute"}),
+    ],
+)
+def test_tolerations(text: str, toleration: dict[str, str]) -> None:
+    (found,) = parse_tolerations([text])
+    assert found == toleration
+
+
+@pytest.mark.parametrize("text", ["", "=b", "a b", "a:Never", "-x"])
+def test_bad_tolerations(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_tolerations([text])
+
+
+@pytest.mark.parametrize("text", ["", "a", "=b", "a=b c", "a=" + "x" * 64, "agtool/debug=kept"])
+def test_bad_labels(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_labels("--label", [text])
+
+
+@pytest.mark.parametrize("key", ["app.kubernetes.io/managed-by", "agtool/debug", "agtool/x"])
+def test_labels_that_agtool_sets_are_reserved(key: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_labels("--label", [f"{key}=x"])
+    assert key in raised.value.message
+    assert "app.kubernetes.io/managed-by" in raised.value.hint
+    assert "agtool/" in raised.value.hint
+    # A node may have them.
+    assert parse_labels("--node-selector", [f"{key}=x"]) == {key: "x"}
+
+
+def test_a_variable_that_agtool_sets_is_reserved() -> None:
+    with pytest.raises(UsageError, match="AGTOOL_SESSION"):
+        parse_env(["AGTOOL_SESSION=x"])
+
+
+@given(st.text())
+def test_a_wrong_variable_shows_no_value(value: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_env([f"1 BAD={value}"])
+    assert raised.value.message == "--env '1 BAD' is not of the form NAME=VALUE"
+
+
+@pytest.mark.parametrize("name", ["web-0", "a.b", "7", "x" * 253])
+def test_names_of_objects(name: str) -> None:
+    assert parse_name("--node", name) == name
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", "a?watch=1", "A", "-a", "a b", "x" * 254])
+def test_what_would_lead_to_another_path(name: str) -> None:
+    with pytest.raises(UsageError):
+        parse_name("--attach", name)
+
+
+def test_what_is_not_utf_8_is_refused() -> None:
+    with pytest.raises(UsageError, match="COMMAND is not valid UTF-8"):
+        parse_text("COMMAND", "\udcff")
+    with pytest.raises(UsageError, match="--env A is not valid UTF-8"):
+        parse_env(["A=\udcff"])
+
+
+def test_variables() -> None:
+    assert parse_env(["A=1=2", "B="]) == {"A": "1=2", "B": ""}
+    with pytest.raises(UsageError):
+        parse_env(["A"])
+
+
+@given(st.text())
+def test_options_are_taken_or_refused(text: str) -> None:
+    for parse in (
+        lambda: parse_labels("--label", [text]),
+        lambda: parse_env([text]),
+        lambda: parse_tolerations([text]),
+        lambda: parse_quantity("--cpu", text),
+        lambda: parse_image("--image", text),
+        lambda: parse_workload("--like", text),
+    ):
+        try:
+            parse()
+        except AgtoolError as error:
+            assert isinstance(error, UsageError)  # noqa: PT017

@@ -1,0 +1,67 @@
+"""What is told while we wait, and what the fast path leaves alone."""
+
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from agtool.migrate_once.acquire import Dying, News, Stopping, Unreachable, Waiting
+from agtool.migrate_once.backend import NotYet
+from agtool.migrate_once.model import Run, Situation
+from agtool.migrate_once.story import sentence
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+RUN = Run(
+    *("1", "shop", None, "shop-1", "running", 21.0),
+    *(NOW, NOW - timedelta(seconds=10), None, None, None),
+)
+
+
+@pytest.mark.parametrize(
+    ("news", "says"),
+    [
+        (Unreachable(NotYet("no answer"), 9.0), "no answer; trying again for 7 s"),
+        (Waiting(Situation(None, 0, NOW)), "waiting for the lock (table t)"),
+        (Waiting(Situation(None, 1, NOW)), "waiting for the lock (table t); 1 other waiting"),
+        (
+            Waiting(Situation(RUN, 2, NOW)),
+            "waiting for the lock, held by shop-1 for 12 s (since 03:03:55 UTC); 2 others waiting",
+        ),
+        (
+            Dying([RUN], 21.0),
+            (
+                "got the lock; the previous run (shop-1) has not recorded its end and may still "
+                "be stopping: starting in 19 s at the latest"
+            ),
+        ),
+        (Stopping(1), "got the lock; stopping 1 statement of the previous run on the server"),
+    ],
+)
+def test_sentences(news: News, says: str) -> None:
+    assert sentence(news, "table t", 2.0) == says
+
+
+def test_a_key_that_is_done_imports_neither_tables_nor_documents(tmp_path: Path) -> None:
+    code = (
+        "import sys; from agtool.app import main; sys.argv = ['agtool', *sys.argv[1:]];"
+        "code = main(); print('MODULES', *sys.modules); sys.exit(code)"
+    )
+    url = f"sqlite:///{tmp_path}/app.db"
+    command = ("migrate-once", "--database-url", url, "--key", "k", "--", "true")
+
+    def start() -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-c", code, *command]
+        return subprocess.run(argv, capture_output=True, text=True, check=True)
+
+    start()
+    run = start()
+    assert "nothing to do" in run.stderr
+    modules = run.stdout.rpartition("MODULES ")[2].split()
+    own = {name for name in modules if name.startswith("agtool.migrate_once.")}
+    assert "agtool.migrate_once.run" in own
+    assert (
+        not {f"agtool.migrate_once.{name}" for name in ("documents", "status", "supervise")} & own
+    )
+    assert not any(name.startswith(("rich", "sqlalchemy", "psycopg2")) for name in modules)
