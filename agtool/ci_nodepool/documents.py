@@ -132,14 +132,22 @@ class JobsSent(RunnerChanged):
 
 @dataclass(frozen=True)
 class Applied(NodesChanged):
-    """What became of the nodes and of the runner."""
+    """What became of the nodes and of the runner.
+
+    Attributes:
+        runner: what became of the runner, which was changed before the nodes.
+    """
 
     runner: JobsSent
 
 
 @dataclass(frozen=True)
 class Undone(NodesChanged):
-    """What became of the nodes and of the runners."""
+    """What became of the nodes and of the runners.
+
+    Attributes:
+        runners: what became of each runner that agtool had changed.
+    """
 
     runners: list[RunnerChanged]
 

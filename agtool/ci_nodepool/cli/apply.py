@@ -32,8 +32,9 @@ def apply(
     """Send jobs to the pool, and keep all other pods off it.
 
     First the jobs get the node selector and the toleration, and the runner is restarted; then
-    the nodes get the taint. In this order no job waits for ever. The command can be run again
-    at any time, and does what is left to do. To bring back what was there before, use undo.
+    the nodes get the taint. In this order no job waits for ever. By default the nodes are
+    those with a provider's label. The command can be run again at any time, and does what is
+    left to do. To bring back what was there before, use undo.
 
     \b
     Examples:
@@ -87,8 +88,9 @@ def undo(
 
     First the taints are removed, then the runner gets its old configuration, then the labels
     are removed. In this order no job waits for ever. What was there before agtool stays, and
-    so does what somebody else has changed since. With NODE, only these nodes are changed, and
-    no runner. Stop `watch` first: it puts the taints back.
+    so does what somebody else has changed since. By default it is about all nodes and runners;
+    with NODE, only these nodes are changed, and no runner. Stop `watch` first: it puts the
+    taints back.
 
     \b
     Examples:

@@ -48,7 +48,7 @@ def emit(
         str | None,
         typer.Option(
             metavar="VERSION",
-            help="helm: Print values for this version of the chart gitlab-runner.  [default: a "
+            help="(helm) Print values for this version of the chart gitlab-runner.  [default: a "
             "current one]",
         ),
     ] = None,
@@ -58,7 +58,7 @@ def emit(
             "-n",
             "--namespace",
             metavar="NAME",
-            help="watch: Run it in this namespace.",
+            help="(watch) Run it in this namespace.",
             callback=namespace_name,
             autocompletion=completion.namespaces,
         ),
@@ -66,14 +66,14 @@ def emit(
     image: Annotated[
         str,
         typer.Option(
-            metavar="IMAGE", help="watch: Run this image, which has agtool.", callback=not_empty
+            metavar="IMAGE", help="(watch) Run this image, which has agtool.", callback=not_empty
         ),
     ] = f"agtool:{__version__}",
 ) -> Result[None]:
-    """Print what makes a change permanent, for Helm, the provider or kubectl.
+    """Print what makes a change permanent.
 
     Helm and GitOps undo what was changed in a live cluster, and new nodes come without the
-    taint. The command does not need a cluster.
+    taint. By default it is for the preset gke-preemptible. The command does not need a cluster.
 
     \b
     Examples:
@@ -102,7 +102,7 @@ def emit(
         chosen = preset or DEFAULT
         text = pool_commands(chosen, taints or [chosen.taint])
     elif kind == "watch":
-        arguments = _watch_arguments(asked.selector, preset, taints)
+        arguments = _watch_arguments(pool.selector, preset, taints)
         text = watch_manifest(arguments, namespace=namespace, image=image)
     elif kind == "helm":
         text = helm.helm_values(placement(asked, taints), _chart(chart))
@@ -111,7 +111,9 @@ def emit(
     return Result(None, [text.rstrip("\n")])
 
 
-def _watch_arguments(selector: str, preset: Preset | None, taints: Sequence[Taint]) -> list[str]:
+def _watch_arguments(
+    selector: str | None, preset: Preset | None, taints: Sequence[Taint]
+) -> list[str]:
     specs = list(map(str, taints))
     if not specs and (preset is None or preset.built_in):
         reason = ": the provider taints these nodes by itself" if preset else ""

@@ -33,11 +33,12 @@ def taint(
     change: options.ChangeOptions,
     cluster: ClusterOptions,
 ) -> Result[documents.NodesChanged]:
-    """Taint nodes, so that only pods that tolerate the taint can run there.
+    """Taint nodes, so that only jobs can run there.
 
     SPEC is KEY=VALUE:EFFECT or KEY:EFFECT to add a taint, and KEY- or KEY:EFFECT- to remove
-    one. Without SPEC it is the taint that goes with the provider's label. The command refuses
-    a taint if jobs of a GitLab runner are sent to these nodes and do not tolerate it.
+    one. Without SPEC it is the taint that goes with the provider's label; without NODE, the
+    nodes that have such a label. The command refuses a taint if jobs of a GitLab runner are
+    sent to these nodes and do not tolerate it.
 
     \b
     Examples:
@@ -79,7 +80,8 @@ def untaint(
     """Remove a taint from nodes, whoever added it.
 
     SPEC is KEY:EFFECT, or KEY- for all effects. Without SPEC it is the taint that goes with
-    the provider's label. It is not an error if a node does not have the taint.
+    the provider's label; without NODE, the nodes that have such a label. It is not an error
+    if a node does not have the taint.
 
     \b
     Examples:
@@ -110,7 +112,7 @@ def label(
     """Label nodes, so that jobs can be sent there.
 
     SPEC is KEY=VALUE to add a label, and KEY- to remove one. Without SPEC it is the
-    provider's label.
+    provider's label; without NODE, the nodes that have such a label.
 
     \b
     Examples:
@@ -140,8 +142,8 @@ def unlabel(
 ) -> Result[documents.NodesChanged]:
     """Remove a label from nodes, whoever added it.
 
-    SPEC is KEY-. Without SPEC it is the provider's label. The command refuses to leave the
-    jobs of a GitLab runner without any node to be sent to.
+    SPEC is KEY-. Without SPEC it is the provider's label; without NODE, the nodes that have
+    such a label. The command refuses to leave the jobs of a GitLab runner without nodes.
 
     \b
     Examples:

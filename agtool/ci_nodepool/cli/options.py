@@ -32,8 +32,7 @@ Preset = Annotated[
     typer.Option(
         metavar="NAME",
         parser=_preset,
-        help="Choose the nodes that have this provider's label.  [default: the preset whose label "
-        "nodes have]",
+        help=f"Choose the nodes that have this provider's label: {', '.join(presets.PRESETS)}.",
         autocompletion=complete.presets,
     ),
 ]
@@ -57,8 +56,9 @@ class PoolOptions(NamedTuple):
     preset: Preset = None
 
     def pool(self, names: Sequence[str] = ()) -> presets.Pool:
-        """The pool that is asked for."""
-        return presets.Pool(tuple(names), self.selector or "", self.preset)
+        """The pool that is asked for; without names by a selector."""
+        label = str(self.preset.label) if self.preset and not names else ""
+        return presets.Pool(tuple(names), self.selector or label, self.preset)
 
 
 class ChangeOptions(NamedTuple):
@@ -72,7 +72,7 @@ class ChangeOptions(NamedTuple):
 NodesAndSpecs = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[NODE]... [SPEC]...",
+        metavar="[NODE|SPEC]...",
         help="Names of nodes, and labels or taints.",
         show_default=False,
         autocompletion=completion.nodes,

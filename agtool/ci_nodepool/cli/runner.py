@@ -23,9 +23,9 @@ def patch_runner(
     """Send the jobs of a GitLab runner to the pool.
 
     Adds the nodes' label to the node selector of the jobs, and a toleration of the nodes'
-    taint, in the template with which the runner registers. The runner itself stays where it
-    is. It is restarted; jobs that run are not interrupted. If the runner does not come up, the
-    old template is put back.
+    taint, in the template with which the runner registers. By default the nodes are those with
+    a provider's label. The runner itself stays where it is. It is restarted; jobs that run are
+    not interrupted. If the runner does not come up, the old template is put back.
 
     \b
     Examples:

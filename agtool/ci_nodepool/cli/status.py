@@ -19,8 +19,9 @@ def status(
 ) -> Result[documents.Status]:
     """Show pools and runners, and what does not fit together.
 
-    Shows each pool, its taints, the pods that do not tolerate them, and the runners whose
-    jobs are sent there. The exit code is 0 if everything fits together, and 1 if not.
+    Shows each pool, or the one that is named, its taints, the pods that do not tolerate them,
+    and the runners whose jobs are sent there. The exit code is 0 if everything fits
+    together, and 1 if not.
 
     \b
     Examples:

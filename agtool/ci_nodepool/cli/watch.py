@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from agtool.ci_nodepool import parse
 from agtool.ci_nodepool.cli import options
 from agtool.ci_nodepool.pool.plan import Wanted, plan_node
-from agtool.ci_nodepool.presets import Pool, default_taints
+from agtool.ci_nodepool.presets import default_taints
 from agtool.core.command import Result
 from agtool.core.errors import UsageError
 from agtool.core.options import ClusterOptions, grouped, not_empty
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
 
 
 @grouped
@@ -30,19 +27,21 @@ def watch(
     listen: Annotated[
         str | None,
         typer.Option(
-            metavar="[ADDRESS]:PORT",
-            help="Answer requests for /readyz and /healthz at this address.  [default: none]",
+            metavar="ADDRESS:PORT",
+            help="Answer requests for /readyz and /healthz here. Without ADDRESS: at all addresses "
+            "of this host.  [default: do not]",
             callback=not_empty,
         ),
     ] = None,
     cluster: ClusterOptions,
 ) -> Result[None]:
-    """Keep labels and taints on the nodes of a pool, new nodes too.
+    """Keep labels and taints on old and new nodes.
 
     A provider replaces preemptible nodes every day, and new nodes come without the labels and
     taints that somebody gave the old ones. SPEC is KEY=VALUE for a label, KEY=VALUE:EFFECT for
-    a taint; without SPEC it is the taint that goes with the provider's label. The command runs
-    until it is stopped. It is harmless if it runs twice.
+    a taint; without SPEC it is the taint that goes with the provider's label. By default the
+    nodes are those with a provider's label. The command runs until it is stopped. It is
+    harmless if it runs twice.
 
     \b
     Examples:
@@ -52,6 +51,7 @@ def watch(
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     from contextlib import ExitStack
 
+    from agtool.ci_nodepool.pool.find import find_pool
     from agtool.ci_nodepool.watch.health import serve
     from agtool.ci_nodepool.watch.keep import State, Stopped, keep
     from agtool.ci_nodepool.watch.reconcile import THREADS
@@ -68,7 +68,9 @@ def watch(
             stack.enter_context(serve(listen, answers))
         # Short patience: what cannot be reached is tried again here, and told.
         session = stack.enter_context(cluster.session(connections=THREADS + 1, patience=2.0))
-        kept = _pool(session, pool.pool())
+        kept = pool.pool()
+        if not kept.selector:
+            kept, _ = find_pool(session, kept, may_be_empty=True)
         wanted = given or Wanted(taints=default_taints(kept, ()), overwrite=overwrite)
         if not (wanted.labels or wanted.taints):
             raise UsageError(
@@ -94,12 +96,3 @@ def _given(specs: list[str], *, overwrite: bool) -> Wanted:
     parse.check_distinct(labels)
     parse.check_distinct(taints)
     return Wanted(labels, taints, overwrite=overwrite)
-
-
-def _pool(session: Session, asked: Pool) -> Pool:
-    """The pool, which may have no nodes at the moment."""
-    from agtool.ci_nodepool.pool.find import find_pool
-
-    if asked.selector or asked.preset:
-        return Pool((), asked.selector or str(asked.preset and asked.preset.label), asked.preset)
-    return find_pool(session, asked, may_be_empty=True)[0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.pool.write import CONNECTIONS, NODES
-from agtool.ci_nodepool.presets import DEFAULT, PRESETS, Pool, Preset, presets_on
+from agtool.ci_nodepool.presets import DEFAULT, Pool, Preset, presets_on
 from agtool.core.errors import UsageError
 from agtool.core.kube.errors import NotFoundError, RejectedError
 
@@ -39,19 +39,13 @@ def find_pool(
         raise UsageError(
             "nodes are given by name and by a selector", hint="Give one of the two, not both."
         )
-    preset = asked.preset
     if asked.names:
         nodes = _by_name(session, asked.names)
-        return Pool(asked.names, "", preset or _preset_on(nodes)), nodes
+        return Pool(asked.names, "", asked.preset or _preset_on(nodes)), nodes
     if asked.selector:
         nodes = select(session, asked.selector)
-        if not (nodes or may_be_empty):
-            raise NoNodes(
-                f"no node has the labels {asked.selector}",
-                hint="Look at the labels of your nodes: kubectl get nodes --show-labels",
-            )
-        return Pool((), asked.selector, preset or _preset_on(nodes)), nodes
-    if preset is None:
+        pool = Pool((), asked.selector, asked.preset or _preset_on(nodes))
+    else:
         nodes = select(session, "")
         found = presets_on(node.labels for node in nodes)
         if len(found) > 1:
@@ -61,16 +55,14 @@ def find_pool(
             )
         preset = found[0] if found else DEFAULT
         nodes = [n for n in nodes if n.labels.get(preset.label.key) == preset.label.value]
-    else:
-        nodes = select(session, str(preset.label))
+        pool = Pool((), str(preset.label), preset)
     if not (nodes or may_be_empty):
-        others = ", ".join(name for name in PRESETS if name != preset.name)
         raise NoNodes(
-            f"no node has the label {preset.label} (preset {preset.name})",
-            hint=f"Name the nodes, or give --selector, or another --preset: {others}. "
-            "A pool that scales from zero has no nodes now.",
+            f"no node has the label {pool.selector}",
+            hint="Look at the labels of your nodes: kubectl get nodes --show-labels. Then name the "
+            "nodes, or give --selector or --preset. A pool that scales from zero has no nodes now.",
         )
-    return Pool((), str(preset.label), preset), nodes
+    return pool, nodes
 
 
 def find_changed(session: Session, asked: Pool) -> tuple[Pool, list[Node]]:

@@ -16,7 +16,7 @@ def serve(address: str, answers: dict[str, Callable[[], str]]) -> Iterator[None]
     """Answer GET of each path: 200 if its function returns nothing, else 503 and what it says.
 
     Args:
-        address: [ADDRESS]:PORT; without an ADDRESS, all of them.
+        address: ADDRESS:PORT; without an ADDRESS, all of them.
 
     Raises:
         UsageError: `address` is something else.
@@ -25,7 +25,8 @@ def serve(address: str, answers: dict[str, Callable[[], str]]) -> Iterator[None]
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
         raise UsageError(
-            f"--listen {address!r} is not valid", hint="Write it as [ADDRESS]:PORT, such as :8080."
+            f"--listen {address!r} is not valid",
+            hint="Write it as ADDRESS:PORT or :PORT, such as :8080.",
         )
 
     class Handler(BaseHTTPRequestHandler):

@@ -176,7 +176,7 @@ def test_no_node_matches(nodepool: Nodepool, fake_nodes: MakeNodes) -> None:
     assert f"no node has the label {KEY}=true" in done.stderr
     done = nodepool("taint", "-l", "pool=none", "k:NoSchedule")
     assert done.exit_code == 3
-    assert "no node has the labels pool=none" in done.stderr
+    assert "no node has the label pool=none" in done.stderr
     done = nodepool("taint", "no-such-node", "k:NoSchedule")
     assert done.exit_code == 3
     assert 'nodes "no-such-node" not found' in done.stderr
