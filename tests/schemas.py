@@ -53,7 +53,7 @@ class _Generator(GenerateJsonSchema):
         text = ""
         fields: dict[str, str] = {}
         for cls in reversed(schema["cls"].__mro__):
-            if is_dataclass(cls):  # the fields that are inherited too
+            if isinstance(cls, type) and is_dataclass(cls):  # the fields that are inherited too
                 text, own = read_docstring(cls)
                 fields |= own
         made["description"] = text
