@@ -124,6 +124,27 @@ def test_undo_that_fails_at_the_runner_tells_what_was_done(
     assert "nothing to do" not in done.stdout
 
 
+def test_undo_plans_to_remove_a_label_that_the_runner_will_no_longer_select(
+    nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., Chart]
+) -> None:
+    (name,) = fake_nodes(1, prefix="labelled")
+    assert nodepool("label", name, "pool=ci").exit_code == 0
+    chart = runner(DEFAULT_TEMPLATE + PLACED.replace(KEY, "pool").replace("true", "ci"))
+    added = {"selector": {"pool": "ci"}, "tolerations": {}}
+    record = json.dumps({"template": [{"before": "other", "insertions": [], **added}]})
+    path = f"/api/v1/namespaces/{chart.namespace}/configmaps/{chart.name}"
+    nodepool.api.patch(path, {"metadata": {"annotations": {RECORD: record}}})
+    assert nodepool("unlabel", name, "pool-").exit_code == 5
+    planned = nodepool.json("undo", "--dry-run")
+    assert planned["exit_code"] == 0, planned
+    assert planned["data"]["planned"] == [
+        {"node": name, "changes": ["- label pool=ci"], "kept": []}
+    ]
+    assert [change["runner"] for change in planned["data"]["runners"]] == [
+        f"{chart.namespace}/{chart.name}"
+    ]
+
+
 def test_everything_fits(
     nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., Chart]
 ) -> None:
