@@ -4,6 +4,7 @@ import os
 import re
 import struct
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,15 +58,25 @@ class Screen:
 
     def windows(self) -> dict[str, str]:
         """The titles of the windows with a class: title -> class."""
-        listed = subprocess.run(
+        give_up = time.monotonic() + START_SECONDS
+        listed = self._list_windows()
+        # It fails when a window goes between its list and its question about that window.
+        while listed.returncode and time.monotonic() < give_up:
+            time.sleep(0.05)
+            listed = self._list_windows()
+        if listed.returncode:
+            raise ServerFailed(f"xwininfo: {listed.stderr}")
+        found = re.findall(r'0x[0-9a-f]+ "(.*)": \(".*" "(.*)"\)  (\d+)x', listed.stdout)
+        # Browsers have windows of a few pixels, too, in which nothing is shown.
+        return {title: group for title, group, width in found if int(width) > 100}
+
+    def _list_windows(self) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [self._xwininfo, "-display", self.display, "-root", "-tree"],
             capture_output=True,
             text=True,
-            check=True,
-        ).stdout
-        found = re.findall(r'0x[0-9a-f]+ "(.*)": \(".*" "(.*)"\)  (\d+)x', listed)
-        # Browsers have windows of a few pixels, too, in which nothing is shown.
-        return {title: group for title, group, width in found if int(width) > 100}
+            check=False,
+        )
 
     def share_of(self, wanted: int, tolerance: int = 40) -> float:
         """How much of the top 50 rows has this colour (0xRRGGBB), from 0 to 1.
