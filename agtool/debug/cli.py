@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -271,7 +270,7 @@ def _view(pods: Sequence[DebugPod], place: str, *, cleanup: bool) -> View:
     if cleanup:
         yield f"Removed from {place}:"
     yield table(
-        ("NAME", "STATE", "KEPT", "MADE BY", "NODE", "IMAGE", "CREATED", "ENDS"),
+        ("NAME", "STATE", "KEPT", "MADE BY", "NODE", "IMAGE", "ENDS"),
         [
             (
                 pod.name,
@@ -280,15 +279,10 @@ def _view(pods: Sequence[DebugPod], place: str, *, cleanup: bool) -> View:
                 pod.made_by,
                 pod.node,
                 pod.image,
-                _local(pod.created_at),
-                _local(pod.ends_at),
+                # With its day: what is kept may end tomorrow.
+                f"{pod.ends_at.astimezone():%Y-%m-%d %H:%M}" if pod.ends_at else "",
             )
             for pod in pods
         ],
-        identifiers=["NAME"],
+        identifiers=("NAME", "ENDS"),
     )
-
-
-def _local(moment: datetime | None) -> str:
-    """With its day: what is kept may end tomorrow."""
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}" if moment else ""

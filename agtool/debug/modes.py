@@ -64,7 +64,9 @@ def check_modes(given: AbstractSet[str], *, command: bool) -> None:
             hint=_ELSEWHERE.get(option, why),
         )
     if {"--root", "--user"} <= given:
-        raise UsageError("--root and --user do not go together", hint="--user 0 is root.")
+        raise UsageError(
+            "--root and --user do not go together", hint="Leave out one of them. --user 0 is root."
+        )
     if command and mode in {"--list", "--cleanup"}:
         raise UsageError(f"{mode} runs no command", hint="Leave out COMMAND.")
     if command and "--shell" in given:

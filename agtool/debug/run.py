@@ -168,13 +168,9 @@ class _Ways:
         import agtool.debug.session.lifeline
         import agtool.debug.session.remote  # noqa: F401
 
+        timeout, interrupts = self.job.timeout, self.interrupts
         wait_until_running(
-            self.session,
-            pod,
-            uid,
-            container=container,
-            timeout=self.job.timeout,
-            interrupts=self.interrupts,
+            self.session, pod, uid, container=container, timeout=timeout, interrupts=interrupts
         )
 
     def execute(self, pod: str, container: str, mark: str) -> Ended:
@@ -192,23 +188,17 @@ class _Ways:
         if not (job.command or self.attached.stdin):
             return Ended(0)  # --keep without a terminal: the pod is what was asked for
         tools = job.request.tools is not None
+        there = (self.session, self.path(pod), container)
         lifeline = Lifeline(
-            self.session,
-            self.path(pod),
-            container,
+            *there,
             shell=interpreter(tools),
             mark=mark or job.request.name,
             last_word=LEAVE if job.target is None else END,
         )
+        command = argv(job.command, job.shell, tools=tools, mark=mark)
         try:
             ended = execute(
-                self.session,
-                self.path(pod),
-                container,
-                argv(job.command, job.shell, tools=tools, mark=mark),
-                attached=self.attached,
-                interrupts=self.interrupts,
-                lifeline=lifeline,
+                *there, command, self.attached, interrupts=self.interrupts, lifeline=lifeline
             )
         except LostError as error:
             why = self.why_it_is_gone(pod, container)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from agtool.core.errors import TIMED_OUT, AgtoolError, DeniedError, UnreachableError
 from agtool.core.live import Live
 from agtool.core.text import printable
-from agtool.debug.model import CONTAINER
 from agtool.debug.pod.explain import StartState, start_state
 
 if TYPE_CHECKING:
@@ -45,13 +44,7 @@ class _Known:
 
 
 def wait_until_running(
-    session: Session,
-    name: str,
-    uid: str,
-    *,
-    container: str = CONTAINER,
-    timeout: float,
-    interrupts: Interrupts,
+    session: Session, name: str, uid: str, *, container: str, timeout: float, interrupts: Interrupts
 ) -> None:
     """Return as soon as commands can be executed in the container.
 

@@ -66,8 +66,8 @@ def execute(
     pod: str,
     container: str,
     command: list[str],
-    *,
     attached: Attachment,
+    *,
     interrupts: Interrupts,
     lifeline: Lifeline,
 ) -> Ended:

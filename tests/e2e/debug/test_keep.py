@@ -11,7 +11,7 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tests.e2e.conftest import wait_until
+from tests.e2e.conftest import clean_environment, wait_until
 from tests.e2e.debug.conftest import Person, name_in
 
 PROMPT = r"\$ "
@@ -47,6 +47,23 @@ def test_the_name_that_attach_needs(person: Person) -> None:
         assert re.search(rf"^{name} ", terminal.text, re.MULTILINE), terminal.text
     done = person.run("--attach", name, "--", "echo", "ran")
     assert (done.exit_code, done.stdout) == (0, "ran\n"), done.stderr
+
+
+def test_the_shell_completes_kept_pods(person: Person) -> None:
+    running = person.start("--", "sh", "-c", "echo up >&2; sleep 60")
+    running.wait_for("up")
+    name = name_in(person.run("--keep").stderr)
+
+    def offered() -> list[str]:
+        line = f"agtool debug -n {person.namespace} --attach debug-"
+        asked = {"_AGTOOL_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+        env = clean_environment({**person.env, **asked, "_TYPER_COMPLETE_ARGS": line})
+        argv = [sys.executable, "-m", "agtool"]
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+        return done.stdout.split()
+
+    # A machine that has other work needs longer than a person is let wait.
+    wait_until(lambda: offered() == [name], "the kept pod is offered, and the other one is not")
 
 
 def test_what_cleanup_has_removed(person: Person) -> None:

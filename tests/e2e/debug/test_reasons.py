@@ -142,7 +142,9 @@ def test_a_container_that_crashes_tells_its_last_lines(person: Person) -> None:
         Interrupts() as signals,
         pytest.raises(NotStartedError) as raised,
     ):
-        wait_until_running(session, "broken", uid, timeout=30, interrupts=signals)
+        wait_until_running(
+            session, "broken", uid, container="debug", timeout=30, interrupts=signals
+        )
     assert "exit code 3" in raised.value.message
     assert "one\n  two" in raised.value.message
 

@@ -88,7 +88,7 @@ def test_the_terminal_is_restored_when_the_pod_is_gone(person: Person) -> None:
     person.api.delete(f"/api/v1/namespaces/{person.namespace}/pods/{name}")
     code = terminal.wait()
     assert code in {125, 137}, terminal.text
-    assert "deleted the pod" in terminal.text
+    assert "the pod was deleted" in terminal.text
     assert "Traceback" not in terminal.text
     assert modes(terminal) == before
 

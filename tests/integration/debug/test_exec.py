@@ -94,7 +94,7 @@ def test_a_token_that_is_not_accepted(pod: Pod, interrupts: Interrupts, tmp_path
         pod.session = session
         with pytest.raises(RefusedError, match="does not accept our credentials") as raised:
             pod.run(Ends(None), interrupts, "true")
-    assert raised.value.hint == "Log in again, or check the user in the kubeconfig."
+    assert raised.value.hint.startswith("Log in again")
 
 
 def test_a_server_without_our_protocol(
@@ -109,7 +109,7 @@ def test_a_server_without_our_protocol(
             pod.path,
             "main",
             ["true"],
-            attached=Attachment(stdin=False, terminal=False),
+            Attachment(stdin=False, terminal=False),
             interrupts=interrupts,
             lifeline=lifeline,
         )
