@@ -12,6 +12,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,12 @@ class _Generator(GenerateJsonSchema):
 
     def dataclass_schema(self, schema: Any) -> Json:
         made: Json = super().dataclass_schema(schema)
-        text, fields = read_docstring(schema["cls"])
+        text = ""
+        fields: dict[str, str] = {}
+        for cls in reversed(schema["cls"].__mro__):
+            if is_dataclass(cls):  # the fields that are inherited too
+                text, own = read_docstring(cls)
+                fields |= own
         made["description"] = text
         for name, meaning in fields.items():
             made["properties"][name]["description"] = meaning[:1].upper() + meaning[1:]

@@ -1,26 +1,22 @@
-"""`agtool ci-nodepool`: CI jobs on preemptible nodes, kept that way.
+"""`agtool ci-nodepool`: CI jobs on preemptible nodes, and nothing else there.
 
 What must hold, and where it is seen to:
 
 * No taint of another controller is lost: every write carries the version that was read
-  (`plan.Change.patch`), and is planned again if that is refused (`write`, `reconcile`).
-* Undo takes back what agtool did, and no more: `record`, on the node, and `runner_patch`.
-* No job waits for ever: `checks` refuses, `apply` (cli_pool) has the order, `status` tells.
+  (`pool.plan.Change.patch`), and is planned again if that is refused (`pool.write`, `watch`).
+* Undo takes back what agtool did, and no more: `pool.record`, on the node, and `runner.plan`.
+* No job waits for ever: `apply` and `undo` have the order of the steps, `stranding` refuses,
+  `status` shows.
 * A runner's configuration means afterwards what it meant before, plus what was wanted: each edit
-  is proved (`runner_config`), and put back if the runner does not come up (`runner_change`).
+  is proved (`runner.edit`), and put back if the runner does not come up (`runner.change`).
 
-Read in this order: model and presets (facts), parse (what people write), record and plan (what to
-change), nodes (which), checks and affected (what it means for others), write (many at once), run
-(one invocation), show. For the runner: runner (found), runner_config and runner_toml (the TOML),
-runner_settings (what it says with flags and environment), runner_patch (what to change),
-runner_change and rollout (doing it), runner_run, runner_show. Then status, reconcile and watch,
-emit. options and the cli modules are the edges.
+Read in this order: model, parse and presets (facts, and what people write), pool and runner (each
+folder says how), stranding, nodes and jobs (one change), apply and undo (several, in order), then
+status, watch and emit. show and cli are the edges, documents what programs get.
 """
 
 from agtool.core.command import Technique
 
 TECHNIQUE = Technique(
-    "ci-nodepool",
-    "Send GitLab CI jobs to preemptible nodes.",
-    "agtool.ci_nodepool.cli",
+    "ci-nodepool", "Send GitLab CI jobs to preemptible nodes.", "agtool.ci_nodepool.cli"
 )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
-Effect = Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
-EFFECTS: tuple[str, ...] = get_args(Effect)
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 class Label(NamedTuple):
@@ -31,7 +30,8 @@ class Taint(NamedTuple):
         return f"{self.key}{'=' if self.value else ''}{self.value}:{self.effect}"
 
 
-class Toleration(NamedTuple):
+@dataclass(frozen=True)
+class Toleration:
     """A toleration of a pod.
 
     Attributes:
@@ -45,18 +45,21 @@ class Toleration(NamedTuple):
     effect: str = ""
 
     @classmethod
-    def of(cls, toleration: Mapping[str, Any]) -> Toleration:
+    def from_api(cls, toleration: Mapping[str, Any]) -> Toleration:
         """From a pod's specification."""
         exists = toleration.get("operator") == "Exists"
         value = None if exists else toleration.get("value", "")
         return cls(toleration.get("key", ""), value, toleration.get("effect", ""))
 
-    def tolerates(self, taint: Taint) -> bool:
-        """Whether it does (kubernetes, component-helpers: Toleration.ToleratesTaint)."""
+    def tolerates(self, other: Toleration | Taint) -> bool:
+        """Whether it tolerates the taint, or all that the other toleration does.
+
+        Source: kubernetes, component-helpers: Toleration.ToleratesTaint.
+        """
         return (
-            self.effect in ("", taint.effect)
-            and (self.key == taint.key or (not self.key and self.value is None))
-            and self.value in (None, taint.value)
+            self.effect in ("", other.effect)
+            and (self.key == other.key or (not self.key and self.value is None))
+            and self.value in (None, other.value)
         )
 
 
@@ -73,13 +76,23 @@ class Jobs:
         runner: NAMESPACE/NAME of the runner, for people.
         selector: the labels that a node must have.
         tolerations: of every job's pod.
-        doubt: why the true ones may be others (a config.toml that cannot be read), else empty.
+        doubt: why jobs may run elsewhere (a config.toml that cannot be read); empty: no doubt.
     """
 
     runner: str
     selector: Mapping[str, str]
     tolerations: tuple[Toleration, ...]
     doubt: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What a Finding about them is about."""
+        return f"runner {self.runner}"
+
+    @property
+    def selector_text(self) -> str:
+        """The selector as kubectl takes it."""
+        return ",".join(f"{key}={value}" for key, value in self.selector.items())
 
     def selects(self, labels: Mapping[str, str]) -> bool:
         """Whether jobs are sent to such nodes, and not just anywhere."""
@@ -110,7 +123,7 @@ class Node:
     cordoned: bool
 
     @classmethod
-    def of(cls, node: Mapping[str, Any]) -> Node:
+    def from_api(cls, node: Mapping[str, Any]) -> Node:
         """From the API's object."""
         metadata, spec = node["metadata"], node.get("spec") or {}
         conditions = (node.get("status") or {}).get("conditions") or ()
@@ -126,10 +139,6 @@ class Node:
             cordoned=bool(spec.get("unschedulable")),
         )
 
-    def has(self, taint: Taint) -> bool:
-        """Whether it has exactly this taint."""
-        return any(taint_of(t) == taint for t in self.taints)
-
 
 RECORD = "agtool/ci-nodepool"
 """The annotation, on nodes and on the runner's ConfigMap, with what agtool changed (JSON)."""
@@ -141,7 +150,7 @@ def taint_of(taint: Mapping[str, Any]) -> Taint:
 
 
 def lasting_taints(node: Node) -> Iterator[Taint]:
-    """The taints that somebody gave the node; not those by which Kubernetes says that it is ill."""
+    """The taints that somebody gave the node; not those by which Kubernetes reports its state."""
     for taint in map(taint_of, node.taints):
         if not taint.key.startswith(("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")):
             yield taint

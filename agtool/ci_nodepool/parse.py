@@ -14,11 +14,12 @@ from agtool.core.errors import UsageError
 
 _NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_FORM = "letters, digits, '-', '_', '.', 63 at most, with a letter or digit at both ends."
 _QUOTES = "\"'`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"  # noqa: E501
 
 
 class TaintMatch(NamedTuple):
-    """The taints of a key; effect: only those with it, empty: all."""
+    """The taints of a key, or (effect) only the one with this effect."""
 
     key: str
     effect: str
@@ -27,17 +28,10 @@ class TaintMatch(NamedTuple):
         return f"{self.key}:{self.effect}" if self.effect else self.key
 
 
-class Arguments(NamedTuple):
-    """The arguments of a command: names of nodes, and the rest."""
-
-    nodes: tuple[str, ...]
-    specs: tuple[str, ...]
-
-
-def split_arguments(arguments: Sequence[str]) -> Arguments:
-    """Tell nodes from labels and taints, by what no node's name can hold."""
+def split_arguments(arguments: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """The names of nodes, and the labels and taints, by what no node's name can hold."""
     nodes, specs = [], []
-    for argument in arguments:
+    for argument in arguments or ():
         name = re.sub(r"^(nodes?|no)/", "", argument)
         if any(c in name for c in "=:/") or name.endswith("-"):
             specs.append(argument)
@@ -48,7 +42,7 @@ def split_arguments(arguments: Sequence[str]) -> Arguments:
             )
         else:
             nodes.append(name)
-    return Arguments(tuple(dict.fromkeys(nodes)), tuple(specs))
+    return list(dict.fromkeys(nodes)), specs
 
 
 def parse_label(spec: str) -> Label:
@@ -56,12 +50,12 @@ def parse_label(spec: str) -> Label:
     text = _unquoted(spec)
     key, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"{spec!r} is no label", hint="Write it as KEY=VALUE.")
+        raise UsageError(f"{spec!r} is not a valid label", hint="Write it as KEY=VALUE.")
     return Label(_key(key, spec), _value(value, spec))
 
 
 def parse_label_key(spec: str) -> str:
-    """KEY, KEY- or KEY=VALUE, for a label to take away."""
+    """KEY, KEY- or KEY=VALUE, for a label to remove."""
     return _key(_unquoted(spec).removesuffix("-").partition("=")[0], spec)
 
 
@@ -71,8 +65,8 @@ def parse_taint(spec: str) -> Taint:
     rest, colon, effect = text.rpartition(":")
     if not colon:
         raise UsageError(
-            f"{spec!r} is no taint: it has no effect",
-            hint=f"Write it as KEY=VALUE:EFFECT; the effects are {', '.join(EFFECTS)}.",
+            f"{spec!r} is not a valid taint: it has no effect",
+            hint=f"Write it as KEY=VALUE:EFFECT. The effects are {', '.join(EFFECTS)}.",
         )
     key, _, value = rest.partition("=")
     return Taint(_key(key, spec), _value(value, spec), _effect(effect, spec))
@@ -97,7 +91,7 @@ def parse_equality(requirement: str) -> Label | None:
 
 
 def is_removal(spec: str) -> bool:
-    """Whether it says, as in kubectl, that something shall go."""
+    """Whether it says, as in kubectl, that something is to be removed."""
     return _unquoted(spec).endswith("-")
 
 
@@ -128,9 +122,7 @@ def _key(key: str, spec: str) -> str:
         fine = fine and _SUBDOMAIN.fullmatch(prefix) and len(prefix) <= 253
     if not fine:
         raise UsageError(
-            f"{spec!r} has an invalid key {key!r}",
-            hint="A key is [DOMAIN/]NAME: letters, digits, '-', '_' and '.', at most 63 of them, "
-            "with a letter or digit at both ends.",
+            f"{spec!r} has an invalid key {key!r}", hint=f"A key is [DOMAIN/]NAME: {_FORM}"
         )
     return key
 
@@ -138,9 +130,7 @@ def _key(key: str, spec: str) -> str:
 def _value(value: str, spec: str) -> str:
     if value and not (_NAME.fullmatch(value) and len(value) <= 63):
         raise UsageError(
-            f"{spec!r} has an invalid value {value!r}",
-            hint="A value is empty, or letters, digits, '-', '_' and '.', at most 63 of them, "
-            "with a letter or digit at both ends.",
+            f"{spec!r} has an invalid value {value!r}", hint=f"A value is empty, or {_FORM}"
         )
     return value
 

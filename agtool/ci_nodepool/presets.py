@@ -1,4 +1,4 @@
-"""How each provider marks its preemptible nodes.
+"""Pools of preemptible nodes: which one is meant, and how each provider marks its nodes. Pure.
 
 Sources: the providers' documentation of spot nodes (GKE, EKS, AKS, OKE) and Karpenter's of
 well-known labels.
@@ -6,11 +6,13 @@ well-known labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from enum import Enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from agtool.ci_nodepool.model import Label, Taint, Toleration
+from agtool.ci_nodepool.model import Label, Node, Taint, Toleration, taint_of
+from agtool.ci_nodepool.parse import parse_equality
+from agtool.core.errors import UsageError
 
 
 class Preset(NamedTuple):
@@ -38,17 +40,6 @@ class Preset(NamedTuple):
         return Toleration(self.taint.key, value, self.taint.effect)
 
 
-class Provider(str, Enum):
-    """The choices of --preset."""
-
-    gke_preemptible = "gke-preemptible"
-    gke_spot = "gke-spot"
-    eks_spot = "eks-spot"
-    aks_spot = "aks-spot"
-    oke_preemptible = "oke-preemptible"
-    karpenter_spot = "karpenter-spot"
-
-
 PRESETS: Mapping[str, Preset] = {
     preset.name: preset
     for preset in (
@@ -69,12 +60,60 @@ PRESETS: Mapping[str, Preset] = {
 DEFAULT = PRESETS["gke-preemptible"]
 
 
-def presets_on(labels: Iterable[Mapping[str, str]]) -> list[Preset]:
-    """The presets whose label is on any of the nodes, in the order of PRESETS."""
+def presets_on(nodes: Iterable[Mapping[str, str]]) -> list[Preset]:
+    """The presets whose label is among the labels of any of the nodes, in the order of PRESETS."""
     found = {
         preset.name
-        for of_node in labels
+        for labels in nodes
         for preset in PRESETS.values()
-        if of_node.get(preset.label.key) == preset.label.value
+        if labels.get(preset.label.key) == preset.label.value
     }
     return [preset for preset in PRESETS.values() if preset.name in found]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Which nodes are meant: as a person says it, or as it was found.
+
+    Attributes:
+        names: the nodes by name, or empty.
+        selector: their labels, as kubectl's --selector, or empty.
+        preset: the provider's way, given or seen on the nodes; None: not known.
+    """
+
+    names: tuple[str, ...] = ()
+    selector: str = ""
+    preset: Preset | None = None
+
+    def __str__(self) -> str:
+        return ", ".join(self.names) or f"nodes with {self.selector}"
+
+    @property
+    def options(self) -> str:
+        """The options that mean this pool on a command line."""
+        return f"--preset {self.preset.name}" if self.preset else f"-l {self.selector}"
+
+
+def default_taints(pool: Pool, nodes: Sequence[Node]) -> tuple[Taint, ...]:
+    """The taint that goes with the pool's preset, or else with its first label.
+
+    None where the provider sets one by itself whose value it does not tell.
+
+    Raises:
+        UsageError: the selector is not one that begins with KEY=VALUE.
+    """
+    if pool.preset is None:
+        label = parse_equality(pool.selector.split(",")[0])
+        if label is None:
+            raise UsageError(
+                f"no taint goes with the selector {pool.selector}",
+                hint="Name the taint: KEY=VALUE:EFFECT.",
+            )
+        return (Taint(label.key, label.value, "NoSchedule"),)
+    taint = pool.preset.taint
+    if pool.preset.any_value and all(
+        any((t.key, t.effect) == (taint.key, taint.effect) for t in map(taint_of, node.taints))
+        for node in nodes
+    ):
+        return ()
+    return (taint,)

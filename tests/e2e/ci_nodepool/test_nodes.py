@@ -28,7 +28,7 @@ def test_taint_is_exact_and_idempotent(
     proxy = api_proxy(nodepool.kubeconfig)
     again = nodepool("taint", "--yes", kubeconfig=proxy.kubeconfig)
     assert again.exit_code == 0, again.stderr
-    assert "3 nodes as wanted already" in again.stdout
+    assert "3 nodes already as wanted" in again.stdout
     assert {request.method for request in proxy.requests} == {"GET"}
 
 
@@ -57,7 +57,7 @@ def test_removal_forms_and_absence(nodepool: Nodepool, fake_nodes: MakeNodes) ->
     assert "KEY-" in done.stderr
     done = nodepool("untaint", name, "k-", "never-there-")
     assert done.exit_code == 0
-    assert "as wanted already" in done.stdout
+    assert "already as wanted" in done.stdout
     assert nodepool.versions([name]) == before
 
 
@@ -145,8 +145,8 @@ def test_undo_removes_what_agtool_added_and_no_more(
     done = nodepool("undo", "--yes")
     assert done.exit_code == 0, done.stderr
     assert "3 nodes changed" in done.stdout
-    assert "kept taint other=x:NoSchedule: changed since by somebody else" in done.stdout
-    assert "kept label team=theirs: changed since by somebody else" in done.stdout
+    assert "kept taint other=x:NoSchedule" in done.stdout
+    assert "kept label team=theirs" in done.stdout
     for name in (names[0], names[2]):
         node = nodepool.node(name)
         assert node["spec"]["taints"] == [FOREIGN]
@@ -176,7 +176,7 @@ def test_no_node_matches(nodepool: Nodepool, fake_nodes: MakeNodes) -> None:
     assert f"no node has the label {KEY}=true" in done.stderr
     done = nodepool("taint", "-l", "pool=none", "k:NoSchedule")
     assert done.exit_code == 3
-    assert "no node has the labels pool=none" in done.stderr
+    assert "no node has the label pool=none" in done.stderr
     done = nodepool("taint", "no-such-node", "k:NoSchedule")
     assert done.exit_code == 3
     assert 'nodes "no-such-node" not found' in done.stderr
@@ -206,10 +206,19 @@ def test_two_providers_need_a_choice(nodepool: Nodepool, fake_nodes: MakeNodes) 
         (["taint", "--as-group", "g"], 3, "--as-group needs --as"),
         (["taint", "--kubeconfig", "/nowhere"], 3, "there is no kubeconfig /nowhere"),
         (["taint", "--context", "nowhere"], 3, "has no context 'nowhere'"),
-        (["taint", "-l", "a in"], 2, "'a in' is no selector"),
+        (["taint", "-l", "a in"], 2, "'a in' is not a valid selector"),
         (["taint", "-l", "", "k=v:NoSchedule"], 2, "--selector': it is empty"),
         (["undo", "-l", " ", "--yes"], 2, "--selector': it is empty"),
         (["patch-runner", "--runner", ""], 2, "--runner': it is empty"),
+        (["patch-runner", "--timeout", "0"], 2, "--timeout': it must be longer than 0"),
+        (["apply", "--timeout", "soon"], 2, "'soon' is not a duration"),
+        (["undo", "--timeout", "-1"], 2, "--timeout"),
+        (["status", "-n", "Bad NS"], 2, "not a valid name of a namespace"),
+        (["taint", "-n", "gitlab"], 2, "-n"),
+        (["label", "-n", "gitlab"], 2, "-n"),
+        (["untaint", "-n", "gitlab"], 2, "-n"),
+        (["unlabel", "-n", "gitlab"], 2, "-n"),
+        (["watch", "-n", "gitlab"], 2, "-n"),
     ],
 )
 def test_wrong_input(nodepool: Nodepool, arguments: list[str], code: int, says: str) -> None:

@@ -61,7 +61,7 @@ def test_a_taint_that_strands_jobs_is_refused(
     assert nodepool("taint", "--yes", "--force").exit_code == 0
     status = nodepool.json("status")
     assert status["exit_code"] == 1
-    assert status["data"]["problems"][0]["word"] == "deadlock"
+    assert status["data"]["problems"][0]["code"] == "deadlock"
     assert status["data"]["runners"][0]["runner"] == who
     done = nodepool("status")
     assert "they wait for ever" in done.stdout
@@ -78,7 +78,7 @@ def test_a_pool_is_not_emptied_under_a_runner(
     assert done.exit_code == 5
     assert "no node would have it any more" in done.stderr
     assert nodepool("unlabel", names[1], f"{KEY}-", "--force").exit_code == 0
-    assert nodepool.json("status")["data"]["problems"][0]["word"] == "no-nodes"
+    assert nodepool.json("status")["data"]["problems"][0]["code"] == "no-nodes"
 
 
 def test_apply_leaves_the_runner_alone_where_the_nodes_would_be_refused(
@@ -92,7 +92,8 @@ def test_apply_leaves_the_runner_alone_where_the_nodes_would_be_refused(
     assert nodepool(*apply, "-l", "pool==ci", "--dry-run").exit_code == 0
     done = nodepool(*apply, "-l", "pool=ci")
     assert done.exit_code == 2
-    assert "there is nobody to ask: Change 2 nodes?" in done.stderr
+    assert "there is nobody to ask: " in done.stderr
+    assert "change 2 nodes?" in done.stderr
     theirs = {"key": "pool", "value": "theirs", "effect": "NoSchedule"}
     nodepool.api.patch(f"/api/v1/nodes/{name}", {"spec": {"taints": [theirs]}})
     done = nodepool(*apply, "-l", "pool=ci", "--yes")
@@ -145,7 +146,7 @@ def test_what_is_wrong_with_the_runner_itself(
     spec = {"template": {"spec": {"nodeSelector": {"cloud.google.com/gke-spot": "true"}}}}
     nodepool.api.patch(path, {"spec": spec})
     status = nodepool.json("status")
-    assert [problem["word"] for problem in status["data"]["problems"]] == ["wrong-knob"]
+    assert [problem["code"] for problem in status["data"]["problems"]] == ["wrong-knob"]
 
 
 def test_who_is_affected(
@@ -179,13 +180,13 @@ def test_who_is_affected(
     done = nodepool("taint", "--yes")
     assert done.exit_code == 0
     assert f"{space}/stranger" in done.stderr
-    assert "stays by accident" in done.stderr
+    assert "the taint evicts nothing" in done.stderr
     assert nodepool("taint", "--dry-run", "other=x:NoExecute", "--yes").exit_code == 0
     evicted = nodepool.json("taint", "--dry-run", "other=x:NoExecute", name)["data"]["affected"]
     assert {a["name"] for a in evicted if a["fate"] == "evicted"} == {"stranger", "needs-the-pool"}
 
     status = nodepool.json("status")
-    assert {p["word"] for p in status["data"]["problems"]} == {"strangers", "daemonsets"}
+    assert {p["code"] for p in status["data"]["problems"]} == {"strangers", "daemonsets"}
     assert "does not tolerate" in nodepool("status").stdout
     nodepool.api.delete(f"/apis/apps/v1/namespaces/{space}/daemonsets/logs")
     nodepool.api.delete(f"/api/v1/namespaces/{space}/pods")
@@ -222,8 +223,8 @@ def test_status_tells_nodes_that_were_made_anew(nodepool: Nodepool, fake_nodes: 
     fake_nodes(1, SPOT)
     status = nodepool.json("status")
     (problem,) = status["data"]["problems"]
-    assert problem["word"] == "untainted-nodes"
-    assert problem["what"].startswith("1 of 3 nodes")
+    assert problem["code"] == "untainted-nodes"
+    assert problem["message"].startswith("1 of 3 nodes")
     (pool,) = status["data"]["pools"]
     assert [node["by_agtool"] for node in pool["nodes"]].count([]) == 1
 
@@ -234,7 +235,7 @@ def test_status_of_a_cluster_without_a_pool_and_of_two(
     fake_nodes(1)
     done = nodepool("status")
     assert done.exit_code == 0, done.stdout
-    assert "No node carries" in done.stdout
+    assert "No node has the label" in done.stdout
     done = nodepool("status", "--preset", "aks-spot")
     assert "0 nodes" in done.stdout
     fake_nodes(1, SPOT, prefix="gke")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agtool.ci_nodepool.watch import RULES
+from agtool.ci_nodepool.emit.manifest import RULES
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.proxy import ApiProxy
 from tests.cluster.server import Server
@@ -60,7 +60,7 @@ def test_a_new_node_is_tainted_within_a_second(
     running.send(signal.SIGTERM)
     done = running.wait()
     assert done.exit_code == 0
-    assert "told to end" in done.stderr
+    assert "stopped by SIGTERM" in done.stderr
 
 
 def test_what_is_removed_comes_back_and_a_fight_is_slow(
@@ -72,7 +72,7 @@ def test_what_is_removed_comes_back_and_a_fight_is_slow(
         wait_until(tainted(nodepool, name), "it is there again")
         assert nodepool.node(name)["metadata"]["labels"]["pool"] == "ci"
         nodepool.api.patch(f"/api/v1/nodes/{name}", {"spec": {"taints": None}})
-    running.wait_for("somebody else takes that back each time")
+    running.wait_for("somebody else undoes this each time")
     began = time.monotonic()
     wait_until(tainted(nodepool, name), "it comes back in the end")
     assert time.monotonic() - began > 1
@@ -151,10 +151,10 @@ def test_undo_notices_a_watch(nodepool: Nodepool, watch: Watch, fake_nodes: Make
         wait_until(tainted(nodepool, name), "tainted")
     undone = nodepool.json("undo", "--yes")
     assert undone["exit_code"] == 5
-    assert set(undone["data"]["failed"]) == set(names)
+    assert {f["subject"] for f in undone["data"]["failed"]} == {f"node {name}" for name in names}
     assert undone["data"]["changed"] == []
     (error,) = undone["errors"]
-    assert "a watch keeps it there" in error["message"]
+    assert (error["code"], "ci-nodepool watch" in error["message"]) == ("conflict", True)
     assert "Stop the watch first" in error["hint"]
     running.send(signal.SIGTERM)
     running.wait()
@@ -250,7 +250,7 @@ def test_ctrl_c_and_wrong_input(nodepool: Nodepool, watch: Watch, fake_nodes: Ma
     for arguments, says in (
         (("k-",), "only keeps"),
         (("k=v:Never",), "unknown effect"),
-        (("--listen", "8080"), "no [ADDRESS]:PORT"),
+        (("--listen", "8080"), "not valid"),
         (("-l", "pool=none", "--preset", "oke-preemptible"), "nothing to keep"),
     ):
         done = nodepool("watch", *arguments)

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from agtool.ci_nodepool.runner import Runner, find
-from agtool.ci_nodepool.runner_config import Placement
+from agtool.ci_nodepool.runner.find import find
+from agtool.ci_nodepool.runner.model import Runner
+from agtool.ci_nodepool.runner.placement import Placement
 from agtool.core.kube.session import Session, connect
 from tests.cluster.api import Api
 from tests.cluster.server import Server

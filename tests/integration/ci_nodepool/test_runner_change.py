@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from agtool.ci_nodepool.model import RECORD
-from agtool.ci_nodepool.runner import Runner
-from agtool.ci_nodepool.runner_change import Outcome, RolloutFailed, carry_out, managers_on
-from agtool.ci_nodepool.runner_config import read
-from agtool.ci_nodepool.runner_patch import RESTARTED_AT, plan_patch, plan_undo, record_of
+from agtool.ci_nodepool.runner.change import Outcome, RolloutFailed, hosts, manager_pods, roll_out
+from agtool.ci_nodepool.runner.edit import read
+from agtool.ci_nodepool.runner.model import Runner
+from agtool.ci_nodepool.runner.plan import RESTARTED_AT, plan_patch, plan_undo
 from agtool.core.errors import DeniedError
 from agtool.core.kube.session import Session, connect
+from agtool.core.live import Live
 from tests.cluster.api import Api, Object, Refused
 from tests.cluster.server import Server
 from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart
@@ -85,14 +86,25 @@ def controllers(server: Server, chart: Chart, status: Object = UP) -> Iterator[N
         thread.join()
 
 
+class Shown(Live):
+    """Calls a function with what is shown."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__()
+        self._show = show
+
+    def show(self, text: str, subject: object = None, *, fresh: bool = True) -> None:
+        self._show(text)
+
+
 def patch(session: Session, runner: Runner, timeout: float = 60) -> Outcome:
     """Send a runner's jobs to the pool."""
-    return carry_out(
+    return roll_out(
         session,
         plan_patch(runner, WANTED),
         lambda again: plan_patch(again, WANTED),
         timeout=timeout,
-        show=lambda _: None,
+        live=Live(),
     )
 
 
@@ -124,7 +136,7 @@ def test_patch_and_undo(
         assert restarted_at(api, chart) == stamp
 
         plan = plan_undo(only(session, namespace))
-        carry_out(session, plan, plan_undo, timeout=60, show=lambda _: None)
+        roll_out(session, plan, plan_undo, timeout=60, live=Live())
     back = config_map(api, chart)
     assert back["data"] == before["data"]
     assert RECORD not in (back["metadata"].get("annotations") or {})
@@ -142,7 +154,7 @@ def test_undo_after_helm_was_there(
         api.patch(path, {"data": {"config.template.toml": upgraded}})
 
         runner = only(session, namespace)
-        carry_out(session, plan_undo(runner), plan_undo, timeout=60, show=lambda _: None)
+        roll_out(session, plan_undo(runner), plan_undo, timeout=60, live=Live())
     there = config_map(api, chart)
     assert there["data"]["config.template.toml"] == upgraded
     assert RECORD not in (there["metadata"].get("annotations") or {})
@@ -185,7 +197,7 @@ def test_a_race_with_another_writer(
             for _ in range(5):
                 patch(session, only(session, namespace))
                 runner = only(session, namespace)
-                carry_out(session, plan_undo(runner), plan_undo, timeout=60, show=lambda _: None)
+                roll_out(session, plan_undo(runner), plan_undo, timeout=60, live=Live())
         finally:
             stop.set()
             writer.join()
@@ -258,14 +270,14 @@ def test_what_others_changed_meanwhile_is_not_put_back(
 
     runner = only(session, namespace)
     with pytest.raises(RolloutFailed) as failure:
-        carry_out(
+        roll_out(
             session,
             plan_patch(runner, WANTED),
             lambda again: plan_patch(again, WANTED),
             timeout=2,
-            show=show,
+            live=Shown(show),
         )
-    assert "changed by somebody else meanwhile" in failure.value.hint
+    assert "Somebody else changed the ConfigMap" in failure.value.hint
     data = config_map(api, chart)["data"]
     assert data["more"] == "x"
     assert read(data["config.template.toml"]) == WANTED
@@ -283,7 +295,9 @@ def test_a_restart_that_somebody_goes_over_is_told_once(
 
     plan = plan_patch(only(session, namespace), WANTED)
     with pytest.raises(RolloutFailed):
-        carry_out(session, plan, lambda again: plan_patch(again, WANTED), timeout=3, show=show)
+        roll_out(
+            session, plan, lambda again: plan_patch(again, WANTED), timeout=3, live=Shown(show)
+        )
     assert capfd.readouterr().err.count("somebody else changed") == 1
 
 
@@ -332,7 +346,7 @@ def test_a_manager_on_a_node_of_the_pool(
             "spec": {"nodeName": node, "containers": [{"name": "x", "image": "x"}]},
         }
         api.post(f"/api/v1/namespaces/{namespace}/pods", pod)
-    assert managers_on(session, only(session, namespace), {KEY: "true"}) == [on_pool]
+    assert hosts(manager_pods(session, only(session, namespace))) == {on_pool, elsewhere}
 
 
 def test_a_record_that_agtool_did_not_write(session: Session, api: Api, namespace: str) -> None:
@@ -340,7 +354,7 @@ def test_a_record_that_agtool_did_not_write(session: Session, api: Api, namespac
     path = f"/api/v1/namespaces/{namespace}/configmaps/{chart.name}"
     api.patch(path, {"metadata": {"annotations": {RECORD: '{"template": [{"before": 1}]}'}}})
     runner = only(session, namespace)
-    assert record_of(runner)
+    assert runner.record
     plan = plan_undo(replace(runner))
     assert plan.before == plan.after
     assert plan.record == ""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from agtool.ci_nodepool.runner import find
-from agtool.ci_nodepool.runner_config import CannotPatch
-from agtool.ci_nodepool.runner_patch import plan_patch
-from agtool.ci_nodepool.runner_settings import overrides
+from agtool.ci_nodepool.runner.find import find
+from agtool.ci_nodepool.runner.placement import CannotPatch
+from agtool.ci_nodepool.runner.plan import plan_patch
+from agtool.ci_nodepool.runner.settings import overrides
 from agtool.core.kube.session import Session, connect
 from tests.cluster.api import Api, define
 from tests.cluster.server import Server
@@ -119,7 +119,7 @@ REFUSED: dict[str, tuple[Chart, str, str]] = {
     ),
     "a selector in the environment": (
         Chart("0.86.0", environment={"KUBERNETES_NODE_SELECTOR": "pool:other"}),
-        "KUBERNETES_NODE_SELECTOR of {runner} says pool:other",
+        "KUBERNETES_NODE_SELECTOR of {runner} is pool:other",
         "envVars or extraEnv",
     ),
     "a toleration in the environment": (
@@ -129,12 +129,12 @@ REFUSED: dict[str, tuple[Chart, str, str]] = {
     ),
     "a flag": (
         Chart("0.26.0", flags=['--kubernetes-node-selector "pool":"other"']),
-        "--kubernetes-node-selector of {runner} says pool:other",
+        "--kubernetes-node-selector of {runner} is pool:other",
         "runners in the Helm values",
     ),
     "another executor": (
         Chart("0.86.0", environment={"RUNNER_EXECUTOR": "shell"}),
-        "its jobs are no pods",
+        "its jobs are not pods",
         "",
     ),
 }
@@ -181,7 +181,7 @@ def test_what_fills_the_environment(
         ("KUBERNETES_NODE_SELECTOR", {"pool": "other"}),
         ("KUBERNETES_NODE_TOLERATIONS", None),
     ]
-    with pytest.raises(CannotPatch, match=r"KUBERNETES_NODE_SELECTOR of .* says pool:other"):
+    with pytest.raises(CannotPatch, match=r"KUBERNETES_NODE_SELECTOR of .* is pool:other"):
         plan_patch(runner, WANTED)
 
     rules = [
@@ -191,6 +191,7 @@ def test_what_fills_the_environment(
     kubeconfig = restricted_user(control_plane, rules, namespace)
     api.patch(f"{core}/configmaps/shared", {"data": {"NODE_SELECTOR": ""}})
     with connect(kubeconfig=kubeconfig, namespace=namespace) as restricted:
-        (told,) = plan_patch(only(restricted, namespace), WANTED).warnings
-    assert "Secret hidden" in told
-    assert "may not get secrets in namespace" in told
+        (warning,) = plan_patch(only(restricted, namespace), WANTED).warnings
+    assert warning.code == "unseen"
+    assert "Secret hidden" in warning.message
+    assert "may not get secrets in namespace" in warning.message

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from agtool.ci_nodepool.affected import judge_daemonset, judge_pod
 from agtool.ci_nodepool.model import Node, Taint, Toleration, tolerated
+from agtool.ci_nodepool.pool.fates import judge_daemonset, judge_pod
 
 KEY = "cloud.google.com/gke-preemptible"
 TAINT = Taint(KEY, "true", "NoSchedule")
@@ -14,7 +14,7 @@ LINUX = {"kubernetes.io/os": "linux"}
 
 
 def node(name: str, **labels: str) -> Node:
-    return Node.of({"metadata": {"name": name, "labels": {**LINUX, **labels}}})
+    return Node.from_api({"metadata": {"name": name, "labels": {**LINUX, **labels}}})
 
 
 POOL = {"n1": node("n1", pool="ci", size="4"), "n2": node("n2", pool="ci", size="8")}

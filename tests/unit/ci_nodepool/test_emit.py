@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this line
 
-from agtool.ci_nodepool.emit import helm_values, pool_commands, toml
-from agtool.ci_nodepool.emit_watch import watch_manifest
+from agtool.ci_nodepool.emit.helm import helm_values, toml
+from agtool.ci_nodepool.emit.manifest import RULES, watch_manifest
+from agtool.ci_nodepool.emit.provider import pool_commands
 from agtool.ci_nodepool.model import Taint
-from agtool.ci_nodepool.nodes import Pool
-from agtool.ci_nodepool.presets import PRESETS, Preset
-from agtool.ci_nodepool.runner_config import Placement, missing, read
-from agtool.ci_nodepool.runner_run import placement
-from agtool.ci_nodepool.watch import RULES
+from agtool.ci_nodepool.presets import PRESETS, Pool, Preset
+from agtool.ci_nodepool.runner.edit import read
+from agtool.ci_nodepool.runner.placement import Placement, missing, placement
 from agtool.core.errors import UsageError
 
 KEY = "cloud.google.com/gke-preemptible"
@@ -127,11 +126,18 @@ def test_it_needs_no_cluster() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pool", "-l", "pool=ci"], "which provider's command?"),
+        (["pool", "-l", "pool=ci"], "--selector has no effect on `emit pool`"),
+        (["helm", "-n", "ci"], "--namespace has no effect on `emit helm`"),
+        (["toml", "--image", "x"], "--image has no effect on `emit toml`"),
+        (["watch", "--chart", "0.19"], "--chart has no effect on `emit watch`"),
+        (["watch", "-n", "Bad NS"], "not a valid name of a namespace"),
+        (["watch", "--image", ""], "it is empty"),
+        (["watch", "--preset", "gke"], "'gke' is not a preset. Choose gke-preemptible"),
+        (["all"], "helm"),
         (["helm", "-l", "pool!=ci"], "jobs cannot select nodes by 'pool!=ci'"),
         (["helm", "-l", "pool in (a,b)"], "jobs cannot select nodes by"),
-        (["helm", "--chart", "new"], "no version of a chart"),
-        (["watch", "-l", "pool=ci"], "what shall watch keep?"),
+        (["helm", "--chart", "new"], "not a valid version"),
+        (["watch", "-l", "pool=ci"], "nothing says what `watch` should keep"),
         (["watch", "--preset", "aks-spot"], "by itself"),
     ],
 )

@@ -119,9 +119,11 @@ def test_an_effect_in_the_wrong_case_is_told_in_the_right_one() -> None:
 
 
 def test_nodes_are_told_from_the_rest() -> None:
-    found = split_arguments(["node-1", "node/node-2", "a=b:NoSchedule", "key-", f"{KEY}", "node-1"])
-    assert found.nodes == ("node-1", "node-2")
-    assert found.specs == ("a=b:NoSchedule", "key-", KEY)
+    nodes, specs = split_arguments(
+        ["node-1", "node/node-2", "a=b:NoSchedule", "key-", f"{KEY}", "node-1"]
+    )
+    assert nodes == ["node-1", "node-2"]
+    assert specs == ["a=b:NoSchedule", "key-", KEY]
     with pytest.raises(UsageError, match="neither"):
         split_arguments(["Node_1"])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agtool.ci_nodepool.status import WORST_FIRST
+from agtool.ci_nodepool.status.judge import WORST_FIRST
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = (ROOT / "docs/reference/ci-nodepool.md").read_text(encoding="utf-8")

@@ -8,18 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agtool.ci_nodepool.model import Label, Taint, Toleration
-from agtool.ci_nodepool.runner_config import (
-    CannotPatch,
+from agtool.ci_nodepool.model import Taint, Toleration
+from agtool.ci_nodepool.runner.edit import (
     Edit,
-    Placement,
     edit,
     fingerprint,
-    missing,
     overwrites,
     parse,
     read,
     remove,
+)
+from agtool.ci_nodepool.runner.placement import (
+    CannotPatch,
+    Placement,
+    entry,
+    missing,
     toleration,
 )
 
@@ -336,7 +339,7 @@ def test_undo_keeps_a_value_that_was_changed_since() -> None:
     done = edit(SIMPLE, WANTED)
     theirs = done.text.replace('preemptible" = "true"', 'preemptible" = "maybe"')
     back = remove(theirs, done.added, done.insertions, fingerprint(SIMPLE))
-    assert back.kept == (f'"{KEY}" in node_selector has been changed to "maybe"',)
+    assert back.kept == (f'"{KEY}" in node_selector: somebody else has changed it to "maybe"',)
     assert read(back.text) == Placement({KEY: "maybe"}, {})
     assert "node_tolerations" not in back.text  # the header that agtool had added is gone too
 
@@ -364,15 +367,18 @@ def test_undo_after_somebody_else_did_it() -> None:
         ("concurrent = 1\n", "has 0 [[runners]]"),
         ("[[runners]]\n[[runners]]\n", "has 2 [[runners]]"),
         ("[runners]\n", "has 0 [[runners]]"),
-        ("runners = [1]\n", "`runners` that is no table"),
+        ("runners = [1]\n", "`runners` in the runner's template is not a table"),
         ("{{ if .Values.x }}\n[[runners]]\n{{ end }}\n", "Go template text"),
         ("[[runners]\n", "not valid TOML"),
         ("x = " + "[" * 100000, "not valid TOML"),
         ("x = " + "9" * 10000, "not valid TOML"),
         ('[[runners]]\nexecutor = "shell"\n', "executor is 'shell'"),
-        ("[[runners]]\nkubernetes = 1\n", "kubernetes that is no table"),
-        ("[[runners]]\nkubernetes.node_selector = 1\n", "node_selector that is no table"),
-        ("[[runners]]\nkubernetes.node_selector.a = true\n", "no string"),
+        ("[[runners]]\nkubernetes = 1\n", "kubernetes in the runner's template is not a table"),
+        (
+            "[[runners]]\nkubernetes.node_selector = 1\n",
+            "node_selector in the runner's template is not a table",
+        ),
+        ("[[runners]]\nkubernetes.node_selector.a = true\n", "not a string"),
         (f'[[runners]]\nkubernetes.node_selector."{KEY}" = "false"\n', "already"),
         (f'[[runners]]\nkubernetes.node_tolerations."{KEY}=true" = "NoExecute"\n', "already"),
         ("runners = [{ kubernetes = {} }]\n", "no place was found"),
@@ -410,7 +416,7 @@ def test_tolerations_that_are_there_already(name: str, effect: str, tolerated: b
 
 
 def test_a_toleration_of_one_value_is_not_one_of_any() -> None:
-    wanted = Placement.of([Label(KEY, "true")], [Toleration(KEY, None, "NoSchedule")])
+    wanted = Placement({KEY: "true"}, dict([entry(Toleration(KEY, None, "NoSchedule"))]))
     assert wanted == Placement({KEY: "true"}, {KEY: "NoSchedule"})
     there = Placement({KEY: "true"}, {f"{KEY}=true": ""})
     assert missing(there, wanted).tolerations == {KEY: "NoSchedule"}

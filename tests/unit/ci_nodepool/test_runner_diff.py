@@ -1,7 +1,8 @@
 """What a person sees of an edit, and that it is no secret."""
 
-from agtool.ci_nodepool.runner_config import Placement, edit
-from agtool.ci_nodepool.runner_diff import diff
+from agtool.ci_nodepool.runner.diff import diff
+from agtool.ci_nodepool.runner.edit import edit
+from agtool.ci_nodepool.runner.placement import Placement
 
 WANTED = Placement({"pool": "spot"}, {"pool=spot": "NoSchedule"})
 

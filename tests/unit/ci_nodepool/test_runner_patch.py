@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agtool.ci_nodepool.model import RECORD
-from agtool.ci_nodepool.runner import Runner
-from agtool.ci_nodepool.runner_config import Placement, read
-from agtool.ci_nodepool.runner_patch import Plan, plan_patch, plan_undo, record_of
+from agtool.ci_nodepool.runner.edit import read
+from agtool.ci_nodepool.runner.model import Runner
+from agtool.ci_nodepool.runner.placement import Placement
+from agtool.ci_nodepool.runner.plan import RunnerPlan, plan_patch, plan_undo
 from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart
 
 ONE = Placement({"one": "1"}, {"one=1": "NoSchedule"})
@@ -22,7 +23,7 @@ def installed() -> Runner:
     return Runner(chart.deployment, copy.deepcopy(chart.config_map))
 
 
-def carried_out(plan: Plan) -> Runner:
+def carried_out(plan: RunnerPlan) -> Runner:
     """The runner after a plan, as a JSON merge patch changes its ConfigMap."""
     config_map = copy.deepcopy(plan.runner.config_map)
     config_map["metadata"].setdefault("resourceVersion", "1")
@@ -50,14 +51,14 @@ def test_undo_of_two_changes() -> None:
     plan = plan_undo(both)
     assert plan.after == DEFAULT_TEMPLATE
     assert set(plan.added.selector) == {"one", "two"}
-    assert not record_of(carried_out(plan))
+    assert not carried_out(plan).record
 
 
 def test_what_helm_took_out_is_forgotten() -> None:
     runner = installed()
     for _ in range(3):
         runner = carried_out(plan_patch(runner, ONE))
-        assert len(json.loads(record_of(runner))["template"]) == 1
+        assert len(json.loads(runner.record)["template"]) == 1
         # Helm puts back the data, and leaves an annotation that it does not know.
         runner.config_map["data"][KEY] = DEFAULT_TEMPLATE
     assert plan_undo(runner).after == DEFAULT_TEMPLATE
@@ -69,7 +70,7 @@ def test_an_annotation_without_what_it_tells_of_goes() -> None:
     plan = plan_undo(runner)
     assert plan
     assert plan.before == plan.after
-    assert not record_of(carried_out(plan))
+    assert not carried_out(plan).record
 
 
 @given(st.text())

@@ -5,12 +5,13 @@ import time
 
 import pytest
 
-from agtool.ci_nodepool.affected import Affected
 from agtool.ci_nodepool.model import Jobs, Node, Taint, Toleration
-from agtool.ci_nodepool.nodes import Pool
-from agtool.ci_nodepool.presets import DEFAULT
-from agtool.ci_nodepool.status import PoolStatus, Problem, Status, judge
-from agtool.ci_nodepool.status_show import print_status
+from agtool.ci_nodepool.pool.fates import Affected
+from agtool.ci_nodepool.presets import DEFAULT, Pool
+from agtool.ci_nodepool.show.status import document, view
+from agtool.ci_nodepool.status.judge import PoolStatus, Status, judge
+from agtool.core.finding import Finding
+from agtool.core.output import print_view
 
 KEY = "cloud.google.com/gke-preemptible"
 TAINT = Taint(KEY, "true", "NoSchedule")
@@ -29,8 +30,8 @@ def runner(*tolerations: Toleration, selector: dict[str, str] | None = None) -> 
 GOOD = runner(Toleration(KEY, "true", "NoSchedule"))
 
 
-def words(problems: list[Problem]) -> list[str]:
-    return [problem.word for problem in problems]
+def words(problems: list[Finding]) -> list[str]:
+    return [problem.code for problem in problems]
 
 
 def found(nodes: list[Node], *jobs: Jobs) -> list[str]:
@@ -71,7 +72,7 @@ def test_problems(nodes: list[Node], jobs: list[Jobs], problems: list[str]) -> N
 def test_the_command_of_a_hint_means_the_same_pool(pool: Pool, hint: str) -> None:
     nodes = [node("a", TAINT, pool="ci")]
     (problem,) = judge(Status([PoolStatus(pool, nodes)], [runner(selector={})]), nodes)
-    assert (problem.word, problem.hint) == ("not-sent", hint)
+    assert (problem.code, problem.hint) == ("not-sent", hint)
     nodes = [dataclasses.replace(node("a"), labels={"pool": "ci", **SELECTOR})]
     open_pool = judge(Status([PoolStatus(Pool((), "pool=ci"), nodes)], [GOOD]), nodes)
     assert [problem.hint for problem in open_pool] == [
@@ -83,9 +84,9 @@ def test_many_nodes_are_shown_at_once(capsys: pytest.CaptureFixture[str]) -> Non
     nodes = [node(f"n-{number:05}", TAINT) for number in range(5000)]
     nodes[4321] = node("n-bare")
     began = time.process_time()
-    print_status(Status([PoolStatus(Pool((), f"{KEY}=true"), nodes)], []), [])
+    print_view(view(document(Status([PoolStatus(Pool((), f"{KEY}=true"), nodes)], []))))
     assert time.process_time() - began < 5  # it took 20
-    first, *_ = [line for line in capsys.readouterr().out.splitlines() if " n-" in line]
+    first, *_ = [line for line in capsys.readouterr().out.splitlines() if line.startswith("n-")]
     assert "n-bare" in first
 
 
@@ -102,4 +103,4 @@ def test_the_worst_comes_first_and_says_what_to_do() -> None:
     problems = judge(status, [node("a", TAINT)])
     assert words(problems) == ["deadlock", "manager-in-pool", "strangers", "daemonsets"]
     assert f"--taint {TAINT}" in problems[0].hint
-    assert "kube-system/logs" in problems[-1].what
+    assert "kube-system/logs" in problems[-1].message

@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from agtool.ci_nodepool import watch
-from agtool.ci_nodepool.plan import Change
-from agtool.ci_nodepool.watch import State, Stopped, keep
+from agtool.ci_nodepool.pool.plan import Change
+from agtool.ci_nodepool.watch import keep as loop
+from agtool.ci_nodepool.watch.keep import State, Stopped, keep
 from agtool.core.errors import UnreachableError
 from agtool.core.kube.errors import GoneError
 from agtool.core.kube.session import Session
@@ -71,7 +71,7 @@ def test_nodes_that_went_unseen_are_forgotten() -> None:
 
 
 def test_all_is_listed_again_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "RESYNC", 0)
+    monkeypatch.setattr(loop, "RESYNC", 0)
     session = Told(("a",), (), ("a",), ())
     kept(session, State())
     assert session.asked == ["list", "watch"] * 2 + ["list"]

@@ -54,7 +54,7 @@ def test_apply_and_undo(
     assert again["data"]["runner"]["changed"] is False
 
     status = nodepool.json("status", "-n", release.chart.namespace, "--skip-pods")
-    assert {problem["word"] for problem in status["data"]["problems"]} <= {"manager-in-pool"}
+    assert {problem["code"] for problem in status["data"]["problems"]} <= {"manager-in-pool"}
 
     done = nodepool("undo", "--yes", "-n", release.chart.namespace)
     assert done.exit_code == 0, done.stderr

@@ -1,0 +1,97 @@
+"""`apply`: send jobs to a pool and taint its nodes, in the order in which no job is stranded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from agtool.ci_nodepool import jobs, nodes
+from agtool.ci_nodepool.jobs import RunnerChange
+from agtool.ci_nodepool.model import Node, Taint
+from agtool.ci_nodepool.nodes import NodesChange
+from agtool.ci_nodepool.pool.find import find_pool
+from agtool.ci_nodepool.pool.plan import Wanted, plan_node
+from agtool.ci_nodepool.presets import Pool, default_taints
+from agtool.ci_nodepool.runner.placement import placement
+from agtool.core.errors import AgtoolError
+from agtool.core.live import Live
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Session
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What is to be done, or was done.
+
+    Attributes:
+        stopped: why the nodes were left alone after the runner was changed.
+    """
+
+    runner: RunnerChange
+    nodes: NodesChange
+    stopped: AgtoolError | None = None
+
+
+def apply(
+    session: Session,
+    asked: Pool,
+    taints: Sequence[Taint],
+    *,
+    runner: str | None,
+    namespace: str | None,
+    timeout: float,
+    force: bool,
+    look_at_pods: bool,
+    agree: Callable[[Applied], bool],
+    live: Live,
+) -> Applied:
+    """Send the jobs of a runner to the pool, then keep everything else off it.
+
+    The order is what this is about. A node that is tainted before its jobs tolerate the taint
+    strands each of them, so the runner comes first, and the nodes only when it is up.
+
+    Args:
+        taints: for the nodes, which jobs tolerate; none: those that go with the pool.
+        timeout: seconds for the runner to come up.
+        agree: is asked before anything is changed whether to go on; raises after a no.
+
+    Raises:
+        DeclinedError: what `agree` raises.
+        RolloutFailed: the runner did not come up; all is as it was before.
+        AgtoolError: one of the two steps cannot be planned.
+    """
+    # What would keep us from the second step is found before the first is done.
+    pool, found = find_pool(session, asked)
+    wanted = placement(pool, taints)
+    sent = jobs.plan_jobs(session, runner, namespace, wanted, found, force=force)
+
+    def plan_nodes(pool: Pool, found: Sequence[Node]) -> NodesChange:
+        wanted = Wanted(taints=tuple(taints) or default_taints(pool, found))
+        return nodes.plan_change(
+            session,
+            pool,
+            found,
+            partial(plan_node, wanted=wanted),
+            force=force,
+            look_at_pods=look_at_pods,
+            besides=[str(sent.plan.runner)],
+        )
+
+    tainted = plan_nodes(pool, found)
+    if not agree(Applied(sent, tainted)):
+        return Applied(sent, tainted)
+
+    # 1. The jobs get the selector and the toleration, and the runner is restarted.
+    sent = jobs.carry_out(session, sent, timeout=timeout, live=live)
+
+    # 2. The nodes get the taint, also those that came while the runner was restarted.
+    try:
+        if sent.outcome:
+            tainted = plan_nodes(*find_pool(session, asked))
+        tainted = nodes.carry_out(session, tainted)
+    except AgtoolError as error:
+        return Applied(sent, NodesChange(pool), stopped=error)
+    return Applied(sent, tainted)

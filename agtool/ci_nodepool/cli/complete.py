@@ -1,0 +1,23 @@
+"""What the shell offers for the values of these commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from agtool.ci_nodepool.presets import PRESETS
+from agtool.core import completion
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Session
+
+
+def _runners(session: Session) -> Iterator[str]:
+    from agtool.ci_nodepool.runner.find import find
+
+    return map(str, find(session, None))
+
+
+presets = completion.words(*PRESETS)
+runners = completion.from_cluster(_runners)
+"""Offer the runners of the cluster, as NAMESPACE/NAME."""

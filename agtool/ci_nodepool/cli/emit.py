@@ -1,0 +1,138 @@
+"""`agtool ci-nodepool emit`: parse, wire, hand the text on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from agtool import __version__
+from agtool.ci_nodepool.cli import options
+from agtool.ci_nodepool.presets import DEFAULT, Preset
+from agtool.core import completion
+from agtool.core.command import Result
+from agtool.core.errors import UsageError
+from agtool.core.options import given_options, grouped, namespace_name, not_empty
+
+if TYPE_CHECKING:
+    from agtool.ci_nodepool.emit.helm import Chart
+    from agtool.ci_nodepool.model import Taint
+
+_OBEYED_BY = {
+    "--chart": ("helm",),
+    "--namespace": ("watch",),
+    "--image": ("watch",),
+    "--selector": ("helm", "toml", "watch"),
+}
+"""The options that not all kinds obey."""
+
+
+@grouped
+def emit(
+    *,
+    context: typer.Context,
+    kind: Annotated[
+        Literal["helm", "toml", "pool", "watch"],
+        typer.Argument(
+            metavar="helm|toml|pool|watch",
+            help="helm: values for the runner's chart; toml: only the tables in them; pool: the "
+            "provider's command that taints all nodes of a pool; watch: a manifest that runs "
+            "`watch`.",
+        ),
+    ],
+    pool: options.PoolOptions,
+    taint: options.Taints = None,
+    chart: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION",
+            help="(helm) Print values for this version of the chart gitlab-runner.  [default: a "
+            "current one]",
+        ),
+    ] = None,
+    namespace: Annotated[
+        str,
+        typer.Option(
+            "-n",
+            "--namespace",
+            metavar="NAME",
+            help="(watch) Run it in this namespace.",
+            callback=namespace_name,
+            autocompletion=completion.namespaces,
+        ),
+    ] = "kube-system",
+    image: Annotated[
+        str,
+        typer.Option(
+            metavar="IMAGE", help="(watch) Run this image, which has agtool.", callback=not_empty
+        ),
+    ] = f"agtool:{__version__}",
+) -> Result[None]:
+    """Print what makes a change permanent.
+
+    Helm and GitOps undo what was changed in a live cluster, and new nodes come without the
+    taint. By default it is for the preset gke-preemptible. The command does not need a cluster.
+
+    \b
+    Examples:
+      agtool ci-nodepool emit helm --preset gke-spot > values-runner.yaml
+      agtool ci-nodepool emit helm --chart 0.19
+      agtool ci-nodepool emit pool --preset eks-spot
+      agtool ci-nodepool emit watch --image registry.example/agtool:1 | kubectl apply -f -
+    """  # noqa: D301  # the backslash keeps the examples' lines apart
+    from agtool.ci_nodepool.emit import helm
+    from agtool.ci_nodepool.emit.manifest import watch_manifest
+    from agtool.ci_nodepool.emit.provider import pool_commands
+    from agtool.ci_nodepool.parse import parse_taint
+    from agtool.ci_nodepool.runner.placement import placement
+
+    for option in given_options(context):
+        kinds = _OBEYED_BY.get(option, (kind,))
+        if kind not in kinds:
+            raise UsageError(
+                f"{option} has no effect on `emit {kind}`",
+                hint=f"Leave it out. It is an option of: {', '.join(kinds)}.",
+            )
+    taints = [parse_taint(each) for each in taint or ()]
+    asked = pool.pool()
+    preset = asked.preset if asked.preset or asked.selector else DEFAULT
+    if kind == "pool":
+        chosen = preset or DEFAULT
+        text = pool_commands(chosen, taints or [chosen.taint])
+    elif kind == "watch":
+        arguments = _watch_arguments(pool.selector, preset, taints)
+        text = watch_manifest(arguments, namespace=namespace, image=image)
+    elif kind == "helm":
+        text = helm.helm_values(placement(asked, taints), _chart(chart))
+    else:
+        text = helm.toml(placement(asked, taints))
+    return Result(None, [text.rstrip("\n")])
+
+
+def _watch_arguments(
+    selector: str | None, preset: Preset | None, taints: Sequence[Taint]
+) -> list[str]:
+    specs = list(map(str, taints))
+    if not specs and (preset is None or preset.built_in):
+        reason = ": the provider taints these nodes by itself" if preset else ""
+        raise UsageError(
+            f"nothing says what `watch` should keep{reason}", hint="Add --taint KEY=VALUE:EFFECT."
+        )
+    arguments = ["--selector", selector] if selector else []
+    if preset is not None:
+        arguments += ["--preset", preset.name]
+    return [*arguments, *specs]
+
+
+def _chart(version: str | None) -> Chart | None:
+    if version is None:
+        return None
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    if not found:
+        raise UsageError(
+            f"{version!r} is not a valid version of the chart",
+            hint="Write it as in: helm list -A, such as 0.19 or 0.86.0.",
+        )
+    return int(found[1]), int(found[2])

@@ -1,0 +1,149 @@
+"""Options that several of the commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+import typer
+
+from agtool.ci_nodepool import presets
+from agtool.ci_nodepool.cli import complete
+from agtool.core import completion
+from agtool.core.command import Format
+from agtool.core.options import DryRun, Output, Yes, namespace_name, not_empty, seconds
+
+
+def _preset(name: str) -> presets.Preset:
+    if name not in presets.PRESETS:
+        raise typer.BadParameter(f"{name!r} is not a preset. Choose {', '.join(presets.PRESETS)}.")
+    return presets.PRESETS[name]
+
+
+def _positive(text: str | float) -> float:
+    value = seconds(text)
+    if value <= 0:
+        raise typer.BadParameter("it must be longer than 0 seconds.")
+    return value
+
+
+Preset = Annotated[
+    presets.Preset | None,
+    typer.Option(
+        metavar="NAME",
+        parser=_preset,
+        help=f"Choose the nodes that have this provider's label: {', '.join(presets.PRESETS)}.",
+        autocompletion=complete.presets,
+    ),
+]
+
+Selector = Annotated[
+    str | None,
+    typer.Option(
+        "-l",
+        "--selector",
+        metavar="SELECTOR",
+        help="Choose the nodes that have these labels: KEY=VALUE,...",
+        callback=not_empty,
+    ),
+]
+
+
+class PoolOptions(NamedTuple):
+    """Which nodes, where no names say it."""
+
+    selector: Selector = None
+    preset: Preset = None
+
+    def pool(self, names: Sequence[str] = ()) -> presets.Pool:
+        """The pool that is asked for; without names by a selector."""
+        label = str(self.preset.label) if self.preset and not names else ""
+        return presets.Pool(tuple(names), self.selector or label, self.preset)
+
+
+class ChangeOptions(NamedTuple):
+    """How to go about a change."""
+
+    dry_run: DryRun = False
+    yes: Yes = False
+    output: Output = Format.table
+
+
+NodesAndSpecs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NODE|SPEC]...",
+        help="Names of nodes, and labels or taints.",
+        show_default=False,
+        autocompletion=completion.nodes,
+    ),
+]
+
+NodeNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NODE]...",
+        help="Names of nodes.",
+        show_default=False,
+        autocompletion=completion.nodes,
+    ),
+]
+
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a label or taint that has another value.")
+]
+
+Force = Annotated[
+    bool, typer.Option("--force", help="Go on even if jobs of a runner would wait for ever.")
+]
+
+SkipPods = Annotated[
+    bool,
+    typer.Option(
+        "--skip-pods",
+        help="Do not look for pods that do not tolerate the taints, which lists all pods.",
+    ),
+]
+
+RunnersNamespace = Annotated[
+    str | None,
+    typer.Option(
+        "-n",
+        "--namespace",
+        metavar="NAME",
+        help="Look for runners in this namespace only.  [default: all namespaces]",
+        callback=namespace_name,
+        autocompletion=completion.namespaces,
+    ),
+]
+
+RunnerName = Annotated[
+    str | None,
+    typer.Option(
+        "--runner",
+        metavar="NAMESPACE/NAME",
+        help="Choose the runner by the name of its Deployment.  [default: the only one]",
+        callback=not_empty,
+        autocompletion=complete.runners,
+    ),
+]
+
+Taints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--taint",
+        metavar="KEY=VALUE:EFFECT",
+        help="Use this taint, which jobs tolerate. Can be repeated.  [default: the taint that goes "
+        "with the label]",
+    ),
+]
+
+Timeout = Annotated[
+    float,
+    typer.Option(
+        metavar="DURATION",
+        parser=_positive,
+        help="Put the old configuration back if the runner is not up by then.  [default: 10m]",
+        show_default=False,
+    ),
+]

@@ -1,0 +1,221 @@
+"""What the commands print with `--output json`, under `data`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agtool.ci_nodepool.model import Toleration
+from agtool.ci_nodepool.pool.fates import Affected
+from agtool.core.finding import Finding
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Which nodes were meant.
+
+    Attributes:
+        nodes: those that were named; empty: they were found by their labels.
+        selector: their labels, as for kubectl's --selector; empty: they were named.
+        preset: the provider's preset, given or seen on the nodes; null: not known.
+    """
+
+    nodes: list[str]
+    selector: str
+    preset: str | None
+
+
+@dataclass(frozen=True)
+class PlannedNode:
+    """What was to change on a node.
+
+    Attributes:
+        node: its name.
+        changes: such as `+ taint KEY=VALUE:NoSchedule` and `- label KEY=VALUE`.
+        kept: what undo leaves as it is, and why.
+    """
+
+    node: str
+    changes: list[str]
+    kept: list[str]
+
+
+@dataclass(frozen=True)
+class NodesChanged:
+    """What became of the nodes.
+
+    Attributes:
+        pool: which nodes were meant.
+        dry_run: whether nothing was to be changed.
+        planned: what was to change.
+        as_wanted: how many nodes were as wanted before.
+        changed: the names of nodes that agtool changed.
+        unchanged: those that somebody else changed in the same way meanwhile.
+        gone: those that were deleted or replaced meanwhile.
+        failed: those that could not be changed, each as `node NAME` in `subject`.
+        not_started: those that were left alone after an interrupt, or after an error that all
+            nodes would have met.
+        affected: pods and DaemonSets that do not tolerate the new taints.
+        slipped: pods that came onto the nodes while these were tainted.
+        warnings: what could not be looked at.
+    """
+
+    pool: Pool
+    dry_run: bool
+    planned: list[PlannedNode]
+    as_wanted: int
+    changed: list[str]
+    unchanged: list[str]
+    gone: list[str]
+    failed: list[Finding]
+    not_started: list[str]
+    affected: list[Affected]
+    slipped: list[Affected]
+    warnings: list[Finding]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Where jobs go, as in [runners.kubernetes] of the runner's TOML.
+
+    Attributes:
+        node_selector: labels that a node must have.
+        node_tolerations: KEY=VALUE or KEY (any value) of a taint, and its effect (empty: any).
+    """
+
+    node_selector: dict[str, str]
+    node_tolerations: dict[str, str]
+
+
+@dataclass(frozen=True)
+class RunnerChanged:
+    """What became of a runner.
+
+    Attributes:
+        runner: its Deployment, as NAMESPACE/NAME.
+        config_map: the name of the ConfigMap that holds its template.
+        key: the key of the template in the ConfigMap.
+        dry_run: whether nothing was to be changed.
+        changed: whether the template was changed.
+        restarted: whether the runner was restarted, and is up.
+        finishing: pods of the old runner, which live until their jobs have ended.
+        entries: what was added; for undo: removed.
+        kept: what undo leaves as it is, and why.
+        diff: between the templates, without secrets.
+        warnings: what else is wrong, or could not be looked at.
+    """
+
+    runner: str
+    config_map: str
+    key: str
+    dry_run: bool
+    changed: bool
+    restarted: bool
+    finishing: list[str]
+    entries: Tables
+    kept: list[str]
+    diff: str
+    warnings: list[Finding]
+
+
+@dataclass(frozen=True)
+class JobsSent(RunnerChanged):
+    """What became of a runner whose jobs are sent to a pool.
+
+    Attributes:
+        wanted: where its jobs shall go.
+        helm_values: what keeps the change at the next upgrade with Helm, as YAML.
+    """
+
+    wanted: Tables
+    helm_values: str
+
+
+@dataclass(frozen=True)
+class Applied(NodesChanged):
+    """What became of the nodes and of the runner.
+
+    Attributes:
+        runner: what became of the runner, which was changed before the nodes.
+    """
+
+    runner: JobsSent
+
+
+@dataclass(frozen=True)
+class Undone(NodesChanged):
+    """What became of the nodes and of the runners.
+
+    Attributes:
+        runners: what became of each runner that agtool had changed.
+    """
+
+    runners: list[RunnerChanged]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of a pool.
+
+    Attributes:
+        created: when, in ISO 8601.
+        cordoned: whether it is marked as unschedulable.
+        taints: as KEY=VALUE:EFFECT, without those by which Kubernetes reports its state.
+        by_agtool: the labels and taints that agtool set.
+    """
+
+    name: str
+    created: str
+    ready: bool
+    cordoned: bool
+    taints: list[str]
+    by_agtool: list[str]
+
+
+@dataclass(frozen=True)
+class PoolStatus:
+    """A pool and its nodes.
+
+    Attributes:
+        selector: the labels of its nodes.
+        preset: the provider's preset; null: not known.
+        taints: as KEY=VALUE:EFFECT, and how many of the nodes have each.
+        affected: pods and DaemonSets that do not tolerate the pool's taints.
+    """
+
+    selector: str
+    preset: str | None
+    taints: dict[str, int]
+    nodes: list[Node]
+    affected: list[Affected]
+
+
+@dataclass(frozen=True)
+class RunnerStatus:
+    """Where the jobs of a runner go.
+
+    Attributes:
+        runner: its Deployment, as NAMESPACE/NAME.
+        selector: labels that a node must have; empty: jobs go to any node.
+        tolerations: of every job's pod.
+        on_pool_nodes: preemptible nodes on which the runner itself runs.
+    """
+
+    runner: str
+    selector: dict[str, str]
+    tolerations: list[Toleration]
+    on_pool_nodes: list[str]
+
+
+@dataclass(frozen=True)
+class Status:
+    """Pools, runners, and what does not fit together.
+
+    Attributes:
+        warnings: what could not be looked at.
+        problems: what does not fit together, the worst first.
+    """
+
+    pools: list[PoolStatus]
+    runners: list[RunnerStatus]
+    warnings: list[Finding]
+    problems: list[Finding]

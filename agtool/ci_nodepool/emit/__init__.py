@@ -1,0 +1,1 @@
+"""`emit`: helm (a runner's values), provider (a pool's taint), manifest (for `watch`)."""

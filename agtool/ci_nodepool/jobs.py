@@ -1,0 +1,125 @@
+"""One change of a runner: find it, plan and refuse, then write, restart, and look again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from agtool.ci_nodepool.model import Node
+from agtool.ci_nodepool.runner.change import Outcome, hosts, manager_pods, needs_restart, roll_out
+from agtool.ci_nodepool.runner.find import choose, find
+from agtool.ci_nodepool.runner.model import Runner
+from agtool.ci_nodepool.runner.placement import Placement
+from agtool.ci_nodepool.runner.plan import RunnerPlan, manager_in_pool, plan_patch, plan_undo
+from agtool.ci_nodepool.runner.settings import jobs
+from agtool.ci_nodepool.stranding import refuse_nowhere
+from agtool.core.finding import Finding
+from agtool.core.kube.errors import ConflictError, ForbiddenError
+from agtool.core.live import Live
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Session
+
+
+@dataclass(frozen=True)
+class RunnerChange:
+    """What is to be done, or was done.
+
+    Attributes:
+        replan: makes the plan again for a runner whose ConfigMap has changed meanwhile.
+        restart: whether the manager has to be restarted.
+        wanted: where jobs shall go; empty for undo.
+        warnings: what else a person should know.
+        outcome: None: nothing was done yet, or was to be done.
+    """
+
+    plan: RunnerPlan
+    replan: Callable[[Runner], RunnerPlan]
+    restart: bool
+    wanted: Placement = field(default_factory=Placement)
+    warnings: tuple[Finding, ...] = ()
+    outcome: Outcome | None = None
+
+    def __bool__(self) -> bool:
+        """Whether anything is to be done."""
+        return bool(self.plan) or self.restart
+
+
+def plan_jobs(
+    session: Session,
+    name: str | None,
+    namespace: str | None,
+    wanted: Placement,
+    nodes: Sequence[Node],
+    *,
+    force: bool,
+) -> RunnerChange:
+    """Find out what is to be done so that the jobs of a runner go to the pool.
+
+    Args:
+        name: of the runner, as NAMESPACE/NAME or NAME; None: the only one.
+        force: also if no node could take the jobs.
+
+    Raises:
+        NotFoundError, UsageError: there is no such runner, or several.
+        CannotPatch: it cannot be done here; with what to change instead.
+        WouldStrand: no node of the pool could take the jobs.
+    """
+    if name and "/" in name:
+        namespace = name.partition("/")[0]
+    runner = choose(find(session, namespace), name, namespace)
+    plan = plan_patch(runner, wanted)
+    if plan and not force:
+        config_map = {**runner.config_map, "data": {**runner.data, runner.key: plan.after}}
+        refuse_nowhere(jobs(replace(runner, config_map=config_map)), nodes)
+    return RunnerChange(
+        plan,
+        lambda again: plan_patch(again, wanted),
+        needs_restart(session, plan),
+        wanted,
+        (*plan.warnings, *_manager_warnings(session, runner, nodes)),
+    )
+
+
+def plan_jobs_back(session: Session, runner: Runner) -> RunnerChange:
+    """Find out what is to be done so that a runner is as before agtool. Raises CannotPatch."""
+    plan = plan_undo(runner)
+    return RunnerChange(plan, plan_undo, needs_restart(session, plan))
+
+
+def carry_out(
+    session: Session, change: RunnerChange, *, timeout: float, live: Live
+) -> RunnerChange:
+    """Write the template, restart the runner and wait; the same with the outcome.
+
+    Args:
+        timeout: seconds for the new manager to come up.
+
+    Raises:
+        RolloutFailed: the runner did not come up; the old template is back.
+        ConflictError: somebody else undoes it.
+    """
+    if not change:
+        return change
+    outcome = roll_out(session, change.plan, change.replan, timeout=timeout, live=live)
+    plan = outcome.plan
+    config_map = session.get(plan.runner.config_map_path)
+    if (config_map.get("data") or {}).get(plan.runner.key) != plan.after:
+        raise ConflictError(
+            f"somebody else, perhaps Helm or GitOps, changed the ConfigMap of {plan.runner} again",
+            hint="Change it in the values that they use: agtool ci-nodepool emit helm",
+            subject=plan.runner.subject,
+        )
+    return replace(change, outcome=outcome)
+
+
+def _manager_warnings(session: Session, runner: Runner, nodes: Sequence[Node]) -> Iterator[Finding]:
+    try:
+        names = hosts(manager_pods(session, runner)) & {node.name for node in nodes}
+    except ForbiddenError as error:
+        text = f"cannot see on which node the runner itself runs: {error.message}"
+        yield Finding("unseen", text, error.hint, runner.subject)
+    else:
+        for name in sorted(names):
+            yield manager_in_pool(runner, f"runs on {name}, a node of the pool")

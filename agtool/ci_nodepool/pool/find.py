@@ -1,0 +1,104 @@
+"""The nodes that a command is about: by name, by selector, or by the label of a provider."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from agtool.ci_nodepool.model import Node
+from agtool.ci_nodepool.pool.write import CONNECTIONS, NODES
+from agtool.ci_nodepool.presets import DEFAULT, Pool, Preset, presets_on
+from agtool.core.errors import UsageError
+from agtool.core.kube.errors import NotFoundError, RejectedError
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Session
+
+
+class NoNodes(NotFoundError):
+    """The pool is empty."""
+
+    code = "empty-pool"
+
+
+def find_pool(
+    session: Session, asked: Pool, *, may_be_empty: bool = False
+) -> tuple[Pool, list[Node]]:
+    """The pool that is meant, and its nodes by name.
+
+    Args:
+        asked: what a person says of it; nothing: the preset whose label the nodes have.
+
+    Raises:
+        UsageError: names and a selector at once, or nodes of several presets.
+        NotFoundError: a node that was named is not there.
+        NoNodes: no node matches, and that was not allowed.
+    """
+    if asked.names and asked.selector:
+        raise UsageError(
+            "nodes are given by name and by a selector", hint="Give one of the two, not both."
+        )
+    if asked.names:
+        nodes = _by_name(session, asked.names)
+        return Pool(asked.names, "", asked.preset or _preset_on(nodes)), nodes
+    if asked.selector:
+        nodes = select(session, asked.selector)
+        pool = Pool((), asked.selector, asked.preset or _preset_on(nodes))
+    else:
+        nodes = select(session, "")
+        found = presets_on(node.labels for node in nodes)
+        if len(found) > 1:
+            raise UsageError(
+                f"there are nodes of {', '.join(p.name for p in found)}",
+                hint=f"Choose one: --preset {found[0].name}",
+            )
+        preset = found[0] if found else DEFAULT
+        nodes = [n for n in nodes if n.labels.get(preset.label.key) == preset.label.value]
+        pool = Pool((), str(preset.label), preset)
+    if not (nodes or may_be_empty):
+        raise NoNodes(
+            f"no node has the label {pool.selector}",
+            hint="Look at the labels of your nodes: kubectl get nodes --show-labels. Then name the "
+            "nodes, or give --selector or --preset. A pool that scales from zero has no nodes now.",
+        )
+    return pool, nodes
+
+
+def find_changed(session: Session, asked: Pool) -> tuple[Pool, list[Node]]:
+    """The nodes that agtool has changed, of those that are meant, or of all. May be none."""
+    if asked == Pool():
+        pool, nodes = asked, select(session, "")
+    else:
+        pool, nodes = find_pool(session, asked)
+    return pool, [node for node in nodes if node.record]
+
+
+def select(session: Session, selector: str) -> list[Node]:
+    """The nodes with these labels (empty: all), by name."""
+    query: dict[str, Any] = {"labelSelector": selector} if selector else {}
+    try:
+        return [Node.from_api(node) for node in session.pages(NODES, **query)]
+    except RejectedError as error:
+        raise UsageError(
+            f"{selector!r} is not a valid selector: {error.message}",
+            hint="Write it as for kubectl: KEY=VALUE,KEY!=VALUE,KEY in (A,B),KEY",
+        ) from error
+
+
+def _by_name(session: Session, names: Sequence[str]) -> list[Node]:
+    try:
+        with ThreadPoolExecutor(min(CONNECTIONS, len(names))) as threads:
+            found = threads.map(lambda name: session.get(f"{NODES}/{name}"), names)
+            return [Node.from_api(node) for node in found]
+    except NotFoundError as error:
+        raise NotFoundError(
+            error.message,
+            hint="Nothing was changed. To remove a label or taint, write - at its end: KEY-",
+        ) from error
+
+
+def _preset_on(nodes: Sequence[Node]) -> Preset | None:
+    """The preset whose label the nodes have, if it is one only."""
+    found = presets_on(node.labels for node in nodes)
+    return found[0] if len(found) == 1 else None

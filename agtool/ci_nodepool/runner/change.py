@@ -1,0 +1,188 @@
+"""Carry out a plan on a runner: write its template, restart it, wait, and put back on failure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from agtool.ci_nodepool.runner.model import Runner
+from agtool.ci_nodepool.runner.plan import RESTARTED_AT, RunnerPlan, stale_pods, time_to_end
+from agtool.ci_nodepool.runner.rollout import look
+from agtool.core.errors import AgtoolError, UnreachableError
+from agtool.core.kube.errors import ConflictError
+from agtool.core.live import Live
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json, Session
+
+_TRIES = 30
+"""Conflicts in a row before we give up on a ConfigMap."""
+
+_INTERVAL = 1.0
+"""Seconds between two looks at a rollout."""
+
+
+class RolloutFailed(UnreachableError):
+    """The runner did not come up with its new configuration."""
+
+    exit_code = 1
+    code = "rollout-failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done.
+
+    Attributes:
+        plan: what was written, if anything.
+        restarted: whether the Deployment was restarted, and is up.
+        finishing: pods of before, which live on until their jobs have ended.
+    """
+
+    plan: RunnerPlan
+    restarted: bool
+    finishing: tuple[str, ...] = ()
+
+
+def manager_pods(session: Session, runner: Runner) -> list[Json]:
+    """The manager's pods. Raises what Session raises."""
+    selector = runner.deployment["spec"]["selector"].get("matchLabels") or {}
+    path = f"/api/v1/namespaces/{runner.namespace}/pods"
+    wanted = ",".join(f"{key}={value}" for key, value in selector.items())
+    return list(session.pages(path, labelSelector=wanted))
+
+
+def hosts(pods: Sequence[Json]) -> set[str]:
+    """The names of the nodes on which these pods are."""
+    return {pod["spec"]["nodeName"] for pod in pods if pod["spec"].get("nodeName")}
+
+
+def needs_restart(session: Session, plan: RunnerPlan) -> bool:
+    """Whether the manager has to be restarted: because of the plan, or of an earlier change.
+
+    An earlier one is left where somebody stopped us between the two.
+    """
+    if plan.before != plan.after:
+        return True
+    return bool(plan.runner.record and stale_pods(plan.runner, manager_pods(session, plan.runner)))
+
+
+def roll_out(
+    session: Session,
+    plan: RunnerPlan,
+    replan: Callable[[Runner], RunnerPlan],
+    *,
+    timeout: float,
+    live: Live,
+) -> Outcome:
+    """Write the template, restart the manager if that is needed, and wait until it is up.
+
+    Args:
+        replan: makes the plan again for a runner whose ConfigMap has changed since it was read.
+        timeout: seconds for the new manager to come up, after the old one if that goes first.
+        live: shows how far the rollout is.
+
+    Raises:
+        RolloutFailed: the manager did not come up; the old template is back.
+        ConflictError: somebody else changes the ConfigMap all the time.
+        CannotPatch: what `replan` raises.
+    """
+    plan, written = _write(session, plan, replan)
+    if not needs_restart(session, plan):
+        return Outcome(plan, restarted=False)
+    before = _restarted_at(plan.runner.deployment)
+    stamp = datetime.now(timezone.utc).isoformat(timespec="microseconds")
+    try:
+        _stamp(session, plan.runner, stamp)
+        _wait(session, plan.runner, stamp, timeout + time_to_end(plan.runner), live)
+    except KeyboardInterrupt:
+        live.say(
+            f"stopped waiting: {plan.runner} is changed and restarting. See how far it is: "
+            f"kubectl -n {plan.runner.namespace} rollout status deployment/{plan.runner.name}"
+        )
+        raise
+    except AgtoolError as error:
+        if written:
+            error.hint = f"{_put_back(session, plan, written, before)}\n{error.hint}".rstrip()
+        raise
+    finishing = [
+        pod["metadata"]["name"]
+        for pod in manager_pods(session, plan.runner)
+        if "deletionTimestamp" in pod["metadata"]
+    ]
+    return Outcome(plan, restarted=True, finishing=tuple(finishing))
+
+
+def _write(
+    session: Session, plan: RunnerPlan, replan: Callable[[Runner], RunnerPlan]
+) -> tuple[RunnerPlan, Json | None]:
+    """The plan that was carried out in the end, and the ConfigMap as it is then."""
+    for _ in range(_TRIES):
+        if not plan:
+            return plan, None
+        path = plan.runner.config_map_path
+        try:
+            return plan, session.patch(path, plan.patch(), fieldManager="agtool")
+        except ConflictError:
+            plan = replan(replace(plan.runner, config_map=session.get(path)))
+    raise ConflictError(
+        f"somebody else changes the ConfigMap of {plan.runner} all the time",
+        hint="Look for the program that does, such as Argo CD or Flux, and change it there, with: "
+        "agtool ci-nodepool emit helm",
+        subject=plan.runner.subject,
+    )
+
+
+def _put_back(session: Session, plan: RunnerPlan, written: Json, restarted_at: str | None) -> str:
+    """Put back the template and the pods of before; what became of that, for people."""
+    try:
+        session.patch(plan.runner.config_map_path, plan.back(written), fieldManager="agtool")
+        # The same pod template as before is the same ReplicaSet, whose pods may still run.
+        _stamp(session, plan.runner, restarted_at)
+    except ConflictError:
+        return "Somebody else changed the ConfigMap meanwhile, so it is left as it is."
+    except AgtoolError as error:
+        return (
+            f"The old configuration could not be put back ({error.message}). Put it back when the "
+            "cause is gone: agtool ci-nodepool undo"
+        )
+    return "The old configuration is back, and so are the old pods."
+
+
+def _restarted_at(deployment: Json) -> str | None:
+    annotations = deployment["spec"]["template"]["metadata"].get("annotations") or {}
+    value: str | None = annotations.get(RESTARTED_AT)
+    return value
+
+
+def _stamp(session: Session, runner: Runner, stamp: str | None) -> None:
+    template: dict[str, Any] = {"metadata": {"annotations": {RESTARTED_AT: stamp}}}
+    session.patch(runner.path, {"spec": {"template": template}}, fieldManager="agtool")
+
+
+def _wait(session: Session, runner: Runner, stamp: str, timeout: float, live: Live) -> None:
+    give_up = time.monotonic() + timeout
+    ours = True
+    while True:
+        deployment = session.get(runner.path)
+        if _restarted_at(deployment) != stamp and ours:
+            # Helm or GitOps may have gone over it; the rollout that it started is the one to watch.
+            live.say(f"warning: somebody else changed {runner} meanwhile")
+            ours = False
+        rollout = look(deployment, manager_pods(session, runner), stamp)
+        if rollout.done:
+            return
+        late = time.monotonic() > give_up
+        if rollout.failed or late:
+            trouble = f"is not up after {timeout:.0f} s" if late else "does not start"
+            kubectl = f"kubectl -n {runner.namespace}"
+            raise RolloutFailed(
+                f"{runner} {trouble}: {rollout.text}",
+                hint=f"Look at its pods: {kubectl} describe pods, and {kubectl} logs POD",
+                subject=runner.subject,
+            )
+        live.show(f"restarting {runner}: {rollout.text}")
+        time.sleep(_INTERVAL)

@@ -1,0 +1,238 @@
+"""Where a toleration is written into the runner's TOML: the smallest edit, and its way back. Pure.
+
+An edit only ever inserts text, so comments, order, line ends and every other byte stay by
+construction. The meaning stays by proof: the result is parsed, and must be what was there before
+plus the wanted entries; otherwise nothing is edited. tomlkit, which edits a document as a tree,
+moves keys into another table when `kubernetes` is written with dotted keys.
+
+Facts: gitlab-runner's commands/register.go (a template has one [[runners]] and fills only what
+flags and environment leave unset).
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agtool.ci_nodepool.runner.placement import (
+    SELECTOR,
+    TOLERATIONS,
+    CannotPatch,
+    Placement,
+    missing,
+)
+from agtool.ci_nodepool.runner.toml import KUBERNETES, Insertion, candidates, cuts, statements_of
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A new text, what was inserted to get it, and the entries that this added."""
+
+    text: str
+    insertions: tuple[Insertion, ...]
+    added: Placement
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A new text without what agtool had added; what of that had to stay, and why."""
+
+    text: str
+    removed: Placement
+    kept: tuple[str, ...]
+
+
+def read(text: str) -> Placement:
+    """Where the jobs of a template go, by its TOML alone.
+
+    Raises:
+        CannotPatch: as `edit`, so that what can be read can also be edited.
+    """
+    kubernetes = parse(text)["runners"][0].get("kubernetes", {})
+    return Placement(dict(kubernetes.get(SELECTOR, {})), dict(kubernetes.get(TOLERATIONS, {})))
+
+
+def overwrites(text: str) -> list[str]:
+    """The settings by which a job may choose other nodes than the template says."""
+    kubernetes = parse(text)["runners"][0].get("kubernetes", {})
+    names = (f"{table}_overwrite_allowed" for table in (SELECTOR, TOLERATIONS))
+    return [name for name in names if kubernetes.get(name)]
+
+
+def parse(text: str) -> dict[str, Any]:
+    """The TOML of a template that has what a runner of Kubernetes jobs needs.
+
+    Raises:
+        CannotPatch: it is not TOML, has not exactly one [[runners]], or is for another executor.
+    """
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
+        if "{{" in text:
+            raise CannotPatch(
+                "the runner's template holds Go template text ({{ ... }}), so it is not TOML yet",
+                hint="Edit it where it is rendered: `runners.config` in the Helm values.",
+            ) from error
+        raise CannotPatch(f"the runner's template is not valid TOML: {error}") from error
+    runners = data.get("runners")
+    if not isinstance(runners, list) or len(runners) != 1:
+        found = len(runners) if isinstance(runners, list) else 0
+        raise CannotPatch(
+            f"the runner's template has {found} [[runners]], and a template must have exactly one",
+            hint="Keep one [[runners]] in it, and install one release of the chart per runner."
+            if found
+            else "Add a [[runners]] section to `runners.config` in the Helm values.",
+        )
+    if not isinstance(runners[0], dict):
+        raise CannotPatch("`runners` in the runner's template is not a table")
+    executor = runners[0].get("executor", "kubernetes")
+    if executor != "kubernetes":
+        raise CannotPatch(f"this runner's executor is {executor!r}: its jobs are not pods")
+    kubernetes = runners[0].get("kubernetes", {})
+    for name in ("", SELECTOR, TOLERATIONS):
+        table = kubernetes.get(name, {}) if name else kubernetes
+        if not isinstance(table, dict):
+            raise CannotPatch(f"{name or 'kubernetes'} in the runner's template is not a table")
+        if name and not all(isinstance(value, str) for value in table.values()):
+            raise CannotPatch(
+                f"{name} in the runner's template has a value that is not a string",
+                hint='gitlab-runner takes only strings there: put it in quotes, as in "true".',
+            )
+    return data
+
+
+def edit(text: str, wanted: Placement) -> Edit:
+    """Add what is missing for `wanted`; no insertion where nothing is.
+
+    Raises:
+        CannotPatch: the text is not what `parse` wants, an entry is there with another value, or
+            no place for the new entries was found that leaves everything else as it is.
+    """
+    added = missing(read(text), wanted)
+    insertions: list[Insertion] = []
+    # Each new table goes before the one of the round before: the selector ends up first.
+    for table, entries in reversed(added.tables().items()):
+        if not entries:
+            continue
+        offset, fragment = _insert(text, table, entries)
+        text = text[:offset] + fragment + text[offset:]
+        insertions = [
+            Insertion(o + len(fragment) if o >= offset else o, inserted)
+            for o, inserted in insertions
+        ] + [Insertion(offset, fragment)]
+    return Edit(text, tuple(sorted(insertions)), added)
+
+
+def remove(text: str, added: Placement, insertions: Sequence[Insertion], before: str) -> Removal:
+    """Take back an edit; what others changed since is kept.
+
+    Where nothing else has changed since, the result is the text before the edit. Otherwise the
+    entries are removed one by one, and one that has another value by now is somebody's decision
+    and stays.
+
+    Args:
+        before: the fingerprint of the text before the edit.
+
+    Raises:
+        CannotPatch: the text is not what `parse` wants any more.
+    """
+    original = _without(text, insertions)
+    if fingerprint(original) == before:
+        return Removal(original, added, ())
+    ours = "".join(insertion.text for insertion in insertions)
+    removed: dict[str, dict[str, str]] = {SELECTOR: {}, TOLERATIONS: {}}
+    kept = []
+    for table, entries in added.tables().items():
+        for name, value in entries.items():
+            present = read(text).tables()[table].get(name)
+            if present is None:
+                continue  # somebody was faster
+            if present != value:
+                kept.append(f'"{name}" in {table}: somebody else has changed it to "{present}"')
+                continue
+            shorter = _remove_entry(text, table, name, ours)
+            if shorter is None:
+                kept.append(
+                    f'"{name}" in {table}: remove it by hand, agtool does not find its place'
+                )
+            else:
+                text = shorter
+                removed[table][name] = value
+    return Removal(text, Placement(removed[SELECTOR], removed[TOLERATIONS]), tuple(kept))
+
+
+def fingerprint(text: str) -> str:
+    """What tells two texts apart."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _means(text: str, expected: object) -> bool:
+    try:
+        return _canonical(tomllib.loads(text)) == expected
+    except tomllib.TOMLDecodeError:
+        return False
+
+
+def _canonical(value: object) -> object:
+    """Equal for equal meaning and nothing else: 1 is not 1.0 is not true, and nan is nan.
+
+    A table of node_selector or node_tolerations that is empty means the same as none.
+    """
+    if isinstance(value, dict):
+        items = ((k, _canonical(v)) for k, v in value.items())
+        return {k: v for k, v in items if v != {} or k not in {SELECTOR, TOLERATIONS, "kubernetes"}}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return type(value).__name__, repr(value)
+
+
+def _insert(text: str, table: str, entries: Mapping[str, str]) -> Insertion:
+    """The insertion that adds entries to a table, and nothing else."""
+    expected = copy.deepcopy(tomllib.loads(text))
+    kubernetes = expected["runners"][0].setdefault("kubernetes", {})
+    kubernetes.setdefault(table, {}).update(entries)
+    canonical = _canonical(expected)
+    for offset, fragment in candidates(text, (*KUBERNETES, table), entries):
+        if _means(text[:offset] + fragment + text[offset:], canonical):
+            return Insertion(offset, fragment)
+    raise CannotPatch(
+        f"no place was found in the runner's template where {table} can be added without "
+        "changing anything else",
+        hint="Write `kubernetes` as a table of its own, [runners.kubernetes], in `runners.config`.",
+    )
+
+
+def _without(text: str, insertions: Sequence[Insertion]) -> str:
+    """The text with these pieces cut out, those that stand where they were put."""
+    for offset, piece in sorted(insertions, reverse=True):
+        if text[offset : offset + len(piece)] == piece:
+            text = text[:offset] + text[offset + len(piece) :]
+    return text
+
+
+def _remove_entry(text: str, table: str, name: str, ours: str) -> str | None:
+    """The text without one entry, or None where no cut takes out that and nothing else.
+
+    Args:
+        ours: what agtool once inserted; a header in it goes too when nothing is left below it.
+    """
+    expected = copy.deepcopy(tomllib.loads(text))
+    entries = expected["runners"][0]["kubernetes"][table]
+    del entries[name]
+    canonical = _canonical(expected)
+    for start, end, header in cuts(statements_of(text), (*KUBERNETES, table), name):
+        if header and (entries or header not in ours):
+            continue
+        shorter = text[:start] + text[end:]
+        if _means(shorter, canonical):
+            return shorter
+    return None

@@ -1,0 +1,154 @@
+"""GitLab runners in a cluster, found by what they mount.
+
+Names say nothing: the chart calls things RELEASE-gitlab-runner, or RELEASE where that starts with
+gitlab-runner, or what fullnameOverride says. So a runner is a Deployment that mounts, at /scripts
+or /configmaps, a ConfigMap with the chart's register-the-runner; or one that the GitLab Runner
+Operator owns, whose Runner resource names a ConfigMap in spec.config.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from agtool.ci_nodepool.runner.model import MOUNTED_AT, REGISTER, TEMPLATE, Runner, Source
+from agtool.core.errors import UsageError
+from agtool.core.finding import Finding
+from agtool.core.kube.errors import ForbiddenError, NotFoundError
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json, Session
+
+OPERATOR = "/apis/apps.gitlab.com/v1beta2"
+
+
+def find(session: Session, namespace: str | None) -> list[Runner]:
+    """The runners of a namespace, or of all; of the session's own where others may not be seen.
+
+    Raises what Session raises.
+    """
+    try:
+        deployments = list(session.pages(_collection("/apis/apps/v1", "deployments", namespace)))
+    except ForbiddenError:
+        if namespace:
+            raise
+        return find(session, session.namespace)
+    runners = []
+    for deployment in deployments:
+        if owner := _owner(deployment):
+            runners.append(_of_operator(session, deployment, owner))
+        else:
+            for name in _mounted(deployment):
+                config_map = _config_map(session, deployment, name)
+                if {REGISTER, TEMPLATE} & set(config_map.get("data") or ()):
+                    runners.append(
+                        Runner(deployment, config_map, sources=_sources(session, deployment))
+                    )
+                    break
+    return sorted(runners, key=str)
+
+
+def find_visible(
+    session: Session, namespace: str | None, purpose: str
+) -> tuple[list[Runner], list[Finding]]:
+    """The same as far as we may look, and a warning where we may not look for `purpose`."""
+    try:
+        return find(session, namespace), []
+    except ForbiddenError as error:
+        return [], [Finding("unseen", f"cannot look for {purpose}: {error.message}", error.hint)]
+
+
+def choose(runners: list[Runner], wanted: str | None, namespace: str | None) -> Runner:
+    """The one that is meant: NAMESPACE/NAME, or NAME, or the only one.
+
+    Raises:
+        NotFoundError: there is none.
+        UsageError: there are several.
+    """
+    found = [r for r in runners if wanted in {None, str(r), r.name}]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(
+            f"there are {len(found)} runners: {', '.join(map(str, found))}",
+            hint=f"Name one: --runner {found[0]}",
+        )
+    if wanted and runners:
+        raise NotFoundError(
+            f"there is no runner {wanted}", hint=f"These exist: {', '.join(map(str, runners))}"
+        )
+    place = f"in namespace {namespace}" if namespace else "in the cluster, as far as you may look"
+    raise NotFoundError(
+        f"no GitLab runner was found {place}",
+        hint="agtool recognizes a Deployment of the chart gitlab-runner by the ConfigMap that it "
+        "mounts at /configmaps or /scripts, and one of the GitLab Runner Operator by its owner. "
+        "Look for it: kubectl get deployments -A | grep -i runner",
+    )
+
+
+def _collection(group: str, kind: str, namespace: str | None) -> str:
+    return f"{group}/namespaces/{namespace}/{kind}" if namespace else f"{group}/{kind}"
+
+
+def _owner(deployment: Json) -> str:
+    """The name of the Operator's Runner that owns a Deployment."""
+    for owner in deployment["metadata"].get("ownerReferences") or ():
+        if owner["kind"] == "Runner" and owner["apiVersion"].startswith("apps.gitlab.com/"):
+            return str(owner["name"])
+    return ""
+
+
+def _of_operator(session: Session, deployment: Json, owner: str) -> Runner:
+    path = _collection(OPERATOR, "runners", deployment["metadata"]["namespace"])
+    try:
+        named = (session.get(f"{path}/{owner}").get("spec") or {}).get("config", "")
+    except NotFoundError:  # it is being deleted, and its Deployment with it
+        named = ""
+    config_map = _config_map(session, deployment, named) if named else {}
+    return Runner(deployment, config_map, owner, _sources(session, deployment))
+
+
+def _mounted(deployment: Json) -> Iterator[str]:
+    """The names of the ConfigMaps that a Deployment mounts where the chart does."""
+    pod = deployment["spec"]["template"]["spec"]
+    mounted = {
+        mount["name"]
+        for container in pod["containers"]
+        for mount in container.get("volumeMounts") or ()
+        if mount["mountPath"].rstrip("/") in MOUNTED_AT
+    }
+    for volume in pod.get("volumes") or ():
+        if volume["name"] in mounted and "configMap" in volume:
+            yield volume["configMap"]["name"]
+
+
+def _config_map(session: Session, deployment: Json, name: str) -> Json:
+    namespace = deployment["metadata"]["namespace"]
+    try:
+        return session.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+    except NotFoundError:
+        return {}
+
+
+def _sources(session: Session, deployment: Json) -> tuple[Source, ...]:
+    """What fills the environment of the manager's containers, in this order."""
+    namespace = deployment["metadata"]["namespace"]
+    found = []
+    for container in deployment["spec"]["template"]["spec"]["containers"]:
+        for entry in container.get("envFrom") or ():
+            for field, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+                if field in entry:
+                    name, prefix = entry[field]["name"], entry.get("prefix", "")
+                    found.append(_source(session, namespace, kind, name, prefix))
+    return tuple(found)
+
+
+def _source(session: Session, namespace: str, kind: str, name: str, prefix: str) -> Source:
+    try:
+        data = session.get(f"/api/v1/namespaces/{namespace}/{kind.lower()}s/{name}").get("data")
+    except NotFoundError:  # it is optional, or the manager cannot start
+        data = None
+    except ForbiddenError as error:
+        return Source(f"{kind} {name}", {}, error.message)
+    values = {f"{prefix}{key}": value for key, value in (data or {}).items()}
+    return Source(f"{kind} {name}", dict.fromkeys(values) if kind == "Secret" else values)

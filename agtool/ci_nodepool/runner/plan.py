@@ -1,0 +1,224 @@
+"""What to change on a runner, and back: plans over what the API has. Pure.
+
+The ConfigMap carries an annotation with what agtool inserted, so that undo takes back that and no
+more, whatever others have changed since.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agtool.ci_nodepool.model import RECORD
+from agtool.ci_nodepool.runner.edit import edit, fingerprint, read, remove
+from agtool.ci_nodepool.runner.model import Runner
+from agtool.ci_nodepool.runner.placement import UPGRADE, CannotPatch, Placement
+from agtool.ci_nodepool.runner.settings import check_overrides, template, unseen, ways_out
+from agtool.ci_nodepool.runner.toml import Insertion
+from agtool.core.finding import Finding
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json
+
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+"""The annotation of a pod template by which kubectl restarts a Deployment."""
+
+
+class PastEdit(NamedTuple):
+    """An edit that agtool made: what it needs to take it back.
+
+    Attributes:
+        before: the fingerprint of the text before it.
+    """
+
+    before: str
+    added: Placement
+    insertions: tuple[Insertion, ...]
+
+
+@dataclass(frozen=True)
+class RunnerPlan:
+    """What to change on one runner.
+
+    Attributes:
+        before: the template as it is.
+        after: the template as it shall be.
+        record: the new annotation; empty: none.
+        added: the entries that come, or (undo) go.
+        kept: what undo leaves, and why.
+        warnings: what else a person should know.
+    """
+
+    runner: Runner
+    before: str
+    after: str
+    record: str
+    added: Placement = field(default_factory=Placement)
+    kept: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.before != self.after or self.record != self.runner.record
+
+    def patch(self) -> Json:
+        """As a JSON merge patch, which the API refuses (409) if the ConfigMap has changed."""
+        return self._patch(self.runner.config_map, self.record, self.after)
+
+    def back(self, written: Json) -> Json:
+        """The patch that puts back what was there, if nobody has changed `written` since."""
+        return self._patch(written, self.runner.record, self.before)
+
+    def _patch(self, config_map: Json, record: str, text: str) -> Json:
+        version = config_map["metadata"]["resourceVersion"]
+        metadata = {"resourceVersion": version, "annotations": {RECORD: record or None}}
+        return {"metadata": metadata, "data": {self.runner.key: text}}
+
+
+def plan_patch(runner: Runner, wanted: Placement) -> RunnerPlan:
+    """What to change so that the runner's jobs go where `wanted` says.
+
+    Raises:
+        CannotPatch: it cannot be done here; with what to change instead.
+    """
+    text = template(runner)
+    left = check_overrides(runner, wanted)
+    done = edit(text, left)
+    if done.added and runner.config_map.get("immutable"):
+        raise CannotPatch(f"the ConfigMap of {runner} is immutable", hint=UPGRADE)
+    record = [past for past in _recorded(runner) if _is_there(past.added, read(text))]
+    if done.added:
+        record.append(PastEdit(fingerprint(text), done.added, done.insertions))
+    warnings = tuple(_warnings(runner, wanted))
+    return RunnerPlan(runner, text, done.text, _annotation(record), done.added, (), warnings)
+
+
+def plan_undo(runner: Runner) -> RunnerPlan:
+    """What to change so that the template is without what agtool added.
+
+    Raises:
+        CannotPatch: the template is no longer one that can be edited.
+    """
+    text = template(runner)
+    plan = RunnerPlan(runner, text, text, "")
+    for past in reversed(_recorded(runner)):
+        back = remove(plan.after, past.added, past.insertions, past.before)
+        plan = replace(
+            plan,
+            after=back.text,
+            kept=(*plan.kept, *back.kept),
+            added=Placement(
+                {**plan.added.selector, **back.removed.selector},
+                {**plan.added.tolerations, **back.removed.tolerations},
+            ),
+        )
+    return plan
+
+
+def stale_pods(runner: Runner, pods: Sequence[Json]) -> list[str]:
+    """The names of the manager's pods that started before the template was last changed.
+
+    The entrypoint copies the configuration at its start and never again. All times are the
+    server's, so no clock matters but its own.
+    """
+    changes = [
+        entry.get("time", "")
+        for entry in runner.config_map["metadata"].get("managedFields") or ()
+        if "f:data" in (entry.get("fieldsV1") or {})
+    ]
+    changed = max(changes, default="")
+    return [
+        pod["metadata"]["name"]
+        for pod in pods
+        if pod["metadata"]["creationTimestamp"] < changed
+        and "deletionTimestamp" not in pod["metadata"]
+    ]
+
+
+def time_to_end(runner: Runner) -> int:
+    """Seconds that the old manager may take to end before the new one is started.
+
+    0 for a rolling update, where the new one comes first.
+    """
+    strategy = runner.deployment["spec"].get("strategy") or {}
+    if strategy.get("type") != "Recreate":
+        return 0
+    return int(runner.pod.get("terminationGracePeriodSeconds", 30))
+
+
+def _warnings(runner: Runner, wanted: Placement) -> Iterator[Finding]:
+    subject = runner.subject
+    for name in ways_out(runner):
+        text = f"{name} is set: a job can choose other nodes by its variables"
+        yield Finding("jobs-may-leave", text, "", subject)
+    for text in unseen(runner):
+        yield Finding("unseen", text, "", subject)
+    selector = runner.pod.get("nodeSelector") or {}
+    if wanted.selector and wanted.selector.items() <= selector.items():
+        yield manager_in_pool(runner, "is sent to the nodes of the pool too")
+    if wait := time_to_end(runner):
+        text = (
+            "the Deployment's strategy is Recreate: there is no runner until the jobs of the old "
+            f"one have ended, which may take {wait} s"
+        )
+        yield Finding("recreate", text, "", subject)
+    if runner.deployment["spec"].get("replicas") == 0:
+        text = "the runner is scaled to 0: no job runs before it is scaled up"
+        scale = f"kubectl -n {runner.namespace} scale deployment/{runner.name} --replicas 1"
+        yield Finding("scaled-to-zero", text, scale, subject)
+
+
+def manager_in_pool(runner: Runner | str, trouble: str) -> Finding:
+    """What is wrong with a runner that is itself on nodes that go away."""
+    return Finding(
+        "manager-in-pool",
+        f"runner {runner} itself {trouble}: when its node goes away, all its jobs fail",
+        "Keep it off the pool with the top-level nodeSelector in the Helm values, which moves the "
+        "runner and not its jobs.",
+        f"runner {runner}",
+    )
+
+
+def _recorded(runner: Runner) -> list[PastEdit]:
+    """What agtool did, oldest first. What it did not write gives nothing."""
+    with suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        value: Any = json.loads(runner.record or "{}")
+        return [
+            PastEdit(
+                each["before"],
+                Placement(_strings(each["selector"]), _strings(each["tolerations"])),
+                tuple(Insertion(int(offset), str(text)) for offset, text in each["insertions"]),
+            )
+            for each in value.get("template", [])
+        ]
+    return []
+
+
+def _annotation(record: list[PastEdit]) -> str:
+    if not record:
+        return ""
+    template = [
+        {
+            "before": past.before,
+            "selector": dict(past.added.selector),
+            "tolerations": dict(past.added.tolerations),
+            "insertions": [list(insertion) for insertion in past.insertions],
+        }
+        for past in record
+    ]
+    return json.dumps({"template": template}, separators=(",", ":"))
+
+
+def _strings(value: Mapping[str, Any]) -> dict[str, str]:
+    return {str(key): str(each) for key, each in value.items()}
+
+
+def _is_there(added: Placement, present: Placement) -> bool:
+    """Whether any entry is still as agtool left it (Helm may have taken all of them out)."""
+    return any(
+        present.tables()[table].get(name) == value
+        for table, entries in added.tables().items()
+        for name, value in entries.items()
+    )

@@ -1,0 +1,222 @@
+"""The text of a runner's TOML: its statements, and where one could insert or cut. Pure.
+
+What is found here is tried in `edit`, which proves what it means.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Path = tuple[str, ...]
+
+RUNNERS: Path = ("runners",)
+KUBERNETES: Path = ("runners", "kubernetes")
+
+
+class Insertion(NamedTuple):
+    """A piece of text that was inserted: its offset in the new text, and itself."""
+
+    offset: int
+    text: str
+
+
+def quoted(text: str) -> str:
+    """A TOML basic string."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+class Statement(NamedTuple):
+    """A header, an assignment (of several lines, perhaps), or a line with neither.
+
+    Attributes:
+        offset: where it starts.
+        text: itself with its line end.
+        table: the path of the table that it stands in, or that it opens.
+        path: the path of the key that it sets; () where it sets none.
+        opens: whether it is the header of `table`.
+    """
+
+    offset: int
+    text: str
+    table: Path
+    path: Path
+    opens: bool
+
+    @property
+    def end(self) -> int:
+        return self.offset + len(self.text)
+
+    @property
+    def indent(self) -> str:
+        return self.text[: len(self.text) - len(self.text.lstrip(" \t"))]
+
+
+# A simple key, bare or quoted; and several of them, dotted.
+_SIMPLE = r"""(?:[\w-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
+_KEY = re.compile(rf"[ \t]*({_SIMPLE}(?:[ \t]*\.[ \t]*{_SIMPLE})*)[ \t]*=")
+
+
+def statements_of(text: str) -> list[Statement]:
+    """The statements of a text that is valid TOML; together they are the text."""
+    found = []
+    offset = 0
+    table: Path = ()
+    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
+    while lines:
+        piece = lines.pop(0)
+        # An assignment goes on until it is complete: a value may be a string of several lines.
+        while lines and not _is_toml(piece):
+            piece += lines.pop(0)
+        opens = piece.lstrip().startswith("[")
+        key = _KEY.match(piece)
+        if opens:
+            table = _path(piece)
+        path = table + _path(f"{key[1]} = 0") if key else ()
+        found.append(Statement(offset, piece, table, path, opens))
+        offset += len(piece)
+    return found
+
+
+def _is_toml(text: str) -> bool:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
+
+
+def _path(statement: str) -> Path:
+    """The path that a header, or an assignment of 0, names."""
+    value: object = tomllib.loads(statement)
+    path: Path = ()
+    while value:
+        if isinstance(value, list):
+            value = value[0]
+        elif isinstance(value, dict):
+            ((key, value),) = value.items()
+            path += (key,)
+    return path
+
+
+def candidates(text: str, target: Path, entries: Mapping[str, str]) -> Iterator[Insertion]:
+    """The places and pieces to try, best first, for `entries` in the table `target`."""
+    statements = statements_of(text)
+    assignments = [f"{quoted(k)} = {quoted(v)}" for k, v in entries.items()]
+    # As the table itself is written; where it is not there, as the one around it is.
+    for path in (target, KUBERNETES):
+        for statement in statements:
+            if statement.path == path:  # name = { ... }
+                yield from _into_braces(statement, (), assignments)
+                yield from _into_braces(statement, target[len(path) :], assignments)
+        for i, statement in enumerate(statements):
+            if statement.opens and statement.table == path == target:
+                yield _at_end_of_table(statements, i, assignments)
+            elif statement.opens and statement.table == path:
+                yield _new_table(statements, i, target, assignments)
+        yield from _dotted(statements, path, target, assignments)
+    for i, statement in enumerate(statements):
+        if statement.opens and statement.table == RUNNERS:
+            yield _new_table(statements, i, target, assignments)
+
+
+def _dotted(
+    statements: list[Statement], path: Path, target: Path, assignments: list[str]
+) -> Iterator[Insertion]:
+    """After the last key that names the table `path` itself, as in kubernetes.image = "x"."""
+    for statement in reversed(statements):
+        if statement.path[: len(path)] == path != statement.path and len(statement.table) < len(
+            path
+        ):
+            prefix = ".".join(target[len(statement.table) :])
+            yield _after(
+                statements,
+                statement,
+                [f"{statement.indent}{prefix}.{each}" for each in assignments],
+            )
+            return
+
+
+def _into_braces(statement: Statement, below: Path, assignments: list[str]) -> Iterator[Insertion]:
+    inline = ", ".join(assignments)
+    if below:
+        inline = f"{'.'.join(below)} = {{ {inline} }}"
+    for brace in reversed([i for i, char in enumerate(statement.text) if char == "}"]):
+        before = statement.text[:brace]
+        inner = before.rstrip(" \t")
+        if inner.endswith("{"):
+            yield Insertion(
+                statement.offset + len(inner), f" {inline} " if inner == before else f" {inline}"
+            )
+        else:
+            yield Insertion(statement.offset + len(inner), f", {inline}")
+
+
+def _at_end_of_table(statements: list[Statement], header: int, assignments: list[str]) -> Insertion:
+    last = _last_of_table(statements, header)
+    step = _step(statements) if last is statements[header] else ""
+    return _after(statements, last, [f"{last.indent}{step}{each}" for each in assignments])
+
+
+def _new_table(
+    statements: list[Statement], header: int, target: Path, assignments: list[str]
+) -> Insertion:
+    step = _step(statements)
+    outer = statements[header]
+    indent = outer.indent + step * (len(target) - len(outer.table))
+    pieces = [f"{indent}[{'.'.join(target)}]", *(f"{indent}{step}{each}" for each in assignments)]
+    return _after(statements, _last_of_table(statements, header), pieces)
+
+
+def _last_of_table(statements: list[Statement], header: int) -> Statement:
+    """The last assignment of a table, or its header where it has none."""
+    last = statements[header]
+    for statement in statements[header + 1 :]:
+        if statement.opens:
+            break
+        if statement.path:
+            last = statement
+    return last
+
+
+def _step(statements: list[Statement]) -> str:
+    """By how much this text indents a table within another: by its own example, else by two."""
+    indents = {
+        statement.table: statement.indent for statement in reversed(statements) if statement.opens
+    }
+    outer, inner = indents.get(RUNNERS, ""), indents.get(KUBERNETES)
+    if inner is None:
+        return "  "
+    return inner[len(outer) :] if inner.startswith(outer) else ""
+
+
+def _after(statements: list[Statement], statement: Statement, pieces: list[str]) -> Insertion:
+    """Lines of their own after a statement, with its line end."""
+    example = statement if statement.text.endswith("\n") else statements[0]
+    newline = "\r\n" if example.text.endswith("\r\n") else "\n"
+    if statement.text.endswith("\n"):
+        return Insertion(statement.end, "".join(piece + newline for piece in pieces))
+    return Insertion(statement.end, "".join(newline + piece for piece in pieces))
+
+
+def cuts(statements: list[Statement], target: Path, name: str) -> Iterator[tuple[int, int, str]]:
+    """The pieces to try, best first: start, end, and the header of a table that is in it."""
+    value = r'"(?:[^"\\]|\\.)*"'
+    entry = rf"{re.escape(quoted(name))}[ \t]*=[ \t]*{value}"
+    for before, statement in zip([None, *statements], statements, strict=False):
+        if statement.path == (*target, name):
+            if before is not None and before.opens:
+                yield before.offset, statement.end, before.text.strip()
+            yield statement.offset, statement.end, ""
+        elif statement.path in {target, KUBERNETES}:
+            for pattern in (rf",[ \t]*{entry}", rf"{entry}[ \t]*,[ \t]*", rf"[ \t]*{entry}"):
+                for match in re.finditer(pattern, statement.text):
+                    yield statement.offset + match.start(), statement.offset + match.end(), ""

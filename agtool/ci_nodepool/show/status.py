@@ -1,0 +1,136 @@
+"""The status, as a document and for people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from agtool.ci_nodepool import documents
+from agtool.ci_nodepool.model import Node, Toleration, lasting_taints
+from agtool.ci_nodepool.pool.fates import FATES
+from agtool.ci_nodepool.pool.record import Record
+from agtool.ci_nodepool.status.judge import Status
+from agtool.core.table import table
+from agtool.core.text import count
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_ROWS = 20
+"""How many nodes or pods a table holds; JSON has all."""
+
+
+def document(status: Status) -> documents.Status:
+    """For programs."""
+    return documents.Status(
+        pools=[
+            documents.PoolStatus(
+                each.pool.selector,
+                each.pool.preset.name if each.pool.preset else None,
+                {str(taint): number for taint, number in each.taints.items()},
+                list(map(_node, each.nodes)),
+                list(each.affected),
+            )
+            for each in status.pools
+        ],
+        runners=[
+            documents.RunnerStatus(
+                jobs.runner,
+                dict(jobs.selector),
+                list(jobs.tolerations),
+                status.managers.get(jobs.runner, []),
+            )
+            for jobs in status.jobs
+        ],
+        warnings=status.warnings,
+        problems=status.problems,
+    )
+
+
+def _node(node: Node) -> documents.Node:
+    return documents.Node(
+        node.name,
+        node.created,
+        node.ready,
+        node.cordoned,
+        list(map(str, lasting_taints(node))),
+        list(map(str, Record.read(node.record).owned())),
+    )
+
+
+def view(status: documents.Status) -> Iterator[str | RenderableType]:
+    """The same for people."""
+    for pool in status.pools:
+        yield from _pool(pool)
+    if not status.pools:
+        yield (
+            "No node has the label of a provider's preemptible nodes, and no runner selects nodes "
+            "by a label."
+        )
+    if status.runners:
+        rows = [
+            (
+                runner.runner,
+                ", ".join(f"{k}={v}" for k, v in runner.selector.items()) or "any node",
+                ", ".join(map(_toleration, runner.tolerations)) or "-",
+            )
+            for runner in status.runners
+        ]
+        yield table(("runner", "jobs go to", "jobs tolerate"), rows, identifiers=["runner"])
+    for warning in status.warnings:
+        yield f"not looked at: {warning.message}"
+    for problem in status.problems:
+        yield f"! {problem.message}"
+        yield from (f"    {line}" for line in problem.hint.splitlines())
+    if status.pools and not status.problems:
+        yield f"Everything {'that was looked at ' * bool(status.warnings)}fits together."
+
+
+def _pool(pool: documents.PoolStatus) -> Iterator[str | RenderableType]:
+    ready = sum(node.ready and not node.cordoned for node in pool.nodes)
+    yield f"nodes with {pool.selector}: {count(len(pool.nodes), 'node')}, {ready:,} ready"
+    if pool.nodes:
+        # Those that differ from most come first.
+        most = max(pool.taints.values(), default=0)
+        common = {taint for taint, number in pool.taints.items() if number == most}
+        nodes = sorted(
+            pool.nodes, key=lambda n: (n.ready and not n.cordoned and common <= {*n.taints}, n.name)
+        )
+        rows = [
+            (
+                node.name,
+                ("ready" if node.ready else "not ready") + ", cordoned" * node.cordoned,
+                _age(node.created),
+                ", ".join(node.taints) or "-",
+                ", ".join(node.by_agtool) or "-",
+            )
+            for node in nodes[:_ROWS]
+        ]
+        yield table(("node", "state", "age", "taints", "by agtool"), rows, identifiers=["node"])
+        yield from _rest(nodes)
+    if pool.affected:
+        found = [(f"{a.kind} {a}", a.node or "-", FATES[a.fate]) for a in pool.affected[:_ROWS]]
+        columns = ("does not tolerate", "node", "what becomes of it")
+        yield table(columns, found, identifiers=columns[:2])
+        yield from _rest(pool.affected)
+
+
+def _rest(rows: Sequence[object]) -> Iterator[str]:
+    if len(rows) > _ROWS:
+        yield f"  and {len(rows) - _ROWS:,} more: --output json shows all"
+
+
+def _toleration(toleration: Toleration) -> str:
+    value = "" if toleration.value is None else f"={toleration.value}"
+    return f"{toleration.key or '(any)'}{value}:{toleration.effect or '(any)'}"
+
+
+def _age(created: str) -> str:
+    if not created:
+        return "-"
+    since = datetime.strptime(created, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    minutes = int((datetime.now(timezone.utc) - since).total_seconds() / 60)
+    if minutes < 120:
+        return f"{minutes}m"
+    return f"{minutes // 60}h" if minutes < 48 * 60 else f"{minutes // 1440}d"

@@ -1,0 +1,1 @@
+"""`status`: look (at the cluster), judge (what does not fit together)."""

@@ -1,0 +1,175 @@
+"""What does not fit together between pools, taints and runners. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agtool.ci_nodepool.model import Jobs, Node, Taint, lasting_taints
+from agtool.ci_nodepool.pool.fates import Affected
+from agtool.ci_nodepool.presets import Pool
+from agtool.ci_nodepool.runner.plan import manager_in_pool
+from agtool.core.finding import Finding
+from agtool.core.text import count
+
+
+@dataclass(frozen=True)
+class PoolStatus:
+    """A pool and its nodes.
+
+    Attributes:
+        affected: pods and DaemonSets that do not tolerate the pool's taints.
+    """
+
+    pool: Pool
+    nodes: Sequence[Node]
+    affected: Sequence[Affected] = ()
+
+    @property
+    def taints(self) -> Mapping[Taint, int]:
+        """The taints that somebody gave the nodes, and how many have each."""
+        return Counter(taint for node in self.nodes for taint in lasting_taints(node))
+
+
+@dataclass
+class Status:
+    """What was found.
+
+    Attributes:
+        managers: the nodes of the pools on which a runner itself runs, by runner.
+        faults: what is wrong with the runners themselves.
+        warnings: what could not be looked at.
+        problems: what does not fit together, the worst first.
+    """
+
+    pools: list[PoolStatus]
+    jobs: list[Jobs]
+    managers: dict[str, list[str]] = field(default_factory=dict)
+    faults: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
+    problems: list[Finding] = field(default_factory=list)
+
+
+WORST_FIRST = (
+    "deadlock",
+    "no-nodes",
+    "no-ready-node",
+    "blocked-nodes",
+    "not-restarted",
+    "wrong-knob",
+    "manager-in-pool",
+    "untainted-nodes",
+    "open-pool",
+    "not-sent",
+    "jobs-may-leave",
+    "doubt",
+    "strangers",
+    "daemonsets",
+)
+"""The codes of all problems; a stable part of the output for programs."""
+
+
+def judge(status: Status, nodes: Sequence[Node]) -> list[Finding]:
+    """What does not fit together, the worst first.
+
+    Args:
+        nodes: all of the cluster's.
+    """
+    problems = [*_jobs_problems(status, nodes), *status.faults]
+    for runner, names in status.managers.items():
+        problems.append(manager_in_pool(runner, f"runs on {', '.join(names)}"))
+    for pool in status.pools:
+        problems += _pool_problems(pool, status.jobs)
+    return sorted(problems, key=lambda problem: WORST_FIRST.index(problem.code))
+
+
+def _jobs_problems(status: Status, nodes: Sequence[Node]) -> Iterator[Finding]:
+    # The options that name the pool, where there is one and it is not found without them.
+    unknown = [each.pool.options for each in status.pools if each.pool.preset is None]
+    options = f" {unknown[0]}" if len(unknown) == len(status.pools) == 1 else ""
+    for jobs in status.jobs:
+        subject = jobs.subject
+        selected = [node for node in nodes if jobs.selects(node.labels)]
+        blocked = [n for n in selected if not all(map(jobs.tolerates, lasting_taints(n)))]
+        if jobs.doubt:
+            message = f"it is not certain where jobs of runner {jobs.runner} go: {jobs.doubt}"
+            yield Finding("doubt", message, "", subject)
+        if not jobs.selector:
+            if status.pools:
+                yield Finding(
+                    "not-sent",
+                    f"jobs of runner {jobs.runner} are sent to any node, not to a pool",
+                    f"agtool ci-nodepool apply{options} --runner {jobs.runner}",
+                    subject,
+                )
+        elif not selected:
+            yield Finding(
+                "no-nodes",
+                f"jobs of runner {jobs.runner} are sent to nodes with {jobs.selector_text}, and "
+                "there are none",
+                "This is normal for a pool that scales from zero; otherwise the jobs wait for "
+                "ever. Look at the labels of your nodes: kubectl get nodes --show-labels",
+                subject,
+            )
+        elif blocked:
+            taint = next(t for t in lasting_taints(blocked[0]) if not jobs.tolerates(t))
+            everywhere = len(blocked) == len(selected)
+            yield Finding(
+                "deadlock" if everywhere else "blocked-nodes",
+                f"jobs of runner {jobs.runner} do not tolerate {taint}, which "
+                + (
+                    "all their nodes have: they wait for ever"
+                    if everywhere
+                    else f"{len(blocked):,} of their {len(selected):,} nodes have"
+                ),
+                f"agtool ci-nodepool patch-runner --runner {jobs.runner} -l {jobs.selector_text} "
+                f"--taint {taint}",
+                subject,
+            )
+
+
+def _pool_problems(status: PoolStatus, jobs: Sequence[Jobs]) -> Iterator[Finding]:
+    nodes, pool = status.nodes, status.pool
+    subject = str(pool)
+    if nodes and not any(node.ready and not node.cordoned for node in nodes):
+        yield Finding(
+            "no-ready-node",
+            f"none of the {pool} is ready",
+            f"Look at them: kubectl get nodes -l {pool.selector}",
+            subject,
+        )
+    for taint, number in status.taints.items():
+        if number < len(nodes):
+            yield Finding(
+                "untainted-nodes",
+                f"{len(nodes) - number:,} of {len(nodes):,} {pool} lack {taint}; nodes that were "
+                "created anew come without it",
+                f"agtool ci-nodepool taint {pool.options} {taint}\n"
+                "To keep it on new nodes too: agtool ci-nodepool watch",
+                subject,
+            )
+    runner = next((j.runner for j in jobs if any(j.selects(n.labels) for n in nodes)), "")
+    if runner and not status.taints:
+        yield Finding(
+            "open-pool",
+            f"{pool} have no taint: other pods than jobs can run there",
+            f"agtool ci-nodepool apply {pool.options} --runner {runner}",
+            subject,
+        )
+    if pods := [each for each in status.affected if each.kind == "Pod"]:
+        yield Finding(
+            "strangers",
+            f"{count(len(pods), 'pod')} on the {pool}, or waiting for them, "
+            f"{'does' if len(pods) == 1 else 'do'} not tolerate their taints",
+            "A pod that runs stays until it ends. To move one that a controller creates anew "
+            "elsewhere: kubectl delete pod NAME",
+            subject,
+        )
+    if daemonsets := [str(each) for each in status.affected if each.kind == "DaemonSet"]:
+        yield Finding(
+            "daemonsets",
+            f"new {pool} would be without these DaemonSets: {', '.join(daemonsets)}",
+            "Give them a toleration, if they are needed there.",
+            subject,
+        )

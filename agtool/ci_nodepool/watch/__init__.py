@@ -1,0 +1,1 @@
+"""`watch`: keep (the loop), reconcile (one node), health (its endpoint)."""

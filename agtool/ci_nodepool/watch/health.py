@@ -1,0 +1,68 @@
+"""The readiness and liveness endpoint of `watch`."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from agtool.core.errors import ConfigurationError, UsageError
+
+
+@contextmanager
+def serve(address: str, answers: dict[str, Callable[[], str]]) -> Iterator[None]:
+    """Answer GET of each path: 200 if its function returns nothing, else 503 and what it says.
+
+    Args:
+        address: ADDRESS:PORT; without an ADDRESS, all of them.
+
+    Raises:
+        UsageError: `address` is something else.
+        ConfigurationError: the port cannot be used.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise UsageError(
+            f"--listen {address!r} is not valid",
+            hint="Write it as ADDRESS:PORT or :PORT, such as :8080.",
+        )
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 10.0
+
+        def do_GET(self) -> None:
+            answer = answers.get(self.path.partition("?")[0])
+            trouble = answer() if answer else "there is no such page"
+            body = f"{trouble or 'ok'}\n".encode(errors="replace")
+            self.send_response(404 if answer is None else 503 if trouble else 200)
+            self.send_header("Content-Type", "text/plain; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name
+            """Probes come every few seconds; they are not worth a line."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        # All addresses, of both kinds.
+        address_family = socket.AF_INET6 if not host or ":" in host else socket.AF_INET
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A prober that went away is not an error of ours."""
+
+    try:
+        server = Server((host.strip("[]"), int(port)), Handler)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen at {address}: {error.strerror}",
+            hint="Choose another address or port with --listen.",
+        ) from error
+    with server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield
+        finally:
+            server.shutdown()

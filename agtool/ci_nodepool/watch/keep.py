@@ -1,0 +1,129 @@
+"""Keep the nodes of a pool as wanted: a list, then what changes, for as long as we run."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from agtool.ci_nodepool.model import Node
+from agtool.ci_nodepool.pool.plan import Change
+from agtool.ci_nodepool.pool.write import NODES
+from agtool.ci_nodepool.watch.reconcile import Reconciler
+from agtool.core.errors import UnreachableError
+from agtool.core.kube.errors import GoneError
+from agtool.core.kube.retry import backoff
+from agtool.core.signals import handled
+from agtool.core.text import count
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json, Session
+
+RESYNC = 600.0
+"""Seconds after which all nodes are listed again, in case an event was lost."""
+
+_TURN = 240.0
+"""Seconds that one watch lasts."""
+
+
+class Stopped(BaseException):
+    """SIGTERM came: a pod is deleted, or a person ends it."""
+
+
+@dataclass
+class State:
+    """How we are, for the readiness endpoint.
+
+    Attributes:
+        trouble: why we do not know the nodes; empty: we do.
+        node_trouble: says what keeps a node from being as wanted; empty: nothing.
+        last_turn: time.monotonic() of the last sign of life.
+    """
+
+    trouble: str = "the nodes have not been listed yet"
+    node_trouble: Callable[[], str] = str
+    last_turn: float = field(default_factory=time.monotonic)
+
+    def not_ready(self) -> str:
+        """Why the nodes may not be as wanted; empty: they are."""
+        return self.trouble or self.node_trouble()
+
+    def alive(self) -> bool:
+        """Whether the loop still turns."""
+        return time.monotonic() - self.last_turn < 2 * _TURN
+
+
+def keep(
+    session: Session,
+    selector: str,
+    planned: Callable[[Node], Change],
+    state: State,
+    log: Callable[[str], None],
+) -> None:
+    """Keep all nodes with these labels as `planned` wants them; never returns.
+
+    Raises:
+        DeniedError: nodes may not be listed or watched.
+        Stopped: SIGTERM came.
+        KeyboardInterrupt: Ctrl-C came.
+    """
+    query = {"labelSelector": selector} if selector else {}
+
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    # As PID 1 of a container we would ignore SIGTERM otherwise.
+    with handled({signal.SIGTERM: stop}), Reconciler(session, planned, log) as reconciler:
+        state.node_trouble = reconciler.trouble
+        failures = 0
+        version = ""
+        resync = 0.0
+        while True:
+            state.last_turn = time.monotonic()
+            try:
+                if not version or time.monotonic() > resync:
+                    version = _list(session, query, reconciler)
+                    resync = time.monotonic() + RESYNC
+                events = session.watch(NODES, resource_version=version, timeout=_TURN, **query)
+                if state.trouble:
+                    log(f"watching {count(len(reconciler.known()), 'node')}")
+                state.trouble = ""
+                failures = 0
+                for event in events:
+                    version = _see(event, reconciler)
+                    state.last_turn = time.monotonic()
+            except GoneError:
+                version = ""
+            except UnreachableError as error:
+                if not failures:
+                    log(f"{error.message}: trying again")
+                state.trouble = error.message
+                failures += 1
+                time.sleep(backoff(failures))
+
+
+def _list(session: Session, query: dict[str, Any], reconciler: Reconciler) -> str:
+    """See all nodes that there are; the version from which to watch on."""
+    version = ""
+    gone = reconciler.known()
+    for page in session.lists(NODES, **query):
+        version = version or page["metadata"]["resourceVersion"]
+        for item in page["items"]:
+            node = Node.from_api(item)
+            reconciler.see(node)
+            gone.discard(node.name)
+    for name in gone:
+        reconciler.forget(name)
+    return version
+
+
+def _see(event: Json, reconciler: Reconciler) -> str:
+    """See what has changed; the version from which to watch on."""
+    if event["type"] in ("ADDED", "MODIFIED"):
+        reconciler.see(Node.from_api(event["object"]))
+    elif event["type"] == "DELETED":
+        reconciler.forget(event["object"]["metadata"]["name"])
+    version: str = event["object"]["metadata"]["resourceVersion"]
+    return version
