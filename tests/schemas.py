@@ -12,7 +12,6 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ class _Generator(GenerateJsonSchema):
         text = ""
         fields: dict[str, str] = {}
         for cls in reversed(schema["cls"].__mro__):
-            if is_dataclass(cls):  # the fields that are inherited too
+            if hasattr(cls, "__dataclass_fields__"):  # the fields that are inherited too
                 text, own = read_docstring(cls)
                 fields |= own
         made["description"] = text
