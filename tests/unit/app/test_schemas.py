@@ -1,6 +1,7 @@
 """The JSON Schemas: made from the types, shipped, and what every document is held against."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from tests import commands, documents
 from tests.schemas import differing, make_files, make_page, make_schema
 from tests.unit.app import shop
 from tests.unit.app.conftest import Done
-from tests.unit.test_documentation import ROOT
+from tests.unit.test_documentation import DOCUMENTS, ROOT
 
 Run = Callable[..., Done]
 
@@ -133,3 +134,17 @@ def test_what_is_not_a_document_is_let_through() -> None:
         documents.check_if_any(text)
     with pytest.raises(AssertionError):
         documents.check_if_any('{"version": 1, "command": "shop sell"}')
+
+
+def documentation() -> list[str]:
+    """The JSON documents that the pages show."""
+    texts = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
+    blocks = [
+        block for text in texts for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    ]
+    return [block for block in blocks if '"version": 2' in block]
+
+
+@pytest.mark.parametrize("document", documentation())
+def test_what_the_pages_show_is_as_the_schema_says(document: str) -> None:
+    documents.check(document)

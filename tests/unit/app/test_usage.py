@@ -175,3 +175,12 @@ def test_a_disk_that_is_full(arguments: str) -> None:
 def test_descriptors_that_are_closed() -> None:
     done = started("shop sell -y", preexec_fn=lambda: os.closerange(0, 3))
     assert done.returncode == 0
+
+
+def test_a_home_in_which_completion_cannot_be_installed(
+    agtool: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/dev/null")
+    done = agtool("--install-completion", "bash")
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert "agtool --show-completion bash" in done.stderr
