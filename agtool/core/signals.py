@@ -31,12 +31,14 @@ def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
 
 
 class Wakeup:
-    """A descriptor to select on, which a signal handler makes readable; use as a context."""
+    """A descriptor to select on, which a signal handler makes readable; a context closes it."""
 
-    def __enter__(self) -> Wakeup:
+    def __init__(self) -> None:
         self._reader, self.writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self.writer, False)
+
+    def __enter__(self) -> Wakeup:
         return self
 
     def __exit__(self, *_: object) -> None:

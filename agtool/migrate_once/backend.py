@@ -6,10 +6,13 @@ The folders of `engines` are its three implementations, in the same shape.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from agtool.core.errors import UnreachableError
-from agtool.migrate_once.model import Attempt, Run, Situation, Status
+from agtool.migrate_once.model import Attempt, Situation, Unfinished
+
+if TYPE_CHECKING:
+    from agtool.migrate_once.documents import Status
 
 
 class NotYet(UnreachableError):
@@ -55,7 +58,7 @@ class Lock(Protocol):
             LockLost: it is not.
         """
 
-    def unfinished(self) -> list[Run]:
+    def unfinished(self) -> list[Unfinished]:
         """Earlier runs that have not said that they have ended; they may still be dying.
 
         Raises:

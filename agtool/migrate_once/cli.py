@@ -188,14 +188,14 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         _refuse(given & _OF_COMMAND, "has no effect with --status")
         if command:
             raise UsageError("--status runs no command", hint="Leave out what follows --.")
-        from agtool.migrate_once.status import as_document, view
+        from agtool.migrate_once.status import view
 
-        port = backend()
-        shown = as_document(port.status(limit), port.lock_name)
-        return Result(shown, view(shown))
+        found = backend().status(limit)
+        return Result(found, view(found))
     with ResultFile(result_file, context.obj.exit_code) as result:
         from agtool.core.signals import die_as_by_ctrl_c
-        from agtool.migrate_once.run import Job, run
+        from agtool.migrate_once.acquire import Job
+        from agtool.migrate_once.run import run
 
         _refuse(given & _OF_STATUS, "has an effect with --status only")
         if not command:

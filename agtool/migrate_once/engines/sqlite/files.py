@@ -43,7 +43,7 @@ class Files:
 
     def is_done(self, attempt: Attempt) -> bool:
         """Whether the attempt's key is done under its name."""
-        if attempt.key is None or not self.runs.exists():
+        if not self.runs.exists():
             return False
         with self._translated(), closing(self._connect()) as connection:
             try:
