@@ -12,8 +12,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
@@ -75,44 +74,30 @@ def _remember(context: typer.Context, value: Format) -> str:
     return value.value  # Typer makes a Format of it once more, for the command
 
 
-def output_option(help_: str = "How to print the result: table or json.", **settings: Any) -> Any:
+def _output(*formats: str) -> Any:
     """`--output`; read before all others, so that an error in these is printed as JSON too."""
+    choices = f"{', '.join(formats[:-1])} or {formats[-1]}"
+
+    def parse(text: str | Format) -> str:
+        if text not in formats:
+            raise typer.BadParameter(f"{text!r} is not a format. Choose {choices}.")
+        return Format(text).value  # Typer makes a Format of it
+
     return typer.Option(
         "-o",
         "--output",
         metavar="FORMAT",
-        help=help_,
+        help=f"How to print the result: {choices}.",
+        parser=parse,
         callback=_remember,
         is_eager=True,
-        **settings,
+        autocompletion=completion.words(*formats),
     )
 
 
-def _table_or_json(text: str | Format) -> str:
-    if text not in (Format.table, Format.json):
-        raise typer.BadParameter(f"{text!r} is not a format. Choose table or json.")
-    return Format(text).value  # Typer makes a Format of it
+Output = Annotated[Format, _output("table", "json")]
 
-
-def _any_format(text: str | Format) -> str:
-    if text not in list(Format):
-        raise typer.BadParameter(f"{text!r} is not a format. Choose table, json or name.")
-    return Format(text).value
-
-
-Output = Annotated[
-    Format,
-    output_option(parser=_table_or_json, autocompletion=completion.words("table", "json")),
-]
-
-OutputOrNames = Annotated[
-    Format,
-    output_option(
-        "How to print the result: table, json or name.",
-        parser=_any_format,
-        autocompletion=completion.words("table", "json", "name"),
-    ),
-]
+OutputOrNames = Annotated[Format, _output("table", "json", "name")]
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")
@@ -175,29 +160,17 @@ class ClusterOptions(NamedTuple):
     as_user: AsUser = None
     as_group: AsGroup = None
 
-    @contextmanager
-    def session(
-        self,
-        *,
-        namespace: str | None = None,
-        connections: int = 1,
-        timeout: float = 30.0,
-        patience: float = 30.0,
-    ) -> Iterator[Session]:
-        """A session as by core.kube.session.connect, closed at the end. Raises what that raises."""
+    def session(self, **settings: Any) -> Session:
+        """A session as by core.kube.session.connect, which has the other `settings`."""
         from agtool.core.kube.session import connect
 
-        with connect(
+        return connect(
             kubeconfig=self.kubeconfig,
             context=self.context,
-            namespace=namespace,
             as_user=self.as_user,
             as_groups=self.as_group or (),
-            connections=connections,
-            timeout=timeout,
-            patience=patience,
-        ) as session:
-            yield session
+            **settings,
+        )
 
 
 def runs_nothing(context: typer.Context, value: bool) -> bool:

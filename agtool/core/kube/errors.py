@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 from typing import Any
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError, UnreachableError
@@ -128,52 +127,36 @@ def unreachable(error: Exception, server: str, context: str) -> UnreachableError
     """The error for a request that was not answered; `error` is one of urllib3's."""
     from urllib3 import exceptions
 
-    if isinstance(error, exceptions.ProxyError):
-        return UnreachableError(
-            f"cannot reach {server} through the proxy: {_reason(error)}",
-            hint=PROXY_HINT,
-        )
-    if isinstance(error, exceptions.NameResolutionError):
-        return UnreachableError(
-            f"cannot reach {server}: its name does not resolve",
-            hint=f"Check the network or the VPN, and that {context!r} is the right context.",
-        )
-    if isinstance(error, exceptions.SSLError):
-        cause = error.args[0] if error.args else error
-        why = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else cause
-        return UnreachableError(
-            f"cannot reach {server}: TLS failed: {why}",
-            hint="Check the server's address and certificate-authority in the kubeconfig.",
-        )
-    if isinstance(error, exceptions.ConnectTimeoutError) and not isinstance(
-        error, exceptions.NewConnectionError
-    ):
-        return UnreachableError(
-            f"cannot reach {server}: no answer to the attempt to connect",
-            hint=f"Check the network or the VPN, and that {context!r} is the right context.",
-        )
     if isinstance(error, exceptions.ReadTimeoutError):
         return UnreachableError(
             f"{server} took the request and did not answer in time",
             hint="The API server may be overloaded. Run the command again later.",
         )
-    return UnreachableError(
-        f"cannot reach {server}: {_reason(error)}",
-        hint=f"Check that the API server runs, and that {context!r} is the right context.",
-    )
+    way, why = server, _reason(error)
+    hint = f"Check that the API server runs, and that {context!r} is the right context."
+    network = f"Check the network or the VPN, and that {context!r} is the right context."
+    if isinstance(error, exceptions.ProxyError):
+        way, hint = f"{server} through the proxy", PROXY_HINT
+    elif isinstance(error, exceptions.NameResolutionError):
+        why, hint = "its name does not resolve", network
+    elif isinstance(error, exceptions.SSLError):
+        cause = error.args[0] if error.args else error
+        why = f"TLS failed: {getattr(cause, 'verify_message', cause)}"
+        hint = "Check the server's address and certificate-authority in the kubeconfig."
+    elif isinstance(error, exceptions.ConnectTimeoutError) and not isinstance(
+        error, exceptions.NewConnectionError
+    ):
+        why, hint = "no answer to the attempt to connect", network
+    return UnreachableError(f"cannot reach {way}: {why}", hint=hint)
 
 
 def _reason(error: BaseException) -> str:
     """The operating system's words for what went wrong, which stand at the end of the chain."""
-    while True:
-        inner = error.__cause__ or error.__context__ or _last_exception(error.args)
-        if inner is None:
-            break
+    inner: BaseException | None = error
+    while inner:
         error = inner
+        among = (value for value in reversed(error.args) if isinstance(value, BaseException))
+        inner = error.__cause__ or error.__context__ or next(among, None)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
-
-
-def _last_exception(values: tuple[Any, ...]) -> BaseException | None:
-    return next((value for value in reversed(values) if isinstance(value, BaseException)), None)

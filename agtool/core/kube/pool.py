@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -68,23 +67,6 @@ def _socket_options() -> list[tuple[int, int, int]]:
         if hasattr(socket, name):
             options.append((socket.IPPROTO_TCP, getattr(socket, name), seconds))
     return options
-
-
-def websocket_settings(
-    access: Access, pool: PoolManager, headers: Sequence[tuple[str, str]]
-) -> WebSocketSettings:
-    """What a WebSocket needs to get where the pool's connections get.
-
-    Raises:
-        ConfigurationError: it cannot go through the proxy.
-    """
-    return WebSocketSettings(
-        url=access.server.replace("http", "ws", 1),
-        headers=[f"{name}: {value}" for name, value in headers],
-        tls=access.tls,
-        server_name=access.server_name,
-        proxy=http_proxy(pool),
-    )
 
 
 def http_proxy(pool: PoolManager) -> HttpProxy | None:

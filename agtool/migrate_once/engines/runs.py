@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from agtool.migrate_once.model import SEEN, Attempt, Situation, TableName, Unfinished
@@ -197,8 +197,8 @@ class RunTable:
         run_id, name, key, place, state, *times, exit_code, now = row
         waiting, started, finished = (time and self.dialect.read_time(time) for time in times)
         since = waiting if state == "waiting" else started
-        until = finished or self.dialect.read_time(now)
-        seconds = since and max(timedelta(0), until - since).total_seconds()
+        ran = (finished or self.dialect.read_time(now)) - since if since else None
+        seconds = None if ran is None else max(0.0, ran.total_seconds())
         return Run(run_id, name, key, place, state, waiting, started, finished, seconds, exit_code)
 
     def _execute(self, cursor: Cursor, sql: str, *parameters: object) -> None:
