@@ -181,10 +181,8 @@ def run(app: typer.Typer) -> int:  # noqa: PLR0911  # one line for each way to e
         return _report(_usage_error(error, invocation), invocation)
     except (KeyboardInterrupt, typer.Abort):
         return errors.INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # Typer ends so when the reader of its help went away
         return _drop_output()
-    except SystemExit:
-        return _drop_output()  # so Typer ends where the reader of its help went away
     except Exception as error:  # noqa: BLE001  # the boundary: a bug becomes a sentence and 70
         return _report(errors.unexpected(error), invocation)
 

@@ -63,7 +63,7 @@ def _wait(waiter: _Waiter, signals: Signals, lock_name: str) -> signal.Signals |
             if received := signals.drain():
                 waiter.cancel()
                 return received[0]
-            story.show(waiter.news())
+            story.tell(waiter.news())
     return None
 
 

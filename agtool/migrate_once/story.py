@@ -39,27 +39,21 @@ def sentence(news: News, lock_name: str, age: float) -> str:
             return f"got the lock; stopping {left_behind} of the previous run on the server"
 
 
-class Story:
+class Story(Live):
     """Tells the news of waiting; use as a context.
 
     Attributes:
-        tick: seconds after which `show` wants to be called again; None: when there are news.
+        tick: seconds after which `tell` wants to be called again; None: when there are news.
     """
 
     def __init__(self, lock_name: str) -> None:
+        super().__init__(repeat=_REPEAT)
         self._lock_name = lock_name
-        self._live = Live(repeat=_REPEAT)
         self._latest: News | None = None
         self._came_at = 0.0
-        self.tick = 1.0 if self._live.on_terminal else None
+        self.tick = 1.0 if self.on_terminal else None
 
-    def __enter__(self) -> Story:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.clear()
-
-    def show(self, news: Sequence[News]) -> None:
+    def tell(self, news: Sequence[News]) -> None:
         """Show the latest of the news, or how the last one has aged."""
         now = time.monotonic()
         if news:
@@ -68,4 +62,4 @@ class Story:
             text = sentence(self._latest, self._lock_name, now - self._came_at)
             situation = getattr(self._latest, "situation", None)
             holder = situation and situation.holder and situation.holder.run_id
-            self._live.show(text, (type(self._latest), holder), fresh=bool(news))
+            self.show(text, (type(self._latest), holder), fresh=bool(news))

@@ -140,14 +140,7 @@ def parse(url: str) -> Database:
             hint="agtool knows postgresql, mysql, mariadb and sqlite.",
         )
     return Database(
-        engine=_ENGINES[dialect],
-        driver=driver or None,
-        user=user,
-        password=password,
-        host=host,
-        port=port,
-        database=database or None,
-        query=query,
+        _ENGINES[dialect], driver or None, user, password, host, port, database or None, query
     )
 
 

@@ -42,10 +42,7 @@ class MySQL(Recorder):
         self.connect_timeout = connect_timeout
         self.tables = Tables(database, table, self._connect)
         self.runs = self.tables.runs
-
-    @property
-    def lock_name(self) -> str:
-        return f"lock of {self.tables.table}"
+        self.lock_name = f"lock of {self.tables.table}"
 
     def environment(self, attempt: Attempt) -> dict[str, str]:
         """Nothing: clients have no variable in common that marks a session."""

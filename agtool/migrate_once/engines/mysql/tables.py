@@ -102,7 +102,7 @@ class Tables:
         try:
             yield
         except pymysql.Error as error:
-            if sessions.lacks_right(error):
+            if sessions.error_number(error) in sessions.NO_RIGHT:
                 raise self._ask_administrator(sessions.text(self.database, error)) from error
             raise sessions.refused(self.database, error) from error
 

@@ -48,11 +48,8 @@ class PostgreSQL(Recorder):
         self.time_to_die = time_to_die
         self.connect_timeout = connect_timeout
         self.application_name = "agtool migrate-once"
-
-    @property
-    def lock_name(self) -> str:
-        kind = "table" if self.lock == "table" else "advisory lock of"
-        return f"{kind} {self.tables.table}"
+        kind = "table" if lock == "table" else "advisory lock of"
+        self.lock_name = f"{kind} {self.tables.table}"
 
     def environment(self, attempt: Attempt) -> dict[str, str]:
         """PGAPPNAME, which libpq, psycopg, pgx and others send as application_name."""

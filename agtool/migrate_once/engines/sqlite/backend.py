@@ -27,16 +27,13 @@ class SQLite(Recorder):
         self.runs = self.files.table
         self.transaction = self.files.transaction
         self._prepared = False
+        self.lock_name = f"file {self.files.lock}"
         if "KUBERNETES_SERVICE_HOST" in os.environ:
             warning = (
                 f"each pod has its own {self.files.database}, and so its own lock, unless the file "
                 "is on a volume that the pods share"
             )
             self.warnings = (warning,)
-
-    @property
-    def lock_name(self) -> str:
-        return f"file {self.files.lock}"
 
     def environment(self, attempt: Attempt) -> dict[str, str]:
         """Nothing: there are no sessions to recognise."""
