@@ -50,10 +50,10 @@ def namespace_name(value: str | None) -> str | None:
     return value
 
 
-def seconds(text: str | float) -> float:
+def seconds(value: str | float) -> float:
     """The value of an option that is a duration, in seconds."""
     try:
-        return parse_duration(text) if isinstance(text, str) else text
+        return parse_duration(value) if isinstance(value, str) else value
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -63,6 +63,11 @@ def duration(help_: str, *names: str, **settings: Any) -> Any:
     return typer.Option(
         *names, metavar="DURATION", parser=seconds, help=help_, show_default=False, **settings
     )
+
+
+def text(metavar: str, help_: str, *names: str, callback: Any = not_empty, **settings: Any) -> Any:
+    """An option whose value is a text, which may not be empty."""
+    return typer.Option(*names, metavar=metavar, help=help_, callback=callback, **settings)
 
 
 def _remember(context: typer.Context, value: Format) -> str:
@@ -78,10 +83,10 @@ def _output(*formats: str) -> Any:
     """`--output`; read before all others, so that an error in these is printed as JSON too."""
     choices = f"{', '.join(formats[:-1])} or {formats[-1]}"
 
-    def parse(text: str | Format) -> str:
-        if text not in formats:
-            raise typer.BadParameter(f"{text!r} is not a format. Choose {choices}.")
-        return Format(text).value  # Typer makes a Format of it
+    def parse(value: str | Format) -> str:
+        if value not in formats:
+            raise typer.BadParameter(f"{value!r} is not a format. Choose {choices}.")
+        return Format(value).value  # Typer makes a Format of it
 
     return typer.Option(
         "-o",
@@ -107,11 +112,11 @@ Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmat
 
 Namespace = Annotated[
     str | None,
-    typer.Option(
+    text(
+        "NAME",
+        "The namespace.  [default: that of the context]",
         "-n",
         "--namespace",
-        metavar="NAME",
-        help="The namespace.  [default: that of the context]",
         callback=namespace_name,
         autocompletion=completion.namespaces,
     ),
@@ -119,10 +124,9 @@ Namespace = Annotated[
 
 Context = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME",
-        help="The context of the kubeconfig.  [default: its current one]",
-        callback=not_empty,
+    text(
+        "NAME",
+        "The context of the kubeconfig.  [default: its current one]",
         autocompletion=completion.contexts,
     ),
 ]
@@ -137,18 +141,11 @@ Kubeconfig = Annotated[
     ),
 ]
 
-AsUser = Annotated[
-    str | None,
-    typer.Option("--as", metavar="USER", help="Act as this user.", callback=not_empty),
-]
+AsUser = Annotated[str | None, text("USER", "Act as this user.", "--as")]
 
 AsGroup = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="GROUP",
-        help="With --as: act as a member of this group. Can be repeated.",
-        callback=not_empty,
-    ),
+    text("GROUP", "With --as: act as a member of this group. Can be repeated."),
 ]
 
 

@@ -7,6 +7,7 @@ import select
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 Handler = Callable[[int, FrameType | None], object]
@@ -123,16 +124,9 @@ def reap() -> tuple[dict[int, int], bool]:
 
 def in_foreground() -> bool:
     """Whether we are the foreground job of our controlling terminal."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
+    with suppress(OSError), Path("/dev/tty").open("rb", buffering=0) as terminal:
+        return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    return False
 
 
 def die_as_by_ctrl_c() -> None:

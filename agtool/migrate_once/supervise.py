@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,7 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
     except OSError as error:
         lock.finish("lost", WRAPPER_FAILED)
         raise DeniedError(f"cannot start a process: {error.strerror}") from error
-    work = _Work(keeper, lock, backend, attempt, grace)
+    work = _Work(keeper, _Heartbeat(lock, keeper), lock, backend, attempt, grace)
     work.heartbeat.start()
     began = time.monotonic()
     while not work.over:
@@ -130,6 +130,7 @@ class _Heartbeat:
 @dataclass
 class _Work:
     keeper: Keeper
+    heartbeat: _Heartbeat
     lock: Lock
     backend: Backend
     attempt: Attempt
@@ -142,10 +143,6 @@ class _Work:
     left_behind: bool = False
     stopper: threading.Thread | None = None
     give_up: float | None = None
-    heartbeat: _Heartbeat = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.heartbeat = _Heartbeat(self.lock, self.keeper)
 
     def read_events(self) -> None:
         """What the keeper has to say."""

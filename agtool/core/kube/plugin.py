@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from agtool.core.errors import ConfigurationError
@@ -53,7 +52,6 @@ def loader_with_plugins() -> Any:
 
 def _file(folder: str, content: str) -> str:
     """Make a file; its path."""
-    descriptor, path = tempfile.mkstemp(dir=folder)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    with NamedTemporaryFile("w", encoding="utf-8", dir=folder, delete=False) as file:
         file.write(content)
-    return path
+    return file.name

@@ -15,7 +15,7 @@ import pymysql
 import pytest
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
-from agtool.core.process.sockets import local_ports
+from agtool.core.process.tree import local_ports
 from agtool.migrate_once.backend import AlreadyDone, Busy, LockLost, NotYet
 from agtool.migrate_once.engines.mysql import session as mysql_session
 from agtool.migrate_once.engines.mysql.backend import MySQL

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
-from agtool.core.process.sockets import local_ports
-from agtool.core.process.tree import descendants
+from agtool.core.process.tree import descendants, local_ports
 from agtool.migrate_once.backend import LockLost, NotYet
 from agtool.migrate_once.engines.mysql import session as sessions
 from agtool.migrate_once.engines.mysql.tables import READ_ONLY, Tables

@@ -130,7 +130,7 @@ def _options(database: Database) -> dict[str, Any]:
         # PyMySQL would write a str in Latin-1; servers hash what clients send, mostly UTF-8.
         "password": (database.password or "").encode(),
         "database": database.database,
-        "connect_timeout": _seconds(query.get("connect_timeout")),
+        "connect_timeout": _seconds(query.get("connect_timeout", str(_CONNECT_TIMEOUT))),
         "charset": "utf8mb4",
         "autocommit": True,
         # An UPDATE counts the rows that it found, not only those that it changed.
@@ -144,9 +144,7 @@ def _options(database: Database) -> dict[str, Any]:
     return options
 
 
-def _seconds(text: str | None) -> int:
-    if text is None:
-        return _CONNECT_TIMEOUT
+def _seconds(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 1_000_000:
         raise ConfigurationError(
             f"connect_timeout={text} in the database URL is not a number of seconds"

@@ -36,17 +36,12 @@ def take(files: Files, attempt: Attempt) -> SQLiteLock | None:
 
 def is_held(files: Files) -> bool:
     """Whether anybody has the lock."""
-    try:
-        descriptor = os.open(files.lock, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        # Shared, and for no time: a waiter that meets us tries again in a moment.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
+    with suppress(OSError), files.lock.open("rb") as file:
+        try:
+            # Shared, and for no time: a waiter that meets us tries again in a moment.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
     return False
 
 
