@@ -278,12 +278,11 @@ def _report(error: AgtoolError, invocation: Invocation) -> int:
     if invocation.output is Format.json and not isinstance(error, output.OutputError):
         try:
             output.print_json(document(invocation.command, exit_code=code, errors=[error]))
+            return code
         except BrokenPipeError:
             _drop_output()
         except output.OutputError as unwritable:
             output.fail(unwritable)
-        else:
-            return code
     output.fail(error)
     return code
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -241,8 +242,6 @@ def _place() -> str:
 
 def _hide_from_process_list(url: str, shown: str) -> None:
     """Take a password that came as an argument out of what ps(1) shows."""
-    import sys
-
     from setproctitle import setproctitle
 
     arguments = [shown if a == url else a.replace(url, shown) for a in sys.argv[1:]]

@@ -16,7 +16,7 @@ from agtool.core.errors import WRAPPER_FAILED, AgtoolError, DeniedError
 from agtool.core.output import say
 from agtool.core.process.command import Keeper
 from agtool.core.process.keeper import CannotRun, Ended, Event, LeftBehind, Silent, Started, Task
-from agtool.core.process.tree import kill_descendants
+from agtool.core.process.tree import kill_descendants, signal_processes
 from agtool.core.signals import Signals, reap
 from agtool.core.text import count
 from agtool.migrate_once.backend import Backend, Lock, LockLost
@@ -64,7 +64,8 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
         left = None if work.give_up is None else max(0.0, work.give_up - time.monotonic())
         select.select([signals.fileno(), keeper.fileno(), *heartbeat], [], [], left)
         if left == 0:
-            keeper.kill()  # stopped itself, perhaps; events() then ends and we bury its tree
+            # It is stopped itself, perhaps. It takes the command along, and its events end.
+            signal_processes([keeper.pid], signal.SIGKILL)
         for number in signals.drain():
             work.signal = number
             keeper.forward(number)

@@ -113,7 +113,7 @@ def parse(url: str) -> Database:
         user, password = user and unquote(user), password and unquote(password)
         database = unquote(path)
         query: dict[str, tuple[str, ...]] = {}
-        for key, value in parse_qsl(options):
+        for key, value in parse_qsl(options or ""):
             query[key] = (*query.get(key, ()), value)
     else:
         from sqlalchemy.engine import make_url

@@ -84,7 +84,7 @@ def find_access(
     if as_groups and not as_user:
         raise ConfigurationError("--as-group needs --as", hint="Add --as USER.")
     files = kubeconfig_files(kubeconfig)
-    if files or kubeconfig or not (_SERVICE_ACCOUNT / "token").exists():
+    if files:
         where = os.pathsep.join(files)
         read = partial(_from_kubeconfig, where, context)
     elif context:

@@ -39,10 +39,7 @@ class GoneError(UnreachableError):
     """
 
     code = "gone"
-
-    def __init__(self, message: str, *, hint: str = "", continue_token: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.continue_token = continue_token
+    continue_token = ""
 
 
 class OverloadedError(UnreachableError):
@@ -76,19 +73,19 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
     message = str(answer.get("message", ""))
     told = message or f"{request} was answered with {status}"
     if status == 401:
+        whose = f" of context {context!r}" if context else ""
         return ForbiddenError(
             f"{server} does not accept our credentials (401)",
-            hint="Log in again, or check the user"
-            + (f" of context {context!r}" if context else "")
-            + " in the kubeconfig.",
+            hint=f"Log in again, or check the user{whose} in the kubeconfig.",
         )
     if status == 403:
         return _forbidden(told)
     if status == 404 and (not message or "could not find" in message):
         return NotFoundError(f"the API server does not know {request.partition(' ')[2]}")
     if status == 410:
-        token = str((answer.get("metadata") or {}).get("continue", ""))
-        return GoneError(told, hint="Run the command again.", continue_token=token)
+        gone = GoneError(told, hint="Run the command again.")
+        gone.continue_token = str((answer.get("metadata") or {}).get("continue", ""))
+        return gone
     if status == 429 or status >= 500:
         kind = OverloadedError if status == 429 else UnreachableError
         return kind(

@@ -59,14 +59,10 @@ def make_pool(access: Access, connections: int) -> PoolManager:
 
 def _socket_options() -> list[tuple[int, int, int]]:
     """Keep-alive, so that a watch notices within a minute that a firewall forgot it."""
-    options = [
-        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    ]
-    for name, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), seconds))
-    return options
+    tcp = {"TCP_NODELAY": 1, "TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+    known = [(name, value) for name, value in tcp.items() if hasattr(socket, name)]
+    options = [(socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in known]
+    return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *options]
 
 
 def http_proxy(pool: PoolManager) -> HttpProxy | None:

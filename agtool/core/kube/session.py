@@ -79,9 +79,6 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
         """Close idle connections; requests that wait to be repeated fail at once."""
         self._closed.set()
         self._pool.clear()
@@ -149,11 +146,9 @@ class Session:
             if not token:
                 return
 
-    def pages(
-        self, path: str, *, limit: int = 500, accept: str = "", **query: Any
-    ) -> Iterator[Json]:
+    def pages(self, path: str, **query: Any) -> Iterator[Json]:
         """The items of `lists`, one page in memory at a time."""
-        for page in self.lists(path, limit=limit, accept=accept, **query):
+        for page in self.lists(path, **query):
             yield from page["items"]
 
     def watch(

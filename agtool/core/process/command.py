@@ -36,7 +36,7 @@ from agtool.core.process.keeper import (
     Task,
     keep,
 )
-from agtool.core.process.tree import adopt_orphans, signal_processes
+from agtool.core.process.tree import adopt_orphans
 from agtool.core.signals import in_foreground
 
 _EVENTS: dict[str, Callable[..., Event]] = {
@@ -101,10 +101,6 @@ class Keeper:
     def _send(self, message: str) -> None:
         with suppress(OSError):  # the keeper is gone: events() tells
             self._socket.sendall(message.encode() + b"\n")
-
-    def kill(self) -> None:
-        """SIGKILL the keeper, which takes the command along; then `events` raises EOFError."""
-        signal_processes([self.pid], signal.SIGKILL)
 
     def close(self) -> None:
         """Reap the keeper after `Ended`."""

@@ -51,6 +51,10 @@ class Recorder:
     warnings: Sequence[str] = ()
     transaction: Callable[[], AbstractContextManager[Cursor]]
 
+    def environment(self, _attempt: Attempt) -> dict[str, str]:
+        """Nothing: there are no sessions, or their clients have no variable in common."""
+        return {}
+
     def record_start(self, attempt: Attempt, patience: float) -> None:
         with self.transaction() as cursor:
             self.runs.record_start(cursor, attempt, patience)

@@ -44,10 +44,6 @@ class MySQL(Recorder):
         self.runs = self.tables.runs
         self.lock_name = f"lock of {self.tables.table}"
 
-    def environment(self, attempt: Attempt) -> dict[str, str]:
-        """Nothing: clients have no variable in common that marks a session."""
-        return {}
-
     def attempt(self, attempt: Attempt, *, look: bool) -> MySQLLock | AlreadyDone | Busy:
         connection = self._connect()
         with ExitStack() as unless_locked, self.tables.translated(), connection.cursor() as cursor:

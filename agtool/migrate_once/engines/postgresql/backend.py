@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg2.errors
@@ -57,7 +57,7 @@ class PostgreSQL(Recorder):
 
     def attempt(self, attempt: Attempt, *, look: bool) -> PostgreSQLLock | AlreadyDone | Busy:
         self.application_name = f"agtool migrate-once {attempt.place}"[:63]
-        connection = self._connect()
+        connection = session.connect(self.database, self.connect_timeout)
         with ExitStack() as unless_locked, self.tables.translated():
             unless_locked.callback(connection.close)
             if self._is_done(connection, attempt):
@@ -136,28 +136,22 @@ class PostgreSQL(Recorder):
         if attempt.key is None:
             return False
         try:
-            with self._begin(connection) as cursor:
+            with session.transaction(connection, self.application_name) as cursor:
                 return self.runs.is_done(cursor, attempt)
         except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
             return False
 
     def _look(self, connection: Connection, attempt: Attempt) -> Situation:
-        with self._begin(connection) as cursor:
+        with session.transaction(connection, self.application_name) as cursor:
             self.runs.note_waiting(cursor, attempt)
             return self.runs.situation(cursor, attempt)
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
         """A connection of its own for one short transaction."""
-        connection = self._connect()
-        try:
-            with self.tables.translated(), self._begin(connection) as cursor:
-                yield cursor
-        finally:
-            connection.close()
-
-    def _connect(self) -> Connection:
-        return session.connect(self.database, self.connect_timeout)
-
-    def _begin(self, connection: Connection) -> AbstractContextManager[Cursor]:
-        return session.transaction(connection, self.application_name)
+        with (
+            closing(session.connect(self.database, self.connect_timeout)) as connection,
+            self.tables.translated(),
+            session.transaction(connection, self.application_name) as cursor,
+        ):
+            yield cursor

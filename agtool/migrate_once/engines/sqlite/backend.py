@@ -35,10 +35,6 @@ class SQLite(Recorder):
             )
             self.warnings = (warning,)
 
-    def environment(self, attempt: Attempt) -> dict[str, str]:
-        """Nothing: there are no sessions to recognise."""
-        return {}
-
     def attempt(self, attempt: Attempt, *, look: bool) -> SQLiteLock | AlreadyDone | Busy:
         if self.files.is_done(attempt):
             return AlreadyDone()
