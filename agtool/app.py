@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -63,28 +64,31 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _known_shell(name: str) -> str:
-    if name not in shells.NAMES:
-        raise typer.BadParameter(
-            f"{name!r} is not a known shell. Choose {', '.join(shells.NAMES)}."
-        )
-    return name
+def _installed(shell: str) -> str:
+    return f"Completion is in {shells.install(shell)} and works in the next {shell} that starts.\n"
 
 
-def _show_completion(shell: str | None) -> None:
-    if shell:
-        typer.echo(shells.script(_known_shell(shell)), nl=False)
+def _for_shell(name: str, help_: str, answer: Callable[[str], str]) -> Any:
+    """An option whose value is a shell; agtool prints the answer for that, and ends."""
+
+    def print_answer(shell: str | None) -> None:
+        if not shell:
+            return
+        if shell not in shells.NAMES:
+            raise typer.BadParameter(
+                f"{shell!r} is not a known shell. Choose {', '.join(shells.NAMES)}."
+            )
+        typer.echo(answer(shell), nl=False)
         raise typer.Exit
 
-
-def _install_completion(shell: str | None) -> None:
-    if shell:
-        path = shells.install(_known_shell(shell))
-        typer.echo(f"Completion is in {path} and works in the next {shell} that starts.")
-        raise typer.Exit
-
-
-_offered_shells = completion.words(*shells.NAMES)
+    return typer.Option(
+        name,
+        metavar="SHELL",
+        help=help_,
+        callback=print_answer,
+        autocompletion=completion.words(*shells.NAMES),
+        is_eager=True,
+    )
 
 
 @app.callback()
@@ -102,24 +106,18 @@ def root(
     ] = False,
     _install: Annotated[
         str | None,
-        typer.Option(
+        _for_shell(
             "--install-completion",
-            metavar="SHELL",
-            help="Set up completion for bash, zsh or fish in your home folder.",
-            callback=_install_completion,
-            autocompletion=_offered_shells,
-            is_eager=True,
+            "Set up completion for bash, zsh or fish in your home folder.",
+            _installed,
         ),
     ] = None,
     _show: Annotated[
         str | None,
-        typer.Option(
+        _for_shell(
             "--show-completion",
-            metavar="SHELL",
-            help="Print what bash, zsh or fish has to read for completion.",
-            callback=_show_completion,
-            autocompletion=_offered_shells,
-            is_eager=True,
+            "Print what bash, zsh or fish has to read for completion.",
+            shells.script,
         ),
     ] = None,
 ) -> None:

@@ -181,10 +181,8 @@ def run(app: typer.Typer) -> int:  # noqa: PLR0911  # one line for each way to e
         return _report(_usage_error(error, invocation), invocation)
     except (KeyboardInterrupt, typer.Abort):
         return errors.INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # Typer ends so when the reader of its help went away
         return _drop_output()
-    except SystemExit:
-        return _drop_output()  # so Typer ends where the reader of its help went away
     except Exception as error:  # noqa: BLE001  # the boundary: a bug becomes a sentence and 70
         return _report(errors.unexpected(error), invocation)
 
@@ -280,12 +278,11 @@ def _report(error: AgtoolError, invocation: Invocation) -> int:
     if invocation.output is Format.json and not isinstance(error, output.OutputError):
         try:
             output.print_json(document(invocation.command, exit_code=code, errors=[error]))
+            return code
         except BrokenPipeError:
             _drop_output()
         except output.OutputError as unwritable:
             output.fail(unwritable)
-        else:
-            return code
     output.fail(error)
     return code
 

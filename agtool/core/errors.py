@@ -7,26 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from agtool.core.finding import Finding
 
-TIMED_OUT = 124
-"""Exit code of a wrapping command that waited too long, as in timeout(1)."""
-
-WRAPPER_FAILED = 125
-"""Exit code of a wrapping command's own failures, as in timeout(1) and docker."""
-
-CANNOT_EXECUTE = 126
-"""Exit code when the wrapped command was found but cannot be run, as in a shell."""
-
-NOT_FOUND = 127
-"""Exit code when the wrapped command was not found, as in a shell."""
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as in a shell."""
-
-PIPE_CLOSED = 141
-"""Exit code when the reader of our output went away: a shell's for SIGPIPE."""
-
-BUG = 70
-"""Exit code of a failure that nobody foresaw (EX_SOFTWARE of sysexits.h)."""
+# Exit codes; those of a shell and of timeout(1) where these have one.
+BUG = 70  # nobody foresaw the failure (EX_SOFTWARE of sysexits.h)
+TIMED_OUT = 124  # a wrapping command waited too long
+WRAPPER_FAILED = 125  # a wrapping command failed by itself
+CANNOT_EXECUTE = 126  # the wrapped command was found but cannot be run
+NOT_FOUND = 127  # the wrapped command was not found
+INTERRUPTED = 130  # after Ctrl-C
+PIPE_CLOSED = 141  # the reader of our output went away (SIGPIPE)
 
 
 class AgtoolError(Exception):

@@ -8,8 +8,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from agtool.core.output import say, write_to_stderr
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _WIDTH = 30
 """Characters of a bar."""
@@ -29,7 +33,7 @@ class Live:
         self._said_at = 0.0
         self._shown = False
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -80,7 +84,7 @@ def said_if_slow(text: str, seconds: float = 3.0) -> Iterator[None]:
         timer.cancel()
 
 
-class Progress:
+class Progress(Live):
     """Progress of equal pieces; use as a context. Work of half a second shows none.
 
     Args:
@@ -88,18 +92,12 @@ class Progress:
     """
 
     def __init__(self, what: str, total: int = 0) -> None:
+        super().__init__()
         self._what = what
         self._total = total
         self._done = 0
-        self._live = Live()
-        self._interval = 0.1 if self._live.on_terminal else 10.0
-        self._next = time.monotonic() + (0.5 if self._live.on_terminal else self._interval)
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.clear()
+        self._interval = 0.1 if self.on_terminal else 10.0
+        self._next = time.monotonic() + (0.5 if self.on_terminal else self._interval)
 
     def advance(self) -> None:
         """One piece more is done."""
@@ -109,7 +107,7 @@ class Progress:
             return
         self._next = now + self._interval
         text = f"{self._what}: {self._done:,}" + (f" of {self._total:,}" if self._total else "")
-        if self._total and self._live.on_terminal:
+        if self._total and self.on_terminal:
             filled = _WIDTH * self._done // self._total
             text = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {text}"
-        self._live.show(text)
+        self.show(text)

@@ -12,8 +12,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
@@ -51,10 +50,10 @@ def namespace_name(value: str | None) -> str | None:
     return value
 
 
-def seconds(text: str | float) -> float:
+def seconds(value: str | float) -> float:
     """The value of an option that is a duration, in seconds."""
     try:
-        return parse_duration(text) if isinstance(text, str) else text
+        return parse_duration(value) if isinstance(value, str) else value
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -66,6 +65,11 @@ def duration(help_: str, *names: str, **settings: Any) -> Any:
     )
 
 
+def text(metavar: str, help_: str, *names: str, callback: Any = not_empty, **settings: Any) -> Any:
+    """An option whose value is a text, which may not be empty."""
+    return typer.Option(*names, metavar=metavar, help=help_, callback=callback, **settings)
+
+
 def _remember(context: typer.Context, value: Format) -> str:
     """Note how the result is to be printed: errors are then printed so too."""
     invocation = context.find_object(Invocation)
@@ -75,44 +79,30 @@ def _remember(context: typer.Context, value: Format) -> str:
     return value.value  # Typer makes a Format of it once more, for the command
 
 
-def output_option(help_: str = "How to print the result: table or json.", **settings: Any) -> Any:
+def _output(*formats: str) -> Any:
     """`--output`; read before all others, so that an error in these is printed as JSON too."""
+    choices = f"{', '.join(formats[:-1])} or {formats[-1]}"
+
+    def parse(value: str | Format) -> str:
+        if value not in formats:
+            raise typer.BadParameter(f"{value!r} is not a format. Choose {choices}.")
+        return Format(value).value  # Typer makes a Format of it
+
     return typer.Option(
         "-o",
         "--output",
         metavar="FORMAT",
-        help=help_,
+        help=f"How to print the result: {choices}.",
+        parser=parse,
         callback=_remember,
         is_eager=True,
-        **settings,
+        autocompletion=completion.words(*formats),
     )
 
 
-def _table_or_json(text: str | Format) -> str:
-    if text not in (Format.table, Format.json):
-        raise typer.BadParameter(f"{text!r} is not a format. Choose table or json.")
-    return Format(text).value  # Typer makes a Format of it
+Output = Annotated[Format, _output("table", "json")]
 
-
-def _any_format(text: str | Format) -> str:
-    if text not in list(Format):
-        raise typer.BadParameter(f"{text!r} is not a format. Choose table, json or name.")
-    return Format(text).value
-
-
-Output = Annotated[
-    Format,
-    output_option(parser=_table_or_json, autocompletion=completion.words("table", "json")),
-]
-
-OutputOrNames = Annotated[
-    Format,
-    output_option(
-        "How to print the result: table, json or name.",
-        parser=_any_format,
-        autocompletion=completion.words("table", "json", "name"),
-    ),
-]
+OutputOrNames = Annotated[Format, _output("table", "json", "name")]
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")
@@ -122,11 +112,11 @@ Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmat
 
 Namespace = Annotated[
     str | None,
-    typer.Option(
+    text(
+        "NAME",
+        "The namespace.  [default: that of the context]",
         "-n",
         "--namespace",
-        metavar="NAME",
-        help="The namespace.  [default: that of the context]",
         callback=namespace_name,
         autocompletion=completion.namespaces,
     ),
@@ -134,10 +124,9 @@ Namespace = Annotated[
 
 Context = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME",
-        help="The context of the kubeconfig.  [default: its current one]",
-        callback=not_empty,
+    text(
+        "NAME",
+        "The context of the kubeconfig.  [default: its current one]",
         autocompletion=completion.contexts,
     ),
 ]
@@ -152,18 +141,11 @@ Kubeconfig = Annotated[
     ),
 ]
 
-AsUser = Annotated[
-    str | None,
-    typer.Option("--as", metavar="USER", help="Act as this user.", callback=not_empty),
-]
+AsUser = Annotated[str | None, text("USER", "Act as this user.", "--as")]
 
 AsGroup = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="GROUP",
-        help="With --as: act as a member of this group. Can be repeated.",
-        callback=not_empty,
-    ),
+    text("GROUP", "With --as: act as a member of this group. Can be repeated."),
 ]
 
 
@@ -175,29 +157,17 @@ class ClusterOptions(NamedTuple):
     as_user: AsUser = None
     as_group: AsGroup = None
 
-    @contextmanager
-    def session(
-        self,
-        *,
-        namespace: str | None = None,
-        connections: int = 1,
-        timeout: float = 30.0,
-        patience: float = 30.0,
-    ) -> Iterator[Session]:
-        """A session as by core.kube.session.connect, closed at the end. Raises what that raises."""
+    def session(self, **settings: Any) -> Session:
+        """A session as by core.kube.session.connect, which has the other `settings`."""
         from agtool.core.kube.session import connect
 
-        with connect(
+        return connect(
             kubeconfig=self.kubeconfig,
             context=self.context,
-            namespace=namespace,
             as_user=self.as_user,
             as_groups=self.as_group or (),
-            connections=connections,
-            timeout=timeout,
-            patience=patience,
-        ) as session:
-            yield session
+            **settings,
+        )
 
 
 def runs_nothing(context: typer.Context, value: bool) -> bool:

@@ -7,6 +7,7 @@ import select
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 Handler = Callable[[int, FrameType | None], object]
@@ -31,12 +32,14 @@ def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
 
 
 class Wakeup:
-    """A descriptor to select on, which a signal handler makes readable; use as a context."""
+    """A descriptor to select on, which a signal handler makes readable; a context closes it."""
 
-    def __enter__(self) -> Wakeup:
+    def __init__(self) -> None:
         self._reader, self.writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self.writer, False)
+
+    def __enter__(self) -> Wakeup:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -121,16 +124,9 @@ def reap() -> tuple[dict[int, int], bool]:
 
 def in_foreground() -> bool:
     """Whether we are the foreground job of our controlling terminal."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
+    with suppress(OSError), Path("/dev/tty").open("rb", buffering=0) as terminal:
+        return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    return False
 
 
 def die_as_by_ctrl_c() -> None:

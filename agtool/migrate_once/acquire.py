@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,10 +16,11 @@ from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Lock, LockLo
 from agtool.migrate_once.model import (
     LOOK,
     Attempt,
-    Run,
     Situation,
+    Unfinished,
     new_run_id,
     poll_interval,
+    time_to_die,
 )
 
 
@@ -40,7 +40,7 @@ class Waiting(NamedTuple):
 class Dying(NamedTuple):
     """We hold the lock, but earlier commands may live for `left` seconds more."""
 
-    runs: list[Run]
+    runs: list[Unfinished]
     left: float
 
 
@@ -74,26 +74,42 @@ class Acquired(NamedTuple):
     proven_at: float
 
 
+class Job(NamedTuple):
+    """What to run, and where the lock is; times in seconds.
+
+    Attributes:
+        wait_timeout: for which somebody else may hold the lock; one try is always made.
+        connect_timeout: for which the database may be out of reach, at a stretch.
+        kill_grace: between SIGTERM and SIGKILL when the lock is lost.
+    """
+
+    argv: Sequence[str]
+    backend: Backend
+    attempt: Attempt
+    wait_timeout: float
+    connect_timeout: float
+    kill_grace: float
+
+
 @dataclass
 class Acquisition:
     """One replica's way to the lock.
 
     Args:
-        patience: seconds in which our own command would be dead after a loss of the lock.
-        connect_timeout: seconds for which the database may be out of reach, at a stretch.
         tell: called with news, from this thread.
-        wait_timeout: seconds for which somebody else may hold the lock; one try is always made.
         cancelled: set it to make `run` raise Cancelled.
     """
 
-    backend: Backend
-    attempt: Attempt
-    patience: float
-    connect_timeout: float
+    job: Job
     tell: Callable[[News], None]
-    wait_timeout: float = math.inf
     cancelled: threading.Event = field(default_factory=threading.Event)
     _failing_since: float | None = None
+
+    def __post_init__(self) -> None:
+        self.backend = self.job.backend
+        self.attempt = self.job.attempt
+        # Seconds in which our own command would be dead after a loss of the lock.
+        self.patience = time_to_die(self.job.kill_grace)
 
     def run(self) -> Acquired | AlreadyDone:
         """Return when the key is done, or when the lock is held and the command may start.
@@ -130,7 +146,7 @@ class Acquisition:
                     answer.release()
                     raise
             waited = time.monotonic() - began
-            left = self.wait_timeout - waited
+            left = self.job.wait_timeout - waited
             if left <= 0:
                 raise WaitedTooLong(holder)
             self._sleep(min(left, poll_interval(waited, waiters) * _jitter()))
@@ -146,7 +162,7 @@ class Acquisition:
         """
         held_since = time.monotonic()
         while unfinished := lock.unfinished():
-            last = max(run.patience or 0.0 for run in unfinished)
+            last = max(run.patience for run in unfinished)
             left = held_since + last - time.monotonic()
             if left <= 0:
                 break
@@ -157,7 +173,14 @@ class Acquisition:
         give_up = time.monotonic() + self.patience
         while ids and (running := self._patiently(stop, lock)):
             if time.monotonic() >= give_up:
-                raise self._unstoppable(running, unfinished)
+                places = ", ".join(run.place for run in unfinished)
+                raise DeniedError(
+                    f"{count(running, 'statement')} of a previous run ({places}) cannot be stopped "
+                    "on the server; the command was not run",
+                    hint="Another database user runs them. Wait for their end, or let an "
+                    "administrator end them. On PostgreSQL: GRANT pg_signal_backend TO the user in "
+                    "the database URL.",
+                )
             self.tell(Stopping(running))
             self._sleep(0.1)
         for run_id in ids:
@@ -174,15 +197,6 @@ class Acquisition:
             raise
         return Acquired(lock, self.attempt, proven_at)
 
-    def _unstoppable(self, left: int, runs: list[Run]) -> DeniedError:
-        places = ", ".join(run.place for run in runs)
-        return DeniedError(
-            f"{count(left, 'statement')} of a previous run ({places}) cannot be stopped on the "
-            "server; the command was not run",
-            hint="Another database user runs them. Wait for their end, or let an administrator end "
-            "them. On PostgreSQL: GRANT pg_signal_backend TO the user in the database URL.",
-        )
-
     def _patiently(self, call: Callable[[], T], lock: Lock | None = None) -> T:
         """The result of `call`, tried again while the database is not there yet.
 
@@ -197,7 +211,7 @@ class Acquisition:
                     lock.check()
                 now = time.monotonic()
                 self._failing_since = self._failing_since or now
-                left = self._failing_since + self.connect_timeout - now
+                left = self._failing_since + self.job.connect_timeout - now
                 if left <= 0:
                     raise
                 self.tell(Unreachable(error, left))

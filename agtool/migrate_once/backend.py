@@ -6,10 +6,13 @@ The folders of `engines` are its three implementations, in the same shape.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from agtool.core.errors import UnreachableError
-from agtool.migrate_once.model import Attempt, Run, Situation, Status
+from agtool.migrate_once.model import Attempt, Situation, Unfinished
+
+if TYPE_CHECKING:
+    from agtool.migrate_once.documents import Status
 
 
 class NotYet(UnreachableError):
@@ -31,19 +34,17 @@ class Busy(NamedTuple):
 
 
 class Lock(Protocol):
-    """A lock that is held. Used by one thread at a time; every method may block."""
+    """A lock that is held. Used by one thread at a time; every method may block.
 
-    @property
-    def pooled(self) -> bool:
-        """Whether a pooler passes sessions on: one of ours may be another client's by now."""
+    Attributes:
+        pooled: whether a pooler passes sessions on: one of ours may be another client's by now.
+        keep_open: a descriptor; while any process holds it open, the lock stays (a crash aside).
+        watch: descriptors that become readable when the lock may have been lost.
+    """
 
-    @property
-    def keep_open(self) -> int:
-        """A descriptor; while any process holds it open, the lock stays (a crash aside)."""
-
-    @property
-    def watch(self) -> Sequence[int]:
-        """Descriptors that become readable when the lock may have been lost."""
+    pooled: bool
+    keep_open: int
+    watch: Sequence[int]
 
     def check(self, command: int | None = None) -> None:
         """Prove that the lock is held: a round trip to the server.
@@ -55,7 +56,7 @@ class Lock(Protocol):
             LockLost: it is not.
         """
 
-    def unfinished(self) -> list[Run]:
+    def unfinished(self) -> list[Unfinished]:
         """Earlier runs that have not said that they have ended; they may still be dying.
 
         Raises:
@@ -76,18 +77,17 @@ class Lock(Protocol):
 class Backend(Protocol):
     """One database. Methods connect by themselves and leave no connection behind.
 
+    Attributes:
+        lock_name: what the lock is called, for people.
+        warnings: what the user should know before relying on this.
+
     Raises, all of them:
         NotYet: try again later.
         AgtoolError: it will not get better by waiting.
     """
 
-    @property
-    def lock_name(self) -> str:
-        """What the lock is called, for people."""
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What the user should know before relying on this."""
+    lock_name: str
+    warnings: Sequence[str]
 
     def attempt(self, attempt: Attempt, *, look: bool) -> Lock | AlreadyDone | Busy:
         """Try for the lock once, without waiting for it. Creates the tables if missing.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -41,6 +42,15 @@ def _kill_grace(value: float) -> float:
     return value
 
 
+def _option(metavar: str, help_: str, **settings: Any) -> Any:
+    return typer.Option(metavar=metavar, help=help_, **settings)
+
+
+def _file(help_: str, **settings: Any) -> Any:
+    # Not checked by Typer: our own message names the reason.
+    return _option("FILE", help_, readable=False, **settings)
+
+
 @app.command("migrate-once")
 @grouped
 def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
@@ -53,54 +63,49 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     ] = None,
     database_url: Annotated[
         str | None,
-        typer.Option(
-            metavar="URL",
-            help="A SQLAlchemy URL of postgresql, mysql, mariadb or sqlite. Also: environment "
+        _option(
+            "URL",
+            "A SQLAlchemy URL of postgresql, mysql, mariadb or sqlite. Also: environment "
             "variable AGTOOL_DATABASE_URL, then DATABASE_URL, then SQLALCHEMY_DATABASE_URI.",
         ),
     ] = None,
     database_url_file: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            readable=False,  # not checked by Typer: our own message names the reason
-            help="Read the URL from this file, such as a mounted Secret.",
-        ),
+        _file("Read the URL from this file, such as a mounted Secret."),
     ] = None,
     lock_table: Annotated[
         str | None,
-        typer.Option(
-            metavar="[SCHEMA.]TABLE",
+        _option(
+            "[SCHEMA.]TABLE",
+            "Lock this table; it is created if it is missing.  [default: agtool.install_locks; "
+            "MySQL: agtool_install_locks; SQLite: a file beside the database]",
             envvar="AGTOOL_LOCK_TABLE",
-            help="Lock this table; it is created if it is missing.  [default: "
-            "agtool.install_locks; MySQL: agtool_install_locks; SQLite: a file beside the "
-            "database]",
         ),
     ] = None,
     lock: Annotated[
         Literal["table", "advisory"],
-        typer.Option(
-            metavar="[table|advisory]",
+        _option(
+            "[table|advisory]",
+            "Lock the table, or take an advisory lock only, which lets COMMAND run VACUUM on the "
+            "whole database (PostgreSQL).",
             envvar="AGTOOL_LOCK",
-            help="Lock the table, or take an advisory lock only, which lets COMMAND run VACUUM "
-            "on the whole database (PostgreSQL).",
         ),
     ] = "table",
     name: Annotated[
         str,
-        typer.Option(
-            metavar="NAME",
+        _option(
+            "NAME",
+            "The name of COMMAND in the history; each name has keys of its own.",
             envvar="AGTOOL_NAME",
-            help="The name of COMMAND in the history; each name has keys of its own.",
         ),
     ] = "default",
     key: Annotated[
         str | None,
-        typer.Option(
-            metavar="KEY",
+        _option(
+            "KEY",
+            "Run COMMAND only if it has not succeeded with this key yet, such as the digest of the "
+            "image.",
             envvar="AGTOOL_KEY",
-            help="Run COMMAND only if it has not succeeded with this key yet, such as the digest "
-            "of the image.",
         ),
     ] = None,
     wait_timeout: Annotated[
@@ -127,12 +132,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     ] = 10.0,
     result_file: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            readable=False,  # it is only written
-            envvar="AGTOOL_RESULT_FILE",
-            help="Write the result to this file as JSON.",
-        ),
+        _file("Write the result to this file as JSON.", envvar="AGTOOL_RESULT_FILE"),
     ] = None,
     status: Annotated[
         bool,
@@ -145,11 +145,8 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     output: Output = Format.table,  # noqa: ARG001  # the frame has read it
     limit: Annotated[
         int,
-        typer.Option(
-            metavar="NUMBER",
-            min=1,
-            max=10000,
-            help="With --status: show at most so many runs that have ended.",
+        _option(
+            "NUMBER", "With --status: show at most so many runs that have ended.", min=1, max=10000
         ),
     ] = 20,
 ) -> Result[documents.Status | documents.Outcome | None]:
@@ -188,14 +185,14 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         _refuse(given & _OF_COMMAND, "has no effect with --status")
         if command:
             raise UsageError("--status runs no command", hint="Leave out what follows --.")
-        from agtool.migrate_once.status import as_document, view
+        from agtool.migrate_once.status import view
 
-        port = backend()
-        shown = as_document(port.status(limit), port.lock_name)
-        return Result(shown, view(shown))
+        found = backend().status(limit)
+        return Result(found, view(found))
     with ResultFile(result_file, context.obj.exit_code) as result:
         from agtool.core.signals import die_as_by_ctrl_c
-        from agtool.migrate_once.run import Job, run
+        from agtool.migrate_once.acquire import Job
+        from agtool.migrate_once.run import run
 
         _refuse(given & _OF_STATUS, "has an effect with --status only")
         if not command:
@@ -245,8 +242,6 @@ def _place() -> str:
 
 def _hide_from_process_list(url: str, shown: str) -> None:
     """Take a password that came as an argument out of what ps(1) shows."""
-    import sys
-
     from setproctitle import setproctitle
 
     arguments = [shown if a == url else a.replace(url, shown) for a in sys.argv[1:]]

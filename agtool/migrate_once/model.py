@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from agtool.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from agtool.migrate_once.documents import Run
 
 HEARTBEAT = 1.0
 """Seconds between two proofs that the lock is still held."""
@@ -121,45 +123,19 @@ class Attempt(NamedTuple):
     run_id: str
 
 
-class Run(NamedTuple):
-    """A row of the runs table, times in UTC. state: waiting, running, done, failed, lost."""
+class Unfinished(NamedTuple):
+    """A run that has begun; `patience` seconds after it lost the lock its command is dead."""
 
     run_id: str
-    name: str
-    key: str | None
     place: str
-    state: str
-    patience: float | None
-    waiting_since: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    exit_code: int | None
-    sessions: str | None
-
-    def seconds(self, now: datetime) -> float | None:
-        """How long it ran; until `now` (the server's clock) if it still runs, or still waits."""
-        since = self.waiting_since if self.state == "waiting" else self.started_at
-        if since is None:
-            return None
-        return max(timedelta(0), (self.finished_at or now) - since).total_seconds()
+    patience: float
 
 
 class Situation(NamedTuple):
-    """What a waiter can know of the others; now is the server's clock."""
+    """What a waiter can know of the others."""
 
     holder: Run | None
     waiters: int
-    now: datetime
-
-
-class Status(NamedTuple):
-    """What --status tells. held: whether the lock is taken at this moment."""
-
-    held: bool
-    now: datetime
-    running: list[Run]
-    waiting: list[Run]
-    history: list[Run]
 
 
 class Outcome(NamedTuple):

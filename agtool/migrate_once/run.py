@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import select
 import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple
 
 from agtool.core.errors import TIMED_OUT, WRAPPER_FAILED
 from agtool.core.output import say
-from agtool.core.signals import Signals, reap
-from agtool.migrate_once.acquire import Acquired, Acquisition, News, WaitedTooLong
-from agtool.migrate_once.backend import AlreadyDone, Backend, LockLost
-from agtool.migrate_once.model import Attempt, Outcome, time_to_die
+from agtool.core.signals import Signals, Wakeup, reap
+from agtool.migrate_once.acquire import Acquired, Acquisition, Job, News, WaitedTooLong
+from agtool.migrate_once.backend import AlreadyDone, LockLost
+from agtool.migrate_once.model import Outcome
 from agtool.migrate_once.story import Story
 
 _LAST_CHANCE = 0.7
 """Seconds for the waiting thread to let go of what it has when we are told to end."""
-
-
-class Job(NamedTuple):
-    """What to run, where the lock is, and for how long to try; times in seconds."""
-
-    argv: Sequence[str]
-    backend: Backend
-    attempt: Attempt
-    wait_timeout: float
-    connect_timeout: float
-    kill_grace: float
 
 
 def run(job: Job) -> Outcome:
@@ -66,7 +51,7 @@ def run(job: Job) -> Outcome:
         if isinstance(got, AlreadyDone):
             say(f"{job.attempt.name}: key {job.attempt.key} is already done; nothing to do")
             return outcome._replace(outcome="already-done")
-        return _work(job, got, signals, outcome)
+        return _work(job, got, signals, outcome.waited_seconds)
 
 
 def _wait(waiter: _Waiter, signals: Signals, lock_name: str) -> signal.Signals | None:
@@ -78,7 +63,7 @@ def _wait(waiter: _Waiter, signals: Signals, lock_name: str) -> signal.Signals |
             if received := signals.drain():
                 waiter.cancel()
                 return received[0]
-            story.show(waiter.news())
+            story.tell(waiter.news())
     return None
 
 
@@ -92,29 +77,20 @@ class _Waiter:
     def __init__(self, job: Job) -> None:
         self._news: deque[News] = deque()
         self._results: list[Acquired | AlreadyDone | BaseException] = []
-        self._wakeup, self._wake = os.pipe()
-        os.set_blocking(self._wakeup, False)
-        self._acquisition = Acquisition(
-            backend=job.backend,
-            attempt=job.attempt,
-            patience=time_to_die(job.kill_grace),
-            connect_timeout=job.connect_timeout,
-            wait_timeout=job.wait_timeout,
-            tell=self._tell,
-        )
+        self._wakeup = Wakeup()  # never closed: the thread may live as long as we
+        self._acquisition = Acquisition(job, self._tell)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def fileno(self) -> int:
-        return self._wakeup
+        return self._wakeup.fileno()
 
     def is_over(self) -> bool:
         return bool(self._results)
 
     def news(self) -> list[News]:
         """What came since the last call."""
-        with suppress(BlockingIOError):
-            os.read(self._wakeup, 4096)
+        self._wakeup.drain()
         return [self._news.popleft() for _ in range(len(self._news))]
 
     def result(self) -> Acquired | AlreadyDone:
@@ -137,46 +113,33 @@ class _Waiter:
 
     def _tell(self, news: News) -> None:
         self._news.append(news)
-        os.write(self._wake, b".")
+        self._wakeup.wake()
 
     def _run(self) -> None:
         try:
             self._results.append(self._acquisition.run())
         except BaseException as error:  # noqa: BLE001  # raised by `result`, in the main thread
             self._results.append(error)
-        os.close(self._wake)
+        self._wakeup.wake()
 
 
-def _work(job: Job, got: Acquired, signals: Signals, outcome: Outcome) -> Outcome:
+def _work(job: Job, got: Acquired, signals: Signals, waited: float) -> Outcome:
     from agtool.migrate_once.supervise import supervise
 
     # Only the program's name is told: arguments may hold secrets.
     program = Path(job.argv[0]).name
-    say(f"got the lock after {outcome.waited_seconds:.1f} s; running {program}")
-    started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    end = supervise(job.argv, job.backend, got, signals, grace=job.kill_grace)
-    if end.lost is not None:
-        how = "lock-lost"
+    say(f"got the lock after {waited:.1f} s; running {program}")
+    end = supervise(job, got, signals, waited)
+    if end.outcome == "lock-lost":
         say(
-            f"error: the lock was lost: {end.lost}\n"
+            f"error: the lock was lost: {end.reason}\n"
             "The command was ended and nothing is marked as done. Run it again."
         )
-    elif end.cannot_run is not None:
-        how = "cannot-run"
-        say(f"error: cannot run {job.argv[0]}: {end.cannot_run}")
+    elif end.outcome == "cannot-run":
+        say(f"error: cannot run {job.argv[0]}: {end.reason}")
     else:
-        how = "ran"
-        say(f"{program} ended with exit code {end.exit_code} after {end.ran:.1f} s")
+        say(f"{program} ended with exit code {end.exit_code} after {end.ran_seconds:.1f} s")
         if end.exit_code == 0 and job.attempt.key is not None and not end.marked_done:
-            why = f"it got {end.signal.name}" if end.signal else "a part of it had to be stopped"
+            why = f"it got {end.signal}" if end.signal else "a part of it had to be stopped"
             say(f"key {job.attempt.key} is not marked as done: {why}")
-    return outcome._replace(
-        outcome=how,
-        exit_code=end.exit_code,
-        run_id=got.attempt.run_id,
-        ran_seconds=round(end.ran, 3),
-        started_at=started_at,
-        signal=end.signal.name if end.signal else None,
-        marked_done=end.marked_done,
-        reason=end.lost or end.cannot_run,
-    )
+    return end

@@ -1,4 +1,4 @@
-"""`--status`: the holder, the waiters and the history, for people and for programs."""
+"""`--status` for people: the holder, the waiters and the history."""
 
 from __future__ import annotations
 
@@ -6,38 +6,14 @@ from typing import TYPE_CHECKING
 
 from agtool.core.table import table
 from agtool.core.text import printable
-from agtool.migrate_once import documents
-from agtool.migrate_once.model import Run, Status
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from agtool.core.output import View
+    from agtool.migrate_once.documents import Status
 
 
-def as_document(status: Status, lock_name: str) -> documents.Status:
-    """For programs."""
-
-    def listed(runs: list[Run]) -> list[documents.Run]:
-        return [_as_document(run, status.now) for run in runs]
-
-    return documents.Status(
-        lock=lock_name,
-        held=status.held,
-        now=status.now,
-        running=listed(status.running),
-        waiting=listed(status.waiting),
-        history=listed(status.history),
-    )
-
-
-def _as_document(run: Run, now: datetime) -> documents.Run:
-    values = {**run._asdict(), "seconds": run.seconds(now)}
-    return documents.Run(**{name: values[name] for name in documents.Run.__annotations__})
-
-
-def view(status: documents.Status) -> View:
-    """For people."""
+def view(status: Status) -> View:
+    """What was found, as a line and a table."""
     yield printable(f"{status.lock}: {_summary(status)}")
     rows = [
         (
@@ -58,7 +34,7 @@ def view(status: documents.Status) -> View:
         yield table(columns, rows, identifiers=("place", "name", "key"))
 
 
-def _summary(status: documents.Status) -> str:
+def _summary(status: Status) -> str:
     waiting = f"{len(status.waiting)} waiting"
     if not status.held:
         return f"free, {waiting}" + ("" if status.history else "; nothing has run yet")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
 
 from agtool.core.live import Live
 from agtool.core.text import count, some
@@ -24,10 +23,10 @@ def sentence(news: News, lock_name: str, age: float) -> str:
             holder = situation.holder
             if holder is None or holder.started_at is None:
                 return f"waiting for the lock ({lock_name}){others}"
-            held = (holder.seconds(situation.now) or 0.0) + age
+            held = (holder.seconds or 0.0) + age
             return (
                 f"waiting for the lock, held by {holder.place} for {held:.0f} s "
-                f"(since {clock(holder.started_at)}){others}"
+                f"(since {holder.started_at:%H:%M:%S UTC}){others}"
             )
         case Dying(runs, left):
             return (
@@ -40,41 +39,27 @@ def sentence(news: News, lock_name: str, age: float) -> str:
             return f"got the lock; stopping {left_behind} of the previous run on the server"
 
 
-def clock(moment: datetime) -> str:
-    """A time of day for people."""
-    return moment.strftime("%H:%M:%S UTC")
-
-
-class Story:
+class Story(Live):
     """Tells the news of waiting; use as a context.
 
     Attributes:
-        tick: seconds after which `show` wants to be called again; None: when there are news.
+        tick: seconds after which `tell` wants to be called again; None: when there are news.
     """
 
     def __init__(self, lock_name: str) -> None:
+        super().__init__(repeat=_REPEAT)
         self._lock_name = lock_name
-        self._live = Live(repeat=_REPEAT)
         self._latest: News | None = None
         self._came_at = 0.0
-        self.tick = 1.0 if self._live.on_terminal else None
+        self.tick = 1.0 if self.on_terminal else None
 
-    def __enter__(self) -> Story:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.clear()
-
-    def show(self, news: Sequence[News]) -> None:
+    def tell(self, news: Sequence[News]) -> None:
         """Show the latest of the news, or how the last one has aged."""
         now = time.monotonic()
         if news:
             self._latest, self._came_at = news[-1], now
         if self._latest is not None:
             text = sentence(self._latest, self._lock_name, now - self._came_at)
-            self._live.show(text, (type(self._latest), _holder(self._latest)), fresh=bool(news))
-
-
-def _holder(news: News) -> str | None:
-    holder = news.situation.holder if isinstance(news, Waiting) else None
-    return holder.run_id if holder else None
+            situation = getattr(self._latest, "situation", None)
+            holder = situation and situation.holder and situation.holder.run_id
+            self.show(text, (type(self._latest), holder), fresh=bool(news))

@@ -7,72 +7,56 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import WRAPPER_FAILED, AgtoolError, DeniedError
 from agtool.core.output import say
 from agtool.core.process.command import Keeper
-from agtool.core.process.keeper import CannotRun, Ended, Event, LeftBehind, Silent, Started
+from agtool.core.process.keeper import CannotRun, Ended, Event, LeftBehind, Silent, Started, Task
+from agtool.core.process.tree import kill_descendants, signal_processes
 from agtool.core.signals import Signals, reap
 from agtool.core.text import count
 from agtool.migrate_once.backend import Backend, Lock, LockLost
-from agtool.migrate_once.model import HEARTBEAT, MARGIN, NOTICE, Attempt, time_to_die
+from agtool.migrate_once.model import HEARTBEAT, MARGIN, NOTICE, Attempt, Outcome, time_to_die
 
 if TYPE_CHECKING:
-    from agtool.migrate_once.acquire import Acquired
+    from agtool.migrate_once.acquire import Acquired, Job
 
 
-@dataclass(frozen=True)
-class CommandEnd:
-    """How the command ended.
-
-    Attributes:
-        ran: seconds.
-        marked_done: whether its key was marked as done.
-        cannot_run: why it could not be started; None: it was.
-        signal: that was passed on to it; None: none.
-        lost: why the lock was lost; None: it was not.
-    """
-
-    exit_code: int
-    ran: float
-    marked_done: bool
-    cannot_run: str | None = None
-    signal: signal.Signals | None = None
-    lost: str | None = None
-
-
-def supervise(
-    argv: Sequence[str], backend: Backend, got: Acquired, signals: Signals, *, grace: float
-) -> CommandEnd:
+def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outcome:
     """Run the command to its end under the lock, record how it ended, and release the lock.
 
     Returns when the whole process tree is gone, and not before. The lock is released in
     `_Work._finish`, or it is lost.
 
     Args:
-        grace: seconds between SIGTERM and SIGKILL when the lock is lost.
+        waited: seconds until the lock was held.
 
     Raises:
         DeniedError: the system lets us start no process.
     """
     lock, attempt, proven_at = got
+    backend, grace = job.backend, job.kill_grace
+    started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     try:
         keeper = Keeper(
-            argv,
-            env={**os.environ, **backend.environment(attempt)},
-            keep_open=lock.keep_open,
-            patience=NOTICE,
-            last_pulse=proven_at,
-            grace=grace,
-            on_orphaned=lambda: _record_orphaned(backend, attempt),
+            Task(
+                job.argv,
+                env={**os.environ, **backend.environment(attempt)},
+                keep_open=lock.keep_open,
+                patience=NOTICE,
+                last_pulse=proven_at,
+                grace=grace,
+                on_orphaned=lambda: _record_orphaned(backend, attempt),
+            )
         )
     except OSError as error:
         lock.finish("lost", WRAPPER_FAILED)
         raise DeniedError(f"cannot start a process: {error.strerror}") from error
-    work = _Work(keeper, lock, backend, attempt, grace)
+    work = _Work(keeper, _Heartbeat(lock, keeper), lock, backend, attempt, grace)
     work.heartbeat.start()
     began = time.monotonic()
     while not work.over:
@@ -80,7 +64,8 @@ def supervise(
         left = None if work.give_up is None else max(0.0, work.give_up - time.monotonic())
         select.select([signals.fileno(), keeper.fileno(), *heartbeat], [], [], left)
         if left == 0:
-            keeper.kill()  # stopped itself, perhaps; events() then ends and we bury its tree
+            # It is stopped itself, perhaps. It takes the command along, and its events end.
+            signal_processes([keeper.pid], signal.SIGKILL)
         for number in signals.drain():
             work.signal = number
             keeper.forward(number)
@@ -88,9 +73,21 @@ def supervise(
         if work.heartbeat.lost is not None:
             work.lose(str(work.heartbeat.lost))
         work.read_events()
-    end = work.conclude(time.monotonic() - began)
+    ran = time.monotonic() - began
+    marked_done = work.conclude()
     keeper.close()
-    return end
+    lost = work.lost is not None
+    return Outcome(
+        outcome="lock-lost" if lost else "ran" if work.cannot_run is None else "cannot-run",
+        exit_code=WRAPPER_FAILED if lost else work.exit_code,
+        run_id=attempt.run_id,
+        waited_seconds=waited,
+        ran_seconds=round(ran, 3),
+        started_at=started_at,
+        signal=work.signal.name if work.signal else None,
+        reason=work.lost or work.cannot_run,
+        marked_done=marked_done,
+    )
 
 
 class _Heartbeat:
@@ -134,6 +131,7 @@ class _Heartbeat:
 @dataclass
 class _Work:
     keeper: Keeper
+    heartbeat: _Heartbeat
     lock: Lock
     backend: Backend
     attempt: Attempt
@@ -146,10 +144,6 @@ class _Work:
     left_behind: bool = False
     stopper: threading.Thread | None = None
     give_up: float | None = None
-    heartbeat: _Heartbeat = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.heartbeat = _Heartbeat(self.lock, self.keeper)
 
     def read_events(self) -> None:
         """What the keeper has to say."""
@@ -159,7 +153,7 @@ class _Work:
             for event in self.keeper.events():
                 self._handle(event)
         except EOFError:
-            self.keeper.bury()
+            kill_descendants()  # what is left of its tree
             self.lose("the process that guards the command was killed")
             self.over = True
 
@@ -189,8 +183,8 @@ class _Work:
         self.stopper = threading.Thread(target=self._stop_statements, daemon=True)
         self.stopper.start()
 
-    def conclude(self, ran: float) -> CommandEnd:
-        """Record the end, release the lock."""
+    def conclude(self) -> bool:
+        """Record the end, release the lock; whether the key is done now."""
         done = self.exit_code == 0 and self.signal is None and not self.left_behind
         quiet = True
         # A killed process's statement goes on in the server, and would commit under the next
@@ -202,14 +196,7 @@ class _Work:
             self._finish("done" if done else "failed", quiet)
         if self.lost is not None:
             self._end_without_lock()
-        return CommandEnd(
-            exit_code=self.exit_code if self.lost is None else WRAPPER_FAILED,
-            ran=ran,
-            marked_done=self.lost is None and done and quiet and self.attempt.key is not None,
-            cannot_run=self.cannot_run,
-            signal=self.signal,
-            lost=self.lost,
-        )
+        return self.lost is None and done and quiet and self.attempt.key is not None
 
     def _finish(self, state: str, quiet: bool) -> None:
         """Record the end and release the lock, or set `lost`.

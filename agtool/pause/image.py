@@ -90,8 +90,7 @@ def write_archive(path: Path, name: str, images: Sequence[Image]) -> str:
     layout.files["index.json"] = _json(_index([{**top, "annotations": annotations}]))
     layout.files["oci-layout"] = _json({"imageLayoutVersion": "1.0.0"})
     write_atomically(path, _tar(layout.files, mode=0o644), mode=0o644)
-    digest: str = top["digest"]
-    return digest
+    return str(top["digest"])
 
 
 @dataclass
@@ -99,8 +98,7 @@ class _Layout:
     """The files of an image layout, as they come together."""
 
     files: dict[str, bytes] = field(default_factory=dict)
-    configs: list[str] = field(default_factory=list)
-    layers: list[str] = field(default_factory=list)
+    manifests: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, media_type: str, content: bytes) -> dict[str, Any]:
         """Store a blob under its digest; return its descriptor."""
@@ -119,28 +117,21 @@ class _Layout:
             # Uncompressed, so the digest of the layer and that of its content are the same.
             "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
         }
-        configuration = self.add(CONFIG, _json(config))
         manifest = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": configuration,
+            "config": self.add(CONFIG, _json(config)),
             "layers": [layer],
         }
-        self.configs.append(configuration["digest"])
-        self.layers.append(layer["digest"])
+        self.manifests.append(manifest)
         return {**self.add(MANIFEST, _json(manifest)), "platform": image.platform}
 
     def docker_manifest(self, name: str) -> list[dict[str, Any]]:
         """What `docker load` reads, for the only image."""
-        (config,), (layer,) = self.configs, self.layers
-        blob = "blobs/sha256/{}".format
-        return [
-            {
-                "Config": blob(config.removeprefix("sha256:")),
-                "RepoTags": [name],
-                "Layers": [blob(layer.removeprefix("sha256:"))],
-            }
-        ]
+        (manifest,) = self.manifests
+        blobs = (manifest["config"], *manifest["layers"])
+        config, layer = (f"blobs/{blob['digest'].replace(':', '/')}" for blob in blobs)
+        return [{"Config": config, "RepoTags": [name], "Layers": [layer]}]
 
 
 def _index(manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

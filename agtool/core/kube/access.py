@@ -15,13 +15,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from agtool.core.errors import ConfigurationError
-from agtool.core.kube.plugin import loader_with_plugins
+from agtool.core.kube.plugin import MISSHAPEN, loader_with_plugins
 from agtool.core.kube.proxy import settle_proxy
 
 if TYPE_CHECKING:
@@ -33,34 +34,23 @@ _IN_CLUSTER = "(in the cluster)"
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
-@dataclass(frozen=True)
-class _Loaded:
-    """What one reading of the kubeconfig gave."""
-
-    context: str
-    namespace: str
-    impersonation: tuple[tuple[str, str], ...]
-    configuration: Configuration
-    tls: ssl.SSLContext
-
-
 @dataclass
 class Access:
     """Where the API server is, and how we show who we are. Thread-safe.
 
     Attributes:
+        impersonation: headers that say whom we act as. A name may come twice.
         options: with which another command, kubectl too, gets there as the same user.
+        load: gives what the kubeconfig says now.
     """
 
     context: str
-    options: str
     namespace: str
-    server: str
-    tls: ssl.SSLContext
-    server_name: str | None
+    impersonation: Sequence[tuple[str, str]]
     configuration: Configuration
-    _impersonation: tuple[tuple[str, str], ...]
-    _load: Callable[[], _Loaded]
+    tls: ssl.SSLContext
+    options: str = ""
+    load: Callable[[], Access] = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def headers(self) -> list[tuple[str, str]]:
@@ -68,13 +58,13 @@ class Access:
         with self._lock:  # a log-in plugin must not run once for each of our threads
             found: dict[str, Any] = dict(self.configuration.auth_settings())
         tokens = [(s["key"], s["value"]) for s in found.values() if s["value"]]
-        return [*tokens, *self._impersonation]
+        return [*tokens, *self.impersonation]
 
     def renew(self, refused: list[tuple[str, str]]) -> bool:
         """After a 401: log in anew. Returns whether our headers are other than `refused` now."""
         if self.headers() == refused:
             with self._lock:
-                self.configuration = self._load().configuration
+                self.configuration = self.load().configuration
         return self.headers() != refused
 
 
@@ -94,54 +84,42 @@ def find_access(
     if as_groups and not as_user:
         raise ConfigurationError("--as-group needs --as", hint="Add --as USER.")
     files = kubeconfig_files(kubeconfig)
-    if files or kubeconfig or not (_SERVICE_ACCOUNT / "token").exists():
-        shown = os.pathsep.join(files)
-
-        def load() -> _Loaded:
-            with _explained(shown):
-                return _from_kubeconfig(shown, context)
+    if files:
+        where = os.pathsep.join(files)
+        read = partial(_from_kubeconfig, where, context)
     elif context:
         raise ConfigurationError(
             f"there is no kubeconfig with a context {context!r}",
             hint="Leave out --context to use the pod's service account, or set KUBECONFIG.",
         )
     else:
+        where = str(_SERVICE_ACCOUNT)
+        read = partial(_from_service_account)
 
-        def load() -> _Loaded:
-            with _explained(str(_SERVICE_ACCOUNT)):
-                return _from_service_account()
+    def load() -> Access:
+        with _explained(where):
+            return read()
 
-    loaded = load()
-    if not re.match(r"https?://[^/]", loaded.configuration.host):
+    access = load()
+    access.load = load
+    if not re.match(r"https?://[^/]", access.configuration.host):
         raise ConfigurationError(
-            f"the server of context {loaded.context!r} is not a valid URL",
+            f"the server of context {access.context!r} is not a valid URL",
             hint="Check `server` in the kubeconfig. It is like https://HOST:6443.",
         )
-    impersonation = loaded.impersonation
     if as_user:
-        impersonation = (
-            ("Impersonate-User", as_user),
-            *(("Impersonate-Group", group) for group in as_groups),
-        )
+        groups = [("Impersonate-Group", group) for group in as_groups]
+        access.impersonation = [("Impersonate-User", as_user), *groups]
+    access.namespace = namespace or access.namespace
     given = [
         ("--kubeconfig", kubeconfig and str(kubeconfig)),
-        ("--context", loaded.context != _IN_CLUSTER and loaded.context),
+        ("--context", access.context != _IN_CLUSTER and access.context),
         ("--as", as_user),
         *(("--as-group", group) for group in as_groups),
-        ("-n", namespace or loaded.namespace),
+        ("-n", access.namespace),
     ]
-    configuration = loaded.configuration
-    return Access(
-        context=loaded.context,
-        options=shlex.join(word for name, value in given if value for word in (name, value)),
-        namespace=namespace or loaded.namespace,
-        server=configuration.host,
-        tls=loaded.tls,
-        server_name=configuration.tls_server_name,
-        configuration=configuration,
-        _impersonation=impersonation,
-        _load=load,
-    )
+    access.options = shlex.join(word for name, value in given if value for word in (name, value))
+    return access
 
 
 def kubeconfig_files(kubeconfig: Path | None) -> list[str]:
@@ -164,7 +142,7 @@ def kubeconfig_files(kubeconfig: Path | None) -> list[str]:
     return found
 
 
-def _from_kubeconfig(files: str, wanted: str | None) -> _Loaded:
+def _from_kubeconfig(files: str, wanted: str | None) -> Access:
     from kubernetes.client import Configuration
     from kubernetes.config.kube_config import KubeConfigMerger
 
@@ -193,10 +171,10 @@ def _from_kubeconfig(files: str, wanted: str | None) -> _Loaded:
         tls = _tls(configuration)
     context = loader.current_context["context"]
     settle_proxy(configuration, _entry(documents, "cluster", context).get("proxy-url"))
-    return _Loaded(
+    return Access(
         context=str(name),
         namespace=context.get("namespace") or "default",
-        impersonation=tuple(_impersonation(_entry(documents, "user", context))),
+        impersonation=list(_impersonation(_entry(documents, "user", context))),
         configuration=configuration,
         tls=tls,
     )
@@ -209,14 +187,14 @@ def _entry(documents: Sequence[dict[str, Any]], kind: str, context: dict[str, An
     return next(found, None) or {}
 
 
-def _from_service_account() -> _Loaded:
+def _from_service_account() -> Access:
     from kubernetes.client import Configuration
     from kubernetes.config import load_incluster_config
 
     configuration = Configuration()
     load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     settle_proxy(configuration, None)
-    return _Loaded(
+    return Access(
         context=_IN_CLUSTER,
         namespace=(_SERVICE_ACCOUNT / "namespace").read_text().strip() or "default",
         impersonation=(),
@@ -278,7 +256,7 @@ def _explained(where: str) -> Iterator[None]:
         raise ConfigurationError(
             f"cannot read {error.filename or where}: {error.strerror}"
         ) from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except MISSHAPEN as error:
         raise ConfigurationError(
             f"{where} is not a valid kubeconfig",
             hint="Compare it with what `kubectl config view` shows.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 from typing import Any
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError, UnreachableError
@@ -40,10 +39,7 @@ class GoneError(UnreachableError):
     """
 
     code = "gone"
-
-    def __init__(self, message: str, *, hint: str = "", continue_token: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.continue_token = continue_token
+    continue_token = ""
 
 
 class OverloadedError(UnreachableError):
@@ -77,19 +73,19 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
     message = str(answer.get("message", ""))
     told = message or f"{request} was answered with {status}"
     if status == 401:
+        whose = f" of context {context!r}" if context else ""
         return ForbiddenError(
             f"{server} does not accept our credentials (401)",
-            hint="Log in again, or check the user"
-            + (f" of context {context!r}" if context else "")
-            + " in the kubeconfig.",
+            hint=f"Log in again, or check the user{whose} in the kubeconfig.",
         )
     if status == 403:
         return _forbidden(told)
     if status == 404 and (not message or "could not find" in message):
         return NotFoundError(f"the API server does not know {request.partition(' ')[2]}")
     if status == 410:
-        token = str((answer.get("metadata") or {}).get("continue", ""))
-        return GoneError(told, hint="Run the command again.", continue_token=token)
+        gone = GoneError(told, hint="Run the command again.")
+        gone.continue_token = str((answer.get("metadata") or {}).get("continue", ""))
+        return gone
     if status == 429 or status >= 500:
         kind = OverloadedError if status == 429 else UnreachableError
         return kind(
@@ -128,52 +124,36 @@ def unreachable(error: Exception, server: str, context: str) -> UnreachableError
     """The error for a request that was not answered; `error` is one of urllib3's."""
     from urllib3 import exceptions
 
-    if isinstance(error, exceptions.ProxyError):
-        return UnreachableError(
-            f"cannot reach {server} through the proxy: {_reason(error)}",
-            hint=PROXY_HINT,
-        )
-    if isinstance(error, exceptions.NameResolutionError):
-        return UnreachableError(
-            f"cannot reach {server}: its name does not resolve",
-            hint=f"Check the network or the VPN, and that {context!r} is the right context.",
-        )
-    if isinstance(error, exceptions.SSLError):
-        cause = error.args[0] if error.args else error
-        why = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else cause
-        return UnreachableError(
-            f"cannot reach {server}: TLS failed: {why}",
-            hint="Check the server's address and certificate-authority in the kubeconfig.",
-        )
-    if isinstance(error, exceptions.ConnectTimeoutError) and not isinstance(
-        error, exceptions.NewConnectionError
-    ):
-        return UnreachableError(
-            f"cannot reach {server}: no answer to the attempt to connect",
-            hint=f"Check the network or the VPN, and that {context!r} is the right context.",
-        )
     if isinstance(error, exceptions.ReadTimeoutError):
         return UnreachableError(
             f"{server} took the request and did not answer in time",
             hint="The API server may be overloaded. Run the command again later.",
         )
-    return UnreachableError(
-        f"cannot reach {server}: {_reason(error)}",
-        hint=f"Check that the API server runs, and that {context!r} is the right context.",
-    )
+    way, why = server, _reason(error)
+    hint = f"Check that the API server runs, and that {context!r} is the right context."
+    network = f"Check the network or the VPN, and that {context!r} is the right context."
+    if isinstance(error, exceptions.ProxyError):
+        way, hint = f"{server} through the proxy", PROXY_HINT
+    elif isinstance(error, exceptions.NameResolutionError):
+        why, hint = "its name does not resolve", network
+    elif isinstance(error, exceptions.SSLError):
+        cause = error.args[0] if error.args else error
+        why = f"TLS failed: {getattr(cause, 'verify_message', cause)}"
+        hint = "Check the server's address and certificate-authority in the kubeconfig."
+    elif isinstance(error, exceptions.ConnectTimeoutError) and not isinstance(
+        error, exceptions.NewConnectionError
+    ):
+        why, hint = "no answer to the attempt to connect", network
+    return UnreachableError(f"cannot reach {way}: {why}", hint=hint)
 
 
 def _reason(error: BaseException) -> str:
     """The operating system's words for what went wrong, which stand at the end of the chain."""
-    while True:
-        inner = error.__cause__ or error.__context__ or _last_exception(error.args)
-        if inner is None:
-            break
+    inner: BaseException | None = error
+    while inner:
         error = inner
+        among = (value for value in reversed(error.args) if isinstance(value, BaseException))
+        inner = error.__cause__ or error.__context__ or next(among, None)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
-
-
-def _last_exception(values: tuple[Any, ...]) -> BaseException | None:
-    return next((value for value in reversed(values) if isinstance(value, BaseException)), None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from agtool.core.errors import ConfigurationError
+
+MISSHAPEN = (ValueError, TypeError, KeyError, AttributeError)
+"""What Python raises at data that have another shape than they should."""
 
 
 def loader_with_plugins() -> Any:
@@ -37,10 +39,12 @@ def loader_with_plugins() -> Any:
                     self.key_file = _file(self._temp_file_path, status["clientKeyData"])
                 if "expirationTimestamp" in status:
                     self.expiry = parse_time(status["expirationTimestamp"])
-            except KeyError as error:
-                raise _failed(f"its answer has no {error}") from error
-            except (ConfigException, OSError, ValueError, TypeError, AttributeError) as error:
-                raise _failed(str(error)) from error
+            except (ConfigException, OSError, *MISSHAPEN) as error:
+                why = f"its answer has no {error}" if isinstance(error, KeyError) else error
+                raise ConfigurationError(
+                    f"the log-in plugin of the kubeconfig failed: {why}",
+                    hint="Log in again with your provider's own command, or install the plugin.",
+                ) from error
             return True
 
     return Loader
@@ -48,14 +52,6 @@ def loader_with_plugins() -> Any:
 
 def _file(folder: str, content: str) -> str:
     """Make a file; its path."""
-    descriptor, path = tempfile.mkstemp(dir=folder)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    with NamedTemporaryFile("w", encoding="utf-8", dir=folder, delete=False) as file:
         file.write(content)
-    return path
-
-
-def _failed(why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"the log-in plugin of the kubeconfig failed: {why}",
-        hint="Log in again with your provider's own command, or install the plugin.",
-    )
+    return file.name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -60,31 +59,10 @@ def make_pool(access: Access, connections: int) -> PoolManager:
 
 def _socket_options() -> list[tuple[int, int, int]]:
     """Keep-alive, so that a watch notices within a minute that a firewall forgot it."""
-    options = [
-        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    ]
-    for name, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), seconds))
-    return options
-
-
-def websocket_settings(
-    access: Access, pool: PoolManager, headers: Sequence[tuple[str, str]]
-) -> WebSocketSettings:
-    """What a WebSocket needs to get where the pool's connections get.
-
-    Raises:
-        ConfigurationError: it cannot go through the proxy.
-    """
-    return WebSocketSettings(
-        url=access.server.replace("http", "ws", 1),
-        headers=[f"{name}: {value}" for name, value in headers],
-        tls=access.tls,
-        server_name=access.server_name,
-        proxy=http_proxy(pool),
-    )
+    tcp = {"TCP_NODELAY": 1, "TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+    known = [(name, value) for name, value in tcp.items() if hasattr(socket, name)]
+    options = [(socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in known]
+    return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *options]
 
 
 def http_proxy(pool: PoolManager) -> HttpProxy | None:

@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
@@ -18,7 +19,7 @@ from agtool import __version__
 from agtool.core.errors import AgtoolError, UnreachableError
 from agtool.core.kube.access import Access, find_access
 from agtool.core.kube.errors import GoneError, refusal, unreachable
-from agtool.core.kube.pool import WebSocketSettings, make_pool, websocket_settings
+from agtool.core.kube.pool import WebSocketSettings, http_proxy, make_pool
 from agtool.core.kube.retry import backoff, pause_before_retry, repeatable
 from agtool.core.output import say
 
@@ -72,15 +73,12 @@ class Session:
         self.options = access.options
         """With which another command, kubectl too, gets there as the same user."""
         self.namespace = access.namespace
-        self.server = access.server
+        self.server: str = access.configuration.host
 
     def __enter__(self) -> Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
         """Close idle connections; requests that wait to be repeated fail at once."""
         self._closed.set()
         self._pool.clear()
@@ -148,11 +146,9 @@ class Session:
             if not token:
                 return
 
-    def pages(
-        self, path: str, *, limit: int = 500, accept: str = "", **query: Any
-    ) -> Iterator[Json]:
+    def pages(self, path: str, **query: Any) -> Iterator[Json]:
         """The items of `lists`, one page in memory at a time."""
-        for page in self.lists(path, limit=limit, accept=accept, **query):
+        for page in self.lists(path, **query):
             yield from page["items"]
 
     def watch(
@@ -180,6 +176,8 @@ class Session:
         return self._events(response, path)
 
     def _events(self, response: BaseHTTPResponse, path: str) -> Iterator[Json]:
+        from urllib3.exceptions import HTTPError
+
         try:
             for line in _lines(response):
                 event: Json = json.loads(line)
@@ -189,7 +187,7 @@ class Session:
                         int(status.get("code", 500)), json.dumps(status).encode(), f"GET {path}"
                     )
                 yield event
-        except _urllib3_error() as error:
+        except HTTPError as error:
             raise unreachable(error, self.server, self.context) from error
         except ValueError as error:
             raise self._no_api(f"GET {path}") from error
@@ -202,7 +200,14 @@ class Session:
 
         Raises ConfigurationError if no WebSocket can go through the proxy.
         """
-        return websocket_settings(self._access, self._pool, [_AGENT, *self._access.headers()])
+        headers = [_AGENT, *self._access.headers()]
+        return WebSocketSettings(
+            url=self.server.replace("http", "ws", 1),
+            headers=[f"{name}: {value}" for name, value in headers],
+            tls=self._access.tls,
+            server_name=self._access.configuration.tls_server_name,
+            proxy=http_proxy(self._pool),
+        )
 
     def _request(
         self,
@@ -220,10 +225,9 @@ class Session:
             more["Content-Type"] = content_type
             content = json.dumps(body).encode()
         data = self._send(method, path, query, lambda r: r.data, body=content, headers=more)
-        try:
+        answer = None
+        with suppress(ValueError):
             answer = json.loads(data)
-        except ValueError as error:
-            raise self._no_api(f"{method} {path}") from error
         if not isinstance(answer, dict):
             raise self._no_api(f"{method} {path}")
         return answer
@@ -339,9 +343,3 @@ def _lines(response: BaseHTTPResponse) -> Iterator[bytes]:
     for chunk in response.stream():
         *lines, rest = (rest + chunk).split(b"\n")
         yield from filter(None, lines)
-
-
-def _urllib3_error() -> type[Exception]:
-    from urllib3.exceptions import HTTPError
-
-    return HTTPError

@@ -8,7 +8,7 @@ signals, stops the tree in bounded steps, and is there when agtool is killed wit
 * agtool dies: the keeper reads end of file on their socket, kills the tree, then calls
   `on_orphaned` and exits. What it inherited (the descriptor of a lock) stays open until then.
 * the keeper dies: the kernel kills the command (PR_SET_PDEATHSIG), and the rest of the tree
-  becomes ours (PR_SET_CHILD_SUBREAPER), so that `Keeper.bury` can kill it.
+  becomes ours (PR_SET_CHILD_SUBREAPER), so that `kill_descendants` can kill it.
 * agtool stops saying that all is well (`pulse`): the keeper ends the tree by itself.
 
 Both are subreapers (prctl(2), Linux 3.4): a process that daemonises cannot leave the tree, and
@@ -23,7 +23,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from agtool.core.process.keeper import (
@@ -36,7 +36,7 @@ from agtool.core.process.keeper import (
     Task,
     keep,
 )
-from agtool.core.process.tree import adopt_orphans, kill_descendants, signal_processes
+from agtool.core.process.tree import adopt_orphans
 from agtool.core.signals import in_foreground
 
 _EVENTS: dict[str, Callable[..., Event]] = {
@@ -45,29 +45,9 @@ _EVENTS: dict[str, Callable[..., Event]] = {
 
 
 class Keeper:
-    """A running command and what guards it; see the module's text.
+    """A running command and what guards it; see the module's text."""
 
-    Args:
-        argv: the command and its arguments.
-        env: its environment.
-        keep_open: a descriptor that the whole tree shall hold (a lock's socket).
-        patience: seconds after the last pulse in which the keeper ends the command.
-        last_pulse: time.monotonic() of the first pulse; too old, and the command is not started.
-        grace: seconds between SIGTERM and SIGKILL when the keeper does so by itself.
-        on_orphaned: called in the keeper, after agtool died and the tree has gone.
-    """
-
-    def __init__(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        keep_open: int,
-        patience: float,
-        last_pulse: float,
-        grace: float,
-        on_orphaned: Callable[[], None],
-    ) -> None:
+    def __init__(self, task: Task) -> None:
         # On a terminal the command stays in the foreground group with us, so that Ctrl-C,
         # Ctrl-Z, pipes to a pager and reading from the keyboard are as without agtool.
         self.on_terminal = in_foreground()
@@ -79,19 +59,7 @@ class Keeper:
         self.pid = os.fork()
         if self.pid == 0:
             self._socket.close()
-            keep(
-                theirs,
-                Task(
-                    argv=argv,
-                    env=env,
-                    keep_open=keep_open,
-                    on_terminal=self.on_terminal,
-                    patience=patience,
-                    last_pulse=last_pulse,
-                    grace=grace,
-                    on_orphaned=on_orphaned,
-                ),
-            )
+            keep(theirs, task, on_terminal=self.on_terminal)
         theirs.close()
 
     def fileno(self) -> int:
@@ -101,7 +69,7 @@ class Keeper:
         """What happened, to be called when readable.
 
         Raises:
-            EOFError: the keeper is gone; call `bury`.
+            EOFError: the keeper is gone; call `kill_descendants`.
         """
         try:
             data = self._socket.recv(65536)
@@ -133,14 +101,6 @@ class Keeper:
     def _send(self, message: str) -> None:
         with suppress(OSError):  # the keeper is gone: events() tells
             self._socket.sendall(message.encode() + b"\n")
-
-    def kill(self) -> None:
-        """SIGKILL the keeper, which takes the command along; then `events` raises EOFError."""
-        signal_processes([self.pid], signal.SIGKILL)
-
-    def bury(self) -> None:
-        """After the keeper died: kill what is left of the tree, and reap it."""
-        kill_descendants()
 
     def close(self) -> None:
         """Reap the keeper after `Ended`."""

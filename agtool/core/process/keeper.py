@@ -11,8 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from agtool.core.errors import BUG, CANNOT_EXECUTE, NOT_FOUND
 from agtool.core.process.tree import (
@@ -28,37 +27,32 @@ _LEAVE_TIME = 2.0
 """Seconds that background processes get to end by themselves after the command has ended."""
 
 
-@dataclass(frozen=True)
-class Started:
+class Started(NamedTuple):
     """The command runs."""
 
     pid: int
 
 
-@dataclass(frozen=True)
-class CannotRun:
+class CannotRun(NamedTuple):
     """The command could not be started; exit_code is 126 or 127."""
 
     exit_code: int
     reason: str
 
 
-@dataclass(frozen=True)
-class LeftBehind:
-    """The command has ended and left `count` processes, which are being ended now."""
+class LeftBehind(NamedTuple):
+    """The command has ended and left `number` processes, which are being ended now."""
 
-    count: int
+    number: int
 
 
-@dataclass(frozen=True)
-class Silent:
+class Silent(NamedTuple):
     """No pulse came for `seconds`; the keeper is ending the command."""
 
     seconds: float
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """The whole tree is gone; exit_code is the command's, 128+N for a signal."""
 
     exit_code: int
@@ -67,21 +61,29 @@ class Ended:
 Event = Started | CannotRun | LeftBehind | Silent | Ended
 
 
-@dataclass(frozen=True)
-class Task:
-    """What the keeper has to know; the meaning of each is that of `process.Keeper`."""
+class Task(NamedTuple):
+    """What the keeper has to know.
+
+    Attributes:
+        argv: the command and its arguments.
+        env: its environment.
+        keep_open: a descriptor that the whole tree shall hold (a lock's socket).
+        patience: seconds after the last pulse in which the keeper ends the command.
+        last_pulse: time.monotonic() of the first pulse; too old, and the command is not started.
+        grace: seconds between SIGTERM and SIGKILL when the keeper does so by itself.
+        on_orphaned: called in the keeper, after agtool died and the tree has gone.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
     keep_open: int
-    on_terminal: bool
     patience: float
     last_pulse: float
     grace: float
     on_orphaned: Callable[[], None]
 
 
-def keep(control: socket.socket, task: Task) -> NoReturn:
+def keep(control: socket.socket, task: Task, *, on_terminal: bool) -> NoReturn:
     """The keeper's whole life. It must never return into agtool's own code."""
     code = BUG
     try:
@@ -89,7 +91,7 @@ def keep(control: socket.socket, task: Task) -> NoReturn:
         # FORWARDED has do-nothing handlers already, from Signals; SIG_IGN would be inherited.
         with Wakeup() as wakeup:
             wake_at(wakeup, signal.SIGCHLD, signal.SIGCONT)
-            _Tree(control, task, wakeup).watch()
+            _Tree(control, task, wakeup, on_terminal).watch()
         code = 0
     except BaseException:  # noqa: BLE001  # reported, then the process is over
         import traceback
@@ -102,11 +104,13 @@ def keep(control: socket.socket, task: Task) -> NoReturn:
 class _Tree:
     """The command and its descendants, from the keeper's side."""
 
-    def __init__(self, control: socket.socket, task: Task, wakeup: Wakeup) -> None:
+    def __init__(
+        self, control: socket.socket, task: Task, wakeup: Wakeup, on_terminal: bool
+    ) -> None:
         self.control = control
         self.task = task
         self.wakeup = wakeup
-        self.on_terminal = task.on_terminal
+        self.on_terminal = on_terminal
         self.command = 0
         self.status: int | None = None
         self.leave_at = 0.0
@@ -218,6 +222,6 @@ class _Tree:
         return descendants(os.getpid()) or ([self.command] if self.status is None else [])
 
     def tell(self, event: Event) -> None:
-        message = json.dumps([type(event).__name__, event.__dict__]).encode() + b"\n"
+        message = json.dumps([type(event).__name__, event._asdict()]).encode() + b"\n"
         with suppress(OSError):  # agtool is gone: obey() tells
             self.control.sendall(message)

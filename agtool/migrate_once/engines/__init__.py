@@ -41,22 +41,16 @@ def open_backend(
             f"--lock advisory is for PostgreSQL only, and the database is {database}",
             hint="Leave out --lock advisory, or AGTOOL_LOCK=advisory.",
         )
-    silence = time_to_die(kill_grace)
+    times = {"time_to_die": time_to_die(kill_grace), "connect_timeout": connect_timeout}
     try:
         if database.engine == "postgresql":
             from agtool.migrate_once.engines.postgresql.backend import PostgreSQL
 
-            return PostgreSQL(
-                database,
-                table,
-                lock="advisory" if advisory else "table",
-                time_to_die=silence,
-                connect_timeout=connect_timeout,
-            )
+            return PostgreSQL(database, table, lock="advisory" if advisory else "table", **times)
         if database.engine == "mysql":
             from agtool.migrate_once.engines.mysql.backend import MySQL
 
-            return MySQL(database, table, time_to_die=silence, connect_timeout=connect_timeout)
+            return MySQL(database, table, **times)
     except ModuleNotFoundError as error:
         package = "agtool[mysql]" if database.engine == "mysql" else "psycopg2-binary"
         raise ConfigurationError(

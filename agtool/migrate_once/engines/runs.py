@@ -5,18 +5,21 @@ The same SQL on every engine, given a DB-API cursor; what differs stands in `Dia
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from agtool.migrate_once.model import SEEN, Attempt, Run, Situation, Status, TableName
+from agtool.migrate_once.model import SEEN, Attempt, Situation, TableName, Unfinished
+
+if TYPE_CHECKING:
+    from agtool.migrate_once.documents import Run, Status
 
 KEEP_DAYS = 30
 """Days for which the history keeps runs without a key; done keys are kept for ever."""
 
 _COLUMNS = (
-    "run_id, name, done_key, place, state, patience, "
-    "waiting_since, started_at, finished_at, exit_code, sessions"
+    "run_id, name, done_key, place, state, waiting_since, started_at, finished_at, exit_code, {now}"
 )
 
 
@@ -41,6 +44,26 @@ class Dialect(NamedTuple):
     read_time: Callable[[Any], datetime]
 
 
+class Recorder:
+    """What all ports have: a table of runs, and short transactions on it."""
+
+    runs: RunTable
+    warnings: Sequence[str] = ()
+    transaction: Callable[[], AbstractContextManager[Cursor]]
+
+    def environment(self, _attempt: Attempt) -> dict[str, str]:
+        """Nothing: there are no sessions, or their clients have no variable in common."""
+        return {}
+
+    def record_start(self, attempt: Attempt, patience: float) -> None:
+        with self.transaction() as cursor:
+            self.runs.record_start(cursor, attempt, patience)
+
+    def record_end(self, run_id: str, state: str, exit_code: int | None) -> None:
+        with self.transaction() as cursor:
+            self.runs.record_end(cursor, run_id, state, exit_code)
+
+
 class RunTable:
     """Statements on one runs table. The caller owns the cursor and its transaction."""
 
@@ -61,7 +84,9 @@ class RunTable:
         )
 
     def is_done(self, cursor: Cursor, attempt: Attempt) -> bool:
-        """Whether the attempt's key is done under its name."""
+        """Whether the attempt has a key, and that is done under its name."""
+        if attempt.key is None:
+            return False
         self._execute(
             cursor,
             "SELECT 1 FROM {t} WHERE name = {p} AND done_key = {p} AND state = 'done' LIMIT 1",
@@ -81,12 +106,11 @@ class RunTable:
         running = self._select(cursor, "state = 'running' ORDER BY started_at DESC LIMIT 1")
         self._execute(
             cursor,
-            "SELECT count(*), {now} FROM {t} WHERE state = 'waiting' AND seen_at > {seen} "
+            "SELECT count(*) FROM {t} WHERE state = 'waiting' AND seen_at > {seen} "
             "AND run_id <> {p}",
             attempt.run_id,
         )
-        waiters, now = cursor.fetchone()
-        return Situation(running[0] if running else None, int(waiters), self.dialect.read_time(now))
+        return Situation(running[0] if running else None, int(cursor.fetchone()[0]))
 
     def record_start(self, cursor: Cursor, attempt: Attempt, patience: float) -> None:
         """This run has begun; forget what is too old."""
@@ -115,9 +139,10 @@ class RunTable:
             run_id,
         )
 
-    def unfinished(self, cursor: Cursor) -> list[Run]:
+    def unfinished(self, cursor: Cursor) -> list[Unfinished]:
         """Runs that began and have not said that they ended."""
-        return self._select(cursor, "state = 'running'")
+        self._execute(cursor, "SELECT run_id, place, patience FROM {t} WHERE state = 'running'")
+        return [Unfinished(*row) for row in cursor.fetchall()]
 
     def note_sessions(self, cursor: Cursor, run_id: str, sessions: str) -> None:
         """The server's sessions that the run's command has at the moment."""
@@ -125,12 +150,15 @@ class RunTable:
             cursor, "UPDATE {t} SET sessions = {p} WHERE run_id = {p}", sessions[:4000], run_id
         )
 
-    def status(self, cursor: Cursor, limit: int, *, held: bool) -> Status:
+    def status(self, cursor: Cursor, limit: int, *, lock: str, held: bool) -> Status:
         """All of them, and the latest `limit` ended runs."""
+        from agtool.migrate_once.documents import Status
+
         return Status(
+            lock=lock,
             held=held,
             now=self.now(cursor),
-            running=self.unfinished(cursor),
+            running=self._select(cursor, "state = 'running'"),
             # Longest first. One whose key is done has gone, or is about to.
             waiting=self._select(
                 cursor,
@@ -168,10 +196,14 @@ class RunTable:
         return [self._run(*row) for row in cursor.fetchall()]
 
     def _run(self, *row: Any) -> Run:
-        fixed = list(row)
-        for i in (6, 7, 8):
-            fixed[i] = None if row[i] is None else self.dialect.read_time(row[i])
-        return Run(*fixed)
+        from agtool.migrate_once.documents import Run
+
+        run_id, name, key, place, state, *times, exit_code, now = row
+        waiting, started, finished = (time and self.dialect.read_time(time) for time in times)
+        since = waiting if state == "waiting" else started
+        ran = (finished or self.dialect.read_time(now)) - since if since else None
+        seconds = None if ran is None else max(0.0, ran.total_seconds())
+        return Run(run_id, name, key, place, state, waiting, started, finished, seconds, exit_code)
 
     def _execute(self, cursor: Cursor, sql: str, *parameters: object) -> None:
         dialect = self.dialect

@@ -9,13 +9,14 @@ import pytest
 
 from agtool.migrate_once.acquire import Dying, News, Stopping, Unreachable, Waiting
 from agtool.migrate_once.backend import NotYet
-from agtool.migrate_once.model import Run, Situation
+from agtool.migrate_once.documents import Run
+from agtool.migrate_once.model import Situation, Unfinished
 from agtool.migrate_once.story import sentence
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 RUN = Run(
-    *("1", "shop", None, "shop-1", "running", 21.0),
-    *(NOW, NOW - timedelta(seconds=10), None, None, None),
+    *("1", "shop", None, "shop-1", "running"),
+    *(NOW, NOW - timedelta(seconds=10), None, 10.0, None),
 )
 
 
@@ -23,14 +24,14 @@ RUN = Run(
     ("news", "says"),
     [
         (Unreachable(NotYet("no answer"), 9.0), "no answer; trying again for 7 s"),
-        (Waiting(Situation(None, 0, NOW)), "waiting for the lock (table t)"),
-        (Waiting(Situation(None, 1, NOW)), "waiting for the lock (table t); 1 other waiting"),
+        (Waiting(Situation(None, 0)), "waiting for the lock (table t)"),
+        (Waiting(Situation(None, 1)), "waiting for the lock (table t); 1 other waiting"),
         (
-            Waiting(Situation(RUN, 2, NOW)),
+            Waiting(Situation(RUN, 2)),
             "waiting for the lock, held by shop-1 for 12 s (since 03:03:55 UTC); 2 others waiting",
         ),
         (
-            Dying([RUN], 21.0),
+            Dying([Unfinished("1", "shop-1", 21.0)], 21.0),
             (
                 "got the lock; the previous run (shop-1) has not recorded its end and may still "
                 "be stopping: starting in 19 s at the latest"

@@ -15,14 +15,17 @@ from agtool.migrate_once.engines.mysql import session
 from agtool.migrate_once.engines.mysql.lock import MySQLLock, take
 from agtool.migrate_once.engines.mysql.session import error_number, locked_by_others
 from agtool.migrate_once.engines.mysql.tables import MISSING, Tables
-from agtool.migrate_once.model import Attempt, Situation, Status, TableName
+from agtool.migrate_once.engines.runs import Recorder
+from agtool.migrate_once.model import Attempt, Situation, TableName
 from agtool.migrate_once.url import Database
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
+    from agtool.migrate_once.documents import Status
 
-class MySQL:
+
+class MySQL(Recorder):
     """The port for MySQL and MariaDB. Seconds in time_to_die and connect_timeout."""
 
     def __init__(
@@ -39,15 +42,7 @@ class MySQL:
         self.connect_timeout = connect_timeout
         self.tables = Tables(database, table, self._connect)
         self.runs = self.tables.runs
-        self.warnings: Sequence[str] = ()
-
-    @property
-    def lock_name(self) -> str:
-        return f"lock of {self.tables.table}"
-
-    def environment(self, attempt: Attempt) -> dict[str, str]:
-        """Nothing: clients have no variable in common that marks a session."""
-        return {}
+        self.lock_name = f"lock of {self.tables.table}"
 
     def attempt(self, attempt: Attempt, *, look: bool) -> MySQLLock | AlreadyDone | Busy:
         connection = self._connect()
@@ -61,18 +56,10 @@ class MySQL:
                 return Busy(self._look(cursor, attempt) if look else None)
             unless_locked.callback(lock.release)
             # By another one, between our look and our lock.
-            if attempt.key is not None and self.runs.is_done(cursor, attempt):
+            if self.runs.is_done(cursor, attempt):
                 return AlreadyDone()
             unless_locked.pop_all()
             return lock
-
-    def record_start(self, attempt: Attempt, patience: float) -> None:
-        with self._transaction() as cursor:
-            self.runs.record_start(cursor, attempt, patience)
-
-    def record_end(self, run_id: str, state: str, exit_code: int | None) -> None:
-        with self._transaction() as cursor:
-            self.runs.record_end(cursor, run_id, state, exit_code)
 
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         """KILL every session recorded for one of the runs, but idle ones.
@@ -106,19 +93,21 @@ class MySQL:
             return len(active)
 
     def status(self, limit: int) -> Status:
+        from agtool.migrate_once.documents import Status
+
         with self._session() as cursor:
             try:
                 cursor.execute("SELECT is_used_lock(%s) IS NOT NULL", (self.tables.lock,))
                 (held,) = cursor.fetchone() or (False,)
-                return self.runs.status(cursor, limit, held=bool(held))
+                return self.runs.status(cursor, limit, lock=self.lock_name, held=bool(held))
             except pymysql.Error as error:
                 if error_number(error) not in MISSING:
                     raise
-                return Status(False, self.runs.now(cursor), [], [], [])
+                return Status(self.lock_name, False, self.runs.now(cursor), [], [], [])
 
     def _is_done(self, cursor: Cursor, attempt: Attempt) -> bool:
         try:
-            return attempt.key is not None and self.runs.is_done(cursor, attempt)
+            return self.runs.is_done(cursor, attempt)
         except pymysql.Error as error:
             if error_number(error) in MISSING:
                 return False
@@ -146,7 +135,7 @@ class MySQL:
             session.close(connection)
 
     @contextmanager
-    def _transaction(self) -> Iterator[Cursor]:
+    def transaction(self) -> Iterator[Cursor]:
         """Both or all of the statements inside, or none: an error ends the session."""
         with self._session() as cursor:
             cursor.execute("START TRANSACTION")

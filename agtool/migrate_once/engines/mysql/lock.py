@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
-from agtool.core.process.sockets import local_ports
-from agtool.core.process.tree import descendants
+from agtool.core.process.tree import descendants, local_ports
 from agtool.migrate_once.backend import LockLost, NotYet
 from agtool.migrate_once.engines.mysql import session as sessions
 from agtool.migrate_once.engines.mysql.tables import READ_ONLY, Tables
-from agtool.migrate_once.model import REPLY, Attempt, Run
+from agtool.migrate_once.model import REPLY, Attempt, Unfinished
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
@@ -44,19 +43,13 @@ class MySQLLock:
 
     def __init__(self, session: sessions.Session, tables: Tables, attempt: Attempt) -> None:
         self._session = session
+        self.keep_open = session.fileno()
+        self.watch: Sequence[int] = (self.keep_open,)
         self._tables = tables
         self._attempt = attempt
         self._own: tuple[str | None, int] | None = None
         self._known: set[str] = set()
         self._noted: set[str] = set()
-
-    @property
-    def keep_open(self) -> int:
-        return self._session.fileno()
-
-    @property
-    def watch(self) -> Sequence[int]:
-        return (self._session.fileno(),)
 
     def check(self, command: int | None = None) -> None:
         with self._statement() as cursor:
@@ -64,7 +57,7 @@ class MySQLLock:
             if command is not None:
                 self._note_sessions(cursor, command)
 
-    def unfinished(self) -> list[Run]:
+    def unfinished(self) -> list[Unfinished]:
         try:
             with self._tables.translated(), self._session.cursor() as cursor:
                 return self._tables.runs.unfinished(cursor)

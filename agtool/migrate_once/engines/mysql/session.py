@@ -114,11 +114,15 @@ def close(session: Session) -> None:
 def _options(database: Database) -> dict[str, Any]:
     """PyMySQL's parameters, from what SQLAlchemy's MySQL dialects accept in a URL."""
     query = database.options
-    unknown = _unknown(query)
     # Another driver's options are its own business. For these drivers an unknown one is a mistake,
     # which the application would stumble over.
-    if unknown and database.driver in _DRIVERS_LIKE_OURS:
-        raise ConfigurationError(f"the database URL has the unknown option {unknown[0]!r}")
+    if query and database.driver in _DRIVERS_LIKE_OURS:
+        import inspect
+
+        known = {*inspect.signature(Connection).parameters, *_TLS_OPTIONS}
+        for key in query:
+            if key not in known:
+                raise ConfigurationError(f"the database URL has the unknown option {key!r}")
     options: dict[str, Any] = {
         "host": database.host,
         "port": database.port or 3306,
@@ -126,7 +130,7 @@ def _options(database: Database) -> dict[str, Any]:
         # PyMySQL would write a str in Latin-1; servers hash what clients send, mostly UTF-8.
         "password": (database.password or "").encode(),
         "database": database.database,
-        "connect_timeout": _seconds(query.get("connect_timeout")),
+        "connect_timeout": _seconds(query.get("connect_timeout", str(_CONNECT_TIMEOUT))),
         "charset": "utf8mb4",
         "autocommit": True,
         # An UPDATE counts the rows that it found, not only those that it changed.
@@ -140,18 +144,7 @@ def _options(database: Database) -> dict[str, Any]:
     return options
 
 
-def _unknown(query: Mapping[str, str]) -> list[str]:
-    if not query:
-        return []
-    import inspect
-
-    known = {*inspect.signature(Connection).parameters, *_TLS_OPTIONS}
-    return [key for key in query if key not in known]
-
-
-def _seconds(text: str | None) -> int:
-    if text is None:
-        return _CONNECT_TIMEOUT
+def _seconds(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 1_000_000:
         raise ConfigurationError(
             f"connect_timeout={text} in the database URL is not a number of seconds"
@@ -219,12 +212,13 @@ _NO_ENTRY = {
     4151: "Unlock this account.",
 }
 
-_NO_RIGHT = {
+NO_RIGHT = {
     ER.DBACCESS_DENIED_ERROR,
     ER.TABLEACCESS_DENIED_ERROR,
     ER.COLUMNACCESS_DENIED_ERROR,
     ER.SPECIFIC_ACCESS_DENIED_ERROR,
 }
+"""Numbers of errors for want of a privilege."""
 
 _READ_ONLY = {1290, 1792, 1836}
 
@@ -282,11 +276,6 @@ def _cannot_connect(database: Database, error: pymysql.Error) -> AgtoolError:
         f"cannot connect to {database}: {reason}",
         hint="Check that host and port are right and that the server is up and reachable.",
     )
-
-
-def lacks_right(error: pymysql.Error) -> bool:
-    """Whether a statement failed for want of a privilege."""
-    return error_number(error) in _NO_RIGHT
 
 
 def replica(database: Database, reason: str) -> DeniedError:

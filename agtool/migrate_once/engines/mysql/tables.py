@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import timezone
 from typing import TYPE_CHECKING
 
@@ -102,7 +102,7 @@ class Tables:
         try:
             yield
         except pymysql.Error as error:
-            if sessions.lacks_right(error):
+            if sessions.error_number(error) in sessions.NO_RIGHT:
                 raise self._ask_administrator(sessions.text(self.database, error)) from error
             raise sessions.refused(self.database, error) from error
 
@@ -129,18 +129,11 @@ class Tables:
 
     def _account(self) -> str | None:
         """The account that the server took us for; it may be another than the URL's user."""
-        try:
-            session = self._connect()
-        except AgtoolError:
-            return None
-        try:
-            with session.cursor() as cursor:
-                cursor.execute("SELECT current_user()")
-                return str((cursor.fetchone() or (None,))[0])
-        except pymysql.Error:
-            return None
-        finally:
-            sessions.close(session)
+        with suppress(AgtoolError, pymysql.Error, OSError), closing(self._connect()) as session:
+            cursor = session.cursor()
+            cursor.execute("SELECT current_user()")
+            return str((cursor.fetchone() or (None,))[0])
+        return None
 
 
 def _literal(value: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg2.errors
@@ -12,18 +12,21 @@ from agtool.migrate_once.backend import AlreadyDone, Busy
 from agtool.migrate_once.engines.postgresql import session
 from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, take
 from agtool.migrate_once.engines.postgresql.tables import Tables
-from agtool.migrate_once.model import Attempt, Situation, Status, TableName
+from agtool.migrate_once.engines.runs import Recorder
+from agtool.migrate_once.model import Attempt, Situation, TableName
 from agtool.migrate_once.url import Database
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
+    from agtool.migrate_once.documents import Status
+
 _TAG = "agtool:"
 """What the application_name of a command's sessions begins with; the run's id follows."""
 
 
-class PostgreSQL:
+class PostgreSQL(Recorder):
     """The port for PostgreSQL. Seconds in time_to_die and connect_timeout.
 
     lock: 'table', or 'advisory' for upgrades that VACUUM the whole database.
@@ -45,12 +48,8 @@ class PostgreSQL:
         self.time_to_die = time_to_die
         self.connect_timeout = connect_timeout
         self.application_name = "agtool migrate-once"
-        self.warnings: Sequence[str] = ()
-
-    @property
-    def lock_name(self) -> str:
-        kind = "table" if self.lock == "table" else "advisory lock of"
-        return f"{kind} {self.tables.table}"
+        kind = "table" if lock == "table" else "advisory lock of"
+        self.lock_name = f"{kind} {self.tables.table}"
 
     def environment(self, attempt: Attempt) -> dict[str, str]:
         """PGAPPNAME, which libpq, psycopg, pgx and others send as application_name."""
@@ -58,7 +57,7 @@ class PostgreSQL:
 
     def attempt(self, attempt: Attempt, *, look: bool) -> PostgreSQLLock | AlreadyDone | Busy:
         self.application_name = f"agtool migrate-once {attempt.place}"[:63]
-        connection = self._connect()
+        connection = session.connect(self.database, self.connect_timeout)
         with ExitStack() as unless_locked, self.tables.translated():
             unless_locked.callback(connection.close)
             if self._is_done(connection, attempt):
@@ -80,14 +79,6 @@ class PostgreSQL:
             unless_locked.pop_all()
             return lock
 
-    def record_start(self, attempt: Attempt, patience: float) -> None:
-        with self._session() as cursor:
-            self.runs.record_start(cursor, attempt, patience)
-
-    def record_end(self, run_id: str, state: str, exit_code: int | None) -> None:
-        with self._session() as cursor:
-            self.runs.record_end(cursor, run_id, state, exit_code)
-
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         """pg_terminate_backend on every session with the tag of one of the runs.
 
@@ -97,7 +88,7 @@ class PostgreSQL:
         its virtual transaction: pg_stat_activity hides the state of another role's sessions,
         pg_locks hides nothing.
         """
-        with self._session() as cursor:
+        with self.transaction() as cursor:
             cursor.execute(
                 "SELECT pid, at_work FROM (SELECT pid, EXISTS (SELECT 1 FROM pg_locks WHERE "
                 "pg_locks.pid = activity.pid AND locktype = 'virtualxid' AND granted) AS at_work "
@@ -122,10 +113,12 @@ class PostgreSQL:
             return count
 
     def status(self, limit: int) -> Status:
-        with self._session() as cursor:
+        from agtool.migrate_once.documents import Status
+
+        with self.transaction() as cursor:
             cursor.execute("SELECT to_regclass(%s)", (self.runs.table,))
             if cursor.fetchone() == (None,):
-                return Status(False, self.runs.now(cursor), [], [], [])
+                return Status(self.lock_name, False, self.runs.now(cursor), [], [], [])
             cursor.execute(
                 # The table's own lock may be held by somebody with the recipe before agtool.
                 "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE granted "
@@ -137,34 +130,28 @@ class PostgreSQL:
                 (self.tables.advisory_name, self.tables.locked),
             )
             (held,) = cursor.fetchone() or (False,)
-            return self.runs.status(cursor, limit, held=held)
+            return self.runs.status(cursor, limit, lock=self.lock_name, held=held)
 
     def _is_done(self, connection: Connection, attempt: Attempt) -> bool:
         if attempt.key is None:
             return False
         try:
-            with self._transaction(connection) as cursor:
+            with session.transaction(connection, self.application_name) as cursor:
                 return self.runs.is_done(cursor, attempt)
         except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
             return False
 
     def _look(self, connection: Connection, attempt: Attempt) -> Situation:
-        with self._transaction(connection) as cursor:
+        with session.transaction(connection, self.application_name) as cursor:
             self.runs.note_waiting(cursor, attempt)
             return self.runs.situation(cursor, attempt)
 
     @contextmanager
-    def _session(self) -> Iterator[Cursor]:
+    def transaction(self) -> Iterator[Cursor]:
         """A connection of its own for one short transaction."""
-        connection = self._connect()
-        try:
-            with self.tables.translated(), self._transaction(connection) as cursor:
-                yield cursor
-        finally:
-            connection.close()
-
-    def _connect(self) -> Connection:
-        return session.connect(self.database, self.connect_timeout)
-
-    def _transaction(self, connection: Connection) -> AbstractContextManager[Cursor]:
-        return session.transaction(connection, self.application_name)
+        with (
+            closing(session.connect(self.database, self.connect_timeout)) as connection,
+            self.tables.translated(),
+            session.transaction(connection, self.application_name) as cursor,
+        ):
+            yield cursor

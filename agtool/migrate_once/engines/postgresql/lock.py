@@ -12,7 +12,7 @@ import psycopg2.errors
 from agtool.migrate_once.backend import LockLost, NotYet
 from agtool.migrate_once.engines.postgresql.session import begin, first_line
 from agtool.migrate_once.engines.postgresql.tables import Tables
-from agtool.migrate_once.model import Attempt, Run
+from agtool.migrate_once.model import Attempt, Unfinished
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -65,17 +65,11 @@ class PostgreSQLLock:
         self, connection: Connection, tables: Tables, attempt: Attempt, *, pooled: bool
     ) -> None:
         self._connection = connection
+        self.keep_open = connection.fileno()
+        self.watch: Sequence[int] = (self.keep_open,)
         self._tables = tables
         self._attempt = attempt
         self.pooled = pooled
-
-    @property
-    def keep_open(self) -> int:
-        return self._connection.fileno()
-
-    @property
-    def watch(self) -> Sequence[int]:
-        return (self._connection.fileno(),)
 
     def check(self, command: int | None = None) -> None:
         with self._statement() as cursor:
@@ -85,7 +79,7 @@ class PostgreSQLLock:
         with self._looking() as cursor:
             return self._tables.runs.is_done(cursor, self._attempt)
 
-    def unfinished(self) -> list[Run]:
+    def unfinished(self) -> list[Unfinished]:
         try:
             with self._tables.translated(), self._looking() as cursor:
                 return self._tables.runs.unfinished(cursor)

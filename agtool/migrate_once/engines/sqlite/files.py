@@ -43,7 +43,7 @@ class Files:
 
     def is_done(self, attempt: Attempt) -> bool:
         """Whether the attempt's key is done under its name."""
-        if attempt.key is None or not self.runs.exists():
+        if not self.runs.exists():
             return False
         with self._translated(), closing(self._connect()) as connection:
             try:
@@ -79,8 +79,7 @@ class Files:
             if "locked" in reason:
                 raise NotYet(f"{self.runs} is busy: {reason}") from error
             if not self.database.parent.is_dir():
-                missing = FileNotFoundError(2, "No such file or directory")
-                raise self.cannot(f"create {self.runs}", missing) from error
+                raise self.cannot(f"create {self.runs}", FileNotFoundError()) from error
             if "not a database" in reason or "malformed" in reason:
                 raise ConfigurationError(
                     f"{self.runs} is not a file that agtool has made: {reason}",

@@ -10,7 +10,7 @@ from contextlib import suppress
 from agtool.core.errors import AgtoolError
 from agtool.migrate_once.backend import LockLost, NotYet
 from agtool.migrate_once.engines.sqlite.files import Files
-from agtool.migrate_once.model import Attempt, Run
+from agtool.migrate_once.model import Attempt, Unfinished
 
 
 def take(files: Files, attempt: Attempt) -> SQLiteLock | None:
@@ -36,17 +36,12 @@ def take(files: Files, attempt: Attempt) -> SQLiteLock | None:
 
 def is_held(files: Files) -> bool:
     """Whether anybody has the lock."""
-    try:
-        descriptor = os.open(files.lock, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        # Shared, and for no time: a waiter that meets us tries again in a moment.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
+    with suppress(OSError), files.lock.open("rb") as file:
+        try:
+            # Shared, and for no time: a waiter that meets us tries again in a moment.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
     return False
 
 
@@ -72,25 +67,18 @@ class SQLiteLock:
     """The held lock: an open file."""
 
     pooled = False
+    watch: Sequence[int] = ()
 
     def __init__(self, files: Files, descriptor: int, attempt: Attempt) -> None:
         self._files = files
-        self._descriptor = descriptor
+        self.keep_open = descriptor
         self._attempt = attempt
 
-    @property
-    def keep_open(self) -> int:
-        return self._descriptor
-
-    @property
-    def watch(self) -> Sequence[int]:
-        return ()
-
     def check(self, command: int | None = None) -> None:
-        if not _is_lock_file(self._files, self._descriptor):
+        if not _is_lock_file(self._files, self.keep_open):
             raise LockLost(f"{self._files.lock} was deleted or replaced")
 
-    def unfinished(self) -> list[Run]:
+    def unfinished(self) -> list[Unfinished]:
         """As on a server, although the kernel keeps the lock while the tree lives.
 
         Not if the lock file was deleted, nor in a process that closed what it had inherited.
@@ -114,5 +102,5 @@ class SQLiteLock:
     def release(self) -> None:
         # The keeper has a descriptor of the same open file, so closing ours is not enough.
         with suppress(OSError):
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-            os.close(self._descriptor)
+            fcntl.flock(self.keep_open, fcntl.LOCK_UN)
+            os.close(self.keep_open)
