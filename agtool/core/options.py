@@ -59,6 +59,16 @@ def seconds(text: str | float) -> float:
         raise typer.BadParameter(str(error)) from error
 
 
+def option(metavar: str, help_: str, *names: str, **settings: Any) -> Any:
+    """An option with a value, which may not be empty."""
+    return typer.Option(*names, metavar=metavar, help=help_, callback=not_empty, **settings)
+
+
+def flag(help_: str, *names: str, **settings: Any) -> Any:
+    """An option without a value."""
+    return typer.Option(*names, help=help_, show_default=False, **settings)
+
+
 def duration(help_: str, *names: str, **settings: Any) -> Any:
     """An option whose value is a duration; the command gets seconds."""
     return typer.Option(
@@ -114,11 +124,9 @@ OutputOrNames = Annotated[
     ),
 ]
 
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")
-]
+DryRun = Annotated[bool, flag("Show what would be done, and change nothing.", "--dry-run")]
 
-Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")]
+Yes = Annotated[bool, flag("Do not ask for confirmation.", "-y", "--yes")]
 
 Namespace = Annotated[
     str | None,
@@ -134,10 +142,9 @@ Namespace = Annotated[
 
 Context = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME",
-        help="The context of the kubeconfig.  [default: its current one]",
-        callback=not_empty,
+    option(
+        "NAME",
+        "The context of the kubeconfig.  [default: its current one]",
         autocompletion=completion.contexts,
     ),
 ]
@@ -152,18 +159,11 @@ Kubeconfig = Annotated[
     ),
 ]
 
-AsUser = Annotated[
-    str | None,
-    typer.Option("--as", metavar="USER", help="Act as this user.", callback=not_empty),
-]
+AsUser = Annotated[str | None, option("USER", "Act as this user.", "--as")]
 
 AsGroup = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="GROUP",
-        help="With --as: act as a member of this group. Can be repeated.",
-        callback=not_empty,
-    ),
+    option("GROUP", "With --as: act as a member of this group. Can be repeated."),
 ]
 
 

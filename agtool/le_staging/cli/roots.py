@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from agtool.core.command import Format, Result
 from agtool.core.errors import UsageError
-from agtool.core.options import Output, not_empty
+from agtool.core.options import Output, flag, option
 from agtool.core.output import say
 
 if TYPE_CHECKING:
@@ -18,22 +16,13 @@ if TYPE_CHECKING:
 def fetch(
     url: Annotated[
         str | None,
-        typer.Option(
-            metavar="URL",
-            help="Fetch the root of a private ACME CA from this URL instead.",
-            callback=not_empty,
-        ),
+        option("URL", "Fetch the root of a private ACME CA from this URL instead."),
     ] = None,
     fingerprint: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SHA256",
-            help="The SHA-256 fingerprint of the certificate at URL.",
-            callback=not_empty,
-        ),
+        str | None, option("SHA256", "The SHA-256 fingerprint of the certificate at URL.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Fetch the roots again that are there already.")
+        bool, flag("Fetch the roots again that are there already.", "--force")
     ] = False,
     _output: Output = Format.table,
 ) -> Result[documents.RootsFetched]:
