@@ -160,15 +160,9 @@ def version(browser: Browser) -> Version:
             timeout=_VERSION_PATIENCE,
             check=False,
         )
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot run {browser.program}: {error.strerror}", hint=_ANOTHER
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise ConfigurationError(
-            f"{browser.program} --version did not end within {_VERSION_PATIENCE:.0f} s",
-            hint=_ANOTHER,
-        ) from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(f"cannot run {browser.program}: {why}", hint=_ANOTHER) from error
     found = re.search(r"^(.*?)\s+(\d+(?:\.\d+)+)", run.stdout, re.MULTILINE)
     if found is None:
         raise ConfigurationError(

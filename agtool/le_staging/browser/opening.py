@@ -139,11 +139,7 @@ def _open(profile: Profile, command: Command, anchors: Anchors, folder: Path) ->
             say("warning: the running browser has not answered; check whether it shows a question")
         return None
     profile.prepare(anchors)
-    log = folder / "browser.log"
-    started = start.start(profile, command, log)
-    if not started.seen:
-        say(f"warning: the browser has not started completely yet; its messages are in {log}")
-    return started.pid
+    return start.start(profile, command, folder / "browser.log")
 
 
 def _profile(wish: Wish, chosen: Browser, kind: Kind) -> Profile:

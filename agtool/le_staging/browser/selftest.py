@@ -238,11 +238,11 @@ class _Server:
 
 def _chains() -> tuple[bytes, Anchors, dict[str, bytes]]:
     """A root to trust, one to trust within limits, and the chain (PEM) for each name."""
-    from agtool.le_staging.browser.throwaway_ca import Authority, Validity, self_signed
+    from agtool.le_staging.browser.throwaway_ca import Authority, self_signed
 
     now = datetime.now(timezone.utc)
     month = timedelta(days=30)
-    valid, past = Validity(now - month, now + month), Validity(now - month, now - month / 2)
+    valid, past = (now - month, now + month), (now - month, now - month / 2)
     trusted, limited, unknown = (Authority(f"agtool self test {n}", valid) for n in (1, 2, 3))
     leaves = {
         _GOOD: trusted.chain(f"{_GOOD}.localhost", valid),

@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from agtool.core.errors import ConfigurationError, DeniedError
-from agtool.core.files import write_atomically
 from agtool.le_staging.browser import selftest
 from agtool.le_staging.browser.chromium import Chromium, OldChromium
 from agtool.le_staging.browser.firefox import Firefox
@@ -18,7 +17,7 @@ from agtool.le_staging.browser.profile import Profile
 from agtool.le_staging.browser.selftest import Behaviour
 from agtool.le_staging.documents import Kind, SelfTest
 from agtool.le_staging.roots.store import folder
-from agtool.le_staging.writing import writing
+from agtool.le_staging.writing import write
 
 STORE: Kind = "profile"
 HOME: Kind = "private-home"
@@ -98,10 +97,7 @@ def recall() -> dict[str, SelfTest]:
 def _remember(browser: Browser, tested: SelfTest) -> None:
     everything = {**recall(), browser.program: tested}
     text = json.dumps({program: asdict(test) for program, test in everything.items()}, indent=2)
-    path = _file()
-    with writing(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path, text.encode(), mode=0o600)
+    write(_file(), text)
 
 
 def _file() -> Path:

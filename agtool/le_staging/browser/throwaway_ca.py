@@ -10,12 +10,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-
-class Validity(NamedTuple):
-    """From when until when a certificate is valid."""
-
-    begin: datetime
-    end: datetime
+Validity = tuple[datetime, datetime]
+"""From when until when a certificate is valid."""
 
 
 class _Pair(NamedTuple):
@@ -57,8 +53,8 @@ def _issue(
         .issuer_name(issuer.certificate.subject if issuer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(validity.begin)
-        .not_valid_after(validity.end)
+        .not_valid_before(validity[0])
+        .not_valid_after(validity[1])
         .add_extension(x509.BasicConstraints(authority, None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(

@@ -39,8 +39,7 @@ def fetch(
       agtool le-staging fetch
       agtool le-staging fetch --url https://ca.example/root.pem --fingerprint 3F:A1:...
     """  # noqa: D301  # the backslash keeps the examples' lines apart
-    from agtool.le_staging.documents import FetchedRoot, RootsFetched
-    from agtool.le_staging.roots import fetch, store
+    from agtool.le_staging.roots import fetch
 
     if (url is None) != (fingerprint is None):
         raise UsageError(
@@ -53,13 +52,8 @@ def fetch(
     done = fetch.fetch(wanted, force=force)
     for warning in done.warnings:
         say(f"warning: {warning.message}\n{warning.hint}")
-    if done.new:
-        say(f"fetched {', '.join(root.name for root in done.new)}")
+    if new := [root.name for root in done.roots if root.fetched_now]:
+        say(f"fetched {', '.join(new)}")
     elif not done.warnings:
         say("the roots are there already; --force fetches them again")
-    roots = [
-        FetchedRoot(root.name, root.url, root.sha256, root.private, root in done.new)
-        for root in done.roots
-    ]
-    bundle = str(store.bundle())
-    return Result(RootsFetched(bundle, roots, list(done.warnings)), [bundle])
+    return Result(done, [done.bundle])

@@ -165,17 +165,16 @@ def _targets(hosts: list[str], file: Path | None, port: int) -> list[Target]:
 
 
 def _save_chains(folder: Path, reports: Iterable[Report]) -> None:
-    from agtool.core.files import write_atomically
-    from agtool.le_staging.roots.store import to_pem
-    from agtool.le_staging.writing import writing
+    from ssl import DER_cert_to_PEM_cert
 
-    with writing(folder, hint="Name a folder with --pem that you can write to."):
-        folder.mkdir(parents=True, exist_ok=True)
-        for report in reports:
-            if report.handshake:
-                path = folder / f"{report.target.host}_{report.target.port}.pem"
-                chain = "".join(to_pem(sent.der) for sent in report.handshake.presented)
-                write_atomically(path, chain.encode(), mode=0o644)
+    from agtool.le_staging.writing import write
+
+    for report in reports:
+        if report.evidence:
+            path = folder / f"{report.target.host}_{report.target.port}.pem"
+            chain = "".join(DER_cert_to_PEM_cert(sent.der) for sent in report.evidence.presented)
+            hint = "Name a folder with --pem that you can write to."
+            write(path, chain, mode=0o644, hint=hint)
 
 
 def curl(
@@ -199,11 +198,16 @@ def curl(
 
     from agtool.le_staging.documents import CurlCommand
     from agtool.le_staging.roots.fetch import ensure
-    from agtool.le_staging.verify.curl import command
-    from agtool.le_staging.verify.target import parse, parse_overrides
+    from agtool.le_staging.roots.store import bundle, no_certificates
+    from agtool.le_staging.verify.target import join, parse, parse_overrides
 
     parse_overrides(resolve or [], connect_to or [])  # wrong ones are refused here
     target = parse(host, 443)
     ensure()
-    argv = command(target, resolve=resolve or [], connect_to=connect_to or [], env=os.environ)
+    argv = ["curl", "--cacert", str(bundle()), "--capath", str(no_certificates())]
+    if any(map(os.environ.get, ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"))):
+        argv += ["--noproxy", "*"]  # as `verify`, which never uses one
+    for name, values in (("--resolve", resolve), ("--connect-to", connect_to)):
+        argv += [word for value in values or () for word in (name, value)]
+    argv.append(f"https://{join(target.host, target.port).removesuffix(':443')}/")
     return Result(CurlCommand(argv), [shlex.join(argv)])
