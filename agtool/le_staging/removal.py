@@ -54,19 +54,13 @@ def remove() -> None:
                     hint="Close its windows, then try again.",
                 )
         launcher.remove()
-        for path in (*found, store.folder()):
-            _delete(path)
+        try:
+            for path in filter(os.path.lexists, (*found, store.folder())):
+                shutil.rmtree(path)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot remove {error.filename}: {error.strerror}",
+                hint="Correct its permissions, then try again.",
+            ) from error
     with suppress(OSError):  # another technique keeps something there
         store.folder().parent.rmdir()
-
-
-def _delete(path: Path) -> None:
-    if not os.path.lexists(path):
-        return
-    try:
-        shutil.rmtree(path)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot remove {error.filename}: {error.strerror}",
-            hint="Correct its permissions, then try again.",
-        ) from error

@@ -165,14 +165,8 @@ def _renew_caches() -> None:
 def _run(argv: Sequence[str]) -> None:
     """Run a tool of the desktop. Its failure does not matter."""
     with suppress(OSError, subprocess.TimeoutExpired):
-        subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=30,
-            check=False,
-        )
+        quiet = subprocess.DEVNULL
+        subprocess.run(argv, stdin=quiet, stdout=quiet, stderr=quiet, timeout=30, check=False)
 
 
 def _record() -> Path:

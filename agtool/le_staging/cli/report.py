@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -57,16 +57,8 @@ def _host(report: Report) -> documents.Host:
 
 
 def _certificate(certificate: Certificate) -> documents.ChainCertificate:
-    return documents.ChainCertificate(
-        subject=certificate.subject,
-        issuer=certificate.issuer,
-        names=[*certificate.dns_names, *certificate.addresses],
-        not_before=certificate.not_before,
-        not_after=certificate.not_after,
-        key=certificate.key,
-        signature=certificate.signature,
-        sha256=certificate.sha256,
-    )
+    shown = [field.name for field in fields(documents.ChainCertificate)]
+    return documents.ChainCertificate(**{name: getattr(certificate, name) for name in shown})
 
 
 def for_people(expected: Verdict, reports: Sequence[Report]) -> Iterator[RenderableType]:
@@ -107,7 +99,7 @@ def _full(report: Report) -> Iterator[RenderableType]:
         branch = branch.add(_text(certificate.subject))
     yield tree
     leaf = evidence.presented[0]
-    names = [*leaf.dns_names, *leaf.addresses] or [f"{n} (common name)" for n in leaf.common_names]
+    names = leaf.names or [f"{name} (common name)" for name in leaf.common_names]
     facts = {
         "anchor" if judgement.anchor else "no anchor": f"{top.subject}, SHA-256 {top.sha256}",
         "names": ", ".join(names) or "none",

@@ -116,7 +116,7 @@ def _problems_of_dates(
 
 def _problems_of_names(target: Target, leaf: Certificate, matched: str | None) -> Iterator[Finding]:
     if matched is None:
-        names = [*leaf.dns_names, *leaf.addresses] or list(leaf.common_names[-1:])
+        names = leaf.names or list(leaf.common_names[-1:])
         yield Finding(
             "wrong-name",
             f"the certificate is not for {target.host}, but for {some(names, 5) or 'no name'}",
@@ -165,7 +165,7 @@ def warnings(
                 "Check the log of the ACME client: does it renew the certificate?",
             )
         )
-    if judgement.matched and not (leaf.dns_names or leaf.addresses):
+    if judgement.matched and not leaf.names:
         found.append(
             Finding(
                 "common-name",
