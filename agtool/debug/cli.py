@@ -27,7 +27,6 @@ from agtool.debug.documents import DebugPod, DebugPods
 from agtool.debug.modes import check_modes
 
 if TYPE_CHECKING:
-    from agtool.core.kube.session import Json
     from agtool.core.output import View
 
 app = make_app()
@@ -216,18 +215,14 @@ def debug(
         like=arguments.parse_workload("--like", like),
     )
     if dry_run:
+        import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this
+
         from agtool.debug.run import planned
 
-        return Result(None, _manifests(planned(job)))
+        return Result(None, [yaml.safe_dump_all(planned(job), sort_keys=False).rstrip("\n")])
     from agtool.debug.run import run
 
     return Result(None, exit_code=run(job))
-
-
-def _manifests(objects: Sequence[Json]) -> View:
-    import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this
-
-    yield yaml.safe_dump_all(objects, sort_keys=False).rstrip("\n")
 
 
 def _debug_pods(

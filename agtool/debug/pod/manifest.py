@@ -25,11 +25,6 @@ _VOLUME = "agtool-pause"
 _TOOLS_VOLUME = "agtool-tools"
 
 
-def needs_pause(request: Request) -> bool:
-    """Whether the pod runs our pause from a ConfigMap."""
-    return not has_pause(request.image)
-
-
 def pause_config_map(request: Request, program: bytes, pod_uid: str | None) -> Json:
     """The ConfigMap with our pause, owned by the pod (None: not known yet)."""
     metadata: Json = {
@@ -79,7 +74,7 @@ def _own_labels(request: Request) -> dict[str, str]:
 def _spec(request: Request, security: Security) -> Json:
     spec: Json = dict(request.like.pod) if request.like else {}
     volumes = list(spec.get("volumes") or ())
-    if needs_pause(request):
+    if not has_pause(request.image):
         source = {"name": request.name, "defaultMode": 0o555}
         volumes.append({"name": _VOLUME, "configMap": source})
     if request.tools:
@@ -106,7 +101,9 @@ def _spec(request: Request, security: Security) -> Json:
     if request.node is None:
         spec["nodeSelector"] = {
             "kubernetes.io/os": "linux",
-            **({"kubernetes.io/arch": request.architecture} if needs_pause(request) else {}),
+            **(
+                {"kubernetes.io/arch": request.architecture} if not has_pause(request.image) else {}
+            ),
             **(spec.get("nodeSelector") or {}),
             **request.node_selector,
         }
@@ -120,7 +117,7 @@ def _container(request: Request, security: Security) -> Json:
     container: Json = dict(request.like.container) if request.like else {}
     container |= {"name": CONTAINER, "image": request.image, "securityContext": security.container}
     mounts = list(container.get("volumeMounts") or ())
-    if needs_pause(request):
+    if not has_pause(request.image):
         container["command"] = _pause_command(request, security)
         mounts.append({"name": _VOLUME, "mountPath": FOLDER, "readOnly": True})
     if request.tools:

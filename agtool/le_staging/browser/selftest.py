@@ -224,16 +224,15 @@ class _Server:
                 if not request:
                     raise ConnectionResetError
                 self._served.add(asked)
-                page = self._page()
+                others = (
+                    f"https://{n}.localhost:{self.port}/" for n in self._contexts if n != _GOOD
+                )
+                page = (_PAGE % " ".join(others)).encode()
                 tls.sendall(_RESPONSE % (len(page), page))
                 if request.startswith(b"GET /done"):
                     self.done.set()
         except OSError:  # ssl.SSLError is one too
             self._refused[asked] = time.monotonic()
-
-    def _page(self) -> bytes:
-        addresses = [f"https://{n}.localhost:{self.port}/" for n in self._contexts if n != _GOOD]
-        return (_PAGE % " ".join(addresses)).encode()
 
 
 def _chains() -> tuple[bytes, Anchors, dict[str, bytes]]:

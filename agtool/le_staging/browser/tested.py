@@ -61,7 +61,9 @@ def test(browser: Browser, version: Version, *, sandbox: bool) -> SelfTest:
         if behaviour.trusts:
             now = datetime.now(timezone.utc).isoformat(timespec="seconds")
             tested = SelfTest(str(version), kind, behaviour.limits, now)
-            _remember(browser, tested)
+            everything = {**recall(), browser.program: tested}
+            fields = {program: asdict(passed) for program, passed in everything.items()}
+            write(_file(), json.dumps(fields, indent=2))
             return tested
     raise ConfigurationError(
         f"{version} failed the self-test: it does not trust the root of its own profile",
@@ -92,12 +94,6 @@ def recall() -> dict[str, SelfTest]:
         found = json.loads(_file().read_text(encoding="utf-8"))
         return {program: SelfTest(**fields) for program, fields in found.items()}
     return {}
-
-
-def _remember(browser: Browser, tested: SelfTest) -> None:
-    everything = {**recall(), browser.program: tested}
-    text = json.dumps({program: asdict(test) for program, test in everything.items()}, indent=2)
-    write(_file(), text)
 
 
 def _file() -> Path:

@@ -71,7 +71,7 @@ def refuse_retired(sha256: str) -> None:
         )
 
 
-def fetch(wanted: Sequence[Wanted], *, force: bool, now: datetime | None = None) -> RootsFetched:
+def fetch(wanted: Sequence[Wanted], *, force: bool) -> RootsFetched:
     """Fetch what is not there yet (force: all of it) and keep what is there already.
 
     All or nothing: if one of them can be had neither from the network nor from before, nothing
@@ -79,7 +79,6 @@ def fetch(wanted: Sequence[Wanted], *, force: bool, now: datetime | None = None)
     be used, so that private roots in it are lost. Raises UnreachableError, DeniedError (not that
     certificate was served) or ConfigurationError.
     """
-    now = now or datetime.now(timezone.utc)
     present, warnings = _present()
     missing = [want for want in wanted if force or want.sha256 not in present]
     new: dict[str, Root] = {}
@@ -87,7 +86,7 @@ def fetch(wanted: Sequence[Wanted], *, force: bool, now: datetime | None = None)
         with _client() as client:
             for want in missing:
                 try:
-                    new[want.sha256] = _get(client, want, now)
+                    new[want.sha256] = _get(client, want)
                 except (UnreachableError, _NotServed) as error:
                     if not all(want.sha256 in present for want in missing):
                         raise
@@ -155,7 +154,7 @@ def _normal_tls() -> ssl.SSLContext:
     return context
 
 
-def _get(client: httpx.Client, want: Wanted, now: datetime) -> Root:
+def _get(client: httpx.Client, want: Wanted) -> Root:
     import httpx
 
     try:
@@ -186,10 +185,10 @@ def _get(client: httpx.Client, want: Wanted, now: datetime) -> Root:
             if "certificate verify failed" in reason
             else "Check the network, and the proxy settings (HTTPS_PROXY, NO_PROXY).",
         ) from error
-    return _checked(want, content, now)
+    return _checked(want, content)
 
 
-def _checked(want: Wanted, content: bytes, now: datetime) -> Root:
+def _checked(want: Wanted, content: bytes) -> Root:
     """The certificate in `content` (PEM or DER) with that fingerprint. Raises DeniedError."""
     from agtool.le_staging.certificate import parse
 
@@ -203,6 +202,7 @@ def _checked(want: Wanted, content: bytes, now: datetime) -> Root:
         certificate = parse(found[want.sha256])
     except ValueError as error:
         raise _not_the_one(want, f"not a certificate: {error}") from error
+    now = datetime.now(timezone.utc)
     if not certificate.not_before <= now <= certificate.not_after:
         raise DeniedError(
             f"{certificate.subject} is valid from {certificate.not_before:%Y-%m-%d} to "
