@@ -140,12 +140,8 @@ def _container(ours: Json, events: Sequence[Json], container: str) -> StartState
     if reason in _PULL_PROBLEMS:
         return _cannot_pull(ours.get("image", ""), reason, message, events)
     if reason in _START_PROBLEMS:
-        why = runtime_words(message) or reason
-        return StartState(
-            problem=f"the container cannot start: {why}",
-            hint=_hint_of_start(why),
-            hopeless=not re.search(_SOON_OVER, message),
-        )
+        soon_over = re.search(_SOON_OVER, message)
+        return _cannot_start(runtime_words(message) or reason, hopeless=not soon_over)
     return None
 
 
@@ -165,11 +161,7 @@ def _terminated(state: Json, container: str) -> StartState:
     code, reason = state.get("exitCode"), state.get("reason") or ""
     message = runtime_words(state.get("message") or "")
     if reason in _START_PROBLEMS:
-        return StartState(
-            problem=f"the container cannot start: {message or reason}",
-            hint=_hint_of_start(message),
-            hopeless=True,
-        )
+        return _cannot_start(message or reason, hopeless=True)
     if code == 0 and container == CONTAINER:
         why = "the pod's main process has ended: its lifetime (--ttl) is over, or it was ended"
         return StartState(problem=why, hopeless=True)
@@ -247,18 +239,18 @@ def _unschedulable(pod: Json, message: str) -> StartState:
     )
 
 
-def _hint_of_start(why: str) -> str:
-    text = why.lower()
+def _cannot_start(why: str, *, hopeless: bool) -> StartState:
+    text, hint = why.lower(), ""
     if "exec format error" in text:
-        return (
+        hint = (
             "The image or agtool's pause is for another architecture than that of the node. Choose "
             "the node with --node-selector kubernetes.io/arch=ARCHITECTURE."
         )
-    if "runasnonroot" in text or "run as root" in text or "non-numeric user" in text:
-        return "Name the user to run as, such as --user 1000, or add --root."
-    if "secret" in text or "configmap" in text:
-        return "The workload of --like refers to it. Create it, or leave out --like."
-    return ""
+    elif "runasnonroot" in text or "run as root" in text or "non-numeric user" in text:
+        hint = "Name the user to run as, such as --user 1000, or add --root."
+    elif "secret" in text or "configmap" in text:
+        hint = "The workload of --like refers to it. Create it, or leave out --like."
+    return StartState(problem=f"the container cannot start: {why}", hint=hint, hopeless=hopeless)
 
 
 def _one_line(text: str) -> str:

@@ -115,7 +115,7 @@ def _spec(request: Request, security: Security) -> Json:
 
 def _container(request: Request, security: Security) -> Json:
     container: Json = dict(request.like.container) if request.like else {}
-    container |= {"name": CONTAINER, "image": request.image, "securityContext": security.container}
+    container |= {"name": CONTAINER, "image": request.image, **_limits(request, security)}
     mounts = list(container.get("volumeMounts") or ())
     if not has_pause(request.image):
         container["command"] = _pause_command(request, security)
@@ -126,15 +126,13 @@ def _container(request: Request, security: Security) -> Json:
         mounts.append({"name": "host", "mountPath": "/host"})
     if mounts:
         container["volumeMounts"] = mounts
-    if request.pull_policy:
-        container["imagePullPolicy"] = request.pull_policy
     own = {**({} if request.keep else {MARK: request.name}), **request.env}
     if security.container.get("runAsNonRoot") and not request.like:
         own = {"HOME": "/tmp"} | own  # noqa: S108  # a user without a name has / for a home
     theirs = [variable for variable in container.get("env") or () if variable["name"] not in own]
     if env := [*theirs, *({"name": name, "value": value} for name, value in own.items())]:
         container["env"] = env
-    return container | _resources(request)
+    return container
 
 
 def _pause_command(request: Request, security: Security) -> list[str]:
@@ -150,19 +148,20 @@ def _tools_container(request: Request, security: Security) -> Json:
         f"if [ -x /bin/busybox ]; then cp /bin/busybox {TOOLS}/ && "
         f"{TOOLS}/busybox --install -s {TOOLS}; else cp -RP /bin/. {TOOLS}/; fi"
     )
-    container: Json = {
+    return {
         "name": "tools",
         "image": request.tools,
+        **_limits(request, security),
         "command": ["sh", "-c", copy],
-        "securityContext": security.container,
         "volumeMounts": [{"name": _TOOLS_VOLUME, "mountPath": TOOLS}],
     }
+
+
+def _limits(request: Request, security: Security) -> Json:
+    """What each container of the pod may do, and when its image is pulled."""
+    limits: Json = {"securityContext": security.container}
     if request.pull_policy:
-        container["imagePullPolicy"] = request.pull_policy
-    return container | _resources(request)
-
-
-def _resources(request: Request) -> Json:
+        limits["imagePullPolicy"] = request.pull_policy
     amounts = {"cpu": request.cpu, "memory": request.memory}
     given = {name: amount for name, amount in amounts.items() if amount}
-    return {"resources": {"requests": given, "limits": given}} if given else {}
+    return limits | ({"resources": {"requests": given, "limits": given}} if given else {})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 
@@ -192,29 +192,31 @@ def open_websocket(
         request.headers[name] = value
     protocol.send_request(request)
     server = settings.url.replace("ws", "http", 1)
-    try:
-        connection = _connect(settings, uri.host, uri.port, timeout)
+    with ExitStack() as stack:
         try:
-            connection.sendall(b"".join(protocol.data_to_send()))
-            _shake_hands(connection, protocol)
-        except TimeoutError as error:
-            connection.close()
-            raise UnreachableError(
-                f"{server} took the request and has not answered for {timeout:.0f} s",
-                hint="Check that the container's node is up: kubectl get nodes",
-            ) from error
-        except BaseException:
-            connection.close()
-            raise
-    except (OSError, HTTPException) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else error
-        through, hint = (" through the proxy", PROXY_HINT) if settings.proxy else ("", "")
-        raise UnreachableError(f"cannot reach {server}{through}: {why}", hint=hint) from error
-    failure = protocol.handshake_exc
-    if failure is None and protocol.subprotocol:
-        connection.setblocking(False)
-        return WebSocket(connection, protocol)
-    connection.close()
+            connection = stack.enter_context(_connect(settings, uri.host, uri.port, timeout))
+            try:
+                connection.sendall(b"".join(protocol.data_to_send()))
+                # The answer to our request. What stands after it stays in `protocol`.
+                while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
+                    if data := connection.recv(_PORTION):
+                        protocol.receive_data(data)
+                    else:
+                        protocol.receive_eof()
+            except TimeoutError as error:
+                raise UnreachableError(
+                    f"{server} took the request and has not answered for {timeout:.0f} s",
+                    hint="Check that the container's node is up: kubectl get nodes",
+                ) from error
+        except (OSError, HTTPException) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            through, hint = (" through the proxy", PROXY_HINT) if settings.proxy else ("", "")
+            raise UnreachableError(f"cannot reach {server}{through}: {why}", hint=hint) from error
+        failure = protocol.handshake_exc
+        if failure is None and protocol.subprotocol:
+            connection.setblocking(False)
+            stack.pop_all()
+            return WebSocket(connection, protocol)
     # A kubelet that is asked for no subprotocol names an empty one.
     if isinstance(failure, InvalidHeader) and failure.name == "Sec-WebSocket-Protocol":
         failure = None
@@ -228,16 +230,6 @@ def open_websocket(
         )
         raise RefusedError(status, body[:2000].decode(errors="replace"), reason)
     raise UnreachableError(f"{server} does not follow the WebSocket protocol: {failure}")
-
-
-def _shake_hands(connection: socket.socket, protocol: ClientProtocol) -> None:
-    """Read the answer to our request. What stands after it stays in `protocol`."""
-    while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
-        data = connection.recv(_PORTION)
-        if data:
-            protocol.receive_data(data)
-        else:
-            protocol.receive_eof()
 
 
 def _connect(settings: WebSocketSettings, host: str, port: int, timeout: float) -> socket.socket:

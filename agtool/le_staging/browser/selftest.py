@@ -144,19 +144,15 @@ def _guarded(command: Command, log: Path, folder: Path) -> Iterator[subprocess.P
 
     folder: what goes as well if we are killed.
     """
+    argv = ["/bin/sh", "-c", _GUARDED, str(folder), *command.argv]
     reader, writer = os.pipe()
-    try:
-        argv = ["/bin/sh", "-c", _GUARDED, str(folder), *command.argv]
-        try:
+    with os.fdopen(writer, "wb"):
+        with os.fdopen(reader, "rb"):
             browser = launch(command._replace(argv=argv), log, stdin=reader)
-        finally:
-            os.close(reader)
         try:
             yield browser
         finally:
             _end(browser)
-    finally:
-        os.close(writer)
 
 
 def _end(browser: subprocess.Popen[bytes]) -> None:

@@ -33,7 +33,8 @@ class Authority:
 
     def chain(self, host: str, validity: Validity) -> bytes:
         """A new key, its certificate for `host`, and the intermediate, in PEM."""
-        return _pem(_issue(host, validity, self._intermediate)) + _certificate(self._intermediate)
+        intermediate = self._intermediate.certificate.public_bytes(serialization.Encoding.PEM)
+        return _pem(_issue(host, validity, self._intermediate)) + intermediate
 
 
 def self_signed(host: str, validity: Validity) -> bytes:
@@ -83,14 +84,10 @@ def _usage(*, authority: bool) -> x509.KeyUsage:
     )
 
 
-def _certificate(pair: _Pair) -> bytes:
-    return pair.certificate.public_bytes(serialization.Encoding.PEM)
-
-
 def _pem(pair: _Pair) -> bytes:
     key = pair.key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return key + _certificate(pair)
+    return key + pair.certificate.public_bytes(serialization.Encoding.PEM)

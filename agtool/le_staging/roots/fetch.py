@@ -127,31 +127,25 @@ def _present() -> tuple[Mapping[str, Root], list[Finding]]:
 
 
 def _client() -> httpx.Client:
+    """It trusts this machine's store, as curl does; Mozilla's list where there is none."""
+    import certifi
     import httpx
 
     try:
-        return httpx.Client(
-            timeout=_TIMEOUT, follow_redirects=True, max_redirects=5, verify=_normal_tls()
-        )
+        tls = ssl.create_default_context()
+        # As curl, on every Python: 3.13 would refuse roots without a key usage, as proxies have
+        # them.
+        tls.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
+        paths = ssl.get_default_verify_paths()
+        if not (paths.cafile or paths.capath):
+            tls.load_verify_locations(certifi.where())
+        return httpx.Client(timeout=_TIMEOUT, follow_redirects=True, max_redirects=5, verify=tls)
     # ImportError: a SOCKS proxy, for which httpx wants another package.
     except (ValueError, OSError, ImportError, httpx.InvalidURL) as error:
         raise ConfigurationError(
             f"cannot use the proxy or certificate settings of the environment: {error}",
             hint="Correct HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE or SSL_CERT_DIR.",
         ) from error
-
-
-def _normal_tls() -> ssl.SSLContext:
-    """This machine's store, as curl uses it; Mozilla's list where there is none."""
-    import certifi
-
-    context = ssl.create_default_context()
-    # As curl, on every Python: 3.13 would refuse roots without a key usage, as proxies have them.
-    context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
-    paths = ssl.get_default_verify_paths()
-    if not (paths.cafile or paths.capath):
-        context.load_verify_locations(certifi.where())
-    return context
 
 
 def _get(client: httpx.Client, want: Wanted) -> Root:

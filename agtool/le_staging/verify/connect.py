@@ -7,8 +7,8 @@ import os
 import select
 import socket
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from typing import Any
 
@@ -71,21 +71,13 @@ def alternating(found: Sequence[Address]) -> list[Address]:
     return [address for pair in zip_longest(first, second) for address in pair if address]
 
 
-@contextmanager
-def connected(found: Sequence[Address], deadline: float) -> Iterator[socket.socket]:
-    """Give a connection (non-blocking) to the first address that answers; close it at the end.
+def connect(found: Sequence[Address], deadline: float) -> socket.socket:
+    """A connection (non-blocking) to the first address that answers.
 
     Each address gets a head start of a quarter of a second. Raises NoTls when none answers
     before the deadline (time.monotonic()).
     """
-    connection = _race(list(found), deadline)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def _race(waiting: list[Address], deadline: float) -> socket.socket:
+    waiting = list(found)
     running: dict[int, tuple[socket.socket, Address]] = {}
     failure: NoTls | None = None
     try:

@@ -19,7 +19,7 @@ from OpenSSL import SSL, crypto
 
 from agtool.le_staging.certificate import from_openssl
 from agtool.le_staging.verify import starttls
-from agtool.le_staging.verify.connect import MORE_TIME, Address, NoTls, connected, seconds_left
+from agtool.le_staging.verify.connect import MORE_TIME, Address, NoTls, connect, seconds_left
 from agtool.le_staging.verify.evidence import Evidence, Flaw
 from agtool.le_staging.verify.target import Target
 
@@ -81,7 +81,7 @@ def shake_hands(
     time.monotonic(). Raises NoTls.
     """
     try:
-        with connected(found, deadline) as connection:
+        with connect(found, deadline) as connection:
             if protocol:
                 starttls.start(protocol, connection, deadline)
             return _over(connection, target, context, protocol, deadline)
