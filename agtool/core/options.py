@@ -65,9 +65,16 @@ def duration(help_: str, *names: str, **settings: Any) -> Any:
     )
 
 
-def text(metavar: str, help_: str, *names: str, callback: Any = not_empty, **settings: Any) -> Any:
-    """An option whose value is a text, which may not be empty."""
+def option(
+    metavar: str, help_: str, *names: str, callback: Any = not_empty, **settings: Any
+) -> Any:
+    """An option with a value, which may not be empty."""
     return typer.Option(*names, metavar=metavar, help=help_, callback=callback, **settings)
+
+
+def flag(help_: str, *names: str, **settings: Any) -> Any:
+    """An option without a value."""
+    return typer.Option(*names, help=help_, show_default=False, **settings)
 
 
 def _remember(context: typer.Context, value: Format) -> str:
@@ -112,7 +119,7 @@ Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmat
 
 Namespace = Annotated[
     str | None,
-    text(
+    option(
         "NAME",
         "The namespace.  [default: that of the context]",
         "-n",
@@ -124,7 +131,7 @@ Namespace = Annotated[
 
 Context = Annotated[
     str | None,
-    text(
+    option(
         "NAME",
         "The context of the kubeconfig.  [default: its current one]",
         autocompletion=completion.contexts,
@@ -141,11 +148,11 @@ Kubeconfig = Annotated[
     ),
 ]
 
-AsUser = Annotated[str | None, text("USER", "Act as this user.", "--as")]
+AsUser = Annotated[str | None, option("USER", "Act as this user.", "--as")]
 
 AsGroup = Annotated[
     list[str] | None,
-    text("GROUP", "With --as: act as a member of this group. Can be repeated."),
+    option("GROUP", "With --as: act as a member of this group. Can be repeated."),
 ]
 
 

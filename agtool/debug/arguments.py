@@ -1,4 +1,7 @@
-"""Pure: how the values of options are read. What Kubernetes would refuse later is refused here."""
+"""Pure: how the values of options are read. What Kubernetes would refuse later is refused here.
+
+All functions raise UsageError for a value that is not what they are for.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,7 @@ _OURS = "agtool/"
 
 
 def parse_lifetime(seconds: float) -> int:
-    """The value of --ttl, in whole seconds.
-
-    Raises:
-        UsageError: less than a second, or more than a week.
-    """
+    """The value of --ttl, in whole seconds: a second at least, a week at most."""
     if not 1 <= seconds <= _LONGEST_LIFE:
         raise UsageError(
             f"--ttl is {seconds:g} seconds, which is out of bounds",
@@ -40,11 +39,7 @@ def parse_lifetime(seconds: float) -> int:
 
 
 def parse_name(option: str, text: str | None) -> str | None:
-    """Check the name of an object: it becomes a part of a path.
-
-    Raises:
-        UsageError: empty, or not of Kubernetes' characters.
-    """
+    """Check the name of an object: it becomes a part of a path."""
     if text is not None and not re.fullmatch(r"[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?", text):
         raise UsageError(
             f"{option} {text!r} is not a valid name",
@@ -54,11 +49,7 @@ def parse_name(option: str, text: str | None) -> str | None:
 
 
 def parse_workload(option: str, text: str | None) -> Workload | None:
-    """`deployment/web` -> kind and name; without a kind it is a pod.
-
-    Raises:
-        UsageError: another kind, or not a valid name.
-    """
+    """`deployment/web` -> kind and name; without a kind it is a pod."""
     if text is None:
         return None
     kind, slash, name = text.rpartition("/")
@@ -74,11 +65,7 @@ def parse_workload(option: str, text: str | None) -> Workload | None:
 
 
 def parse_target(text: str | None) -> str | None:
-    """The name of the pod in the value of --target.
-
-    Raises:
-        UsageError: another workload, or not a valid name.
-    """
+    """The name of the pod in the value of --target."""
     target = parse_workload("--target", text)
     if target and target.kind != "pod":
         raise UsageError(
@@ -95,9 +82,6 @@ def parse_image(option: str, text: str) -> str:
     """Check that a text can be the name of an image: `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`.
 
     Source: github.com/distribution/reference, which the container runtimes follow.
-
-    Raises:
-        UsageError: it cannot; the message says what is wrong with it.
     """
     name, at, digest = text.partition("@")
     folder, slash, last = name.rpartition("/")
@@ -130,12 +114,7 @@ _LABEL_VALUE = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?"
 
 
 def parse_labels(option: str, given: Sequence[str]) -> dict[str, str]:
-    """`KEY=VALUE`... -> labels, or a node selector.
-
-    Raises:
-        UsageError: not such a pair, nothing that Kubernetes takes for a label, or with --label
-            one that agtool sets itself.
-    """
+    """`KEY=VALUE`... -> labels, or a node selector; with --label none that agtool sets itself."""
     found = {}
     for pair in given:
         key, equals, value = pair.partition("=")
@@ -157,11 +136,9 @@ def parse_labels(option: str, given: Sequence[str]) -> dict[str, str]:
 
 
 def parse_env(given: Sequence[str]) -> dict[str, str]:
-    """`NAME=VALUE`... -> environment variables.
+    """`NAME=VALUE`... -> environment variables, none of which agtool sets itself.
 
-    Raises:
-        UsageError: not such a pair, or one that agtool sets itself. The value, which may be a
-            secret, is not in the message.
+    The value, which may be a secret, is in no message.
     """
     found = {}
     for pair in given:
@@ -179,8 +156,7 @@ def parse_env(given: Sequence[str]) -> dict[str, str]:
 def parse_text(option: str, text: str) -> str:
     """Check that a text from the command line is UTF-8: Kubernetes would quietly change the rest.
 
-    Raises:
-        UsageError: it is not. The text is not in the message.
+    The text is in no message.
     """
     try:
         text.encode()
@@ -196,13 +172,9 @@ EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 def parse_tolerations(given: Sequence[str]) -> list[Json]:
-    """`KEY[=VALUE][:EFFECT]`, as kubectl writes taints; `:EFFECT` and `all` stand for any key.
+    """Tolerations as a pod has them, from `KEY[=VALUE][:EFFECT]`, as kubectl writes taints.
 
-    Returns:
-        Tolerations as a pod has them.
-
-    Raises:
-        UsageError: not such a text.
+    `:EFFECT` and `all` stand for any key.
     """
     found = []
     for text in given:
@@ -228,11 +200,7 @@ def parse_tolerations(given: Sequence[str]) -> list[Json]:
 
 
 def parse_quantity(option: str, text: str | None) -> str | None:
-    """Check an amount of CPU or memory such as 100m or 64Mi.
-
-    Raises:
-        UsageError: not such an amount.
-    """
+    """Check an amount of CPU or memory such as 100m or 64Mi."""
     if text is not None and not re.fullmatch(r"[0-9]+(?:\.[0-9]+)?(?:m|[kMGTPE]i?|Ki)?", text):
         example = "100m or 2" if option == "--cpu" else "64Mi or 1Gi"
         raise UsageError(f"{option} {text!r} is not a valid amount", hint=f"Write {example}.")

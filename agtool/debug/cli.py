@@ -16,9 +16,10 @@ from agtool.core.options import (
     Namespace,
     OutputOrNames,
     duration,
+    flag,
     given_options,
     grouped,
-    not_empty,
+    option,
     runs_nothing,
 )
 from agtool.debug import arguments, model
@@ -26,7 +27,6 @@ from agtool.debug.documents import DebugPod, DebugPods
 from agtool.debug.modes import check_modes
 
 if TYPE_CHECKING:
-    from agtool.core.kube.session import Json
     from agtool.core.output import View
 
 app = make_app()
@@ -35,16 +35,8 @@ Text = str | None
 Texts = list[str] | None
 
 
-def _text(metavar: str, help_: str, *names: str, **settings: Any) -> Any:
-    return typer.Option(*names, metavar=metavar, help=help_, callback=not_empty, **settings)
-
-
 def _texts(metavar: str, help_: str) -> Any:
-    return _text(metavar, f"{help_} Can be repeated.")
-
-
-def _flag(help_: str, *names: str, **settings: Any) -> Any:
-    return typer.Option(*names, help=help_, show_default=False, **settings)
+    return option(metavar, f"{help_} Can be repeated.")
 
 
 _kept_pods = completion.from_cluster(
@@ -72,18 +64,15 @@ def debug(
     namespace: Namespace = None,
     cluster: ClusterOptions,
     image: Annotated[
-        str, _text("IMAGE", "Run this image; any image works.", envvar="AGTOOL_DEBUG_IMAGE")
+        str, option("IMAGE", "Run this image; any image works.", envvar="AGTOOL_DEBUG_IMAGE")
     ] = model.DEFAULT_IMAGE,
     image_pull_policy: Annotated[
         Literal["Always", "IfNotPresent", "Never"] | None,
-        typer.Option(
-            metavar="POLICY",
-            help="Choose when the node pulls the image: Always, IfNotPresent or Never.",
-        ),
+        option("POLICY", "Choose when the node pulls the image: Always, IfNotPresent or Never."),
     ] = None,
     env: Annotated[Texts, _texts("NAME=VALUE", "Set this environment variable.")] = None,
     label: Annotated[Texts, _texts("KEY=VALUE", "Give the pod this label.")] = None,
-    serviceaccount: Annotated[Text, _text("NAME", "Run the pod as this service account.")] = None,
+    serviceaccount: Annotated[Text, option("NAME", "Run the pod as this service account.")] = None,
     node_selector: Annotated[
         Texts, _texts("KEY=VALUE", "Run the pod on a node with this label.")
     ] = None,
@@ -91,16 +80,16 @@ def debug(
         Texts, _texts("KEY[=VALUE][:EFFECT]", "Tolerate this taint, or `all` taints.")
     ] = None,
     cpu: Annotated[
-        Text, _text("AMOUNT", "Request this CPU, and limit the pod to it, such as 100m.")
+        Text, option("AMOUNT", "Request this CPU, and limit the pod to it, such as 100m.")
     ] = None,
     memory: Annotated[
-        Text, _text("AMOUNT", "Request this memory, and limit the pod to it, such as 64Mi.")
+        Text, option("AMOUNT", "Request this memory, and limit the pod to it, such as 64Mi.")
     ] = None,
     user: Annotated[
         int | None, typer.Option(metavar="UID", min=0, help="Run as the user with this id.")
     ] = None,
     root: Annotated[
-        bool, _flag("Run as root, to install packages, if the namespace allows it.", "--root")
+        bool, flag("Run as root, to install packages, if the namespace allows it.", "--root")
     ] = False,
     ttl: Annotated[
         float, duration("End the pod after this time, whatever happens.  [default: 1h]")
@@ -109,11 +98,11 @@ def debug(
         float, duration("Give up if the container does not run after this time.  [default: 60s]")
     ] = 60.0,
     shell: Annotated[
-        Text, _text("PATH", "Open this shell.  [default: bash if it is there, else sh]")
+        Text, option("PATH", "Open this shell.  [default: bash if it is there, else sh]")
     ] = None,
     stdin: Annotated[
         bool | None,
-        _flag(
+        flag(
             "Pass our input on to the command.  [default: if it is a terminal or has data]",
             "--stdin/--no-stdin",
             "-i",
@@ -121,11 +110,11 @@ def debug(
     ] = None,
     tty: Annotated[
         bool | None,
-        _flag("Give the command a terminal.  [default: if we have one]", "--tty/--no-tty", "-t"),
+        flag("Give the command a terminal.  [default: if we have one]", "--tty/--no-tty", "-t"),
     ] = None,
     like: Annotated[
         Text,
-        _text(
+        option(
             "KIND/NAME",
             "Copy the labels, environment, volumes and service account of this workload.",
             autocompletion=completion.workloads,
@@ -133,7 +122,7 @@ def debug(
     ] = None,
     target: Annotated[
         Text,
-        _text(
+        option(
             "pod/NAME",
             "Run in a new container of this pod, beside one of its own.",
             autocompletion=completion.pods,
@@ -141,7 +130,7 @@ def debug(
     ] = None,
     container: Annotated[
         Text,
-        _text(
+        option(
             "NAME",
             "Choose this container of --target or --like.  [default: the main one]",
             "-c",
@@ -150,24 +139,24 @@ def debug(
     ] = None,
     node: Annotated[
         Text,
-        _text(
+        option(
             "NAME", "Run as root on this node, in its namespaces.", autocompletion=completion.nodes
         ),
     ] = None,
     tools: Annotated[
         Text,
-        _text("IMAGE", "Add the static programs in /bin of this image to one without a shell."),
+        option("IMAGE", "Add the static programs in /bin of this image to one without a shell."),
     ] = None,
-    keep: Annotated[bool, _flag("Keep the pod until its --ttl, for --attach.", "--keep")] = False,
+    keep: Annotated[bool, flag("Keep the pod until its --ttl, for --attach.", "--keep")] = False,
     attach: Annotated[
-        Text, _text("POD", "Run in this pod, which --keep has kept.", autocompletion=_kept_pods)
+        Text, option("POD", "Run in this pod, which --keep has kept.", autocompletion=_kept_pods)
     ] = None,
     list_: Annotated[
-        bool, _flag("List the debug pods of the namespace.", "--list", callback=runs_nothing)
+        bool, flag("List the debug pods of the namespace.", "--list", callback=runs_nothing)
     ] = False,
     cleanup: Annotated[
         bool,
-        _flag(
+        flag(
             "Remove debug pods that have ended, or whose agtool process has ended.",
             "--cleanup",
             callback=runs_nothing,
@@ -226,18 +215,14 @@ def debug(
         like=arguments.parse_workload("--like", like),
     )
     if dry_run:
+        import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this
+
         from agtool.debug.run import planned
 
-        return Result(None, _manifests(planned(job)))
+        return Result(None, [yaml.safe_dump_all(planned(job), sort_keys=False).rstrip("\n")])
     from agtool.debug.run import run
 
     return Result(None, exit_code=run(job))
-
-
-def _manifests(objects: Sequence[Json]) -> View:
-    import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this
-
-    yield yaml.safe_dump_all(objects, sort_keys=False).rstrip("\n")
 
 
 def _debug_pods(

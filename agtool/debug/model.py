@@ -147,3 +147,11 @@ def has_pause(image: str) -> bool:
     folder, slash, last = image.partition("@")[0].rpartition("/")
     repository = f"/{folder}{slash}{last.partition(':')[0]}"
     return repository.endswith(tuple(f"/{ours}" for ours in _OURS))
+
+
+def runtime_words(message: str) -> str:
+    """What stands at the end of a container runtime's chain of errors, on one line."""
+    text = " ".join(message.split())
+    for marker in ("start container process: ", "starting container process caused: "):
+        text = text.rpartition(marker)[2]
+    return text.removesuffix(": unknown")

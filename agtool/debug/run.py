@@ -14,12 +14,12 @@ from agtool.core.kube.errors import NotFoundError
 from agtool.core.output import say
 from agtool.core.signals import die_as_by_ctrl_c
 from agtool.debug.interrupts import Interrupts, Stopped
-from agtool.debug.model import CONTAINER, KIND, MAKER, PROCESS, Job, Request
+from agtool.debug.model import CONTAINER, KIND, MAKER, PROCESS, Job, Request, has_pause
 from agtool.debug.pod.architecture import ARCH, architecture
 from agtool.debug.pod.explain import start_state
-from agtool.debug.pod.life import Made, made
+from agtool.debug.pod.life import made
 from agtool.debug.pod.like import read_like
-from agtool.debug.pod.manifest import debug_pod, needs_pause, pause_config_map
+from agtool.debug.pod.manifest import debug_pod, pause_config_map
 from agtool.debug.pod.process import identity, maker
 from agtool.debug.pod.security import ways
 from agtool.debug.pod.target import add_container, plan_container
@@ -71,7 +71,7 @@ def planned(job: Job) -> list[Json]:
                 raise
             request = replace(request, namespace="default")  # there is no kubeconfig to ask
     objects = [debug_pod(request, ways(request)[0])]
-    if needs_pause(request):
+    if not has_pause(request.image):
         program = binary(request.architecture).read_bytes()
         objects.insert(0, pause_config_map(request, program, None))
     return objects
@@ -116,7 +116,10 @@ class _Ways:
         with self.interrupts.allowed():
             request = _completed(self.job, self.session)
         with made(self.session, request, self.interrupts) as pod:
-            say(_announcement(self.session, pod))
+            place, security = _place(self.session), pod.security
+            say(f"pod {pod.name} in {place}: {security.level}, {security.meaning}")
+            if pod.refused:
+                say(f"The namespace does not allow what was asked for: {pod.refused}")
             self.wait(pod.name, pod.uid, CONTAINER)
             pod.keep = request.keep
             if pod.keep:
@@ -234,7 +237,7 @@ def _completed(job: Job, session: Session) -> Request:
     """The request with what only the cluster and this process know."""
     request = replace(job.request, namespace=session.namespace, annotations=_annotations())
     request = _with_like(request, job, session)
-    if not needs_pause(request):
+    if has_pause(request.image):
         return request
     selector = dict(request.like.pod.get("nodeSelector") or {}) if request.like else {}
     wanted = {**selector, **request.node_selector}
@@ -260,13 +263,6 @@ def _annotations() -> dict[str, str]:
 
 def _place(session: Session) -> str:
     return f"namespace {session.namespace} of context {session.context}"
-
-
-def _announcement(session: Session, pod: Made) -> str:
-    text = f"pod {pod.name} in {_place(session)}: {pod.security.level}, {pod.security.meaning}"
-    if pod.refused:
-        text += f"\nThe namespace does not allow what was asked for: {pod.refused}"
-    return text
 
 
 def _farewell(session: Session, request: Request) -> str:

@@ -45,6 +45,11 @@ class Certificate(NamedTuple):
     self_issued: bool
     der: bytes
 
+    @property
+    def names(self) -> list[str]:
+        """The names and addresses in the extension."""
+        return [*self.dns_names, *self.addresses]
+
 
 def parse(der: bytes) -> Certificate:
     """Read a certificate. Raises ValueError when it is none."""

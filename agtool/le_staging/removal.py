@@ -32,12 +32,6 @@ def find() -> list[Path]:
     return [path for path in (*profiles(), *files, store.folder()) if path.exists()]
 
 
-def running(profile: Path) -> bool:
-    """Whether a browser of any kind runs with this profile."""
-    browser = Browser("", profile)
-    return Chromium(browser, profile).running() or Firefox(browser, profile).running()
-
-
 def remove() -> None:
     """Delete it all.
 
@@ -48,25 +42,20 @@ def remove() -> None:
     with ExitStack() as ours:
         for profile in found:
             ours.enter_context(turn.taken(profile, wait=False))
-            if running(profile):
+            browser = Browser("", profile)
+            if Chromium(browser, profile).running() or Firefox(browser, profile).running():
                 raise DeniedError(
                     f"nothing was removed, since a browser is running with {profile}",
                     hint="Close its windows, then try again.",
                 )
         launcher.remove()
-        for path in (*found, store.folder()):
-            _delete(path)
+        try:
+            for path in filter(os.path.lexists, (*found, store.folder())):
+                shutil.rmtree(path)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot remove {error.filename}: {error.strerror}",
+                hint="Correct its permissions, then try again.",
+            ) from error
     with suppress(OSError):  # another technique keeps something there
         store.folder().parent.rmdir()
-
-
-def _delete(path: Path) -> None:
-    if not os.path.lexists(path):
-        return
-    try:
-        shutil.rmtree(path)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot remove {error.filename}: {error.strerror}",
-            hint="Correct its permissions, then try again.",
-        ) from error

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from agtool.debug.model import CONTAINER
+from agtool.debug.model import CONTAINER, runtime_words
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json
@@ -18,7 +18,7 @@ class StartState:
     """Where a container is.
 
     Attributes:
-        stage: what happens now, for people.
+        stage: what happens now, for people; empty: it does not go on.
         running: commands can be executed in it.
         problem: why it does not go on; empty: it does.
         hint: what to do about it.
@@ -26,7 +26,7 @@ class StartState:
         crashed: the container ran and ended by itself: its output may say why.
     """
 
-    stage: str
+    stage: str = ""
     running: bool = False
     problem: str = ""
     hint: str = ""
@@ -47,15 +47,19 @@ def start_state(  # noqa: PLR0911  # one for each answer
     status = pod.get("status") or {}
     ours = _status_of(status, container)
     if status.get("reason") == "DeadlineExceeded":
-        return StartState("", problem="the pod's lifetime (--ttl) is over", hopeless=True)
+        return StartState(problem="the pod's lifetime (--ttl) is over", hopeless=True)
     deleted = "deletionTimestamp" in (pod.get("metadata") or {})
     if deleted and "running" not in (ours.get("state") or {}):
-        return StartState("", problem="the pod was deleted", hopeless=True)
+        return StartState(problem="the pod was deleted", hopeless=True)
     if found := _container(ours, events, container):
         return found
     if status.get("phase") == "Failed":
-        return _failed(status)
-    sidecars = _sidecars(pod)
+        # It is over before its container has a state, or its node threw it out.
+        why = (status.get("reason") or "Failed", _one_line(status.get("message") or ""))
+        return StartState(problem=": ".join(filter(None, why)), hopeless=True)
+    containers = (pod.get("spec") or {}).get("initContainers") or ()
+    # They run beside the others, and are started again when they end.
+    sidecars = {one["name"] for one in containers if one.get("restartPolicy") == "Always"}
     for other in status.get("initContainerStatuses") or ():
         sidecar = other.get("name") in sidecars
         if found := _init_container(other, events, sidecar=sidecar):
@@ -74,7 +78,9 @@ def _on_the_way(pod: Json, ours: Json, events: Sequence[Json], container: str) -
     if not spec.get("nodeName"):
         return StartState("waiting for a node")
     node = spec["nodeName"]
-    image = ours.get("image") or _image(spec, container)
+    containers = (*(spec.get("containers") or ()), *(spec.get("ephemeralContainers") or ()))
+    images = (str(one.get("image")) for one in containers if one.get("name") == container)
+    image = ours.get("image") or next(images, "the image")
     trouble = ""
     stage = f"starting on {node}"
     for event in events:
@@ -134,20 +140,9 @@ def _container(ours: Json, events: Sequence[Json], container: str) -> StartState
     if reason in _PULL_PROBLEMS:
         return _cannot_pull(ours.get("image", ""), reason, message, events)
     if reason in _START_PROBLEMS:
-        why = _runtime_words(message) or reason
-        return StartState(
-            "",
-            problem=f"the container cannot start: {why}",
-            hint=_hint_of_start(why),
-            hopeless=not re.search(_SOON_OVER, message),
-        )
+        soon_over = re.search(_SOON_OVER, message)
+        return _cannot_start(runtime_words(message) or reason, hopeless=not soon_over)
     return None
-
-
-def _sidecars(pod: Json) -> set[str]:
-    """The init containers that run beside the others, and are started again when they end."""
-    containers = (pod.get("spec") or {}).get("initContainers") or ()
-    return {one["name"] for one in containers if one.get("restartPolicy") == "Always"}
 
 
 def _init_container(status: Json, events: Sequence[Json], *, sidecar: bool) -> StartState | None:
@@ -164,35 +159,22 @@ def _init_container(status: Json, events: Sequence[Json], *, sidecar: bool) -> S
 
 def _terminated(state: Json, container: str) -> StartState:
     code, reason = state.get("exitCode"), state.get("reason") or ""
-    message = _runtime_words(state.get("message") or "")
+    message = runtime_words(state.get("message") or "")
     if reason in _START_PROBLEMS:
-        return StartState(
-            "",
-            problem=f"the container cannot start: {message or reason}",
-            hint=_hint_of_start(message),
-            hopeless=True,
-        )
+        return _cannot_start(message or reason, hopeless=True)
     if code == 0 and container == CONTAINER:
         why = "the pod's main process has ended: its lifetime (--ttl) is over, or it was ended"
-        return StartState("", problem=why, hopeless=True)
+        return StartState(problem=why, hopeless=True)
     number = state.get("signal") or (code - 128 if isinstance(code, int) and code > 128 else None)
     how = f"signal {number}" if number else f"exit code {code}"
     if reason == "OOMKilled":
         how = "it needed more memory than its limit (OOMKilled)"
     return StartState(
-        "",
         problem=f"container {container} ended: {how}" + (f": {message}" if message else ""),
         hint="Raise the limit with --memory." if reason == "OOMKilled" else "",
         hopeless=True,
         crashed=True,
     )
-
-
-def _failed(status: Json) -> StartState:
-    """A pod that is over before its container has a state, or that its node threw out."""
-    reason = status.get("reason") or "Failed"
-    message = _one_line(status.get("message") or "")
-    return StartState("", problem=f"{reason}: {message}" if message else reason, hopeless=True)
 
 
 def _cannot_pull(image: str, reason: str, message: str, events: Sequence[Json]) -> StartState:
@@ -223,7 +205,6 @@ def _cannot_pull(image: str, reason: str, message: str, events: Sequence[Json]) 
             "The image is not on the node. With --image-pull-policy IfNotPresent the node pulls it."
         )
     return StartState(
-        "",
         problem=f"cannot pull {image}: {why}",
         hint=hint,
         hopeless=reason in {"InvalidImageName", "ErrImageNeverPull"}
@@ -258,26 +239,18 @@ def _unschedulable(pod: Json, message: str) -> StartState:
     )
 
 
-def _hint_of_start(why: str) -> str:
-    text = why.lower()
+def _cannot_start(why: str, *, hopeless: bool) -> StartState:
+    text, hint = why.lower(), ""
     if "exec format error" in text:
-        return (
+        hint = (
             "The image or agtool's pause is for another architecture than that of the node. Choose "
             "the node with --node-selector kubernetes.io/arch=ARCHITECTURE."
         )
-    if "runasnonroot" in text or "run as root" in text or "non-numeric user" in text:
-        return "Name the user to run as, such as --user 1000, or add --root."
-    if "secret" in text or "configmap" in text:
-        return "The workload of --like refers to it. Create it, or leave out --like."
-    return ""
-
-
-def _runtime_words(message: str) -> str:
-    """What is at the end of a container runtime's chain of errors."""
-    text = _one_line(message)
-    for marker in ("unable to start container process: ", "starting container process caused: "):
-        text = text.rpartition(marker)[2]
-    return text.removesuffix(": unknown")
+    elif "runasnonroot" in text or "run as root" in text or "non-numeric user" in text:
+        hint = "Name the user to run as, such as --user 1000, or add --root."
+    elif "secret" in text or "configmap" in text:
+        hint = "The workload of --like refers to it. Create it, or leave out --like."
+    return StartState(problem=f"the container cannot start: {why}", hint=hint, hopeless=hopeless)
 
 
 def _one_line(text: str) -> str:
@@ -293,10 +266,3 @@ def _status_of(status: Json, container: str) -> Json:
     kinds = ("containerStatuses", "ephemeralContainerStatuses")
     every: list[Any] = [one for kind in kinds for one in status.get(kind) or ()]
     return next((one for one in every if one.get("name") == container), {})
-
-
-def _image(spec: Mapping[str, Any], container: str) -> str:
-    for one in (*(spec.get("containers") or ()), *(spec.get("ephemeralContainers") or ())):
-        if one.get("name") == container:
-            return str(one.get("image"))
-    return "the image"

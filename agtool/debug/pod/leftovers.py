@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 _SLACK = timedelta(minutes=1)
 """Between our clock and the server's."""
 
-_REMOVABLE = ("over", "orphaned")
-"""The states of pods that nobody needs any more."""
-
 
 def debug_pods(session: Session) -> list[DebugPod]:
     """The debug pods of the session's namespace, the oldest first."""
@@ -74,7 +71,7 @@ def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> DebugPod:
 def clean_up(session: Session) -> Iterator[DebugPod]:
     """Remove the pods that are over or orphaned; those that were removed, one by one."""
     for pod in debug_pods(session):
-        if pod.state in _REMOVABLE and remove(session, pod.name, pod.uid):
+        if pod.state in {"over", "orphaned"} and remove(session, pod.name, pod.uid):
             yield pod
 
 

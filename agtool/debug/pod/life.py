@@ -12,8 +12,8 @@ from agtool.core.kube.session import Json, Session
 from agtool.core.live import said_if_slow
 from agtool.core.output import say
 from agtool.debug.interrupts import Interrupts, Stopped
-from agtool.debug.model import PROCESS, Request
-from agtool.debug.pod.manifest import debug_pod, needs_pause, pause_config_map
+from agtool.debug.model import PROCESS, Request, has_pause
+from agtool.debug.pod.manifest import debug_pod, pause_config_map
 from agtool.debug.pod.refusal import explained, is_policy, policy_hint, policy_words
 from agtool.debug.pod.security import Security, ways
 from agtool.pause import binary
@@ -51,7 +51,7 @@ def made(session: Session, request: Request, interrupts: Interrupts) -> Iterator
         RejectedError: something in it is invalid.
         UnreachableError: no answer.
     """
-    program = binary(request.architecture).read_bytes() if needs_pause(request) else None
+    program = binary(request.architecture).read_bytes() if not has_pause(request.image) else None
     try:
         pod = _create(session, request, interrupts)
     except OverloadedError:

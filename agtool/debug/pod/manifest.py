@@ -25,11 +25,6 @@ _VOLUME = "agtool-pause"
 _TOOLS_VOLUME = "agtool-tools"
 
 
-def needs_pause(request: Request) -> bool:
-    """Whether the pod runs our pause from a ConfigMap."""
-    return not has_pause(request.image)
-
-
 def pause_config_map(request: Request, program: bytes, pod_uid: str | None) -> Json:
     """The ConfigMap with our pause, owned by the pod (None: not known yet)."""
     metadata: Json = {
@@ -79,7 +74,7 @@ def _own_labels(request: Request) -> dict[str, str]:
 def _spec(request: Request, security: Security) -> Json:
     spec: Json = dict(request.like.pod) if request.like else {}
     volumes = list(spec.get("volumes") or ())
-    if needs_pause(request):
+    if not has_pause(request.image):
         source = {"name": request.name, "defaultMode": 0o555}
         volumes.append({"name": _VOLUME, "configMap": source})
     if request.tools:
@@ -106,7 +101,9 @@ def _spec(request: Request, security: Security) -> Json:
     if request.node is None:
         spec["nodeSelector"] = {
             "kubernetes.io/os": "linux",
-            **({"kubernetes.io/arch": request.architecture} if needs_pause(request) else {}),
+            **(
+                {"kubernetes.io/arch": request.architecture} if not has_pause(request.image) else {}
+            ),
             **(spec.get("nodeSelector") or {}),
             **request.node_selector,
         }
@@ -118,9 +115,9 @@ def _spec(request: Request, security: Security) -> Json:
 
 def _container(request: Request, security: Security) -> Json:
     container: Json = dict(request.like.container) if request.like else {}
-    container |= {"name": CONTAINER, "image": request.image, "securityContext": security.container}
+    container |= {"name": CONTAINER, "image": request.image, **_limits(request, security)}
     mounts = list(container.get("volumeMounts") or ())
-    if needs_pause(request):
+    if not has_pause(request.image):
         container["command"] = _pause_command(request, security)
         mounts.append({"name": _VOLUME, "mountPath": FOLDER, "readOnly": True})
     if request.tools:
@@ -129,15 +126,13 @@ def _container(request: Request, security: Security) -> Json:
         mounts.append({"name": "host", "mountPath": "/host"})
     if mounts:
         container["volumeMounts"] = mounts
-    if request.pull_policy:
-        container["imagePullPolicy"] = request.pull_policy
     own = {**({} if request.keep else {MARK: request.name}), **request.env}
     if security.container.get("runAsNonRoot") and not request.like:
         own = {"HOME": "/tmp"} | own  # noqa: S108  # a user without a name has / for a home
     theirs = [variable for variable in container.get("env") or () if variable["name"] not in own]
     if env := [*theirs, *({"name": name, "value": value} for name, value in own.items())]:
         container["env"] = env
-    return container | _resources(request)
+    return container
 
 
 def _pause_command(request: Request, security: Security) -> list[str]:
@@ -153,19 +148,20 @@ def _tools_container(request: Request, security: Security) -> Json:
         f"if [ -x /bin/busybox ]; then cp /bin/busybox {TOOLS}/ && "
         f"{TOOLS}/busybox --install -s {TOOLS}; else cp -RP /bin/. {TOOLS}/; fi"
     )
-    container: Json = {
+    return {
         "name": "tools",
         "image": request.tools,
+        **_limits(request, security),
         "command": ["sh", "-c", copy],
-        "securityContext": security.container,
         "volumeMounts": [{"name": _TOOLS_VOLUME, "mountPath": TOOLS}],
     }
+
+
+def _limits(request: Request, security: Security) -> Json:
+    """What each container of the pod may do, and when its image is pulled."""
+    limits: Json = {"securityContext": security.container}
     if request.pull_policy:
-        container["imagePullPolicy"] = request.pull_policy
-    return container | _resources(request)
-
-
-def _resources(request: Request) -> Json:
+        limits["imagePullPolicy"] = request.pull_policy
     amounts = {"cpu": request.cpu, "memory": request.memory}
     given = {name: amount for name, amount in amounts.items() if amount}
-    return {"resources": {"requests": given, "limits": given}} if given else {}
+    return limits | ({"resources": {"requests": given, "limits": given}} if given else {})

@@ -34,6 +34,18 @@ class Security:
     host: bool = False
 
 
+_WITHOUT_RIGHTS: Json = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+_ROOT = Security("baseline", "root in the container", {"runAsUser": 0, "runAsNonRoot": False})
+
+_PLATFORMS = Security(
+    "restricted",
+    "the user that the platform chooses, not root: packages cannot be installed",
+    _WITHOUT_RIGHTS,
+)
+"""For policies that choose the user themselves, such as OpenShift's."""
+
+
 def ways(request: Request) -> list[Security]:
     """What to try, in this order, until the namespace takes one."""
     if request.node is not None:
@@ -47,17 +59,13 @@ def ways(request: Request) -> list[Security]:
             )
         ]
     if request.user == 0:
-        return [_root()]
+        return [_ROOT]
     if request.user is not None:
         return [_restricted(request.user)]
     if request.root:
-        return [_root(), _restricted(NOBODY), _as_the_platform_sets_it()]
+        return [_ROOT, _restricted(NOBODY), _PLATFORMS]
     user = request.like.user if request.like else None
-    return [_restricted(user or NOBODY), _as_the_platform_sets_it()]
-
-
-def _root() -> Security:
-    return Security("baseline", "root in the container", {"runAsUser": 0, "runAsNonRoot": False})
+    return [_restricted(user or NOBODY), _PLATFORMS]
 
 
 def _restricted(user: int) -> Security:
@@ -71,15 +79,3 @@ def _restricted(user: int) -> Security:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
     )
-
-
-def _as_the_platform_sets_it() -> Security:
-    """For policies that choose the user themselves, such as OpenShift's."""
-    return Security(
-        "restricted",
-        "the user that the platform chooses, not root: packages cannot be installed",
-        _WITHOUT_RIGHTS,
-    )
-
-
-_WITHOUT_RIGHTS: Json = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}

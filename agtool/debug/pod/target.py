@@ -47,14 +47,8 @@ def plan_container(pod: Json, request: Request, wanted: str | None) -> Container
     """
     name = pod["metadata"]["name"]
     target = main_container(pod, wanted, f"pod {name}")
-    status: Json = next(
-        (
-            one
-            for one in (pod.get("status") or {}).get("containerStatuses") or ()
-            if one["name"] == target["name"]
-        ),
-        {},
-    )
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    status: Json = next((one for one in statuses if one["name"] == target["name"]), {})
     if "running" not in (status.get("state") or {}):
         raise ConfigurationError(
             f"container {target['name']} of pod {name} does not run",
@@ -62,7 +56,10 @@ def plan_container(pod: Json, request: Request, wanted: str | None) -> Container
             f"it: agtool debug --like pod/{name}",
         )
     security = dict(target.get("securityContext") or {})
-    theirs = _user_of_target(pod["spec"], target, status)
+    theirs = user_of(pod["spec"], target)  # None: nobody says
+    if theirs is None:
+        # The kubelet tells, if its container runtime does: containerd since 2.0.
+        theirs = ((status.get("user") or {}).get("linux") or {}).get("uid")
     user, why = _user(pod["spec"], target, theirs, request)
     if user is not None:
         security["runAsUser"] = user
@@ -86,15 +83,6 @@ def plan_container(pod: Json, request: Request, wanted: str | None) -> Container
         uid = "UID, with the user id of that container" if theirs is None else theirs
         files += f" If they cannot be read, run as its user: --user {uid}"
     return ContainerPlan(container, target["name"], why, files)
-
-
-def _user_of_target(spec: Json, target: Json, status: Json) -> int | None:
-    """The user id that the target runs as; None: nobody says."""
-    user = user_of(spec, target)
-    if user is None:
-        # The kubelet tells, if its container runtime does: containerd since 2.0.
-        user = ((status.get("user") or {}).get("linux") or {}).get("uid")
-    return user
 
 
 def _user(spec: Json, target: Json, theirs: int | None, request: Request) -> tuple[int | None, str]:

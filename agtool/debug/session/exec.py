@@ -15,18 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import AgtoolError, ConfigurationError
-from agtool.debug.session.messages import (
-    CLOSE,
-    STATUS,
-    STDERR,
-    STDIN,
-    STDOUT,
-    Ended,
-    decode,
-    encode,
-    read_status,
-    size_message,
-)
+from agtool.debug.session import messages
 from agtool.debug.session.websocket import LostError, WebSocket
 
 if TYPE_CHECKING:
@@ -73,7 +62,7 @@ class Ends:
     terminal: Terminal | None = None
 
 
-def run(websocket: WebSocket, ends: Ends, interrupts: Interrupts) -> Ended:
+def run(websocket: WebSocket, ends: Ends, interrupts: Interrupts) -> messages.Ended:
     """Connect our streams with the command's until it ends.
 
     The terminal, if there is one, must be in raw mode already.
@@ -140,13 +129,13 @@ class _Loop:
         self._ends = ends
         self._stdin = ends.stdin
         self._output = _Output(ends)
-        self._ended: Ended | None = None
+        self._ended: messages.Ended | None = None
         self._listened = time.monotonic()
         self._pinged = time.monotonic()
 
-    def run(self) -> Ended:
+    def run(self) -> messages.Ended:
         if self._ends.terminal:
-            self._websocket.send(size_message(*self._ends.terminal.size()))
+            self._websocket.send(messages.size_message(*self._ends.terminal.size()))
         self._take(self._websocket.messages())  # they came together with the handshake's answer
         while not self._websocket.over:
             try:
@@ -174,7 +163,7 @@ class _Loop:
         self._interrupts.check()
         websocket, terminal = self._websocket, self._ends.terminal
         if terminal and terminal.fileno() in ready and terminal.resized():
-            websocket.send(size_message(*terminal.size()))
+            websocket.send(messages.size_message(*terminal.size()))
         if self._stdin is not None and self._stdin in ready:
             self._read_stdin(self._stdin)
         self._keep_alive(hungry)
@@ -221,10 +210,10 @@ class _Loop:
         except OSError:  # a terminal that vanished
             data = b""
         if data:
-            self._websocket.send(encode(STDIN, data))
+            self._websocket.send(messages.encode(messages.STDIN, data))
             return
         self._stdin = None
-        self._websocket.send(encode(CLOSE, bytes((STDIN,))))
+        self._websocket.send(messages.encode(messages.CLOSE, bytes((messages.STDIN,))))
 
     @property
     def _quiet(self) -> float:
@@ -242,15 +231,15 @@ class _Loop:
         if hungry and time.monotonic() - self._listened > DEAF_AFTER:
             raise LostError(f"no answer from the API server for {DEAF_AFTER:.0f} s")
 
-    def _take(self, messages: list[bytes]) -> None:
-        for message in messages:
-            channel, data = decode(message)
-            if channel == STDOUT:
+    def _take(self, received: list[bytes]) -> None:
+        for message in received:
+            channel, data = messages.decode(message)
+            if channel == messages.STDOUT:
                 self._output.add(self._ends.stdout, data)
-            elif channel == STDERR:
+            elif channel == messages.STDERR:
                 self._output.add(self._ends.stderr, data)
-            elif channel == STATUS and data:
-                self._ended = read_status(bytes(data))
+            elif channel == messages.STATUS and data:
+                self._ended = messages.read_status(bytes(data))
 
 
 def _poll(interests: dict[int, int], seconds: float | None) -> set[int]:

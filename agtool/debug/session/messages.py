@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agtool.core.errors import CANNOT_EXECUTE, NOT_FOUND
+from agtool.debug.model import runtime_words
 
 STDIN, STDOUT, STDERR, STATUS, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 """The channels."""
@@ -68,7 +69,7 @@ def read_status(data: bytes) -> Ended:
             code = str(cause.get("message"))
             if re.fullmatch(r"[0-9]{1,3}", code):
                 return Ended(int(code) & 0xFF)
-    return Ended(_cannot_run(message), _runtime_words(message))
+    return Ended(_cannot_run(message), runtime_words(message))
 
 
 def _cannot_run(message: str) -> int | None:
@@ -82,9 +83,3 @@ def _cannot_run(message: str) -> int | None:
         return NOT_FOUND
     unusable = r"permission denied|exec format error|is a directory|not a directory|text file busy"
     return CANNOT_EXECUTE if re.search(unusable, text) else None
-
-
-def _runtime_words(message: str) -> str:
-    """What stands at the end of a container runtime's chain of errors."""
-    text = message.rpartition("start container process: ")[2]
-    return text.rpartition("starting container process caused: ")[2].removesuffix(": unknown")

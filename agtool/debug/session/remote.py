@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from contextlib import ExitStack
@@ -50,11 +49,9 @@ def argv(command: Sequence[str], shell: str | None, *, tools: bool, mark: str) -
         shell: which one; None: the best that is there.
         mark: of the session; empty: the container's environment has it already.
     """
-    if command and not (tools or mark):
-        return list(command)
-    if shell and not command and not (tools or mark):
-        return [shell]
     words = list(command) or ([shell] if shell else [])
+    if words and not (tools or mark):
+        return words
     script = _PATH_OF_TOOLS if tools else ""
     script += f'export {MARK}="$0"; ' if mark else ""
     script += 'exec "$@"' if words else _FIND_SHELL
@@ -100,16 +97,9 @@ def execute(
             websocket = stack.enter_context(_open(session, path))
         stack.enter_context(lifeline)
         terminal = stack.enter_context(Terminal(0, 1)) if attached.terminal else None
-        stdout, stderr = (_unblocked(stack, descriptor) for descriptor in (1, 2))
+        stdout, stderr = (stack.enter_context(unblocked(number)) for number in (1, 2))
         stdin = 0 if attached.stdin else None
         return run(websocket, Ends(stdin, stdout, stderr, terminal), interrupts)
-
-
-def _unblocked(stack: ExitStack, descriptor: int) -> int:
-    ours = unblocked(descriptor)
-    if ours != descriptor:
-        stack.callback(os.close, ours)
-    return ours
 
 
 def _open(session: Session, path: str) -> WebSocket:

@@ -6,7 +6,8 @@ import os
 import signal
 import termios
 import tty
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
 from agtool.core.signals import Wakeup, handled
@@ -76,12 +77,18 @@ class Terminal:
         self._resize(number, frame)
 
 
-def unblocked(descriptor: int) -> int:
-    """A descriptor of our own for a terminal, whose writes do not block; else the same one.
+@contextmanager
+def unblocked(descriptor: int) -> Iterator[int]:
+    """Give a descriptor of our own for a terminal, whose writes do not block; else the same one.
 
     O_NONBLOCK on the descriptor itself would be on that of all who share it: our shell's, say.
     """
     try:
-        return os.open(os.ttyname(descriptor), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        ours = os.open(os.ttyname(descriptor), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
     except OSError:
-        return descriptor
+        yield descriptor
+        return
+    try:
+        yield ours
+    finally:
+        os.close(ours)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections import deque
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from agtool.core.kube.pool import WebSocketSettings
 
 _PORTION = 64 * 1024
-"""Bytes read from the socket at once."""
+"""Bytes read from the socket, or given to it, at once."""
 
 _DATA = (Opcode.BINARY, Opcode.TEXT, Opcode.CONT)
 
@@ -72,11 +71,9 @@ class WebSocket:
     def __init__(self, connection: socket.socket, protocol: ClientProtocol) -> None:
         self._socket = connection
         self._protocol = protocol
-        self._unsent: deque[memoryview] = deque()
+        self._unsent = bytearray()
         self._parts: list[bytes] = []
         self._answered = time.monotonic()
-        self.unsent = 0
-        """Bytes that wait for the socket to take them."""
         self.broken = False
         """Whether nothing can be sent any more."""
 
@@ -91,6 +88,11 @@ class WebSocket:
     def fileno(self) -> int:
         """For poll()."""
         return self._socket.fileno()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for the socket to take them."""
+        return len(self._unsent)
 
     @property
     def over(self) -> bool:
@@ -122,20 +124,15 @@ class WebSocket:
         """Send what the socket takes now."""
         while self._unsent:
             try:
-                sent = self._socket.send(self._unsent[0])
+                sent = self._socket.send(self._unsent[:_PORTION])
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 return
             except OSError:
                 # The server has closed the connection. Its last word may be there to be read.
                 self.broken = True
                 self._unsent.clear()
-                self.unsent = 0
                 return
-            self.unsent -= sent
-            if sent == len(self._unsent[0]):
-                self._unsent.popleft()
-            else:
-                self._unsent[0] = self._unsent[0][sent:]
+            del self._unsent[:sent]
 
     def receive(self) -> list[bytes]:
         """The messages that have arrived; none: later. After the last one `over` is true."""
@@ -144,7 +141,8 @@ class WebSocket:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return []
         except OSError as error:
-            raise _lost(error) from error
+            why = error.strerror or error
+            raise LostError(f"the connection to the API server broke: {why}") from error
         self._answered = time.monotonic()
         if data:
             self._protocol.receive_data(data)
@@ -167,10 +165,9 @@ class WebSocket:
         return messages
 
     def _collect(self) -> None:
-        for data in self._protocol.data_to_send():
-            if data and not self.broken:
-                self._unsent.append(memoryview(data))
-                self.unsent += len(data)
+        data = b"".join(self._protocol.data_to_send())
+        if not self.broken:
+            self._unsent += data
 
 
 def open_websocket(
@@ -195,29 +192,31 @@ def open_websocket(
         request.headers[name] = value
     protocol.send_request(request)
     server = settings.url.replace("ws", "http", 1)
-    try:
-        connection = _connect(settings, uri.host, uri.port, timeout)
+    with ExitStack() as stack:
         try:
-            connection.sendall(b"".join(protocol.data_to_send()))
-            _shake_hands(connection, protocol)
-        except TimeoutError as error:
-            connection.close()
-            raise UnreachableError(
-                f"{server} took the request and has not answered for {timeout:.0f} s",
-                hint="Check that the container's node is up: kubectl get nodes",
-            ) from error
-        except BaseException:
-            connection.close()
-            raise
-    except (OSError, HTTPException) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else error
-        through, hint = (" through the proxy", PROXY_HINT) if settings.proxy else ("", "")
-        raise UnreachableError(f"cannot reach {server}{through}: {why}", hint=hint) from error
-    failure = protocol.handshake_exc
-    if failure is None and protocol.subprotocol:
-        connection.setblocking(False)
-        return WebSocket(connection, protocol)
-    connection.close()
+            connection = stack.enter_context(_connect(settings, uri.host, uri.port, timeout))
+            try:
+                connection.sendall(b"".join(protocol.data_to_send()))
+                # The answer to our request. What stands after it stays in `protocol`.
+                while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
+                    if data := connection.recv(_PORTION):
+                        protocol.receive_data(data)
+                    else:
+                        protocol.receive_eof()
+            except TimeoutError as error:
+                raise UnreachableError(
+                    f"{server} took the request and has not answered for {timeout:.0f} s",
+                    hint="Check that the container's node is up: kubectl get nodes",
+                ) from error
+        except (OSError, HTTPException) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            through, hint = (" through the proxy", PROXY_HINT) if settings.proxy else ("", "")
+            raise UnreachableError(f"cannot reach {server}{through}: {why}", hint=hint) from error
+        failure = protocol.handshake_exc
+        if failure is None and protocol.subprotocol:
+            connection.setblocking(False)
+            stack.pop_all()
+            return WebSocket(connection, protocol)
     # A kubelet that is asked for no subprotocol names an empty one.
     if isinstance(failure, InvalidHeader) and failure.name == "Sec-WebSocket-Protocol":
         failure = None
@@ -233,16 +232,6 @@ def open_websocket(
     raise UnreachableError(f"{server} does not follow the WebSocket protocol: {failure}")
 
 
-def _shake_hands(connection: socket.socket, protocol: ClientProtocol) -> None:
-    """Read the answer to our request. What stands after it stays in `protocol`."""
-    while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
-        data = connection.recv(_PORTION)
-        if data:
-            protocol.receive_data(data)
-        else:
-            protocol.receive_eof()
-
-
 def _connect(settings: WebSocketSettings, host: str, port: int, timeout: float) -> socket.socket:
     if proxy := settings.proxy:
         tunnel = HTTPConnection(proxy.host, proxy.port, timeout=timeout)
@@ -255,7 +244,3 @@ def _connect(settings: WebSocketSettings, host: str, port: int, timeout: float) 
     if settings.url.startswith("wss:"):
         return settings.tls.wrap_socket(connection, server_hostname=settings.server_name or host)
     return connection
-
-
-def _lost(error: OSError) -> LostError:
-    return LostError(f"the connection to the API server broke: {error.strerror or error}")

@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from agtool.core.files import write_atomically
 from agtool.le_staging.browser import nss, trust_store
 from agtool.le_staging.browser.installed import Browser
 from agtool.le_staging.browser.profile import (
@@ -19,13 +18,9 @@ from agtool.le_staging.browser.profile import (
     Command,
     Trusted,
 )
-from agtool.le_staging.writing import writing
+from agtool.le_staging.writing import write, writing
 
-_QUIET = (
-    "--no-first-run",
-    "--no-default-browser-check",
-    "--disable-sync",
-)
+_QUIET = ("--no-first-run", "--no-default-browser-check", "--disable-sync")
 """Nothing here may weaken a check; a test guards it."""
 
 _HEADLESS = (
@@ -68,9 +63,14 @@ class Chromium:
         with writing(self._folder):
             self._profile.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.chmod(0o700)
-            _write_if_missing(self._folder / "First Run", "")
-            _write_if_missing(self._folder / "Local State", json.dumps(_LOCAL_STATE))
-            _write_if_missing(self._profile / "Preferences", json.dumps(_PREFERENCES))
+        files = {
+            self._folder / "First Run": "",
+            self._folder / "Local State": json.dumps(_LOCAL_STATE),
+            self._profile / "Preferences": json.dumps(_PREFERENCES),
+        }
+        for path, text in files.items():
+            if not path.exists():
+                write(path, text)
 
     def running(self) -> bool:
         # Not by SingletonLock: it stays after a crash, exists before there is a window, and
@@ -140,8 +140,3 @@ _PREFERENCES = {
     "profile": {"name": TITLE},
     "signin": {"allowed": False, "allowed_on_next_startup": False},
 }
-
-
-def _write_if_missing(path: Path, text: str) -> None:
-    if not path.exists():
-        write_atomically(path, text.encode(), mode=0o600)

@@ -7,11 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from agtool.core.files import write_atomically
 from agtool.le_staging.browser import nss
 from agtool.le_staging.browser.installed import Browser
 from agtool.le_staging.browser.profile import COLOUR, NAME, WINDOW_CLASS, Anchors, Command, Trusted
-from agtool.le_staging.writing import writing
+from agtool.le_staging.writing import write
 
 _PREFERENCES: Mapping[str, bool | str] = {
     "browser.aboutwelcome.enabled": False,
@@ -52,11 +51,8 @@ class Firefox:
             f"user_pref({json.dumps(name)}, {json.dumps(value)});\n"
             for name, value in _PREFERENCES.items()
         )
-        with writing(self._profile):
-            (self._profile / "chrome").mkdir(mode=0o700, exist_ok=True)
-            write_atomically(self._profile / "user.js", preferences.encode(), mode=0o600)
-            style = self._profile / "chrome/userChrome.css"
-            write_atomically(style, _STYLE.encode(), mode=0o600)
+        write(self._profile / "user.js", preferences)
+        write(self._profile / "chrome/userChrome.css", _STYLE)
 
     def running(self) -> bool:
         # Firefox holds a lock (fcntl) on this file from start to end.

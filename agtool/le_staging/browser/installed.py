@@ -73,21 +73,18 @@ class Version(NamedTuple):
         return "firefox" in self.name.lower()
 
 
-def find(known: Sequence[Known], environment: Mapping[str, str] = os.environ) -> list[Browser]:
+def find(known: Sequence[Known], environment: Mapping[str, str] = os.environ) -> Iterator[Browser]:
     """The browsers of this machine among `known`, the preferred one first."""
-    return [describe(path) for path in _candidates(known, environment)]
-
-
-def _candidates(known: Sequence[Known], environment: Mapping[str, str]) -> Iterator[str]:
     search = os.pathsep.join((environment.get("PATH", os.defpath), *_SNAPS))
     exports = (folder(environment).parents[1] / "flatpak", Path("/var/lib/flatpak"))
     for browser in known:
         # Several names on PATH are one browser; the first will do.
         on_path = filter(None, (shutil.which(name, path=search) for name in browser.programs))
-        yield from islice(on_path, 1)
+        yield from map(describe, islice(on_path, 1))
         for application in browser.flatpaks:
-            installed = (str(export / "exports/bin" / application) for export in exports)
-            yield from islice((path for path in installed if os.access(path, os.X_OK)), 1)
+            paths = (str(export / "exports/bin" / application) for export in exports)
+            runnable = (path for path in paths if os.access(path, os.X_OK))
+            yield from map(describe, islice(runnable, 1))
 
 
 def describe(path: str) -> Browser:
@@ -134,15 +131,15 @@ def choose(wanted: str | None, *, firefox: bool) -> Browser:
                 hint="Name a browser by its path: --browser PATH",
             )
         return describe(str(Path(path).absolute()))
-    browsers = find(FIREFOXES if firefox else CHROMIUMS)
-    if not browsers:
+    found = next(find(FIREFOXES if firefox else CHROMIUMS), None)
+    if found is None:
         names = "Firefox" if firefox else "Chrome, Chromium, Brave or Edge"
         package = "firefox-esr" if firefox else "chromium"
         raise ConfigurationError(
             f"no {names} was found on PATH, among the Snaps or among the Flatpaks",
             hint=f"Install one (Debian: apt install {package}), or name it: --browser PATH",
         )
-    return browsers[0]
+    return found
 
 
 def version(browser: Browser) -> Version:
@@ -160,15 +157,9 @@ def version(browser: Browser) -> Version:
             timeout=_VERSION_PATIENCE,
             check=False,
         )
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot run {browser.program}: {error.strerror}", hint=_ANOTHER
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise ConfigurationError(
-            f"{browser.program} --version did not end within {_VERSION_PATIENCE:.0f} s",
-            hint=_ANOTHER,
-        ) from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(f"cannot run {browser.program}: {why}", hint=_ANOTHER) from error
     found = re.search(r"^(.*?)\s+(\d+(?:\.\d+)+)", run.stdout, re.MULTILINE)
     if found is None:
         raise ConfigurationError(

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agtool.core.errors import AgtoolError, ConfigurationError
-from agtool.core.files import write_atomically
 from agtool.le_staging.browser.profile import TITLE, WINDOW_CLASS
 from agtool.le_staging.roots.store import folder
-from agtool.le_staging.writing import writing
+from agtool.le_staging.writing import write
 
 SIZES = (16, 24, 32, 48, 64, 128, 256)
 """Pixels of the icons; beside them stands the drawing from which they were made (SVG)."""
@@ -106,17 +105,12 @@ def install(wanted: Mapping[str, bytes]) -> None:
         if str(path) not in made.files:
             made.files.append(str(path))
     # First, so that an interrupted installation can be removed too.
-    record = json.dumps(made._asdict(), indent=2).encode()
-    with writing(_record()):
-        _record().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(_record(), record, mode=0o600)
+    write(_record(), json.dumps(made._asdict(), indent=2))
     hint = (
         "Free some space, or correct the permissions. To remove the rest: agtool le-staging remove"
     )
     for relative, content in wanted.items():
-        with writing(base / relative, hint=hint):
-            (base / relative).parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(base / relative, content, mode=0o644)
+        write(base / relative, content, mode=0o644, hint=hint)
     _renew_caches()
 
 
@@ -171,14 +165,8 @@ def _renew_caches() -> None:
 def _run(argv: Sequence[str]) -> None:
     """Run a tool of the desktop. Its failure does not matter."""
     with suppress(OSError, subprocess.TimeoutExpired):
-        subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=30,
-            check=False,
-        )
+        quiet = subprocess.DEVNULL
+        subprocess.run(argv, stdin=quiet, stdout=quiet, stderr=quiet, timeout=30, check=False)
 
 
 def _record() -> Path:

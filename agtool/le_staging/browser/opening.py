@@ -77,7 +77,7 @@ def plan(wish: Wish) -> BrowserOpened:
     if known is None or wish.self_test:
         steps.append("test the browser with a temporary CA")
     kind = known.kind if known else tested.kinds(chosen, version)[0]
-    command = _profile(wish, chosen, kind).command(wish.urls)
+    command = tested.make(kind, chosen, chosen.data, sandbox=wish.sandbox).command(wish.urls)
     return replace(_opened(wish, chosen, version, kind, command), roots=roots, steps=steps)
 
 
@@ -91,7 +91,7 @@ def run(wish: Wish) -> BrowserOpened:
     roots = fetch.ensure()
     with turn.taken(chosen.data):
         passed = _passed(wish, chosen, version)
-        profile = _profile(wish, chosen, passed.kind)
+        profile = tested.make(passed.kind, chosen, chosen.data, sandbox=wish.sandbox)
         command = profile.command(wish.urls)
         pid = _open(profile, command, {root.der: wish.domains for root in roots}, chosen.data)
     return replace(
@@ -139,15 +139,7 @@ def _open(profile: Profile, command: Command, anchors: Anchors, folder: Path) ->
             say("warning: the running browser has not answered; check whether it shows a question")
         return None
     profile.prepare(anchors)
-    log = folder / "browser.log"
-    started = start.start(profile, command, log)
-    if not started.seen:
-        say(f"warning: the browser has not started completely yet; its messages are in {log}")
-    return started.pid
-
-
-def _profile(wish: Wish, chosen: Browser, kind: Kind) -> Profile:
-    return tested.make(kind, chosen, chosen.data, sandbox=wish.sandbox)
+    return start.start(profile, command, folder / "browser.log")
 
 
 def _passed(wish: Wish, chosen: Browser, version: Version) -> SelfTest:

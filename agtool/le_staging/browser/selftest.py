@@ -144,19 +144,15 @@ def _guarded(command: Command, log: Path, folder: Path) -> Iterator[subprocess.P
 
     folder: what goes as well if we are killed.
     """
+    argv = ["/bin/sh", "-c", _GUARDED, str(folder), *command.argv]
     reader, writer = os.pipe()
-    try:
-        argv = ["/bin/sh", "-c", _GUARDED, str(folder), *command.argv]
-        try:
+    with os.fdopen(writer, "wb"):
+        with os.fdopen(reader, "rb"):
             browser = launch(command._replace(argv=argv), log, stdin=reader)
-        finally:
-            os.close(reader)
         try:
             yield browser
         finally:
             _end(browser)
-    finally:
-        os.close(writer)
 
 
 def _end(browser: subprocess.Popen[bytes]) -> None:
@@ -224,25 +220,24 @@ class _Server:
                 if not request:
                     raise ConnectionResetError
                 self._served.add(asked)
-                page = self._page()
+                others = (
+                    f"https://{n}.localhost:{self.port}/" for n in self._contexts if n != _GOOD
+                )
+                page = (_PAGE % " ".join(others)).encode()
                 tls.sendall(_RESPONSE % (len(page), page))
                 if request.startswith(b"GET /done"):
                     self.done.set()
         except OSError:  # ssl.SSLError is one too
             self._refused[asked] = time.monotonic()
 
-    def _page(self) -> bytes:
-        addresses = [f"https://{n}.localhost:{self.port}/" for n in self._contexts if n != _GOOD]
-        return (_PAGE % " ".join(addresses)).encode()
-
 
 def _chains() -> tuple[bytes, Anchors, dict[str, bytes]]:
     """A root to trust, one to trust within limits, and the chain (PEM) for each name."""
-    from agtool.le_staging.browser.throwaway_ca import Authority, Validity, self_signed
+    from agtool.le_staging.browser.throwaway_ca import Authority, self_signed
 
     now = datetime.now(timezone.utc)
     month = timedelta(days=30)
-    valid, past = Validity(now - month, now + month), Validity(now - month, now - month / 2)
+    valid, past = (now - month, now + month), (now - month, now - month / 2)
     trusted, limited, unknown = (Authority(f"agtool self test {n}", valid) for n in (1, 2, 3))
     leaves = {
         _GOOD: trusted.chain(f"{_GOOD}.localhost", valid),

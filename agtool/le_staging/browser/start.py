@@ -6,9 +6,9 @@ import os
 import subprocess
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
+from agtool.core.output import say
 from agtool.le_staging.browser.profile import Command, Profile
 
 PATIENCE = 30.0
@@ -16,18 +16,6 @@ PATIENCE = 30.0
 
 _ANSWER = 15.0
 """Seconds in which a browser that runs should have taken addresses."""
-
-
-class Started(NamedTuple):
-    """A browser that runs.
-
-    Attributes:
-        pid: of what we started.
-        seen: it has taken its profile; otherwise it is slow.
-    """
-
-    pid: int
-    seen: bool
 
 
 def last_words(log: Path) -> str:
@@ -64,25 +52,26 @@ def launch(command: Command, log: Path, stdin: int = subprocess.DEVNULL) -> subp
         raise ConfigurationError(f"cannot run {command.argv[0]}: {error.strerror}") from error
 
 
-def start(profile: Profile, command: Command, log: Path) -> Started:
-    """Start the browser, and wait until it has taken its profile.
+def start(profile: Profile, command: Command, log: Path) -> int:
+    """Start the browser, and wait until it has taken its profile; return its process id.
 
     Raises ConfigurationError when it ends before that.
     """
     browser = launch(command, log)
     give_up = time.monotonic() + PATIENCE
-    seen = False
-    while not seen and time.monotonic() < give_up:
+    while not profile.running():
         # 0 may be a script that has started the browser.
         if browser.poll():
             raise ConfigurationError(
                 f"{command.argv[0]} ended during its start, with {browser.returncode}",
                 hint=_advice(log),
             )
+        if time.monotonic() > give_up:
+            say(f"warning: the browser has not started completely yet; its messages are in {log}")
+            break
         time.sleep(0.05)
-        seen = profile.running()
     browser.returncode = 0  # it is not ours to wait for any more
-    return Started(browser.pid, seen)
+    return browser.pid
 
 
 def hand_over(command: Command) -> bool:

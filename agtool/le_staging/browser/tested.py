@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from agtool.core.errors import ConfigurationError, DeniedError
-from agtool.core.files import write_atomically
 from agtool.le_staging.browser import selftest
 from agtool.le_staging.browser.chromium import Chromium, OldChromium
 from agtool.le_staging.browser.firefox import Firefox
@@ -18,7 +17,7 @@ from agtool.le_staging.browser.profile import Profile
 from agtool.le_staging.browser.selftest import Behaviour
 from agtool.le_staging.documents import Kind, SelfTest
 from agtool.le_staging.roots.store import folder
-from agtool.le_staging.writing import writing
+from agtool.le_staging.writing import write
 
 STORE: Kind = "profile"
 HOME: Kind = "private-home"
@@ -62,7 +61,9 @@ def test(browser: Browser, version: Version, *, sandbox: bool) -> SelfTest:
         if behaviour.trusts:
             now = datetime.now(timezone.utc).isoformat(timespec="seconds")
             tested = SelfTest(str(version), kind, behaviour.limits, now)
-            _remember(browser, tested)
+            everything = {**recall(), browser.program: tested}
+            fields = {program: asdict(passed) for program, passed in everything.items()}
+            write(_file(), json.dumps(fields, indent=2))
             return tested
     raise ConfigurationError(
         f"{version} failed the self-test: it does not trust the root of its own profile",
@@ -93,15 +94,6 @@ def recall() -> dict[str, SelfTest]:
         found = json.loads(_file().read_text(encoding="utf-8"))
         return {program: SelfTest(**fields) for program, fields in found.items()}
     return {}
-
-
-def _remember(browser: Browser, tested: SelfTest) -> None:
-    everything = {**recall(), browser.program: tested}
-    text = json.dumps({program: asdict(test) for program, test in everything.items()}, indent=2)
-    path = _file()
-    with writing(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path, text.encode(), mode=0o600)
 
 
 def _file() -> Path:

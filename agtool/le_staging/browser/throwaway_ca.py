@@ -10,12 +10,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-
-class Validity(NamedTuple):
-    """From when until when a certificate is valid."""
-
-    begin: datetime
-    end: datetime
+Validity = tuple[datetime, datetime]
+"""From when until when a certificate is valid."""
 
 
 class _Pair(NamedTuple):
@@ -37,7 +33,8 @@ class Authority:
 
     def chain(self, host: str, validity: Validity) -> bytes:
         """A new key, its certificate for `host`, and the intermediate, in PEM."""
-        return _pem(_issue(host, validity, self._intermediate)) + _certificate(self._intermediate)
+        intermediate = self._intermediate.certificate.public_bytes(serialization.Encoding.PEM)
+        return _pem(_issue(host, validity, self._intermediate)) + intermediate
 
 
 def self_signed(host: str, validity: Validity) -> bytes:
@@ -57,8 +54,8 @@ def _issue(
         .issuer_name(issuer.certificate.subject if issuer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(validity.begin)
-        .not_valid_after(validity.end)
+        .not_valid_before(validity[0])
+        .not_valid_after(validity[1])
         .add_extension(x509.BasicConstraints(authority, None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
@@ -87,14 +84,10 @@ def _usage(*, authority: bool) -> x509.KeyUsage:
     )
 
 
-def _certificate(pair: _Pair) -> bytes:
-    return pair.certificate.public_bytes(serialization.Encoding.PEM)
-
-
 def _pem(pair: _Pair) -> bytes:
     key = pair.key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return key + _certificate(pair)
+    return key + pair.certificate.public_bytes(serialization.Encoding.PEM)

@@ -3,9 +3,8 @@
 from agtool.core.command import make_app
 from agtool.core.options import grouped
 from agtool.le_staging.cli.browser import chrome, desktop
-from agtool.le_staging.cli.remove import remove
 from agtool.le_staging.cli.roots import fetch
-from agtool.le_staging.cli.status import status
+from agtool.le_staging.cli.status import remove, status
 from agtool.le_staging.cli.verify import curl, verify
 
 app = make_app()

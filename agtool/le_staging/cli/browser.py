@@ -15,7 +15,7 @@ import typer
 
 from agtool.core.command import Format, Result
 from agtool.core.errors import ConfigurationError, UsageError
-from agtool.core.options import DryRun, Output, not_empty
+from agtool.core.options import DryRun, Output, flag, option
 from agtool.le_staging.cli.lines import lines
 
 if TYPE_CHECKING:
@@ -23,30 +23,29 @@ if TYPE_CHECKING:
 
 Only = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="DOMAIN",
+    option(
+        "DOMAIN",
+        "Trust the roots only for DOMAIN and its subdomains. Can be repeated.",
         envvar="AGTOOL_LE_STAGING_ONLY",
-        help="Trust the roots only for DOMAIN and its subdomains. Can be repeated.",
     ),
 ]
 
 Browser = Annotated[
     str | None,
-    typer.Option(
-        metavar="PATH",
+    option(
+        "PATH",
+        "Use the browser with this path or name.  [default: the first one found]",
         envvar="AGTOOL_BROWSER",
-        help="Use the browser with this path or name.  [default: the first one found]",
-        callback=not_empty,
     ),
 ]
 
-Firefox = Annotated[bool, typer.Option("--firefox", help="Use Firefox.")]
+Firefox = Annotated[bool, flag("Use Firefox.", "--firefox")]
 
 NoSandbox = Annotated[
     bool,
-    typer.Option(
+    flag(
+        "Start Chromium without its sandbox, as root or in a container that forbids it.",
         "--no-sandbox",
-        help="Start Chromium without its sandbox, as root or in a container that forbids it.",
     ),
 ]
 
@@ -60,13 +59,10 @@ def chrome(  # noqa: PLR0917  # Typer's way: a parameter is an option
     browser: Browser = None,
     firefox: Firefox = False,
     self_test: Annotated[
-        bool,
-        typer.Option("--self-test", help="Test the browser again, even if it passed before."),
+        bool, flag("Test the browser again, even if it passed before.", "--self-test")
     ] = False,
     no_sandbox: NoSandbox = False,
-    notify: Annotated[
-        bool, typer.Option("--notify", help="Show errors on the desktop too.")
-    ] = False,
+    notify: Annotated[bool, flag("Show errors on the desktop too.", "--notify")] = False,
     dry_run: DryRun = False,
     _output: Output = Format.table,
 ) -> Result[documents.BrowserOpened]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from agtool.core.finding import Finding
 from agtool.core.text import count, printable
 from agtool.le_staging import documents
 from agtool.le_staging.verify.judge import Verdict
@@ -33,7 +32,7 @@ def as_data(expected: Verdict, reports: Sequence[Report]) -> documents.HostsVeri
 
 
 def _host(report: Report) -> documents.Host:
-    handshake, judgement = report.handshake, report.judgement
+    evidence, judgement = report.evidence, report.judgement
     anchor = judgement.anchor if judgement else None
     about = str(report.target)
     return documents.Host(
@@ -47,27 +46,19 @@ def _host(report: Report) -> documents.Host:
         warnings=[replace(warning, subject=about) for warning in report.warnings],
         anchor=documents.Anchor(anchor.subject, anchor.sha256) if anchor else None,
         matched_name=judgement.matched if judgement else None,
-        days_left=_days_left(report, handshake.presented[0]) if handshake else None,
+        days_left=_days_left(report, evidence.presented[0]) if evidence else None,
         chain=[_certificate(found) for found in judgement.path] if judgement else [],
-        presented=[sent.sha256 for sent in handshake.presented] if handshake else [],
-        address=handshake.address if handshake else None,
-        tls=handshake.tls if handshake else None,
-        cipher=handshake.cipher if handshake else None,
+        presented=[sent.sha256 for sent in evidence.presented] if evidence else [],
+        address=evidence.address if evidence else None,
+        tls=evidence.tls if evidence else None,
+        cipher=evidence.cipher if evidence else None,
         seconds=round(report.seconds, 3),
     )
 
 
 def _certificate(certificate: Certificate) -> documents.ChainCertificate:
-    return documents.ChainCertificate(
-        subject=certificate.subject,
-        issuer=certificate.issuer,
-        names=[*certificate.dns_names, *certificate.addresses],
-        not_before=certificate.not_before,
-        not_after=certificate.not_after,
-        key=certificate.key,
-        signature=certificate.signature,
-        sha256=certificate.sha256,
-    )
+    shown = [field.name for field in fields(documents.ChainCertificate)]
+    return documents.ChainCertificate(**{name: getattr(certificate, name) for name in shown})
 
 
 def for_people(expected: Verdict, reports: Sequence[Report]) -> Iterator[RenderableType]:
@@ -79,9 +70,9 @@ def for_people(expected: Verdict, reports: Sequence[Report]) -> Iterator[Rendera
     for report in reports:
         line = _text(f"{printable(report.target.shown):<{width}}  ")
         line.append(f"{report.verdict.value:<10}", style=_COLOURS[report.verdict])
-        if report.handshake and report.judgement:
+        if report.evidence and report.judgement:
             anchor = report.judgement.anchor
-            line.append(f"  {_lifetime(report, report.handshake.presented[0]):>14}")
+            line.append(f"  {_lifetime(report, report.evidence.presented[0]):>14}")
             line.append(printable(f"  {anchor.subject}" if anchor else ""))
         line.rstrip()
         yield line
@@ -97,8 +88,8 @@ def _full(report: Report) -> Iterator[RenderableType]:
     head.append(report.verdict.value, style=_COLOURS[report.verdict])
     yield head
     yield from _findings(report)
-    handshake, judgement = report.handshake, report.judgement
-    if not (handshake and judgement):
+    evidence, judgement = report.evidence, report.judgement
+    if not (evidence and judgement):
         return
     *below, top = judgement.path
     root = _text(f"{top.subject}  ")
@@ -107,8 +98,8 @@ def _full(report: Report) -> Iterator[RenderableType]:
     for certificate in reversed(below):
         branch = branch.add(_text(certificate.subject))
     yield tree
-    leaf = handshake.presented[0]
-    names = [*leaf.dns_names, *leaf.addresses] or [f"{n} (common name)" for n in leaf.common_names]
+    leaf = evidence.presented[0]
+    names = leaf.names or [f"{name} (common name)" for name in leaf.common_names]
     facts = {
         "anchor" if judgement.anchor else "no anchor": f"{top.subject}, SHA-256 {top.sha256}",
         "names": ", ".join(names) or "none",
@@ -116,7 +107,7 @@ def _full(report: Report) -> Iterator[RenderableType]:
         "valid": f"{leaf.not_before:%Y-%m-%d %H:%M} to {leaf.not_after:%Y-%m-%d %H:%M} UTC, "
         + _lifetime(report, leaf),
         "key": f"{leaf.key}, signed with {leaf.signature}",
-        "TLS": f"{handshake.tls}, {handshake.cipher}, {handshake.address}",
+        "TLS": f"{evidence.tls}, {evidence.cipher}, {evidence.address}",
     }
     for name, value in facts.items():
         yield printable(f"{name:<11}{value}")
@@ -135,16 +126,11 @@ def _lifetime(report: Report, leaf: Certificate) -> str:
 def _findings(report: Report) -> Iterator[Text]:
     for style, found in (("red", report.problems), ("yellow", report.warnings)):
         for finding in found:
-            yield _finding(finding, style)
-
-
-def _finding(finding: Finding, style: str) -> Text:
-    text = _text("  ")
-    text.append(finding.code, style=style)
-    text.append(printable(f": {finding.message}"))
-    if finding.hint:
-        text.append(printable(f"\n    {finding.hint}", besides="\n"), style="dim")
-    return text
+            text = _text("  ").append(finding.code, style=style)
+            text.append(printable(f": {finding.message}"))
+            if finding.hint:
+                text.append(printable(f"\n    {finding.hint}", besides="\n"), style="dim")
+            yield text
 
 
 def _text(text: str) -> Text:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from agtool.core.command import Format, Result
 from agtool.core.errors import UsageError
-from agtool.core.options import Output, not_empty
+from agtool.core.options import Output, flag, option
 from agtool.core.output import say
 
 if TYPE_CHECKING:
@@ -18,22 +16,13 @@ if TYPE_CHECKING:
 def fetch(
     url: Annotated[
         str | None,
-        typer.Option(
-            metavar="URL",
-            help="Fetch the root of a private ACME CA from this URL instead.",
-            callback=not_empty,
-        ),
+        option("URL", "Fetch the root of a private ACME CA from this URL instead."),
     ] = None,
     fingerprint: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SHA256",
-            help="The SHA-256 fingerprint of the certificate at URL.",
-            callback=not_empty,
-        ),
+        str | None, option("SHA256", "The SHA-256 fingerprint of the certificate at URL.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Fetch the roots again that are there already.")
+        bool, flag("Fetch the roots again that are there already.", "--force")
     ] = False,
     _output: Output = Format.table,
 ) -> Result[documents.RootsFetched]:
@@ -50,8 +39,7 @@ def fetch(
       agtool le-staging fetch
       agtool le-staging fetch --url https://ca.example/root.pem --fingerprint 3F:A1:...
     """  # noqa: D301  # the backslash keeps the examples' lines apart
-    from agtool.le_staging.documents import FetchedRoot, RootsFetched
-    from agtool.le_staging.roots import fetch, store
+    from agtool.le_staging.roots import fetch
 
     if (url is None) != (fingerprint is None):
         raise UsageError(
@@ -64,13 +52,8 @@ def fetch(
     done = fetch.fetch(wanted, force=force)
     for warning in done.warnings:
         say(f"warning: {warning.message}\n{warning.hint}")
-    if done.new:
-        say(f"fetched {', '.join(root.name for root in done.new)}")
+    if new := [root.name for root in done.roots if root.fetched_now]:
+        say(f"fetched {', '.join(new)}")
     elif not done.warnings:
         say("the roots are there already; --force fetches them again")
-    roots = [
-        FetchedRoot(root.name, root.url, root.sha256, root.private, root in done.new)
-        for root in done.roots
-    ]
-    bundle = str(store.bundle())
-    return Result(RootsFetched(bundle, roots, list(done.warnings)), [bundle])
+    return Result(done, [done.bundle])

@@ -1,4 +1,4 @@
-"""`agtool le-staging status`."""
+"""`agtool le-staging status` and `remove`: what is there, and taking it away."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agtool.core.command import Format, Result
-from agtool.core.options import Output
+from agtool.core.options import DryRun, Output, Yes
+from agtool.core.output import say
+from agtool.core.question import Question
 from agtool.core.text import count
 from agtool.le_staging.cli.lines import lines
 
@@ -89,3 +91,34 @@ def _trust(trusts: dict[str, list[str]], fetched: set[str]) -> str:
 def _problems(problems: list[Finding]) -> Iterator[str]:
     for problem in problems:
         yield from lines("problem", problem.message, *problem.hint.splitlines())
+
+
+def remove(
+    yes: Yes = False, dry_run: DryRun = False, output: Output = Format.table
+) -> Result[documents.Removed]:
+    """Remove everything that `agtool le-staging` has made.
+
+    These are the browser profiles with their history and cookies, the launcher and
+    its icons, and the fetched roots. Your normal browser does not change.
+
+    \b
+    Examples:
+      agtool le-staging remove --dry-run
+      agtool le-staging remove --yes
+    """  # noqa: D301  # the backslash keeps the examples' lines apart
+    from agtool.le_staging import removal
+    from agtool.le_staging.documents import Removed
+
+    found = [str(path) for path in removal.find()]
+    if found and not dry_run:
+        question = Question(yes=yes, output=output)
+        text = "Remove the browser profiles, the launcher and the roots?"
+        question.require_answer(text)
+        if not yes:
+            say("\n".join(found))
+        question.confirm(text, declined="nothing was removed")
+        removal.remove()
+    elif not found:
+        say("there is nothing to remove")
+    view = lines("would remove" if dry_run else "removed", *found)
+    return Result(Removed(dry_run, found), view)

@@ -12,7 +12,7 @@ import typer
 
 from agtool.core.command import Format, Result
 from agtool.core.errors import ConfigurationError, UsageError
-from agtool.core.options import Output, duration
+from agtool.core.options import Output, duration, option
 
 if TYPE_CHECKING:
     from agtool.le_staging import documents
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 Resolve = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="HOST:PORT:ADDRESS",
-        help="Connect to ADDRESS instead of asking DNS, as curl does. Can be repeated.",
+    option(
+        "HOST:PORT:ADDRESS",
+        "Connect to ADDRESS instead of asking DNS, as curl does. Can be repeated.",
     ),
 ]
 
 ConnectTo = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="HOST1:PORT1:HOST2:PORT2",
-        help="Connect to HOST2:PORT2 instead of HOST1:PORT1, as curl does. Can be repeated.",
+    option(
+        "HOST1:PORT1:HOST2:PORT2",
+        "Connect to HOST2:PORT2 instead of HOST1:PORT1, as curl does. Can be repeated.",
     ),
 ]
 
@@ -45,16 +45,14 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     ] = None,
     expect: Annotated[
         Literal["staging", "production"],
-        typer.Option(
-            metavar="[staging|production]", help="Say which certificates count as a success."
-        ),
+        option("[staging|production]", "Say which certificates count as a success."),
     ] = "staging",
     from_file: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
+        option(
+            "FILE",
+            "Also check the hosts in FILE, one on each line; - stands for stdin.",
             readable=False,  # not checked by Typer: our own message names the reason
-            help="Also check the hosts in FILE, one on each line; - stands for stdin.",
         ),
     ] = None,
     port: Annotated[
@@ -68,16 +66,12 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     ] = None,
     starttls: Annotated[
         Literal["smtp", "imap", "pop3", "ftp", "ldap", "postgres"] | None,
-        typer.Option(
-            metavar="[smtp|imap|pop3|ftp|ldap|postgres]",
-            help="Begin in this protocol, and then start TLS.",
-        ),
+        option("[smtp|imap|pop3|ftp|ldap|postgres]", "Begin in this protocol, and then start TLS."),
     ] = None,
     resolve: Resolve = None,
     connect_to: ConnectTo = None,
     ip: Annotated[
-        Literal["4", "6"] | None,
-        typer.Option(metavar="[4|6]", help="Use only this version of IP.  [default: both]"),
+        Literal["4", "6"] | None, option("[4|6]", "Use only this version of IP.  [default: both]")
     ] = None,
     timeout: Annotated[
         float, duration("Give up on a host after this time.  [default: 10s]")
@@ -90,10 +84,10 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     ] = 0,
     pem: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FOLDER",
+        option(
+            "FOLDER",
+            "Save the certificates that each host sends as a file in FOLDER.",
             readable=False,
-            help="Save the certificates that each host sends as a file in FOLDER.",
         ),
     ] = None,
     _output: Output = Format.table,
@@ -171,17 +165,16 @@ def _targets(hosts: list[str], file: Path | None, port: int) -> list[Target]:
 
 
 def _save_chains(folder: Path, reports: Iterable[Report]) -> None:
-    from agtool.core.files import write_atomically
-    from agtool.le_staging.roots.store import to_pem
-    from agtool.le_staging.writing import writing
+    from ssl import DER_cert_to_PEM_cert
 
-    with writing(folder, hint="Name a folder with --pem that you can write to."):
-        folder.mkdir(parents=True, exist_ok=True)
-        for report in reports:
-            if report.handshake:
-                path = folder / f"{report.target.host}_{report.target.port}.pem"
-                chain = "".join(to_pem(sent.der) for sent in report.handshake.presented)
-                write_atomically(path, chain.encode(), mode=0o644)
+    from agtool.le_staging.writing import write
+
+    for report in reports:
+        if report.evidence:
+            path = folder / f"{report.target.host}_{report.target.port}.pem"
+            chain = "".join(DER_cert_to_PEM_cert(sent.der) for sent in report.evidence.presented)
+            hint = "Name a folder with --pem that you can write to."
+            write(path, chain, mode=0o644, hint=hint)
 
 
 def curl(
@@ -205,11 +198,16 @@ def curl(
 
     from agtool.le_staging.documents import CurlCommand
     from agtool.le_staging.roots.fetch import ensure
-    from agtool.le_staging.verify.curl import command
-    from agtool.le_staging.verify.target import parse, parse_overrides
+    from agtool.le_staging.roots.store import bundle, no_certificates
+    from agtool.le_staging.verify.target import join, parse, parse_overrides
 
     parse_overrides(resolve or [], connect_to or [])  # wrong ones are refused here
     target = parse(host, 443)
     ensure()
-    argv = command(target, resolve=resolve or [], connect_to=connect_to or [], env=os.environ)
+    argv = ["curl", "--cacert", str(bundle()), "--capath", str(no_certificates())]
+    if any(map(os.environ.get, ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"))):
+        argv += ["--noproxy", "*"]  # as `verify`, which never uses one
+    for name, values in (("--resolve", resolve), ("--connect-to", connect_to)):
+        argv += [word for value in values or () for word in (name, value)]
+    argv.append(f"https://{join(target.host, target.port).removesuffix(':443')}/")
     return Result(CurlCommand(argv), [shlex.join(argv)])

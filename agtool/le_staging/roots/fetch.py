@@ -6,6 +6,7 @@ import hashlib
 import re
 import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,14 +14,13 @@ from agtool.core.errors import ConfigurationError, DeniedError, UnreachableError
 from agtool.core.finding import Finding
 from agtool.core.output import say
 from agtool.core.text import printable
+from agtool.le_staging.documents import FetchedRoot, RootsFetched
 from agtool.le_staging.roots import store
 from agtool.le_staging.roots.pins import BY_SHA256, CURRENT
 from agtool.le_staging.roots.store import Root
 
 if TYPE_CHECKING:
     import httpx
-
-    from agtool.le_staging.certificate import Certificate
 
 _TIMEOUT = 10.0
 """Seconds for each step of a request: connecting, one read."""
@@ -40,21 +40,6 @@ class Wanted(NamedTuple):
 
 class _NotServed(DeniedError):
     """The server was reached, and does not give the file."""
-
-
-class Fetched(NamedTuple):
-    """What `fetch` did.
-
-    Attributes:
-        roots: all that are there now.
-        new: those that were fetched now.
-        warnings: why others were not, so that their copies from before stay; and that the file
-            from before could not be used, so that private roots in it are lost.
-    """
-
-    roots: tuple[Root, ...]
-    new: tuple[Root, ...]
-    warnings: tuple[Finding, ...]
 
 
 LETS_ENCRYPT = tuple(Wanted(pin.url, pin.sha256) for pin in CURRENT)
@@ -86,14 +71,14 @@ def refuse_retired(sha256: str) -> None:
         )
 
 
-def fetch(wanted: Sequence[Wanted], *, force: bool, now: datetime | None = None) -> Fetched:
+def fetch(wanted: Sequence[Wanted], *, force: bool) -> RootsFetched:
     """Fetch what is not there yet (force: all of it) and keep what is there already.
 
     All or nothing: if one of them can be had neither from the network nor from before, nothing
-    changes. Raises UnreachableError, DeniedError (not that certificate was served) or
-    ConfigurationError.
+    changes. A warning tells why a copy from before stays, or that the file from before could not
+    be used, so that private roots in it are lost. Raises UnreachableError, DeniedError (not that
+    certificate was served) or ConfigurationError.
     """
-    now = now or datetime.now(timezone.utc)
     present, warnings = _present()
     missing = [want for want in wanted if force or want.sha256 not in present]
     new: dict[str, Root] = {}
@@ -101,7 +86,7 @@ def fetch(wanted: Sequence[Wanted], *, force: bool, now: datetime | None = None)
         with _client() as client:
             for want in missing:
                 try:
-                    new[want.sha256] = _get(client, want, now)
+                    new[want.sha256] = _get(client, want)
                 except (UnreachableError, _NotServed) as error:
                     if not all(want.sha256 in present for want in missing):
                         raise
@@ -114,16 +99,20 @@ def fetch(wanted: Sequence[Wanted], *, force: bool, now: datetime | None = None)
     roots = {**present, **new}
     if new:
         store.write(roots.values())
-    return Fetched(tuple(roots.values()), tuple(new.values()), tuple(warnings))
+    done = [
+        FetchedRoot(root.name, root.url, root.sha256, root.private, root.sha256 in new)
+        for root in roots.values()
+    ]
+    return RootsFetched(str(store.bundle()), done, warnings)
 
 
-def ensure() -> tuple[Root, ...]:
+def ensure() -> list[Root]:
     """The roots that are there; if none are, Let's Encrypt's are fetched. Raises as `fetch`."""
-    try:
-        return tuple(store.roots())
-    except store.NotFetched:
-        say("fetching the staging roots ...")
-        return fetch(LETS_ENCRYPT, force=False).roots
+    with suppress(store.NotFetched):
+        return store.roots()
+    say("fetching the staging roots ...")
+    fetch(LETS_ENCRYPT, force=False)
+    return store.roots()
 
 
 def _present() -> tuple[Mapping[str, Root], list[Finding]]:
@@ -138,12 +127,19 @@ def _present() -> tuple[Mapping[str, Root], list[Finding]]:
 
 
 def _client() -> httpx.Client:
+    """It trusts this machine's store, as curl does; Mozilla's list where there is none."""
+    import certifi
     import httpx
 
     try:
-        return httpx.Client(
-            timeout=_TIMEOUT, follow_redirects=True, max_redirects=5, verify=_normal_tls()
-        )
+        tls = ssl.create_default_context()
+        # As curl, on every Python: 3.13 would refuse roots without a key usage, as proxies have
+        # them.
+        tls.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
+        paths = ssl.get_default_verify_paths()
+        if not (paths.cafile or paths.capath):
+            tls.load_verify_locations(certifi.where())
+        return httpx.Client(timeout=_TIMEOUT, follow_redirects=True, max_redirects=5, verify=tls)
     # ImportError: a SOCKS proxy, for which httpx wants another package.
     except (ValueError, OSError, ImportError, httpx.InvalidURL) as error:
         raise ConfigurationError(
@@ -152,20 +148,7 @@ def _client() -> httpx.Client:
         ) from error
 
 
-def _normal_tls() -> ssl.SSLContext:
-    """This machine's store, as curl uses it; Mozilla's list where there is none."""
-    import certifi
-
-    context = ssl.create_default_context()
-    # As curl, on every Python: 3.13 would refuse roots without a key usage, as proxies have them.
-    context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
-    paths = ssl.get_default_verify_paths()
-    if not (paths.cafile or paths.capath):
-        context.load_verify_locations(certifi.where())
-    return context
-
-
-def _get(client: httpx.Client, want: Wanted, now: datetime) -> Root:
+def _get(client: httpx.Client, want: Wanted) -> Root:
     import httpx
 
     try:
@@ -196,10 +179,10 @@ def _get(client: httpx.Client, want: Wanted, now: datetime) -> Root:
             if "certificate verify failed" in reason
             else "Check the network, and the proxy settings (HTTPS_PROXY, NO_PROXY).",
         ) from error
-    return _checked(want, content, now)
+    return _checked(want, content)
 
 
-def _checked(want: Wanted, content: bytes, now: datetime) -> Root:
+def _checked(want: Wanted, content: bytes) -> Root:
     """The certificate in `content` (PEM or DER) with that fingerprint. Raises DeniedError."""
     from agtool.le_staging.certificate import parse
 
@@ -213,7 +196,14 @@ def _checked(want: Wanted, content: bytes, now: datetime) -> Root:
         certificate = parse(found[want.sha256])
     except ValueError as error:
         raise _not_the_one(want, f"not a certificate: {error}") from error
-    _refuse_outdated(certificate, now)
+    now = datetime.now(timezone.utc)
+    if not certificate.not_before <= now <= certificate.not_after:
+        raise DeniedError(
+            f"{certificate.subject} is valid from {certificate.not_before:%Y-%m-%d} to "
+            f"{certificate.not_after:%Y-%m-%d}, and today is {now:%Y-%m-%d}",
+            hint="Check the clock of this machine. If it is right, ask the CA's owner for its "
+            "current root.",
+        )
     pin = BY_SHA256.get(want.sha256)
     name = pin.name if pin else printable(certificate.subject)
     return Root(name, want.url, want.sha256, certificate.der, pin is None)
@@ -232,13 +222,3 @@ def _not_the_one(want: Wanted, what: str) -> DeniedError:
         hint="Nothing was changed. Check whether a proxy answers in its place (HTTPS_PROXY). "
         "If the CA has a new root, ask its owner for the new --fingerprint.",
     )
-
-
-def _refuse_outdated(certificate: Certificate, now: datetime) -> None:
-    if not certificate.not_before <= now <= certificate.not_after:
-        raise DeniedError(
-            f"{certificate.subject} is valid from {certificate.not_before:%Y-%m-%d} to "
-            f"{certificate.not_after:%Y-%m-%d}, and today is {now:%Y-%m-%d}",
-            hint="Check the clock of this machine. If it is right, ask the CA's owner for its "
-            "current root.",
-        )

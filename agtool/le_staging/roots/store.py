@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from ssl import DER_cert_to_PEM_cert
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
@@ -47,11 +48,6 @@ class Root(NamedTuple):
     sha256: str
     der: bytes
     private: bool = False
-
-    @property
-    def pem(self) -> str:
-        """The certificate in PEM, with a newline at its end."""
-        return to_pem(self.der)
 
 
 def folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -122,25 +118,17 @@ def _root(entry: re.Match[str], path: Path) -> Root:
     return Root(entry["name"], entry["url"], entry["sha256"], der, private=pin is None)
 
 
-def write(wanted: Iterable[Root]) -> Path:
-    """Replace the fetched roots by these, all or none; return the file's path.
+def write(wanted: Iterable[Root]) -> None:
+    """Replace the fetched roots by these, all or none.
 
     Raises ConfigurationError when the folder or the file cannot be written.
     """
     path = bundle()
     text = "\n".join(
-        f"# {root.name}\n# {root.url}\n# SHA-256 {root.sha256}\n{root.pem}"
+        f"# {root.name}\n# {root.url}\n# SHA-256 {root.sha256}\n{DER_cert_to_PEM_cert(root.der)}"
         for root in sorted(wanted, key=lambda root: root.private)
     )
     with writing(path, hint="Free some space, or set XDG_DATA_HOME to a folder you can write to."):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         no_certificates().mkdir(mode=0o755, exist_ok=True)
         write_atomically(path, text.encode(), mode=0o644)
-    return path
-
-
-def to_pem(der: bytes) -> str:
-    """A certificate in PEM (RFC 7468), with a newline at its end."""
-    lines = binascii.b2a_base64(der, newline=False).decode()
-    body = "\n".join(lines[at : at + 64] for at in range(0, len(lines), 64))
-    return f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"

@@ -16,7 +16,7 @@ from agtool.le_staging.roots.store import Root
 from agtool.le_staging.verify import judge
 from agtool.le_staging.verify.connect import NoTls, addresses
 from agtool.le_staging.verify.evidence import Evidence
-from agtool.le_staging.verify.handshake import Handshake, context, shake_hands
+from agtool.le_staging.verify.handshake import context, shake_hands
 from agtool.le_staging.verify.judge import Judgement, Verdict
 from agtool.le_staging.verify.public import PublicRoots
 from agtool.le_staging.verify.target import Override, Target, plan_destination
@@ -41,7 +41,7 @@ class How(NamedTuple):
         warn_days: warn of certificates that expire within so many days.
     """
 
-    roots: tuple[Root, ...]
+    roots: Sequence[Root]
     expected: Verdict = Verdict.staging
     protocol: str = ""
     timeout: float = 10
@@ -57,7 +57,7 @@ class Report(NamedTuple):
         verdict: failed also when no certificate was seen.
         as_expected: it is what was expected.
         problems: why it is not.
-        handshake, judgement: None when no certificate was seen.
+        evidence, judgement: None when no certificate was seen.
         now: when it was judged.
         seconds: how long it took.
     """
@@ -67,7 +67,7 @@ class Report(NamedTuple):
     as_expected: bool
     problems: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
-    handshake: Handshake | None
+    evidence: Evidence | None
     judgement: Judgement | None
     now: datetime
     seconds: float
@@ -88,19 +88,17 @@ class Checker:
         how, began = self._how, time.monotonic()
         deadline = began + how.timeout
         try:
-            found = addresses(plan_destination(target, how.overrides), how.family)
-            handshake = shake_hands(
+            found = addresses(*plan_destination(target, how.overrides), how.family)
+            evidence = shake_hands(
                 target, found, self._context, protocol=how.protocol, deadline=deadline
             )
         except NoTls as error:
             return failure(target, error, time.monotonic() - began)
         now = datetime.now(timezone.utc)
-        voucher = None
-        presented, chain = handshake.presented, handshake.chain
-        if self._anchors.isdisjoint(certificate.sha256 for certificate in chain):
+        if self._anchors.isdisjoint(certificate.sha256 for certificate in evidence.chain):
             with self._lock:
-                voucher = self._public.voucher(presented)
-        evidence = Evidence(presented, chain, handshake.flaws, voucher, handshake.refused)
+                voucher = self._public.voucher(evidence.presented)
+            evidence = evidence._replace(voucher=voucher)
         judgement = judge.judge(target, evidence, self._anchors, now)
         surprise = judge.surprise(judgement, how.expected)
         return Report(
@@ -108,8 +106,8 @@ class Checker:
             verdict=judgement.verdict,
             as_expected=judgement.verdict is how.expected,
             problems=(*judgement.problems, *([surprise] if surprise else [])),
-            warnings=judge.warnings(judgement, presented[0], now, how.warn_days),
-            handshake=handshake,
+            warnings=judge.warnings(judgement, evidence.presented[0], now, how.warn_days),
+            evidence=evidence,
             judgement=judgement,
             now=now,
             seconds=time.monotonic() - began,

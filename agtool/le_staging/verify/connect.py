@@ -7,12 +7,13 @@ import os
 import select
 import socket
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import zip_longest
 from typing import Any
 
 from agtool.core.finding import Finding
-from agtool.le_staging.verify.target import Destination, join
+from agtool.le_staging.verify.target import join
 
 _HEAD_START = 0.25
 """Seconds that an address has before the next one is tried beside it (RFC 8305)."""
@@ -41,15 +42,15 @@ def seconds_left(deadline: float, doing: str, hint: str = MORE_TIME) -> float:
     return left
 
 
-def addresses(destination: Destination, family: socket.AddressFamily) -> list[Address]:
-    """The addresses of a host, best first, the families alternating. Raises NoTls.
+def addresses(hosts: Sequence[str], port: int, family: socket.AddressFamily) -> list[Address]:
+    """The addresses of a host, or of all hosts, best first, the families alternating. Raises NoTls.
 
     Nothing can interrupt the system's resolver: this may take longer than any deadline.
     """
     found: list[Address] = []
-    for host in destination.addresses or (destination.host,):
+    for host in hosts:
         try:
-            listed = socket.getaddrinfo(host, destination.port, family, socket.SOCK_STREAM)
+            listed = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
         except socket.gaierror as error:
             reason = (error.strerror or "").lower()
             wanted = {socket.AF_INET: "IPv4 ", socket.AF_INET6: "IPv6 "}.get(family, "")
@@ -67,28 +68,16 @@ def alternating(found: Sequence[Address]) -> list[Address]:
     """The families in turn, so that one of them that leads nowhere does not hold up (RFC 8305)."""
     first = [address for address in found if address[0] == found[0][0]]
     second = [address for address in found if address[0] != found[0][0]]
-    result = []
-    while first or second:
-        result += first[:1] + second[:1]
-        first, second = first[1:], second[1:]
-    return result
+    return [address for pair in zip_longest(first, second) for address in pair if address]
 
 
-@contextmanager
-def connected(found: Sequence[Address], deadline: float) -> Iterator[socket.socket]:
-    """Give a connection (non-blocking) to the first address that answers; close it at the end.
+def connect(found: Sequence[Address], deadline: float) -> socket.socket:
+    """A connection (non-blocking) to the first address that answers.
 
     Each address gets a head start of a quarter of a second. Raises NoTls when none answers
     before the deadline (time.monotonic()).
     """
-    connection = _race(list(found), deadline)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def _race(waiting: list[Address], deadline: float) -> socket.socket:
+    waiting = list(found)
     running: dict[int, tuple[socket.socket, Address]] = {}
     failure: NoTls | None = None
     try:

@@ -26,15 +26,17 @@ class Voucher(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """All that a judgement rests on.
+    """What a handshake showed, and who vouches for it: all that a judgement rests on.
 
     Attributes:
-        presented: the certificates that the server sent, leaf first.
+        presented: the certificates that the server sent, in its order: leaf first.
         chain: the path that OpenSSL built, leaf first. Its anchor is the last one, except when
             the bundle has the server's own certificate: then OpenSSL goes on, and stops there.
-        flaws: what OpenSSL objected to with the staging roots as the only anchors.
+        flaws: what OpenSSL objected to, in its order, with the staging roots as the only anchors.
         voucher: which other root vouches for the chain, dates apart.
         refused: the server wants a certificate from its clients, and turned us away.
+        address: the IP address that answered.
+        tls, cipher: what was agreed on.
     """
 
     presented: tuple[Certificate, ...]
@@ -42,3 +44,6 @@ class Evidence(NamedTuple):
     flaws: tuple[Flaw, ...]
     voucher: Voucher | None = None
     refused: bool = False
+    address: str = ""
+    tls: str = ""
+    cipher: str = ""

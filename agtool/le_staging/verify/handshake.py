@@ -14,14 +14,13 @@ import socket
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from OpenSSL import SSL, crypto
 
-from agtool.le_staging.certificate import Certificate, from_openssl
+from agtool.le_staging.certificate import from_openssl
 from agtool.le_staging.verify import starttls
-from agtool.le_staging.verify.connect import MORE_TIME, Address, NoTls, connected, seconds_left
-from agtool.le_staging.verify.evidence import Flaw
+from agtool.le_staging.verify.connect import MORE_TIME, Address, NoTls, connect, seconds_left
+from agtool.le_staging.verify.evidence import Evidence, Flaw
 from agtool.le_staging.verify.target import Target
 
 _REFUSAL = 3.0
@@ -35,27 +34,6 @@ _NO_CERTIFICATE = {40, 42, 43, 44, 45, 46, 48, 49, 116}
 
 
 _PORT = "Check the port. Mail servers and databases may need --starttls."
-
-
-class Handshake(NamedTuple):
-    """What a handshake showed.
-
-    Attributes:
-        address: the IP address that answered.
-        tls, cipher: what was agreed on.
-        presented: the certificates that the server sent, in its order.
-        chain: the path that OpenSSL built from them; an anchor may be any of it.
-        flaws: what OpenSSL objected to, in its order.
-        refused: the server wants a certificate from its clients, and turned us away.
-    """
-
-    address: str
-    tls: str
-    cipher: str
-    presented: tuple[Certificate, ...]
-    chain: tuple[Certificate, ...]
-    flaws: tuple[Flaw, ...]
-    refused: bool = False
 
 
 class _Signs:
@@ -96,14 +74,14 @@ def shake_hands(
     *,
     protocol: str,
     deadline: float,
-) -> Handshake:
-    """Connect, do the handshake, hang up.
+) -> Evidence:
+    """Connect, do the handshake, hang up; who vouches for the chain is not asked yet.
 
     protocol: what to speak first ("" for nothing), a word of `starttls`. deadline: as of
     time.monotonic(). Raises NoTls.
     """
     try:
-        with connected(found, deadline) as connection:
+        with connect(found, deadline) as connection:
             if protocol:
                 starttls.start(protocol, connection, deadline)
             return _over(connection, target, context, protocol, deadline)
@@ -118,7 +96,7 @@ def _over(
     context: SSL.Context,
     protocol: str,
     deadline: float,
-) -> Handshake:
+) -> Evidence:
     flaws: dict[Flaw, None] = {}
 
     def note(
@@ -153,18 +131,17 @@ def _over(
         raise NoTls("tls", f"the server's certificate cannot be read: {error}") from error
     if not presented:
         raise NoTls("tls", "the server sent no certificate")
-    handshake = Handshake(
+    with suppress(SSL.Error):
+        tls.shutdown()
+    return Evidence(
+        presented,
+        chain,
+        tuple(flaws),
+        refused=signs.refused,
         address=address,
         tls=tls.get_protocol_version_name(),
         cipher=tls.get_cipher_name() or "",
-        presented=presented,
-        chain=chain,
-        flaws=tuple(flaws),
-        refused=signs.refused,
     )
-    with suppress(SSL.Error):
-        tls.shutdown()
-    return handshake
 
 
 def _finish(tls: SSL.Connection, connection: socket.socket, deadline: float) -> None:
@@ -230,11 +207,7 @@ _NOT_TLS = {
 def _failure(error: SSL.Error) -> NoTls:
     reasons = [entry[-1] for entry in (error.args[0] if error.args else []) if entry[-1]]
     if _NOT_TLS & set(reasons):
-        return NoTls(
-            "not-tls",
-            "the server does not speak TLS on that port",
-            _PORT,
-        )
+        return NoTls("not-tls", "the server does not speak TLS on that port", _PORT)
     reason = reasons[-1] if reasons else "it closed the connection"
     return NoTls(
         "tls", f"the TLS handshake failed: {reason}", "Check the TLS settings of the server."

@@ -64,7 +64,10 @@ def judge(target: Target, evidence: Evidence, anchors: Collection[str], now: dat
     codes = {flaw.code for flaw in evidence.flaws} - DATES
     path, voucher = evidence.chain, evidence.voucher
     issued_by = Verdict.failed
-    if (length := _length(path, anchors)) and not codes:
+    # How many certificates there are up to the first anchor; 0: none of them is one.
+    ends = (at + 1 for at, certificate in enumerate(path) if certificate.sha256 in anchors)
+    length = next(ends, 0)
+    if length and not codes:
         path = path[:length]
         issued_by = Verdict.staging
     # Let's Encrypt's roots for staging stay what they are, even if this machine trusts them.
@@ -86,12 +89,6 @@ def judge(target: Target, evidence: Evidence, anchors: Collection[str], now: dat
     ]
     verdict = Verdict.failed if problems else issued_by
     return Judgement(verdict, issued_by, path, anchor, matched, tuple(dict.fromkeys(problems)))
-
-
-def _length(chain: tuple[Certificate, ...], anchors: Collection[str]) -> int:
-    """How many certificates there are up to the first anchor; 0: none of them is one."""
-    places = (at + 1 for at, certificate in enumerate(chain) if certificate.sha256 in anchors)
-    return next(places, 0)
 
 
 def _problems_of_dates(
@@ -119,7 +116,7 @@ def _problems_of_dates(
 
 def _problems_of_names(target: Target, leaf: Certificate, matched: str | None) -> Iterator[Finding]:
     if matched is None:
-        names = [*leaf.dns_names, *leaf.addresses] or list(leaf.common_names[-1:])
+        names = leaf.names or list(leaf.common_names[-1:])
         yield Finding(
             "wrong-name",
             f"the certificate is not for {target.host}, but for {some(names, 5) or 'no name'}",
@@ -168,7 +165,7 @@ def warnings(
                 "Check the log of the ACME client: does it renew the certificate?",
             )
         )
-    if judgement.matched and not (leaf.dns_names or leaf.addresses):
+    if judgement.matched and not leaf.names:
         found.append(
             Finding(
                 "common-name",

@@ -26,7 +26,7 @@ def matching_name(host: str, certificate: Certificate) -> str | None:
         for name in certificate.dns_names:
             if _stands_for(name, host):
                 return name
-    if certificate.dns_names or certificate.addresses or not certificate.common_names:
+    if certificate.names or not certificate.common_names:
         return None
     common = certificate.common_names[-1]
     return common if _stands_for(common, host) else None

@@ -33,9 +33,11 @@ class _Conversation:
     def read(self, count: int) -> bytes:
         """Exactly so many bytes: not one more, since what follows belongs to TLS."""
         data = b""
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
         while len(data) < count:
             left = seconds_left(self._deadline, f"waiting for the {self._protocol} server")
-            if not _readable(self._connection, left):
+            if not poll.poll(1000 * left):
                 continue
             more = self._connection.recv(count - len(data))
             if not more:
@@ -73,12 +75,6 @@ class _Conversation:
             f"the server does not start TLS in {self._protocol}: {why}",
             "Check the port, --starttls, and that the server has TLS switched on.",
         )
-
-
-def _readable(connection: socket.socket, seconds: float) -> bool:
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    return bool(poll.poll(1000 * seconds))
 
 
 def _smtp(server: _Conversation) -> None:

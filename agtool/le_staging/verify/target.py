@@ -52,14 +52,6 @@ class Override(NamedTuple):
     addresses: tuple[str, ...] = ()
 
 
-class Destination(NamedTuple):
-    """Where to connect: the addresses, or if there are none, what DNS says of the host."""
-
-    host: str
-    port: int
-    addresses: tuple[str, ...]
-
-
 def is_address(host: str) -> bool:
     """Whether this is an IPv4 or IPv6 address (without brackets)."""
     with suppress(ValueError):
@@ -192,14 +184,17 @@ def parse_overrides(resolve: Iterable[str], connect_to: Iterable[str]) -> tuple[
     return (*map(parse_resolve, resolve), *map(parse_connect_to, connect_to))
 
 
-def plan_destination(target: Target, overrides: Sequence[Override]) -> Destination:
-    """Where to connect for a target; as in curl --connect-to counts first, then --resolve."""
+def plan_destination(target: Target, overrides: Sequence[Override]) -> tuple[tuple[str, ...], int]:
+    """Where to connect for a target: a name or addresses, and the port.
+
+    As in curl --connect-to counts first, then --resolve.
+    """
     host, port = target.host, target.port
     if moved := _first(overrides, host, port, resolve=False):
         host, port = moved.host or host, moved.port or port
     if fixed := _first(overrides, host, port, resolve=True):
-        return Destination(host, port, fixed.addresses)
-    return Destination(host, port, (host,) if is_address(host) else ())
+        return fixed.addresses, port
+    return (host,), port
 
 
 def _first(

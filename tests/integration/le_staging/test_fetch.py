@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError, UnreachableError
+from agtool.le_staging.documents import FetchedRoot, RootsFetched
 from agtool.le_staging.roots import fetch, store
 from agtool.le_staging.roots.fetch import Wanted
 from agtool.le_staging.roots.pins import PINS
@@ -57,10 +58,15 @@ def kept() -> list[str]:
     return [found.sha256 for found in store.roots()]
 
 
+def new(done: RootsFetched) -> list[FetchedRoot]:
+    """The roots that were fetched now."""
+    return [found for found in done.roots if found.fetched_now]
+
+
 def test_what_was_fetched_is_there(site: Site, home: Path) -> None:
     one, two = root("One"), root("Two", key="rsa2048")
     done = fetch.fetch([site.has("/1", one), site.has("/2", two)], force=False)
-    assert [found.name for found in done.new] == ["One", "Two"]
+    assert [found.name for found in new(done)] == ["One", "Two"]
     assert kept() == [one.sha256, two.sha256]
     assert [found.der for found in store.roots()] == [one.der, two.der]
     # OpenSSL reads the file too, and so does curl.
@@ -76,9 +82,9 @@ def test_what_is_there_is_not_fetched_again(site: Site) -> None:
     fetch.fetch(wanted, force=False)
     before = site.listener.connections
     done = fetch.fetch(wanted, force=False)
-    assert (len(done.roots), done.new, site.listener.connections) == (1, (), before)
+    assert (len(done.roots), new(done), site.listener.connections) == (1, [], before)
     done = fetch.fetch(wanted, force=True)
-    assert len(done.new) == 1
+    assert len(new(done)) == 1
     assert site.listener.connections > before
 
 
@@ -102,7 +108,7 @@ def test_what_another_agtool_fetches_meanwhile_stays(site: Site) -> None:
         here = Wanted(f"http://127.0.0.1:{elsewhere.port}/", first.sha256)
         done = fetch.fetch([here], force=False)
     assert sorted(kept()) == sorted([first.sha256, meanwhile.sha256])
-    assert (len(done.roots), len(done.new)) == (2, 1)
+    assert (len(done.roots), len(new(done))) == (2, 1)
 
 
 def test_without_network_the_copy_is_used_and_it_says_so(site: Site) -> None:
@@ -111,7 +117,7 @@ def test_without_network_the_copy_is_used_and_it_says_so(site: Site) -> None:
     site.listener.__exit__()
     before = store.bundle().read_bytes()
     done = fetch.fetch(wanted, force=True)
-    assert (len(done.roots), done.new) == (2, ())
+    assert (len(done.roots), new(done)) == (2, [])
     assert [warning.code for warning in done.warnings] == ["unreachable"]
     assert store.bundle().read_bytes() == before
 
@@ -124,7 +130,7 @@ def test_one_that_the_server_has_lost_stays(site: Site) -> None:
     (warning,) = done.warnings
     assert (warning.code, warning.subject) == ("denied", one.url)
     assert "HTTP 404 Not Found" in warning.message
-    assert [found.sha256 for found in done.new] == [two.sha256]
+    assert [found.sha256 for found in new(done)] == [two.sha256]
     assert kept() == [one.sha256, two.sha256]
 
 

@@ -189,8 +189,8 @@ def test_two_replicas_with_different_certificates(staging: Authority, tmp_path: 
         for issued, host in [(old, "old.test"), (new, "new.test")] * 3:
             report = check(balancer.port, staging.root, host=host)
             assert report.verdict is Verdict.staging
-            assert report.handshake
-            assert report.handshake.presented[0].sha256 == issued.sha256
+            assert report.evidence
+            assert report.evidence.presented[0].sha256 == issued.sha256
         assert balancer.connections == 6
 
 
@@ -284,8 +284,8 @@ def test_ipv6(staging: Authority, serve: Serve) -> None:
     for text in (f"[::1]:{server.port}", f"https://[0:0::1]:{server.port}/path"):
         report = checker.check(target.parse(text, 443))
         assert report.verdict is Verdict.staging
-        assert report.handshake
-        assert report.handshake.address == "::1"
+        assert report.evidence
+        assert report.evidence.address == "::1"
 
 
 def test_only_one_family(staging: Authority, serve: Serve) -> None:

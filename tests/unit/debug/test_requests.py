@@ -10,7 +10,7 @@ from kubernetes import client
 
 from agtool.debug import model
 from agtool.debug.arguments import parse_tolerations
-from agtool.debug.pod.manifest import debug_pod, needs_pause, pause_config_map
+from agtool.debug.pod.manifest import debug_pod, pause_config_map
 from agtool.debug.pod.security import Security, ways
 from tests.unit.test_reference import unknown_fields
 
@@ -42,7 +42,6 @@ def test_names_are_valid_and_new() -> None:
 )
 def test_images_of_ours(image: str, ours: bool) -> None:
     assert model.has_pause(image) is ours
-    assert needs_pause(replace(REQUEST, image=image)) is not ours
 
 
 REQUESTS = [

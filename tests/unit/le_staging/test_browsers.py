@@ -1,6 +1,7 @@
 """Which browsers are found, how they are started, what their self test means."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def program(path: Path, text: str = "#!/bin/sh\n") -> Path:
     return path
 
 
-def of_home(found: list[Browser], home: Path) -> list[Browser]:
+def of_home(found: Iterable[Browser], home: Path) -> list[Browser]:
     """Without those that this machine has as Snaps or system-wide Flatpaks."""
     return [one for one in found if one.program.startswith(str(home))]
 
@@ -75,7 +76,9 @@ def test_a_profile_lies_where_its_browser_can_read_it(home: Path) -> None:
 def test_without_a_browser_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, firefox: bool, package: str
 ) -> None:
-    monkeypatch.setattr(installed, "find", lambda _: [])  # a Snap is found wherever PATH leads
+    monkeypatch.setattr(
+        installed, "find", lambda _: iter(())
+    )  # a Snap is found wherever PATH leads
     with pytest.raises(ConfigurationError) as raised:
         installed.choose(None, firefox=firefox)
     assert f"apt install {package}" in raised.value.hint

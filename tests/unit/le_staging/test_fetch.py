@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agtool.core.errors import ConfigurationError, DeniedError, UsageError
 from agtool.le_staging.roots import store
@@ -63,11 +61,3 @@ def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "home", nowhere)
     with pytest.raises(ConfigurationError, match="no home"):
         store.folder({})
-
-
-@given(st.binary(min_size=1, max_size=300))
-def test_pem_is_what_ssl_reads(der: bytes) -> None:
-    import ssl
-
-    assert ssl.PEM_cert_to_DER_cert(store.to_pem(der)) == der
-    assert max(map(len, store.to_pem(der).splitlines())) <= 64

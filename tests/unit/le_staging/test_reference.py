@@ -12,7 +12,6 @@ from agtool.le_staging.cli.report import as_data
 from agtool.le_staging.verify import judge
 from agtool.le_staging.verify.checker import Report
 from agtool.le_staging.verify.evidence import Evidence, Flaw
-from agtool.le_staging.verify.handshake import Handshake
 from agtool.le_staging.verify.judge import Verdict
 from agtool.le_staging.verify.target import PORTS
 from tests.unit.le_staging.test_browser_reference import help_of, told_of
@@ -71,10 +70,10 @@ def test_the_json_example_has_the_shape_of_the_real_thing() -> None:
     )
     later = NOW.replace(year=NOW.year + 1)
     chain = (LEAF, *(c._replace(not_after=later) for c in (R11, ROOT)))
-    handshake = Handshake("192.0.2.7", "TLSv1.3", "TLS", chain, chain, (Flaw(10, 0),))
-    evidence = Evidence(chain, chain, handshake.flaws)
+    flaws = (Flaw(10, 0),)
+    evidence = Evidence(chain, chain, flaws, address="192.0.2.7", tls="TLSv1.3", cipher="TLS")
     found = judge.judge(HOST, evidence, {ROOT.sha256}, later)
-    report = Report(HOST, found.verdict, False, found.problems, (), handshake, found, later, 0.1)
+    report = Report(HOST, found.verdict, False, found.problems, (), evidence, found, later, 0.1)
     (real,) = plain(as_data(Verdict.staging, [report]))["hosts"]
     # The example shows one certificate of each list.
     short = {**real, "chain": real["chain"][:1], "presented": real["presented"][:1]}
