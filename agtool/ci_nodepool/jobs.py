@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.runner.change import Outcome, hosts, manager_pods, needs_restart, roll_out
@@ -16,10 +15,8 @@ from agtool.ci_nodepool.runner.settings import jobs
 from agtool.ci_nodepool.stranding import refuse_nowhere
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ConflictError, ForbiddenError
+from agtool.core.kube.session import Session
 from agtool.core.live import Live
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
 
 
 @dataclass(frozen=True)

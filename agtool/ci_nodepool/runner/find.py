@@ -9,15 +9,12 @@ Operator owns, whose Runner resource names a ConfigMap in spec.config.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool.runner.model import MOUNTED_AT, REGISTER, TEMPLATE, Runner, Source
 from agtool.core.errors import UsageError
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ForbiddenError, NotFoundError
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Json, Session
+from agtool.core.kube.session import Json, Session
 
 OPERATOR = "/apis/apps.gitlab.com/v1beta2"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool.model import Jobs, Node, lasting_taints
 from agtool.ci_nodepool.pool.affected import find_affected
@@ -17,9 +16,7 @@ from agtool.ci_nodepool.runner.settings import jobs
 from agtool.ci_nodepool.status.judge import PoolStatus, Status, judge
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ForbiddenError
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
+from agtool.core.kube.session import Session
 
 
 def find_status(

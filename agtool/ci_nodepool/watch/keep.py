@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.pool.plan import Change
@@ -15,11 +15,9 @@ from agtool.ci_nodepool.watch.reconcile import Reconciler
 from agtool.core.errors import UnreachableError
 from agtool.core.kube.errors import GoneError
 from agtool.core.kube.retry import backoff
+from agtool.core.kube.session import Json, Session
 from agtool.core.signals import handled
 from agtool.core.text import count
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Json, Session
 
 RESYNC = 600.0
 """Seconds after which all nodes are listed again, in case an event was lost."""
