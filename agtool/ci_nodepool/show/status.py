@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.model import Node, Toleration, lasting_taints
 from agtool.ci_nodepool.pool.fates import FATES
-from agtool.ci_nodepool.pool.record import Record
+from agtool.ci_nodepool.pool.record import owned
 from agtool.ci_nodepool.status.judge import Status
 from agtool.core.table import table
 from agtool.core.text import count
@@ -55,7 +55,7 @@ def _node(node: Node) -> documents.Node:
         node.ready,
         node.cordoned,
         list(map(str, lasting_taints(node))),
-        list(map(str, Record.read(node.record).owned())),
+        list(map(str, owned(node.record))),
     )
 
 
