@@ -97,12 +97,13 @@ def emit(
             )
     taints = [parse_taint(each) for each in taint or ()]
     asked = pool.pool()
-    preset = asked.preset if asked.preset or asked.selector else DEFAULT
+    if not asked.selector:
+        asked = DEFAULT.pool
     if kind == "pool":
-        chosen = preset or DEFAULT
+        chosen = asked.preset or DEFAULT
         text = pool_commands(chosen, taints or [chosen.taint])
     elif kind == "watch":
-        arguments = _watch_arguments(pool.selector, preset, taints)
+        arguments = _watch_arguments(pool.selector, asked.preset, taints)
         text = watch_manifest(arguments, namespace=namespace, image=image)
     elif kind == "helm":
         text = helm.helm_values(placement(asked, taints), _chart(chart))

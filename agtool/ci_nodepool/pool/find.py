@@ -53,7 +53,7 @@ def find_pool(
             )
         preset = found[0] if found else DEFAULT
         nodes = [n for n in nodes if n.labels.get(preset.label.key) == preset.label.value]
-        pool = Pool((), str(preset.label), preset)
+        pool = preset.pool
     if not (nodes or may_be_empty):
         raise NoNodes(
             f"no node has the label {pool.selector}",

@@ -20,7 +20,7 @@ from agtool.ci_nodepool.runner.placement import (
     TOLERATIONS,
     UPGRADE,
     CannotPatch,
-    Placement,
+    Tables,
     toleration,
 )
 
@@ -107,13 +107,13 @@ def ways_out(runner: Runner) -> list[str]:
     return overwrites(template(runner)) + [n for n in variables if found.get(n, "") != ""]
 
 
-def check_overrides(runner: Runner, wanted: Placement) -> Placement:
+def check_overrides(runner: Runner, wanted: Tables) -> Tables:
     """The part of `wanted` that no flag and no variable says already.
 
     Raises:
         CannotPatch: one of them says something else, and would win.
     """
-    left = dict(wanted.tables())
+    left = dict(vars(wanted))
     for name, table, entries, place in overrides(runner):
         if entries is not None and left[table].items() <= entries.items():
             left[table] = {}
@@ -125,26 +125,25 @@ def check_overrides(runner: Runner, wanted: Placement) -> Placement:
                 hint=f"Remove it from {place}, and run this again; or print what belongs there: "
                 "agtool ci-nodepool emit helm",
             )
-    return Placement(left[SELECTOR], left[TOLERATIONS])
+    return Tables(**left)
 
 
 def jobs(runner: Runner) -> Jobs:
     """Where the runner's jobs may run, flags and environment included."""
     doubt = "; ".join(unseen(runner))
+    tables = Tables()
     try:
-        placement = read(template(runner))
+        tables = read(template(runner))
     except CannotPatch as error:
-        placement = Placement()
         # Without a template the flags say it all.
         if _template_path(runner) or runner.operator:
             doubt = error.message
-    tables = {name: dict(entries) for name, entries in placement.tables().items()}
     for name, table, entries, _ in overrides(runner):
         if entries is None:
             doubt = f"the value of {name} cannot be seen"
-        tables[table].update(entries or {})
-    tolerations = tuple(toleration(*item) for item in tables[TOLERATIONS].items())
-    return Jobs(str(runner), tables[SELECTOR], tolerations, doubt)
+        vars(tables)[table].update(entries or {})
+    tolerations = tuple(toleration(*item) for item in tables.node_tolerations.items())
+    return Jobs(str(runner), tables.node_selector, tolerations, doubt)
 
 
 def _operator_template(runner: Runner) -> str:

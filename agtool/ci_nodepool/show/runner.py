@@ -9,7 +9,6 @@ from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.emit.helm import helm_values
 from agtool.ci_nodepool.jobs import RunnerChange
 from agtool.ci_nodepool.runner.diff import diff
-from agtool.ci_nodepool.runner.placement import Placement
 from agtool.ci_nodepool.runner.plan import RunnerPlan
 from agtool.ci_nodepool.show.nodes import warning_lines
 
@@ -23,8 +22,8 @@ def view_sent(change: RunnerChange, *, dry_run: bool) -> Iterator[str]:
     """What became of a runner whose jobs are sent to a pool, and what makes that last."""
     yield from view(change, dry_run=dry_run)
     if not dry_run:
-        labels = ", ".join(f"{key}={value}" for key, value in change.wanted.selector.items())
-        taints = ", ".join(f"{name}:{eff}" for name, eff in change.wanted.tolerations.items())
+        labels = ", ".join(f"{key}={value}" for key, value in change.wanted.node_selector.items())
+        taints = ", ".join(f"{name}:{eff}" for name, eff in change.wanted.node_tolerations.items())
         yield f"  its jobs go to nodes with {labels}, and tolerate {taints}"
     if not change.outcome:  # otherwise they were shown before the question
         yield from warning_lines(change.warnings)
@@ -62,7 +61,7 @@ def document_sent(change: RunnerChange, *, dry_run: bool) -> documents.JobsSent:
     """The same for programs."""
     return documents.JobsSent(
         **_fields(change, dry_run),
-        wanted=_tables(change.wanted),
+        wanted=change.wanted,
         helm_values=helm_values(change.wanted, change.plan.runner.chart),
     )
 
@@ -77,12 +76,8 @@ def _fields(change: RunnerChange, dry_run: bool) -> dict[str, Any]:
         "changed": bool(outcome and outcome.plan),
         "restarted": bool(outcome and outcome.restarted),
         "finishing": list(outcome.finishing) if outcome else [],
-        "entries": _tables(plan.added),
+        "entries": plan.added,
         "kept": list(plan.kept),
         "diff": diff_of(change),
         "warnings": list(change.warnings),
     }
-
-
-def _tables(placement: Placement) -> documents.Tables:
-    return documents.Tables(dict(placement.selector), dict(placement.tolerations))
