@@ -51,6 +51,18 @@ def namespace_name(value: str | None) -> str | None:
     return value
 
 
+def namespace_option(help_: str) -> Any:
+    """An option whose value is the name of a namespace."""
+    return typer.Option(
+        "-n",
+        "--namespace",
+        metavar="NAME",
+        help=help_,
+        callback=namespace_name,
+        autocompletion=completion.namespaces,
+    )
+
+
 def seconds(text: str | float) -> float:
     """The value of an option that is a duration, in seconds."""
     try:
@@ -121,15 +133,7 @@ DryRun = Annotated[
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")]
 
 Namespace = Annotated[
-    str | None,
-    typer.Option(
-        "-n",
-        "--namespace",
-        metavar="NAME",
-        help="The namespace.  [default: that of the context]",
-        callback=namespace_name,
-        autocompletion=completion.namespaces,
-    ),
+    str | None, namespace_option("The namespace.  [default: that of the context]")
 ]
 
 Context = Annotated[
