@@ -11,10 +11,9 @@ import typer
 from agtool import __version__
 from agtool.ci_nodepool.cli import options
 from agtool.ci_nodepool.presets import DEFAULT, Preset
-from agtool.core import completion
 from agtool.core.command import Result
 from agtool.core.errors import UsageError
-from agtool.core.options import given_options, grouped, namespace_name, not_empty
+from agtool.core.options import given_options, grouped, namespace_option, not_empty
 
 if TYPE_CHECKING:
     from agtool.ci_nodepool.emit.helm import Chart
@@ -53,15 +52,7 @@ def emit(
         ),
     ] = None,
     namespace: Annotated[
-        str,
-        typer.Option(
-            "-n",
-            "--namespace",
-            metavar="NAME",
-            help="(watch) Run it in this namespace.",
-            callback=namespace_name,
-            autocompletion=completion.namespaces,
-        ),
+        str, namespace_option("(watch) Run it in this namespace.")
     ] = "kube-system",
     image: Annotated[
         str,
