@@ -133,9 +133,7 @@ def time_to_end(runner: Runner) -> int:
 
 def _warnings(runner: Runner, wanted: Tables) -> Iterator[Finding]:
     subject = runner.subject
-    for name in ways_out(runner):
-        text = f"{name} is set: a job can choose other nodes by its variables"
-        yield Finding("jobs-may-leave", text, "", subject)
+    yield from ways_out(runner)
     for text in unseen(runner):
         yield Finding("unseen", text, "", subject)
     selector = runner.pod.get("nodeSelector") or {}

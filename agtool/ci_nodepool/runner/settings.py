@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from agtool.ci_nodepool.model import Jobs
@@ -23,6 +23,7 @@ from agtool.ci_nodepool.runner.placement import (
     Tables,
     toleration,
 )
+from agtool.core.finding import Finding
 
 _VARIABLES = {"KUBERNETES_NODE_SELECTOR": SELECTOR, "KUBERNETES_NODE_TOLERATIONS": TOLERATIONS}
 _FLAGS = {"--kubernetes-node-selector": SELECTOR, "--kubernetes-node-tolerations": TOLERATIONS}
@@ -100,11 +101,17 @@ def unseen(runner: Runner) -> list[str]:
     ]
 
 
-def ways_out(runner: Runner) -> list[str]:
+def ways_out(runner: Runner) -> Iterator[Finding]:
     """The settings by which a job may choose other nodes. Raises CannotPatch as `template`."""
     variables = (f"{name}_OVERWRITE_ALLOWED" for name in _VARIABLES)
     found = runner.environment
-    return overwrites(template(runner)) + [n for n in variables if found.get(n, "") != ""]
+    for name in overwrites(template(runner)) + [n for n in variables if found.get(n, "") != ""]:
+        yield Finding(
+            "jobs-may-leave",
+            f"{name} is set for runner {runner}: a job can choose other nodes by its variables",
+            "Remove it from the Helm values, if no job needs it.",
+            runner.subject,
+        )
 
 
 def check_overrides(runner: Runner, wanted: Tables) -> Tables:

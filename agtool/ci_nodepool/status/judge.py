@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from agtool.ci_nodepool.model import Jobs, Node, Taint, lasting_taints
 from agtool.ci_nodepool.pool.fates import Affected
-from agtool.ci_nodepool.presets import Pool
-from agtool.ci_nodepool.runner.plan import manager_in_pool
+from agtool.ci_nodepool.presets import Pool, presets_on
+from agtool.ci_nodepool.runner import settings
+from agtool.ci_nodepool.runner.model import Runner
+from agtool.ci_nodepool.runner.placement import CannotPatch
+from agtool.ci_nodepool.runner.plan import manager_in_pool, stale_pods
 from agtool.core.finding import Finding
 from agtool.core.text import count
 
@@ -82,6 +87,35 @@ def judge(status: Status, nodes: Sequence[Node]) -> list[Finding]:
     for pool in status.pools:
         problems += _pool_problems(pool, status.jobs)
     return sorted(problems, key=lambda problem: WORST_FIRST.index(problem.code))
+
+
+def faults(runner: Runner, pods: Sequence[dict[str, Any]]) -> Iterator[Finding]:
+    """What is wrong with a runner, apart from where its jobs go.
+
+    Args:
+        pods: of its manager.
+    """
+    subject = runner.subject
+    for preset in presets_on([runner.pod.get("nodeSelector") or {}]):
+        if preset.label.key not in settings.jobs(runner).selector:
+            yield Finding(
+                "wrong-knob",
+                f"{preset.label} is in the nodeSelector of runner {runner} itself: that moves the "
+                "runner, and not its jobs",
+                "Remove it from the top-level nodeSelector in the Helm values; that of the jobs is "
+                "in runners.config: agtool ci-nodepool emit helm",
+                subject,
+            )
+    if runner.record and (stale := stale_pods(runner, pods)):
+        yield Finding(
+            "not-restarted",
+            f"runner {runner} was changed after its pod {stale[0]} had started: the pod still uses "
+            "the old configuration",
+            f"Restart it: agtool ci-nodepool patch-runner --runner {runner}",
+            subject,
+        )
+    with suppress(CannotPatch):  # shown as a doubt about where the jobs go
+        yield from settings.ways_out(runner)
 
 
 def _jobs_problems(status: Status, nodes: Sequence[Node]) -> Iterator[Finding]:

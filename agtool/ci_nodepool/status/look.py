@@ -10,10 +10,9 @@ from agtool.ci_nodepool.pool.fates import Affected
 from agtool.ci_nodepool.pool.find import find_pool, select
 from agtool.ci_nodepool.presets import Pool, presets_on
 from agtool.ci_nodepool.runner.change import hosts, manager_pods
-from agtool.ci_nodepool.runner.faults import faults
 from agtool.ci_nodepool.runner.find import find
 from agtool.ci_nodepool.runner.settings import jobs
-from agtool.ci_nodepool.status.judge import PoolStatus, Status, judge
+from agtool.ci_nodepool.status.judge import PoolStatus, Status, faults, judge
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ForbiddenError
 from agtool.core.kube.session import Session

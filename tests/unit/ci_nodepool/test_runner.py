@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from agtool.ci_nodepool.model import RECORD, Toleration
-from agtool.ci_nodepool.runner.faults import faults
 from agtool.ci_nodepool.runner.find import choose
 from agtool.ci_nodepool.runner.model import Runner, Source
 from agtool.ci_nodepool.runner.placement import CannotPatch, Tables
 from agtool.ci_nodepool.runner.plan import plan_patch, time_to_end
 from agtool.ci_nodepool.runner.settings import check_overrides, jobs, overrides, template
+from agtool.ci_nodepool.status.judge import faults
 from agtool.core.errors import UsageError
 from agtool.core.kube.errors import NotFoundError
 from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart, operator_deployment
