@@ -67,13 +67,8 @@ DEFAULT = PRESETS["gke-preemptible"]
 
 def presets_on(nodes: Iterable[Mapping[str, str]]) -> list[Preset]:
     """The presets whose label is among the labels of any of the nodes, in the order of PRESETS."""
-    found = {
-        preset.name
-        for labels in nodes
-        for preset in PRESETS.values()
-        if labels.get(preset.label.key) == preset.label.value
-    }
-    return [preset for preset in PRESETS.values() if preset.name in found]
+    items = [labels.items() for labels in nodes]
+    return [preset for preset in PRESETS.values() if any(preset.label in each for each in items)]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import typer
 
 from agtool.ci_nodepool import parse
 from agtool.ci_nodepool.cli import options
+from agtool.ci_nodepool.model import identity
 from agtool.ci_nodepool.pool.plan import Wanted, plan_node
 from agtool.ci_nodepool.presets import default_taints
 from agtool.core.command import Result
@@ -93,6 +94,6 @@ def _given(specs: list[str], *, overwrite: bool) -> Wanted:
         )
     labels = tuple(parse.parse_label(spec) for spec in specs if ":" not in spec)
     taints = tuple(parse.parse_taint(spec) for spec in specs if ":" in spec)
-    parse.check_distinct(labels)
-    parse.check_distinct(taints)
+    parse.check_distinct(map(identity, labels))
+    parse.check_distinct(map(identity, taints))
     return Wanted(labels, taints, overwrite=overwrite)

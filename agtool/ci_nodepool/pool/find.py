@@ -52,7 +52,7 @@ def find_pool(
                 hint=f"Choose one: --preset {found[0].name}",
             )
         preset = found[0] if found else DEFAULT
-        nodes = [n for n in nodes if n.labels.get(preset.label.key) == preset.label.value]
+        nodes = [node for node in nodes if preset.label in node.labels.items()]
         pool = preset.pool
     if not (nodes or may_be_empty):
         raise NoNodes(

@@ -16,7 +16,6 @@ from agtool.ci_nodepool.model import (
     taint_of,
     with_value,
 )
-from agtool.ci_nodepool.parse import TaintMatch
 from agtool.ci_nodepool.pool.record import Entry, read_record, write_record
 
 
@@ -25,13 +24,14 @@ class Wanted:
     """What shall hold for nodes.
 
     Attributes:
+        no_taints: with an empty effect: of any effect.
         overwrite: replace a label or taint that is there with another value.
     """
 
     labels: tuple[Label, ...] = ()
     taints: tuple[Taint, ...] = ()
-    no_labels: tuple[str, ...] = ()
-    no_taints: tuple[TaintMatch, ...] = ()
+    no_labels: tuple[Identity, ...] = ()
+    no_taints: tuple[Identity, ...] = ()
     overwrite: bool = False
 
 
@@ -79,12 +79,12 @@ class Change:
 def plan_node(node: Node, wanted: Wanted) -> Change:
     """What to change on one node so that `wanted` holds."""
     draft = _Draft(node)
-    for key in wanted.no_labels:
-        draft.remove((key, ""))
-    for match in wanted.no_taints:
-        for key, effect in [*draft.present(), *draft.record]:
-            if effect and key == match.key and match.effect in ("", effect):
-                draft.remove((key, effect))
+    for label in wanted.no_labels:
+        draft.remove(label)
+    for key, effect in wanted.no_taints:
+        for what in [*draft.present(), *draft.record]:
+            if what[1] and what == (key, effect or what[1]):
+                draft.remove(what)
     both: tuple[Label | Taint, ...] = wanted.labels + wanted.taints
     for each in both:
         draft.set(each, overwrite=wanted.overwrite)

@@ -18,7 +18,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from agtool.ci_nodepool.runner.placement import SELECTOR, TOLERATIONS, CannotPatch, Tables, missing
-from agtool.ci_nodepool.runner.toml import KUBERNETES, Insertion, candidates, cuts, statements_of
+from agtool.ci_nodepool.runner.toml import (
+    KUBERNETES,
+    Insertion,
+    candidates,
+    cuts,
+    meaning,
+    statements_of,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -171,13 +178,6 @@ def _fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _means(text: str, expected: object) -> bool:
-    try:
-        return _canonical(tomllib.loads(text)) == expected
-    except tomllib.TOMLDecodeError:
-        return False
-
-
 def _canonical(value: object) -> object:
     """Equal for equal meaning and nothing else: 1 is not 1.0 is not true, and nan is nan.
 
@@ -194,11 +194,10 @@ def _canonical(value: object) -> object:
 def _insert(text: str, table: str, entries: Mapping[str, str]) -> Insertion:
     """The insertion that adds entries to a table, and nothing else."""
     expected = tomllib.loads(text)
-    kubernetes = expected["runners"][0].setdefault("kubernetes", {})
-    kubernetes.setdefault(table, {}).update(entries)
+    expected["runners"][0].setdefault("kubernetes", {}).setdefault(table, {}).update(entries)
     canonical = _canonical(expected)
     for offset, fragment in candidates(text, (*KUBERNETES, table), entries):
-        if _means(text[:offset] + fragment + text[offset:], canonical):
+        if _canonical(meaning(text[:offset] + fragment + text[offset:])) == canonical:
             return Insertion(offset, fragment)
     raise CannotPatch(
         f"no place was found in the runner's template where {table} can be added without "
@@ -229,6 +228,6 @@ def _remove_entry(text: str, table: str, name: str, ours: str) -> str | None:
         if header and (entries or header not in ours):
             continue
         shorter = text[:start] + text[end:]
-        if _means(shorter, canonical):
+        if _canonical(meaning(shorter)) == canonical:
             return shorter
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -74,7 +74,7 @@ def statements_of(text: str) -> list[Statement]:
     while lines:
         piece = lines.pop(0)
         # An assignment goes on until it is complete: a value may be a string of several lines.
-        while lines and not _is_toml(piece):
+        while lines and meaning(piece) is None:
             piece += lines.pop(0)
         opens = piece.lstrip().startswith("[")
         key = _KEY.match(piece)
@@ -86,12 +86,12 @@ def statements_of(text: str) -> list[Statement]:
     return found
 
 
-def _is_toml(text: str) -> bool:
+def meaning(text: str) -> dict[str, Any] | None:
+    """What TOML says; None: it is not valid."""
     try:
-        tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        return False
-    return True
+        return None
 
 
 def _path(statement: str) -> Path:

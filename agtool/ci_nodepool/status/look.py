@@ -71,10 +71,9 @@ def _pools(
     if asked != Pool():
         yield find_pool(session, asked, may_be_empty=True)
         return
-    found = {str(preset.label): preset for preset in presets_on(n.labels for n in nodes)}
-    for selector, preset in found.items():
-        members = [n for n in nodes if n.labels.get(preset.label.key) == preset.label.value]
-        yield Pool((), selector, preset), members
+    found = presets_on(node.labels for node in nodes)
+    for preset in found:
+        yield preset.pool, [node for node in nodes if preset.label in node.labels.items()]
     for selector, own in {own.selector_text: own for own in jobs}.items():
-        if selector and selector not in found:
+        if selector and selector not in [str(preset.label) for preset in found]:
             yield Pool((), selector), [node for node in nodes if own.selects(node.labels)]

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agtool.ci_nodepool.model import RECORD, Label, Node, Taint, identity, taint_of
-from agtool.ci_nodepool.parse import TaintMatch
 from agtool.ci_nodepool.pool.plan import Change, Wanted, plan_node, undo_node
 from agtool.ci_nodepool.pool.record import Entry, read_record, write_record
 
@@ -31,14 +30,14 @@ WANTED = st.builds(
     lambda labels, taints, no_labels, no_taints, overwrite: Wanted(
         distinct_labels(labels),
         distinct_taints(taints),
-        tuple(key for key in no_labels if key not in {label.key for label in labels}),
-        tuple(m for m in no_taints if m.key not in {taint.key for taint in taints}),
+        tuple((key, "") for key in no_labels if key not in {label.key for label in labels}),
+        tuple(m for m in no_taints if m[0] not in {taint.key for taint in taints}),
         overwrite,
     ),
     st.lists(LABELS, max_size=3),
     st.lists(TAINTS, max_size=3),
     st.lists(KEYS, max_size=2),
-    st.lists(st.builds(TaintMatch, KEYS, st.one_of(st.just(""), EFFECTS)), max_size=2),
+    st.lists(st.tuples(KEYS, st.one_of(st.just(""), EFFECTS)), max_size=2),
     st.booleans(),
 )
 
@@ -105,11 +104,11 @@ def test_what_is_wanted_holds_or_clashes(before: Node, wanted: Wanted) -> None:
     missing_taints = [taint for taint in wanted.taints if taint not in map(taint_of, after.taints)]
     assert len(missing) + len(missing_taints) == clashes
     assert not clashes or not wanted.overwrite
-    assert not any(key in after.labels for key in wanted.no_labels)
+    assert not any(key in after.labels for key, _ in wanted.no_labels)
     assert not any(
-        t.key == m.key and m.effect in ("", t.effect)
+        t.key == key and effect in ("", t.effect)
         for t in taints_of(after)
-        for m in wanted.no_taints
+        for key, effect in wanted.no_taints
     )
 
 
@@ -124,7 +123,7 @@ def test_other_taints_stay_as_they_are_and_in_their_order(before: Node, wanted: 
             for t in of.taints
             if (t["key"], t["effect"]) not in touched
             and not any(
-                t["key"] == m.key and m.effect in ("", t["effect"]) for m in wanted.no_taints
+                t["key"] == key and effect in ("", t["effect"]) for key, effect in wanted.no_taints
             )
         ]
 
@@ -183,7 +182,7 @@ def test_what_was_there_before_is_not_ours() -> None:
 def test_a_taint_that_was_removed_is_not_ours_any_more() -> None:
     wanted = Wanted(taints=(Taint("k", "v", "NoSchedule"),))
     ours = patched(node({}, ()), plan_node(node({}, ()), wanted))
-    removed = patched(ours, plan_node(ours, Wanted(no_taints=(TaintMatch("k", ""),))))
+    removed = patched(ours, plan_node(ours, Wanted(no_taints=(("k", ""),))))
     assert removed.record == ""
     assert removed.taints == ()
 
