@@ -12,7 +12,6 @@ flags and environment leave unset).
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,14 +22,10 @@ from agtool.ci_nodepool.runner.toml import (
     Insertion,
     candidates,
     cuts,
+    load,
     meaning,
     statements_of,
 )
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,7 @@ def parse(text: str) -> dict[str, Any]:
         CannotPatch: it is not TOML, has not exactly one [[runners]], or is for another executor.
     """
     try:
-        data = tomllib.loads(text)
+        data = load(text)
     except (ValueError, RecursionError) as error:  # also a number of thousands of digits
         if "{{" in text:
             raise CannotPatch(
@@ -193,7 +188,7 @@ def _canonical(value: object) -> object:
 
 def _insert(text: str, table: str, entries: Mapping[str, str]) -> Insertion:
     """The insertion that adds entries to a table, and nothing else."""
-    expected = tomllib.loads(text)
+    expected = parse(text)
     expected["runners"][0].setdefault("kubernetes", {}).setdefault(table, {}).update(entries)
     canonical = _canonical(expected)
     for offset, fragment in candidates(text, (*KUBERNETES, table), entries):
@@ -220,7 +215,7 @@ def _remove_entry(text: str, table: str, name: str, ours: str) -> str | None:
     Args:
         ours: what agtool once inserted; a header in it goes too when nothing is left below it.
     """
-    expected = tomllib.loads(text)
+    expected = parse(text)
     entries = expected["runners"][0]["kubernetes"][table]
     del entries[name]
     canonical = _canonical(expected)

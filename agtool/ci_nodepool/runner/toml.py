@@ -86,6 +86,11 @@ def statements_of(text: str) -> list[Statement]:
     return found
 
 
+def load(text: str) -> dict[str, Any]:
+    """What TOML says; raises ValueError."""
+    return tomllib.loads(text)
+
+
 def meaning(text: str) -> dict[str, Any] | None:
     """What TOML says; None: it is not valid."""
     try:
@@ -133,15 +138,10 @@ def _dotted(
 ) -> Iterator[Insertion]:
     """After the last key that names the table `path` itself, as in kubernetes.image = "x"."""
     for statement in reversed(statements):
-        if statement.path[: len(path)] == path != statement.path and len(statement.table) < len(
-            path
-        ):
-            prefix = ".".join(target[len(statement.table) :])
-            yield _after(
-                statements,
-                statement,
-                [f"{statement.indent}{prefix}.{each}" for each in assignments],
-            )
+        outer, below = len(statement.table), len(path)
+        if statement.path[:below] == path != statement.path and outer < below:
+            start = f"{statement.indent}{'.'.join(target[outer:])}"
+            yield _after(statements, statement, [f"{start}.{each}" for each in assignments])
             return
 
 
