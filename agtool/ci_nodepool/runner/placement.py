@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agtool.ci_nodepool.model import Label, Taint, Toleration
+from agtool.ci_nodepool.model import Taint, Toleration
 from agtool.ci_nodepool.parse import parse_equality
 from agtool.ci_nodepool.presets import Pool
 from agtool.core.errors import ConfigurationError, UsageError
@@ -60,7 +60,15 @@ def placement(pool: Pool, taints: Sequence[Taint]) -> Tables:
     Raises:
         UsageError: a selector that no runner can have.
     """
-    labels = [_equality(part) for part in pool.selector.split(",") if part]
+    labels = []
+    for part in filter(None, pool.selector.split(",")):
+        label = parse_equality(part)
+        if label is None:
+            raise UsageError(
+                f"jobs cannot select nodes by {part!r}",
+                hint="A runner's node_selector knows only KEY=VALUE, and all of them must hold.",
+            )
+        labels.append(label)
     own = pool.preset.toleration if pool.preset else Toleration(*labels[0], "NoSchedule")
     tolerations = [Toleration(*taint) for taint in taints] or [own]
     return Tables(dict(labels), dict(map(entry, tolerations)))
@@ -94,13 +102,3 @@ def missing(present: Tables, wanted: Tables) -> Tables:
                     "tolerates all of them.",
                 )
     return found
-
-
-def _equality(part: str) -> Label:
-    label = parse_equality(part)
-    if label is None:
-        raise UsageError(
-            f"jobs cannot select nodes by {part!r}",
-            hint="A runner's node_selector knows only KEY=VALUE, and all of them must hold.",
-        )
-    return label

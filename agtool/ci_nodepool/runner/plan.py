@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agtool.ci_nodepool.model import RECORD
 from agtool.ci_nodepool.runner.edit import Edit, edit, read, remove
@@ -19,9 +19,7 @@ from agtool.ci_nodepool.runner.placement import UPGRADE, CannotPatch, Tables
 from agtool.ci_nodepool.runner.settings import check_overrides, template, unseen, ways_out
 from agtool.ci_nodepool.runner.toml import Insertion
 from agtool.core.finding import Finding
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Json
+from agtool.core.kube.session import Json
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 """The annotation of a pod template by which kubectl restarts a Deployment."""

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.model import Jobs, Node, Taint, lasting_taints
@@ -18,6 +17,7 @@ from agtool.ci_nodepool.runner.model import Runner
 from agtool.ci_nodepool.runner.placement import CannotPatch
 from agtool.ci_nodepool.runner.plan import manager_in_pool, stale_pods
 from agtool.core.finding import Finding
+from agtool.core.kube.session import Json
 from agtool.core.text import count
 
 
@@ -98,7 +98,7 @@ def judge(
 
 
 def faults(
-    runner: Runner, pods: Sequence[dict[str, Any]], on_pool_nodes: Sequence[str] = ()
+    runner: Runner, pods: Sequence[Json], on_pool_nodes: Sequence[str] = ()
 ) -> Iterator[Finding]:
     """What is wrong with a runner, apart from where its jobs go.
 
