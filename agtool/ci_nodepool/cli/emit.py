@@ -13,7 +13,7 @@ from agtool.ci_nodepool.cli import options
 from agtool.ci_nodepool.presets import DEFAULT, Preset
 from agtool.core.command import Result
 from agtool.core.errors import UsageError
-from agtool.core.options import given_options, grouped, namespace_option, not_empty
+from agtool.core.options import given_options, grouped, namespace_option
 
 if TYPE_CHECKING:
     from agtool.ci_nodepool.emit.helm import Chart
@@ -45,9 +45,9 @@ def emit(
     taint: options.Taints = None,
     chart: Annotated[
         str | None,
-        typer.Option(
-            metavar="VERSION",
-            help="(helm) Print values for this version of the chart gitlab-runner.  [default: a "
+        options.text(
+            "VERSION",
+            "(helm) Print values for this version of the chart gitlab-runner.  [default: a "
             "current one]",
         ),
     ] = None,
@@ -55,10 +55,7 @@ def emit(
         str, namespace_option("(watch) Run it in this namespace.")
     ] = "kube-system",
     image: Annotated[
-        str,
-        typer.Option(
-            metavar="IMAGE", help="(watch) Run this image, which has agtool.", callback=not_empty
-        ),
+        str, options.text("IMAGE", "(watch) Run this image, which has agtool.")
     ] = f"agtool:{__version__}",
 ) -> Result[None]:
     """Print what makes a change permanent.

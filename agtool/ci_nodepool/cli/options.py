@@ -26,7 +26,8 @@ def _positive(value: float) -> float:
     return value
 
 
-def _text(metavar: str, help_: str, *names: str, **settings: Any) -> Any:
+def text(metavar: str, help_: str, *names: str, **settings: Any) -> Any:
+    """An option whose value is text, and not empty."""
     return typer.Option(*names, metavar=metavar, help=help_, callback=not_empty, **settings)
 
 
@@ -48,7 +49,7 @@ Preset = Annotated[
 
 Selector = Annotated[
     str | None,
-    _text("SELECTOR", "Choose the nodes that have these labels: KEY=VALUE,...", "-l", "--selector"),
+    text("SELECTOR", "Choose the nodes that have these labels: KEY=VALUE,...", "-l", "--selector"),
 ]
 
 
@@ -101,7 +102,7 @@ RunnersNamespace = Annotated[
 
 RunnerName = Annotated[
     str | None,
-    _text(
+    text(
         "NAMESPACE/NAME",
         "Choose the runner by the name of its Deployment.  [default: the only one]",
         "--runner",

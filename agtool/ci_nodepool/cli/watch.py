@@ -13,7 +13,7 @@ from agtool.ci_nodepool.pool.plan import Wanted, plan_node
 from agtool.ci_nodepool.presets import default_taints
 from agtool.core.command import Result
 from agtool.core.errors import UsageError
-from agtool.core.options import ClusterOptions, grouped, not_empty
+from agtool.core.options import ClusterOptions, grouped
 
 
 @grouped
@@ -27,11 +27,10 @@ def watch(
     overwrite: options.Overwrite = False,
     listen: Annotated[
         str | None,
-        typer.Option(
-            metavar="ADDRESS:PORT",
-            help="Answer requests for /readyz and /healthz here. Without ADDRESS: at all addresses "
+        options.text(
+            "ADDRESS:PORT",
+            "Answer requests for /readyz and /healthz here. Without ADDRESS: at all addresses "
             "of this host.  [default: do not]",
-            callback=not_empty,
         ),
     ] = None,
     cluster: ClusterOptions,

@@ -123,14 +123,12 @@ def candidates(text: str, target: Path, entries: Mapping[str, str]) -> Iterator[
                 yield from _into_braces(statement, (), assignments)
                 yield from _into_braces(statement, target[len(path) :], assignments)
         for i, statement in enumerate(statements):
-            if statement.opens and statement.table == path == target:
-                yield _at_end_of_table(statements, i, assignments)
-            elif statement.opens and statement.table == path:
-                yield _new_table(statements, i, target, assignments)
+            if statement.opens and statement.table == path:
+                yield _in_table(statements, i, target, assignments)
         yield from _dotted(statements, path, target, assignments)
     for i, statement in enumerate(statements):
         if statement.opens and statement.table == RUNNERS:
-            yield _new_table(statements, i, target, assignments)
+            yield _in_table(statements, i, target, assignments)
 
 
 def _dotted(
@@ -160,20 +158,19 @@ def _into_braces(statement: Statement, below: Path, assignments: list[str]) -> I
             yield Insertion(statement.offset + len(inner), f", {inline}")
 
 
-def _at_end_of_table(statements: list[Statement], header: int, assignments: list[str]) -> Insertion:
-    last = _last_of_table(statements, header)
-    step = _step(statements) if last is statements[header] else ""
-    return _after(statements, last, [f"{last.indent}{step}{each}" for each in assignments])
-
-
-def _new_table(
+def _in_table(
     statements: list[Statement], header: int, target: Path, assignments: list[str]
 ) -> Insertion:
+    """At the end of a table; where it is not the target, that as a new table."""
     step = _step(statements)
-    outer = statements[header]
-    indent = outer.indent + step * (len(target) - len(outer.table))
-    pieces = [f"{indent}[{'.'.join(target)}]", *(f"{indent}{step}{each}" for each in assignments)]
-    return _after(statements, _last_of_table(statements, header), pieces)
+    outer, last = statements[header], _last_of_table(statements, header)
+    pieces = []
+    indent = last.indent + step * (last is outer)
+    if outer.table != target:
+        indent = outer.indent + step * (len(target) - len(outer.table))
+        pieces = [f"{indent}[{'.'.join(target)}]"]
+        indent += step
+    return _after(statements, last, pieces + [f"{indent}{each}" for each in assignments])
 
 
 def _last_of_table(statements: list[Statement], header: int) -> Statement:
