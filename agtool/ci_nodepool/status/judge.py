@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.model import Jobs, Node, Taint, lasting_taints
 from agtool.ci_nodepool.pool.fates import Affected
-from agtool.ci_nodepool.pool.record import owned
+from agtool.ci_nodepool.pool.plan import owned
 from agtool.ci_nodepool.presets import Pool, presets_on
 from agtool.ci_nodepool.runner import settings
 from agtool.ci_nodepool.runner.model import Runner

@@ -8,8 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agtool.ci_nodepool.model import RECORD, Label, Node, Taint, identity, taint_of
-from agtool.ci_nodepool.pool.plan import Change, Wanted, plan_node, undo_node
-from agtool.ci_nodepool.pool.record import Entry, read_record, write_record
+from agtool.ci_nodepool.pool.plan import (
+    Change,
+    Entry,
+    Wanted,
+    plan_node,
+    read_record,
+    undo_node,
+    write_record,
+)
 
 KEYS = st.sampled_from(["a", "b", "example.com/c"])
 VALUES = st.sampled_from(["", "1", "2"])
