@@ -40,19 +40,15 @@ def helm_values(wanted: Tables, chart: Chart | None = None) -> str:
     if chart >= _TOLERATIONS_SINCE:
         lines.append("  nodeTolerations:")
         for entry in wanted.node_tolerations.items():
-            tolerated = toleration(*entry)
-            lines.append(f"    - key: {json.dumps(tolerated.key)}")
-            if tolerated.value is None:
-                lines.append("      operator: Exists")
-            else:
-                lines.append(f"      value: {json.dumps(tolerated.value)}")
-            lines.append(f"      effect: {json.dumps(tolerated.effect)}")
+            one = toleration(*entry)
+            value = {"operator": "Exists"} if one.value is None else {"value": one.value}
+            lines.append(f"    - {json.dumps({'key': one.key, **value, 'effect': one.effect})}")
     else:
         lines += [
             "# This chart has no nodeTolerations. The variable takes one entry only.",
             "envVars:",
         ]
         for name, effect in wanted.node_tolerations.items():
-            lines.append("  - name: KUBERNETES_NODE_TOLERATIONS")
-            lines.append(f"    value: {json.dumps(f'{name}:{effect}')}")
+            variable = {"name": "KUBERNETES_NODE_TOLERATIONS", "value": f"{name}:{effect}"}
+            lines.append(f"  - {json.dumps(variable)}")
     return "".join(f"{line}\n" for line in lines)
