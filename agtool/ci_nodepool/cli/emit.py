@@ -94,7 +94,7 @@ def emit(
         arguments = _watch_arguments(pool.selector, asked.preset, taints)
         text = watch_manifest(arguments, namespace=namespace, image=image)
     elif kind == "helm":
-        text = helm.helm_values(placement(asked, taints), _chart(chart))
+        text = helm.helm_values(placement(asked, taints), _chart(chart) if chart else None)
     else:
         text = helm.toml(placement(asked, taints))
     return Result(None, [text.rstrip("\n")])
@@ -115,9 +115,7 @@ def _watch_arguments(
     return [*arguments, *specs]
 
 
-def _chart(version: str | None) -> Chart | None:
-    if version is None:
-        return None
+def _chart(version: str) -> Chart:
     found = re.match(r"v?(\d+)\.(\d+)", version)
     if not found:
         raise UsageError(

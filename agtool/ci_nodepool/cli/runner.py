@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agtool.ci_nodepool import documents, parse
 from agtool.ci_nodepool.cli import options
 from agtool.ci_nodepool.cli.nodes import finished
@@ -11,10 +9,6 @@ from agtool.ci_nodepool.model import identity
 from agtool.core.command import Result
 from agtool.core.errors import UsageError
 from agtool.core.options import ClusterOptions, grouped
-
-if TYPE_CHECKING:
-    from agtool.ci_nodepool.apply import Applied
-    from agtool.ci_nodepool.undo import Undone
 
 
 @grouped
@@ -86,6 +80,7 @@ def apply(
       agtool ci-nodepool apply --preset gke-spot --runner gitlab/gitlab-runner
       agtool ci-nodepool apply -l pool=ci --taint dedicated=ci:NoSchedule --yes
     """  # noqa: D301
+    from agtool.ci_nodepool.apply import Applied
     from agtool.ci_nodepool.apply import apply as apply_to
     from agtool.ci_nodepool.cli.agree import agree
     from agtool.ci_nodepool.pool.write import CONNECTIONS
@@ -145,6 +140,7 @@ def undo(
     from agtool.ci_nodepool.cli.agree import agree
     from agtool.ci_nodepool.pool.write import CONNECTIONS
     from agtool.ci_nodepool.show import changes
+    from agtool.ci_nodepool.undo import Undone
     from agtool.ci_nodepool.undo import undo as undo_on
     from agtool.core.live import Live
 

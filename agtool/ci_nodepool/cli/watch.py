@@ -61,10 +61,7 @@ def watch(
     state = State()
     with ExitStack() as stack:
         if listen:
-            answers = {
-                "/readyz": state.not_ready,
-                "/healthz": lambda: "" if state.alive() else "the watch hangs",
-            }
+            answers = {"/readyz": state.not_ready, "/healthz": state.not_alive}
             stack.enter_context(serve(listen, answers))
         # Short patience: what cannot be reached is tried again here, and told.
         session = stack.enter_context(cluster.session(connections=THREADS + 1, patience=2.0))

@@ -48,9 +48,9 @@ class State:
         """Why the nodes may not be as wanted; empty: they are."""
         return self.trouble or self.node_trouble()
 
-    def alive(self) -> bool:
-        """Whether the loop still turns."""
-        return time.monotonic() - self.last_turn < 2 * _TURN
+    def not_alive(self) -> str:
+        """Why the loop does not turn any more; empty: it does."""
+        return "the watch hangs" if time.monotonic() - self.last_turn >= 2 * _TURN else ""
 
 
 def keep(
