@@ -4,7 +4,7 @@ What must hold, and where it is seen to:
 
 * No taint of another controller is lost: every write carries the version that was read
   (`pool.plan.Change.patch`), and is planned again if that is refused (`pool.write`, `watch`).
-* Undo takes back what agtool did, and no more: `pool.record`, on the node, and `runner.plan`.
+* Undo takes back what agtool did, and no more: `pool.plan`, on the node, and `runner.plan`.
 * No job waits for ever: `apply` and `undo` have the order of the steps, `stranding` refuses,
   `status` shows.
 * A runner's configuration means afterwards what it meant before, plus what was wanted: each edit

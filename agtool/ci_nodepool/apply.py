@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool import jobs, nodes
 from agtool.ci_nodepool.jobs import RunnerChange
@@ -16,10 +15,8 @@ from agtool.ci_nodepool.pool.plan import Wanted, plan_node
 from agtool.ci_nodepool.presets import Pool, default_taints
 from agtool.ci_nodepool.runner.placement import placement
 from agtool.core.errors import AgtoolError
+from agtool.core.kube.session import Session
 from agtool.core.live import Live
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
 
 
 @dataclass(frozen=True)

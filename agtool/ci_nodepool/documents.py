@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from agtool.ci_nodepool.model import Toleration
 from agtool.ci_nodepool.pool.fates import Affected
+from agtool.ci_nodepool.runner.placement import Tables
 from agtool.core.finding import Finding
 
 
@@ -71,19 +72,6 @@ class NodesChanged:
     affected: list[Affected]
     slipped: list[Affected]
     warnings: list[Finding]
-
-
-@dataclass(frozen=True)
-class Tables:
-    """Where jobs go, as in [runners.kubernetes] of the runner's TOML.
-
-    Attributes:
-        node_selector: labels that a node must have.
-        node_tolerations: KEY=VALUE or KEY (any value) of a taint, and its effect (empty: any).
-    """
-
-    node_selector: dict[str, str]
-    node_tolerations: dict[str, str]
 
 
 @dataclass(frozen=True)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.runner.change import Outcome, hosts, manager_pods, needs_restart, roll_out
 from agtool.ci_nodepool.runner.find import choose, find
 from agtool.ci_nodepool.runner.model import Runner
-from agtool.ci_nodepool.runner.placement import Placement
+from agtool.ci_nodepool.runner.placement import Tables
 from agtool.ci_nodepool.runner.plan import RunnerPlan, manager_in_pool, plan_patch, plan_undo
 from agtool.ci_nodepool.runner.settings import jobs
 from agtool.ci_nodepool.stranding import refuse_nowhere
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ConflictError, ForbiddenError
+from agtool.core.kube.session import Session
 from agtool.core.live import Live
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class RunnerChange:
     plan: RunnerPlan
     replan: Callable[[Runner], RunnerPlan]
     restart: bool
-    wanted: Placement = field(default_factory=Placement)
+    wanted: Tables = field(default_factory=Tables)
     warnings: tuple[Finding, ...] = ()
     outcome: Outcome | None = None
 
@@ -50,7 +47,7 @@ def plan_jobs(
     session: Session,
     name: str | None,
     namespace: str | None,
-    wanted: Placement,
+    wanted: Tables,
     nodes: Sequence[Node],
     *,
     force: bool,

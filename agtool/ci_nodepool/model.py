@@ -30,6 +30,21 @@ class Taint(NamedTuple):
         return f"{self.key}{'=' if self.value else ''}{self.value}:{self.effect}"
 
 
+Identity = tuple[str, str]
+"""What a node has once at most: the key of a label and "", or the key and effect of a taint."""
+
+
+def identity(what: Label | Taint) -> Identity:
+    """What it is, whatever its value."""
+    return what.key, what.effect if isinstance(what, Taint) else ""
+
+
+def with_value(what: Identity, value: str) -> Label | Taint:
+    """The label or taint with this value."""
+    key, effect = what
+    return Taint(key, value, effect) if effect else Label(key, value)
+
+
 @dataclass(frozen=True)
 class Toleration:
     """A toleration of a pod.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.pool.affected import MANY, find_affected
@@ -15,9 +14,7 @@ from agtool.ci_nodepool.presets import Pool
 from agtool.ci_nodepool.stranding import refuse_stranding
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ConflictError, ForbiddenError
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
+from agtool.core.kube.session import Session
 
 Planned = Callable[[Node], Change]
 

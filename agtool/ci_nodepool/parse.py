@@ -6,26 +6,15 @@ Valid is what kubectl takes (kubectl taint's utils.go; apimachinery's util/valid
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
-from agtool.ci_nodepool.model import EFFECTS, Label, Taint
+from agtool.ci_nodepool.model import EFFECTS, Identity, Label, Taint
 from agtool.core.errors import UsageError
 
 _NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _FORM = "letters, digits, '-', '_', '.', 63 at most, with a letter or digit at both ends."
 _QUOTES = "\"'`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"  # noqa: E501
-
-
-class TaintMatch(NamedTuple):
-    """The taints of a key, or (effect) only the one with this effect."""
-
-    key: str
-    effect: str
-
-    def __str__(self) -> str:
-        return f"{self.key}:{self.effect}" if self.effect else self.key
 
 
 def split_arguments(arguments: Sequence[str] | None) -> tuple[list[str], list[str]]:
@@ -54,9 +43,9 @@ def parse_label(spec: str) -> Label:
     return Label(_key(key, spec), _value(value, spec))
 
 
-def parse_label_key(spec: str) -> str:
+def parse_label_key(spec: str) -> Identity:
     """KEY, KEY- or KEY=VALUE, for a label to remove."""
-    return _key(_unquoted(spec).removesuffix("-").partition("=")[0], spec)
+    return _key(_unquoted(spec).removesuffix("-").partition("=")[0], spec), ""
 
 
 def parse_taint(spec: str) -> Taint:
@@ -72,15 +61,15 @@ def parse_taint(spec: str) -> Taint:
     return Taint(_key(key, spec), _value(value, spec), _effect(effect, spec))
 
 
-def parse_taint_match(spec: str) -> TaintMatch:
-    """KEY, KEY:EFFECT or KEY=VALUE:EFFECT, each with `-` at its end or without.
+def parse_taint_match(spec: str) -> Identity:
+    """KEY (of any effect), KEY:EFFECT or KEY=VALUE:EFFECT, each with `-` at its end or without.
 
     The value does not matter, as in kubectl: a key and an effect make a taint.
     """
     text = _unquoted(spec).removesuffix("-")
     rest, colon, effect = text.rpartition(":")
     key = (rest if colon else text).partition("=")[0]
-    return TaintMatch(_key(key, spec), _effect(effect, spec) if colon else "")
+    return _key(key, spec), _effect(effect, spec) if colon else ""
 
 
 def parse_equality(requirement: str) -> Label | None:
@@ -95,12 +84,10 @@ def is_removal(spec: str) -> bool:
     return _unquoted(spec).endswith("-")
 
 
-def check_distinct(specs: Sequence[Label | Taint | TaintMatch | str]) -> None:
+def check_distinct(specs: Iterable[Identity]) -> None:
     """A key can be given one value, or be removed; a taint's key: for each effect."""
-    seen: set[tuple[str, str]] = set()
-    for spec in specs:
-        key = spec if isinstance(spec, str) else spec.key
-        effect = spec.effect if isinstance(spec, (Taint, TaintMatch)) else ""
+    seen: set[Identity] = set()
+    for key, effect in specs:
         others = {e for k, e in seen if k == key}
         if effect in others or (others and "" in (*others, effect)):
             raise UsageError(f"{key} is given twice", hint="Give one value for it.")

@@ -31,13 +31,18 @@ class Preset(NamedTuple):
     @property
     def taint(self) -> Taint:
         """The taint that keeps other pods off: named as the label is."""
-        return Taint(self.label.key, self.label.value, "NoSchedule")
+        return Taint(*self.label, "NoSchedule")
 
     @property
     def toleration(self) -> Toleration:
         """What jobs need to run there in spite of the taint."""
         value = None if self.any_value else self.taint.value
         return Toleration(self.taint.key, value, self.taint.effect)
+
+    @property
+    def pool(self) -> Pool:
+        """The nodes that have the label."""
+        return Pool((), str(self.label), self)
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -62,13 +67,8 @@ DEFAULT = PRESETS["gke-preemptible"]
 
 def presets_on(nodes: Iterable[Mapping[str, str]]) -> list[Preset]:
     """The presets whose label is among the labels of any of the nodes, in the order of PRESETS."""
-    found = {
-        preset.name
-        for labels in nodes
-        for preset in PRESETS.values()
-        if labels.get(preset.label.key) == preset.label.value
-    }
-    return [preset for preset in PRESETS.values() if preset.name in found]
+    items = [labels.items() for labels in nodes]
+    return [preset for preset in PRESETS.values() if any(preset.label in each for each in items)]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def default_taints(pool: Pool, nodes: Sequence[Node]) -> tuple[Taint, ...]:
                 f"no taint goes with the selector {pool.selector}",
                 hint="Name the taint: KEY=VALUE:EFFECT.",
             )
-        return (Taint(label.key, label.value, "NoSchedule"),)
+        return (Taint(*label, "NoSchedule"),)
     taint = pool.preset.taint
     if pool.preset.any_value and all(
         any((t.key, t.effect) == (taint.key, taint.effect) for t in map(taint_of, node.taints))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool.model import Jobs, Node, Taint, lasting_taints
 from agtool.ci_nodepool.pool.plan import Change, added_taints
@@ -12,10 +11,7 @@ from agtool.ci_nodepool.runner.find import find_visible
 from agtool.ci_nodepool.runner.settings import jobs
 from agtool.core.errors import DeniedError
 from agtool.core.finding import Finding
-from agtool.core.kube.session import METADATA_LIST
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
+from agtool.core.kube.session import METADATA_LIST, Session
 
 
 class WouldStrand(DeniedError):

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool import jobs, nodes
 from agtool.ci_nodepool.jobs import RunnerChange
@@ -20,10 +19,8 @@ from agtool.ci_nodepool.runner.find import find_visible
 from agtool.core.errors import AgtoolError
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import NotFoundError
+from agtool.core.kube.session import Session
 from agtool.core.live import Live
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
 
 _undo_labels = partial(undo_node, taints=False)
 _undo_taints = partial(undo_node, labels=False)

@@ -77,6 +77,18 @@ def flag(help_: str, *names: str, **settings: Any) -> Any:
     return typer.Option(*names, help=help_, show_default=False, **settings)
 
 
+def namespace_option(help_: str) -> Any:
+    """An option whose value is the name of a namespace."""
+    return option(
+        "NAME",
+        help_,
+        "-n",
+        "--namespace",
+        callback=namespace_name,
+        autocompletion=completion.namespaces,
+    )
+
+
 def _remember(context: typer.Context, value: Format) -> str:
     """Note how the result is to be printed: errors are then printed so too."""
     invocation = context.find_object(Invocation)
@@ -118,15 +130,7 @@ DryRun = Annotated[
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")]
 
 Namespace = Annotated[
-    str | None,
-    option(
-        "NAME",
-        "The namespace.  [default: that of the context]",
-        "-n",
-        "--namespace",
-        callback=namespace_name,
-        autocompletion=completion.namespaces,
-    ),
+    str | None, namespace_option("The namespace.  [default: that of the context]")
 ]
 
 Context = Annotated[

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from agtool.ci_nodepool.cli.options import ChangeOptions
 from agtool.ci_nodepool.jobs import RunnerChange
 from agtool.ci_nodepool.nodes import NodesChange
-from agtool.ci_nodepool.show.nodes import affected_lines, diff_lines, warning_lines
-from agtool.ci_nodepool.show.runner import diff_of
+from agtool.ci_nodepool.show.changes import affected_lines, diff_lines, diff_of, warning_lines
 from agtool.core.output import say
 from agtool.core.question import Question
 from agtool.core.text import count

@@ -11,10 +11,9 @@ import typer
 from agtool import __version__
 from agtool.ci_nodepool.cli import options
 from agtool.ci_nodepool.presets import DEFAULT, Preset
-from agtool.core import completion
 from agtool.core.command import Result
 from agtool.core.errors import UsageError
-from agtool.core.options import given_options, grouped, namespace_name, not_empty
+from agtool.core.options import given_options, grouped, namespace_option
 
 if TYPE_CHECKING:
     from agtool.ci_nodepool.emit.helm import Chart
@@ -46,28 +45,17 @@ def emit(
     taint: options.Taints = None,
     chart: Annotated[
         str | None,
-        typer.Option(
-            metavar="VERSION",
-            help="(helm) Print values for this version of the chart gitlab-runner.  [default: a "
+        options.text(
+            "VERSION",
+            "(helm) Print values for this version of the chart gitlab-runner.  [default: a "
             "current one]",
         ),
     ] = None,
     namespace: Annotated[
-        str,
-        typer.Option(
-            "-n",
-            "--namespace",
-            metavar="NAME",
-            help="(watch) Run it in this namespace.",
-            callback=namespace_name,
-            autocompletion=completion.namespaces,
-        ),
+        str, namespace_option("(watch) Run it in this namespace.")
     ] = "kube-system",
     image: Annotated[
-        str,
-        typer.Option(
-            metavar="IMAGE", help="(watch) Run this image, which has agtool.", callback=not_empty
-        ),
+        str, options.text("IMAGE", "(watch) Run this image, which has agtool.")
     ] = f"agtool:{__version__}",
 ) -> Result[None]:
     """Print what makes a change permanent.
@@ -97,15 +85,16 @@ def emit(
             )
     taints = [parse_taint(each) for each in taint or ()]
     asked = pool.pool()
-    preset = asked.preset if asked.preset or asked.selector else DEFAULT
+    if not asked.selector:
+        asked = DEFAULT.pool
     if kind == "pool":
-        chosen = preset or DEFAULT
+        chosen = asked.preset or DEFAULT
         text = pool_commands(chosen, taints or [chosen.taint])
     elif kind == "watch":
-        arguments = _watch_arguments(pool.selector, preset, taints)
+        arguments = _watch_arguments(pool.selector, asked.preset, taints)
         text = watch_manifest(arguments, namespace=namespace, image=image)
     elif kind == "helm":
-        text = helm.helm_values(placement(asked, taints), _chart(chart))
+        text = helm.helm_values(placement(asked, taints), _chart(chart) if chart else None)
     else:
         text = helm.toml(placement(asked, taints))
     return Result(None, [text.rstrip("\n")])
@@ -126,9 +115,7 @@ def _watch_arguments(
     return [*arguments, *specs]
 
 
-def _chart(version: str | None) -> Chart | None:
-    if version is None:
-        return None
+def _chart(version: str) -> Chart:
     found = re.match(r"v?(\d+)\.(\d+)", version)
     if not found:
         raise UsageError(

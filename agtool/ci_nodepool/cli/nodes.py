@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from agtool.ci_nodepool import documents, parse
 from agtool.ci_nodepool.cli import options
+from agtool.ci_nodepool.model import identity
 from agtool.ci_nodepool.pool.plan import Wanted, plan_node
 from agtool.ci_nodepool.presets import Pool, Preset, default_taints
 from agtool.core.command import Result
@@ -54,18 +55,11 @@ def taint(
             return Wanted(taints=default_taints(found, nodes), overwrite=overwrite)
         taints = tuple(parse.parse_taint(s) for s in specs if not parse.is_removal(s))
         gone = tuple(parse.parse_taint_match(s) for s in specs if parse.is_removal(s))
-        parse.check_distinct([*taints, *gone])
+        parse.check_distinct([*map(identity, taints), *gone])
         return Wanted(taints=taints, no_taints=gone, overwrite=overwrite)
 
     return _change(
-        "taint",
-        arguments,
-        wanted,
-        pool,
-        change,
-        cluster=cluster,
-        force=force,
-        look_at_pods=not skip_pods,
+        "taint", arguments, wanted, pool, change, cluster=cluster, force=force, skip_pods=skip_pods
     )
 
 
@@ -92,8 +86,7 @@ def untaint(
 
     def wanted(specs: Sequence[str], found: Pool, _: Sequence[Node]) -> Wanted:
         if not specs:
-            taint = _preset(found, "KEY:EFFECT").taint
-            return Wanted(no_taints=(parse.TaintMatch(taint.key, taint.effect),))
+            return Wanted(no_taints=(identity(_preset(found, "KEY:EFFECT").taint),))
         return Wanted(no_taints=tuple(map(parse.parse_taint_match, specs)))
 
     return _change("untaint", arguments, wanted, pool, change, cluster=cluster)
@@ -125,7 +118,7 @@ def label(
             return Wanted(labels=(_preset(found, "KEY=VALUE").label,), overwrite=overwrite)
         labels = tuple(parse.parse_label(s) for s in specs if not parse.is_removal(s))
         gone = tuple(parse.parse_label_key(s) for s in specs if parse.is_removal(s))
-        parse.check_distinct([*labels, *gone])
+        parse.check_distinct([*map(identity, labels), *gone])
         return Wanted(labels=labels, no_labels=gone, overwrite=overwrite)
 
     return _change("label", arguments, wanted, pool, change, cluster=cluster, force=force)
@@ -153,7 +146,7 @@ def unlabel(
 
     def wanted(specs: Sequence[str], found: Pool, _: Sequence[Node]) -> Wanted:
         if not specs:
-            return Wanted(no_labels=(_preset(found, "KEY-").label.key,))
+            return Wanted(no_labels=(identity(_preset(found, "KEY-").label),))
         return Wanted(no_labels=tuple(map(parse.parse_label_key, specs)))
 
     return _change("unlabel", arguments, wanted, pool, change, cluster=cluster, force=force)
@@ -177,14 +170,14 @@ def _change(
     *,
     cluster: ClusterOptions,
     force: bool = False,
-    look_at_pods: bool = True,
+    skip_pods: bool = False,
 ) -> Result[documents.NodesChanged]:
     """Find the nodes, plan, ask, change them."""
     from agtool.ci_nodepool.cli.agree import agree
     from agtool.ci_nodepool.nodes import carry_out, plan_change
     from agtool.ci_nodepool.pool.find import find_pool
     from agtool.ci_nodepool.pool.write import CONNECTIONS
-    from agtool.ci_nodepool.show.nodes import document, view
+    from agtool.ci_nodepool.show.changes import nodes_document, nodes_view
 
     names, specs = parse.split_arguments(arguments)
     if specs:
@@ -192,11 +185,11 @@ def _change(
     with cluster.session(connections=CONNECTIONS) as session:
         pool, nodes = find_pool(session, asked.pool(names))
         planned = partial(plan_node, wanted=wanted(specs, pool, nodes))
-        change = plan_change(session, pool, nodes, planned, force=force, look_at_pods=look_at_pods)
+        change = plan_change(session, pool, nodes, planned, force=force, look_at_pods=not skip_pods)
         if agree(how, nodes=[change], named=bool(names)):
             change = carry_out(session, change)
-    data = document([change], dry_run=how.dry_run)
-    return finished(f"ci-nodepool {command}", data, view(change, command), [change])
+    data = nodes_document([change], dry_run=how.dry_run)
+    return finished(f"ci-nodepool {command}", data, nodes_view(change, command), [change])
 
 
 def finished(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -11,7 +11,7 @@ from agtool.ci_nodepool import presets
 from agtool.ci_nodepool.cli import complete
 from agtool.core import completion
 from agtool.core.command import Format
-from agtool.core.options import DryRun, Output, Yes, namespace_name, not_empty, seconds
+from agtool.core.options import DryRun, Output, Yes, duration, namespace_option, not_empty
 
 
 def _preset(name: str) -> presets.Preset:
@@ -20,11 +20,21 @@ def _preset(name: str) -> presets.Preset:
     return presets.PRESETS[name]
 
 
-def _positive(text: str | float) -> float:
-    value = seconds(text)
+def _positive(value: float) -> float:
     if value <= 0:
         raise typer.BadParameter("it must be longer than 0 seconds.")
     return value
+
+
+def text(metavar: str, help_: str, *names: str, **settings: Any) -> Any:
+    """An option whose value is text, and not empty."""
+    return typer.Option(*names, metavar=metavar, help=help_, callback=not_empty, **settings)
+
+
+def _nodes(metavar: str, help_: str) -> Any:
+    return typer.Argument(
+        metavar=metavar, help=help_, show_default=False, autocompletion=completion.nodes
+    )
 
 
 Preset = Annotated[
@@ -39,13 +49,7 @@ Preset = Annotated[
 
 Selector = Annotated[
     str | None,
-    typer.Option(
-        "-l",
-        "--selector",
-        metavar="SELECTOR",
-        help="Choose the nodes that have these labels: KEY=VALUE,...",
-        callback=not_empty,
-    ),
+    text("SELECTOR", "Choose the nodes that have these labels: KEY=VALUE,...", "-l", "--selector"),
 ]
 
 
@@ -70,24 +74,10 @@ class ChangeOptions(NamedTuple):
 
 
 NodesAndSpecs = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[NODE|SPEC]...",
-        help="Names of nodes, and labels or taints.",
-        show_default=False,
-        autocompletion=completion.nodes,
-    ),
+    list[str] | None, _nodes("[NODE|SPEC]...", "Names of nodes, and labels or taints.")
 ]
 
-NodeNames = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[NODE]...",
-        help="Names of nodes.",
-        show_default=False,
-        autocompletion=completion.nodes,
-    ),
-]
+NodeNames = Annotated[list[str] | None, _nodes("[NODE]...", "Names of nodes.")]
 
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a label or taint that has another value.")
@@ -107,23 +97,15 @@ SkipPods = Annotated[
 
 RunnersNamespace = Annotated[
     str | None,
-    typer.Option(
-        "-n",
-        "--namespace",
-        metavar="NAME",
-        help="Look for runners in this namespace only.  [default: all namespaces]",
-        callback=namespace_name,
-        autocompletion=completion.namespaces,
-    ),
+    namespace_option("Look for runners in this namespace only.  [default: all namespaces]"),
 ]
 
 RunnerName = Annotated[
     str | None,
-    typer.Option(
+    text(
+        "NAMESPACE/NAME",
+        "Choose the runner by the name of its Deployment.  [default: the only one]",
         "--runner",
-        metavar="NAMESPACE/NAME",
-        help="Choose the runner by the name of its Deployment.  [default: the only one]",
-        callback=not_empty,
         autocompletion=complete.runners,
     ),
 ]
@@ -140,10 +122,8 @@ Taints = Annotated[
 
 Timeout = Annotated[
     float,
-    typer.Option(
-        metavar="DURATION",
-        parser=_positive,
-        help="Put the old configuration back if the runner is not up by then.  [default: 10m]",
-        show_default=False,
+    duration(
+        "Put the old configuration back if the runner is not up by then.  [default: 10m]",
+        callback=_positive,
     ),
 ]

@@ -1,10 +1,13 @@
-"""`agtool ci-nodepool patch-runner`: parse, wire, hand the result on."""
+"""The commands that change runners: parse, wire, hand the result on."""
 
 from __future__ import annotations
 
-from agtool.ci_nodepool import documents
+from agtool.ci_nodepool import documents, parse
 from agtool.ci_nodepool.cli import options
+from agtool.ci_nodepool.cli.nodes import finished
+from agtool.ci_nodepool.model import identity
 from agtool.core.command import Result
+from agtool.core.errors import UsageError
 from agtool.core.options import ClusterOptions, grouped
 
 
@@ -35,13 +38,12 @@ def patch_runner(
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     from agtool.ci_nodepool.cli.agree import agree
     from agtool.ci_nodepool.jobs import carry_out, plan_jobs
-    from agtool.ci_nodepool.parse import parse_taint
     from agtool.ci_nodepool.pool.find import find_pool
     from agtool.ci_nodepool.runner.placement import placement
-    from agtool.ci_nodepool.show.runner import document_sent, view_sent
+    from agtool.ci_nodepool.show.changes import jobs_document, jobs_view
     from agtool.core.live import Live
 
-    taints = [parse_taint(each) for each in taint or ()]
+    taints = [parse.parse_taint(each) for each in taint or ()]
     with cluster.session(namespace=namespace) as session, Live() as live:
         found, nodes = find_pool(session, pool.pool(), may_be_empty=force)
         wanted = placement(found, taints)
@@ -49,4 +51,120 @@ def patch_runner(
         if agree(change, runners=[sent], named=runner is not None):
             sent = carry_out(session, sent, timeout=timeout, live=live)
     dry_run = change.dry_run
-    return Result(document_sent(sent, dry_run=dry_run), view_sent(sent, dry_run=dry_run))
+    return Result(jobs_document(sent, dry_run=dry_run), jobs_view(sent, dry_run=dry_run))
+
+
+@grouped
+def apply(
+    *,
+    pool: options.PoolOptions,
+    runner: options.RunnerName = None,
+    taint: options.Taints = None,
+    timeout: options.Timeout = 600.0,
+    force: options.Force = False,
+    skip_pods: options.SkipPods = False,
+    change: options.ChangeOptions,
+    namespace: options.RunnersNamespace = None,
+    cluster: ClusterOptions,
+) -> Result[documents.Applied]:
+    """Send jobs to the pool, and keep all other pods off it.
+
+    First the jobs get the node selector and the toleration, and the runner is restarted; then
+    the nodes get the taint. In this order no job waits for ever. By default the nodes are
+    those with a provider's label. The command can be run again at any time, and does what is
+    left to do. To bring back what was there before, use undo.
+
+    \b
+    Examples:
+      agtool ci-nodepool apply --dry-run
+      agtool ci-nodepool apply --preset gke-spot --runner gitlab/gitlab-runner
+      agtool ci-nodepool apply -l pool=ci --taint dedicated=ci:NoSchedule --yes
+    """  # noqa: D301
+    from agtool.ci_nodepool.apply import Applied
+    from agtool.ci_nodepool.apply import apply as apply_to
+    from agtool.ci_nodepool.cli.agree import agree
+    from agtool.ci_nodepool.pool.write import CONNECTIONS
+    from agtool.ci_nodepool.show import changes
+    from agtool.core.live import Live
+
+    taints = [parse.parse_taint(each) for each in taint or ()]
+    parse.check_distinct(map(identity, taints))
+
+    def ask(plan: Applied) -> bool:
+        named = runner is not None and not plan.nodes.changes
+        return agree(change, runners=[plan.runner], nodes=[plan.nodes], named=named)
+
+    with cluster.session(namespace=namespace, connections=CONNECTIONS) as session, Live() as live:
+        applied = apply_to(
+            session,
+            pool.pool(),
+            taints,
+            runner=runner,
+            namespace=namespace,
+            timeout=timeout,
+            force=force,
+            look_at_pods=not skip_pods,
+            agree=ask,
+            live=live,
+        )
+    data = changes.applied_document(applied, dry_run=change.dry_run)
+    view = changes.applied_view(applied, dry_run=change.dry_run)
+    return finished("ci-nodepool apply", data, view, [applied.nodes], applied.stopped)
+
+
+@grouped
+def undo(
+    *,
+    nodes: options.NodeNames = None,
+    pool: options.PoolOptions,
+    timeout: options.Timeout = 600.0,
+    force: options.Force = False,
+    change: options.ChangeOptions,
+    namespace: options.RunnersNamespace = None,
+    cluster: ClusterOptions,
+) -> Result[documents.Undone]:
+    """Bring back what was there before agtool.
+
+    First the taints are removed, then the runner gets its old configuration, then the labels
+    are removed. In this order no job waits for ever. What was there before agtool stays, and
+    so does what somebody else has changed since. By default it is about all nodes and runners;
+    with NODE, only these nodes are changed, and no runner. Stop `watch` first: it puts the
+    taints back.
+
+    \b
+    Examples:
+      agtool ci-nodepool undo --dry-run
+      agtool ci-nodepool undo --yes
+      agtool ci-nodepool undo node-1
+    """  # noqa: D301
+    from agtool.ci_nodepool.cli.agree import agree
+    from agtool.ci_nodepool.pool.write import CONNECTIONS
+    from agtool.ci_nodepool.show import changes
+    from agtool.ci_nodepool.undo import Undone
+    from agtool.ci_nodepool.undo import undo as undo_on
+    from agtool.core.live import Live
+
+    names, specs = parse.split_arguments(nodes)
+    if specs:
+        raise UsageError(
+            f"{specs[0]!r} is not a valid name of a node",
+            hint="undo takes names of nodes only. To remove one label or taint, use unlabel or "
+            "untaint.",
+        )
+
+    def ask(plan: Undone) -> bool:
+        return agree(change, runners=plan.runners, nodes=plan.nodes, named=bool(names))
+
+    with cluster.session(namespace=namespace, connections=CONNECTIONS) as session, Live() as live:
+        undone = undo_on(
+            session,
+            pool.pool(names),
+            namespace=namespace,
+            timeout=timeout,
+            force=force,
+            agree=ask,
+            live=live,
+        )
+    data = changes.undone_document(undone, dry_run=change.dry_run)
+    view = changes.undone_view(undone, dry_run=change.dry_run)
+    return finished("ci-nodepool undo", data, view, undone.nodes, undone.stopped)

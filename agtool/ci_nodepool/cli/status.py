@@ -29,10 +29,9 @@ def status(
       agtool ci-nodepool status -l pool=ci --output json
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     from agtool.ci_nodepool.pool.write import CONNECTIONS
-    from agtool.ci_nodepool.show.status import document, view
+    from agtool.ci_nodepool.show.status import view
     from agtool.ci_nodepool.status.look import find_status
 
     with cluster.session(namespace=namespace, connections=CONNECTIONS) as session:
-        found = find_status(session, pool.pool(), namespace, look_at_pods=not skip_pods)
-    data = document(found)
+        data = find_status(session, pool.pool(), namespace, look_at_pods=not skip_pods)
     return Result(data, view(data), exit_code=1 if data.problems else 0)

@@ -8,11 +8,12 @@ import typer
 
 from agtool.ci_nodepool import parse
 from agtool.ci_nodepool.cli import options
+from agtool.ci_nodepool.model import identity
 from agtool.ci_nodepool.pool.plan import Wanted, plan_node
 from agtool.ci_nodepool.presets import default_taints
 from agtool.core.command import Result
 from agtool.core.errors import UsageError
-from agtool.core.options import ClusterOptions, grouped, not_empty
+from agtool.core.options import ClusterOptions, grouped
 
 
 @grouped
@@ -26,11 +27,10 @@ def watch(
     overwrite: options.Overwrite = False,
     listen: Annotated[
         str | None,
-        typer.Option(
-            metavar="ADDRESS:PORT",
-            help="Answer requests for /readyz and /healthz here. Without ADDRESS: at all addresses "
+        options.text(
+            "ADDRESS:PORT",
+            "Answer requests for /readyz and /healthz here. Without ADDRESS: at all addresses "
             "of this host.  [default: do not]",
-            callback=not_empty,
         ),
     ] = None,
     cluster: ClusterOptions,
@@ -61,10 +61,7 @@ def watch(
     state = State()
     with ExitStack() as stack:
         if listen:
-            answers = {
-                "/readyz": state.not_ready,
-                "/healthz": lambda: "" if state.alive() else "the watch hangs",
-            }
+            answers = {"/readyz": state.not_ready, "/healthz": state.not_alive}
             stack.enter_context(serve(listen, answers))
         # Short patience: what cannot be reached is tried again here, and told.
         session = stack.enter_context(cluster.session(connections=THREADS + 1, patience=2.0))
@@ -93,6 +90,6 @@ def _given(specs: list[str], *, overwrite: bool) -> Wanted:
         )
     labels = tuple(parse.parse_label(spec) for spec in specs if ":" not in spec)
     taints = tuple(parse.parse_taint(spec) for spec in specs if ":" in spec)
-    parse.check_distinct(labels)
-    parse.check_distinct(taints)
+    parse.check_distinct(map(identity, labels))
+    parse.check_distinct(map(identity, taints))
     return Wanted(labels, taints, overwrite=overwrite)

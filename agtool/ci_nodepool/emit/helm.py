@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from agtool.ci_nodepool.runner.placement import Placement, toleration
+from agtool.ci_nodepool.runner.placement import Tables, toleration
 from agtool.ci_nodepool.runner.toml import quoted
 
 Chart = tuple[int, int]
@@ -16,17 +16,17 @@ _TOLERATIONS_SINCE: Chart = (0, 19)
 """The first chart known to have runners.nodeTolerations."""
 
 
-def toml(wanted: Placement, indent: str = "") -> str:
+def toml(wanted: Tables, indent: str = "") -> str:
     """The tables for a runner's template."""
     lines = ["[[runners]]", "  [runners.kubernetes]"]
-    for table, entries in wanted.tables().items():
+    for table, entries in vars(wanted).items():
         if entries:
             lines.append(f"    [runners.kubernetes.{table}]")
             lines += [f"      {quoted(k)} = {quoted(v)}" for k, v in entries.items()]
     return "".join(f"{indent}{line}\n" for line in lines)
 
 
-def helm_values(wanted: Placement, chart: Chart | None = None) -> str:
+def helm_values(wanted: Tables, chart: Chart | None = None) -> str:
     """Values for the chart gitlab-runner; of the current one, or of an old version."""
     if chart is None or chart >= TEMPLATES_SINCE:
         return (
@@ -36,23 +36,19 @@ def helm_values(wanted: Placement, chart: Chart | None = None) -> str:
             "runners:\n  config: |\n" + toml(wanted, "    ")
         )
     lines = ["# For charts without runners.config. Where jobs run:", "runners:", "  nodeSelector:"]
-    lines += [f"    {json.dumps(k)}: {json.dumps(v)}" for k, v in wanted.selector.items()]
+    lines += [f"    {json.dumps(k)}: {json.dumps(v)}" for k, v in wanted.node_selector.items()]
     if chart >= _TOLERATIONS_SINCE:
         lines.append("  nodeTolerations:")
-        for entry in wanted.tolerations.items():
-            tolerated = toleration(*entry)
-            lines.append(f"    - key: {json.dumps(tolerated.key)}")
-            if tolerated.value is None:
-                lines.append("      operator: Exists")
-            else:
-                lines.append(f"      value: {json.dumps(tolerated.value)}")
-            lines.append(f"      effect: {json.dumps(tolerated.effect)}")
+        for entry in wanted.node_tolerations.items():
+            one = toleration(*entry)
+            value = {"operator": "Exists"} if one.value is None else {"value": one.value}
+            lines.append(f"    - {json.dumps({'key': one.key, **value, 'effect': one.effect})}")
     else:
         lines += [
             "# This chart has no nodeTolerations. The variable takes one entry only.",
             "envVars:",
         ]
-        for name, effect in wanted.tolerations.items():
-            lines.append("  - name: KUBERNETES_NODE_TOLERATIONS")
-            lines.append(f"    value: {json.dumps(f'{name}:{effect}')}")
+        for name, effect in wanted.node_tolerations.items():
+            variable = {"name": "KUBERNETES_NODE_TOLERATIONS", "value": f"{name}:{effect}"}
+            lines.append(f"  - {json.dumps(variable)}")
     return "".join(f"{line}\n" for line in lines)

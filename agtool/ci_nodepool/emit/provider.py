@@ -9,8 +9,6 @@ from agtool.ci_nodepool.model import Taint
 from agtool.ci_nodepool.presets import Preset
 from agtool.core.errors import UsageError
 
-_REPLACES = "# --node-taints REPLACES all taints of the pool: add those that it has. They are in\n"
-
 
 def pool_commands(preset: Preset, taints: Sequence[Taint]) -> str:
     """The command or setting with which the provider taints all nodes of a pool, new ones too.
@@ -35,23 +33,22 @@ def pool_commands(preset: Preset, taints: Sequence[Taint]) -> str:
 
 def _aks(taints: Sequence[Taint]) -> str:
     pool = "--resource-group GROUP --cluster-name CLUSTER --name POOL"
-    return (
-        f"{_REPLACES}#   az aks nodepool show {pool} \\\n#     --query nodeTaints\n"
-        f"az aks nodepool update {pool} \\\n  --node-taints '{_joined(taints)}'\n"
-    )
+    return _replace_all("az aks nodepool", "show", pool, "--query nodeTaints", taints)
 
 
 def _gke(taints: Sequence[Taint]) -> str:
     pool = "POOL --cluster CLUSTER --location LOCATION"
+    show = "--format 'value(config.taints)'"
+    return _replace_all("gcloud container node-pools", "describe", pool, show, taints)
+
+
+def _replace_all(tool: str, look: str, pool: str, show: str, taints: Sequence[Taint]) -> str:
+    joined = ",".join(f"{t.key}={t.value}:{t.effect}" for t in taints)
     return (
-        f"{_REPLACES}#   gcloud container node-pools describe {pool} \\\n"
-        "#     --format 'value(config.taints)'\n"
-        f"gcloud container node-pools update {pool} \\\n  --node-taints '{_joined(taints)}'\n"
+        "# --node-taints REPLACES all taints of the pool: add those that it has. They are in\n"
+        f"#   {tool} {look} {pool} \\\n#     {show}\n"
+        f"{tool} update {pool} \\\n  --node-taints '{joined}'\n"
     )
-
-
-def _joined(taints: Sequence[Taint]) -> str:
-    return ",".join(f"{t.key}={t.value}:{t.effect}" for t in taints)
 
 
 def _eks(taints: Sequence[Taint]) -> str:

@@ -1,5 +1,5 @@
 """The nodes of a pool.
 
-find (which they are), record and plan (what to change on one), write (many at once), fates and
+find (which they are), plan (what to change on one, and back), write (many at once), fates and
 affected (what a taint means for pods).
 """

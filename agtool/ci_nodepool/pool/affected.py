@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool.model import Node, Taint
 from agtool.ci_nodepool.pool.fates import FATES, Affected, judge_daemonset, judge_pod
 from agtool.ci_nodepool.pool.write import CONNECTIONS, NODES
-from agtool.core.kube.session import METADATA_LIST
+from agtool.core.kube.session import METADATA_LIST, Json, Session
 from agtool.core.live import Progress
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Json, Session
 
 MANY = 500
 """Nodes from which on it is quicker to list all pods."""

@@ -60,7 +60,7 @@ def judge_pod(
         or "deletionTimestamp" in metadata
     ):
         return None
-    against = [t for t in taints if not tolerated(t, _tolerations(spec))]
+    against = _not_tolerated(spec, taints)
     node = spec.get("nodeName", "")
     if not against or (node and node not in nodes):
         return None
@@ -81,16 +81,15 @@ def judge_daemonset(
 ) -> Affected | None:
     """What the taints mean for a DaemonSet, if anything."""
     spec = daemonset["spec"]["template"]["spec"]
-    if all(tolerated(t, _tolerations(spec)) for t in taints):
-        return None
-    if not any(_may_run_on(spec, node) for node in nodes):
+    if not (_not_tolerated(spec, taints) and any(_may_run_on(spec, node) for node in nodes)):
         return None
     metadata = daemonset["metadata"]
     return Affected("DaemonSet", metadata["namespace"], metadata["name"], "", "gone-on-new-nodes")
 
 
-def _tolerations(spec: Mapping[str, Any]) -> list[Toleration]:
-    return [Toleration.from_api(toleration) for toleration in spec.get("tolerations") or ()]
+def _not_tolerated(spec: Mapping[str, Any], taints: Iterable[Taint]) -> list[Taint]:
+    tolerations = list(map(Toleration.from_api, spec.get("tolerations") or ()))
+    return [taint for taint in taints if not tolerated(taint, tolerations)]
 
 
 def _node_terms(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:

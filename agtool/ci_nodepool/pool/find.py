@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.pool.write import CONNECTIONS, NODES
 from agtool.ci_nodepool.presets import DEFAULT, Pool, Preset, presets_on
 from agtool.core.errors import UsageError
 from agtool.core.kube.errors import NotFoundError, RejectedError
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
+from agtool.core.kube.session import Session
 
 
 class NoNodes(NotFoundError):
@@ -54,8 +52,8 @@ def find_pool(
                 hint=f"Choose one: --preset {found[0].name}",
             )
         preset = found[0] if found else DEFAULT
-        nodes = [n for n in nodes if n.labels.get(preset.label.key) == preset.label.value]
-        pool = Pool((), str(preset.label), preset)
+        nodes = [node for node in nodes if preset.label in node.labels.items()]
+        pool = preset.pool
     if not (nodes or may_be_empty):
         raise NoNodes(
             f"no node has the label {pool.selector}",

@@ -1,14 +1,37 @@
-"""What to change on a node so that labels and taints are as wanted, and back. Pure."""
+"""What to change on a node so that labels and taints are as wanted, and back. Pure.
+
+The node carries an annotation with what agtool set, so that undo takes back that and no more.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from agtool.ci_nodepool.model import RECORD, Label, Node, Taint, taint_of
-from agtool.ci_nodepool.parse import TaintMatch
-from agtool.ci_nodepool.pool.record import Record
+from agtool.ci_nodepool.model import (
+    RECORD,
+    Identity,
+    Label,
+    Node,
+    Taint,
+    identity,
+    taint_of,
+    with_value,
+)
+
+
+class Entry(NamedTuple):
+    """A value that agtool set, and the value that it replaced (None: there was none)."""
+
+    value: str
+    before: str | None
+
+
+Record = dict[Identity, Entry]
+"""What agtool set on one node."""
 
 
 @dataclass(frozen=True)
@@ -16,13 +39,14 @@ class Wanted:
     """What shall hold for nodes.
 
     Attributes:
+        no_taints: with an empty effect: of any effect.
         overwrite: replace a label or taint that is there with another value.
     """
 
     labels: tuple[Label, ...] = ()
     taints: tuple[Taint, ...] = ()
-    no_labels: tuple[str, ...] = ()
-    no_taints: tuple[TaintMatch, ...] = ()
+    no_labels: tuple[Identity, ...] = ()
+    no_taints: tuple[Identity, ...] = ()
     overwrite: bool = False
 
 
@@ -70,17 +94,15 @@ class Change:
 def plan_node(node: Node, wanted: Wanted) -> Change:
     """What to change on one node so that `wanted` holds."""
     draft = _Draft(node)
-    for key in wanted.no_labels:
-        draft.remove_label(key)
-    for match in wanted.no_taints:
-        for taint in draft.taints_now():
-            if taint.key == match.key and match.effect in ("", taint.effect):
-                draft.restore_taint(taint, None)
-        draft.forget_taints(match)
-    for label in wanted.labels:
-        draft.set_label(label, overwrite=wanted.overwrite)
-    for taint in wanted.taints:
-        draft.set_taint(taint, overwrite=wanted.overwrite)
+    for label in wanted.no_labels:
+        draft.remove(label)
+    for key, effect in wanted.no_taints:
+        for what in [*draft.present(), *draft.record]:
+            if what[1] and what == (key, effect or what[1]):
+                draft.remove(what)
+    both: tuple[Label | Taint, ...] = wanted.labels + wanted.taints
+    for each in both:
+        draft.set(each, overwrite=wanted.overwrite)
     return draft.change()
 
 
@@ -90,10 +112,9 @@ def undo_node(node: Node, *, labels: bool = True, taints: bool = True) -> Change
     What somebody changed since is theirs and stays.
     """
     draft = _Draft(node)
-    if labels:
-        draft.undo_labels()
-    if taints:
-        draft.undo_taints()
+    for key, effect in list(draft.record):
+        if (effect and taints) or (labels and not effect):
+            draft.undo((key, effect))
     return draft.change()
 
 
@@ -109,7 +130,7 @@ class _Draft:
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self.record = Record.read(node.record)
+        self.record = read_record(node.record)
         self.labels: dict[str, str | None] = {}
         self.taints: list[Mapping[str, Any]] = list(node.taints)
         self.lines: list[str] = []
@@ -122,89 +143,95 @@ class _Draft:
             self.node,
             labels=self.labels,
             taints=None if taints == self.node.taints else taints,
-            record=self.record.write(),
+            record=write_record(self.record),
             lines=tuple(self.lines),
             clashes=tuple(self.clashes),
             kept=tuple(self.kept),
         )
 
-    def undo_labels(self) -> None:
-        for key, entry in self.record.labels.items():
-            now = self.node.labels.get(key)
-            if now == entry.value:
-                self.restore_label(key, entry.before)
-            elif now is not None:
-                self.kept.append(f"label {Label(key, now)}: somebody else has changed it since")
-        self.record = Record(taints=self.record.taints)
+    def present(self) -> dict[Identity, Label | Taint]:
+        """The labels and taints that the node has with the change so far."""
+        labels = {**self.node.labels, **self.labels}
+        found: list[Label | Taint] = [Label(k, v) for k, v in labels.items() if v is not None]
+        found += map(taint_of, self.taints)
+        return {identity(each): each for each in found}
 
-    def undo_taints(self) -> None:
-        there = {(taint.key, taint.effect): taint for taint in self.taints_now()}
-        for identity, entry in self.record.taints.items():
-            present = there.get(identity)
-            if present is not None and present.value == entry.value:
-                self.restore_taint(present, entry.before)
-            elif present is not None:
-                self.kept.append(f"taint {present}: somebody else has changed it since")
-        self.record = Record(labels=self.record.labels)
-
-    def set_label(self, label: Label, *, overwrite: bool) -> None:
-        before = self.node.labels.get(label.key)
-        if before == label.value:
+    def set(self, wanted: Label | Taint, *, overwrite: bool) -> None:
+        what = identity(wanted)
+        present = self.present().get(what)
+        if present == wanted:
             return
-        if before is not None and not overwrite:
-            self.clashes.append(f"label {Label(label.key, before)}")
+        if present and not overwrite:
+            self.clashes.append(_named(present))
             return
-        self.record = self.record.set(label, before)
-        self.restore_label(label.key, label.value)
+        before = present.value if present else None
+        earlier = self.record.get(what)
+        if earlier and earlier.value == before:  # undo goes back to what was there before ours
+            before = earlier.before
+        self.record[what] = Entry(wanted.value, before)
+        self.put(what, wanted)
 
-    def remove_label(self, key: str) -> None:
-        self.record = self.record.without_label(key)
-        if key in self.node.labels and key not in self.labels:
-            self.restore_label(key, None)
+    def remove(self, what: Identity) -> None:
+        self.record.pop(what, None)
+        if what in self.present():
+            self.put(what, None)
 
-    def restore_label(self, key: str, value: str | None) -> None:
-        """Give it `value`, whoever owns it."""
-        now = self.node.labels.get(key)
-        self.labels[key] = value
-        if now is not None:
-            self.lines.append(f"- label {Label(key, now)}")
-        if value is not None:
-            self.lines.append(f"+ label {Label(key, value)}")
+    def undo(self, what: Identity) -> None:
+        entry = self.record.pop(what)
+        present = self.present().get(what)
+        if present and present.value == entry.value:
+            self.put(what, None if entry.before is None else with_value(what, entry.before))
+        elif present:
+            self.kept.append(f"{_named(present)}: somebody else has changed it since")
 
-    def set_taint(self, taint: Taint, *, overwrite: bool) -> None:
-        identity = (taint.key, taint.effect)
-        present = next((t for t in self.taints_now() if (t.key, t.effect) == identity), None)
-        if present == taint:
+    def put(self, what: Identity, wanted: Label | Taint | None) -> None:
+        """Replace what is there, whoever owns it, or remove it; a taint's place stays its own."""
+        if present := self.present().get(what):
+            self.lines.append(f"- {_named(present)}")
+        if wanted:
+            self.lines.append(f"+ {_named(wanted)}")
+        if isinstance(wanted or present, Label):
+            self.labels[what[0]] = wanted.value if wanted else None
             return
-        if present is not None and not overwrite:
-            self.clashes.append(f"taint {present}")
-            return
-        self.record = self.record.set(taint, None if present is None else present.value)
-        if present is None:
-            self.taints.append(_as_api(taint))
-            self.lines.append(f"+ taint {taint}")
+        there = [identity(taint_of(taint)) for taint in self.taints]
+        place = there.index(what) if what in there else len(there)
+        new = [{k: v for k, v in wanted._asdict().items() if v}] if wanted else []
+        self.taints[place : place + 1] = new  # without a value that is empty, as the API has it
+
+
+def _named(what: Label | Taint) -> str:
+    return f"{type(what).__name__.lower()} {what}"
+
+
+def read_record(annotation: str) -> Record:
+    """From the annotation. One that agtool did not write gives an empty record."""
+    with suppress(ValueError, TypeError, KeyError, AttributeError):
+        value: Any = json.loads(annotation or "{}")
+        entries = [{**e, "key": key, "effect": ""} for key, e in value.get("labels", {}).items()]
+        entries += value.get("taints", [])
+        return {(entry["key"], entry["effect"]): _entry(entry) for entry in entries}
+    return {}
+
+
+def write_record(record: Record) -> str:
+    """The annotation, the same for the same record; empty if there is nothing to keep."""
+    labels: dict[str, Any] = {}
+    taints = []
+    for (key, effect), entry in sorted(record.items()):
+        if effect:
+            taints.append({"key": key, "effect": effect, **entry._asdict()})
         else:
-            self.restore_taint(present, taint.value)
-
-    def forget_taints(self, match: TaintMatch) -> None:
-        for key, effect in list(self.record.taints):
-            if key == match.key and match.effect in ("", effect):
-                self.record = self.record.without_taint(key, effect)
-
-    def restore_taint(self, present: Taint, value: str | None) -> None:
-        """Give the taint that is there another value, or remove it; its place stays its own."""
-        place = self.taints_now().index(present)
-        self.lines.append(f"- taint {present}")
-        if value is None:
-            del self.taints[place]
-        else:
-            taint = present._replace(value=value)
-            self.taints[place] = _as_api(taint)
-            self.lines.append(f"+ taint {taint}")
-
-    def taints_now(self) -> Sequence[Taint]:
-        return [taint_of(taint) for taint in self.taints]
+            labels[key] = entry._asdict()
+    return json.dumps({"labels": labels, "taints": taints}, separators=(",", ":")) * bool(record)
 
 
-def _as_api(taint: Taint) -> Mapping[str, Any]:
-    return {name: value for name, value in taint._asdict().items() if value}
+def owned(annotation: str) -> list[Label | Taint]:
+    """What agtool set, by its annotation."""
+    return [with_value(what, entry.value) for what, entry in read_record(annotation).items()]
+
+
+def _entry(value: dict[str, Any]) -> Entry:
+    before = value["before"]
+    if not isinstance(value["value"], str) or not isinstance(before, str | None):
+        raise TypeError(value)
+    return Entry(value["value"], before)

@@ -10,18 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.pool.plan import Change
 from agtool.core.errors import AgtoolError, ConfigurationError, unexpected
 from agtool.core.kube.errors import ConflictError, NotFoundError, RejectedError
-from agtool.core.kube.session import METADATA_ONLY
+from agtool.core.kube.session import METADATA_ONLY, Session
 from agtool.core.live import Progress
 from agtool.core.signals import handled
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
 
 NODES = "/api/v1/nodes"
 

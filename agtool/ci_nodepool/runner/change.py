@@ -6,17 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agtool.ci_nodepool.runner.model import Runner
 from agtool.ci_nodepool.runner.plan import RESTARTED_AT, RunnerPlan, stale_pods, time_to_end
 from agtool.ci_nodepool.runner.rollout import look
 from agtool.core.errors import AgtoolError, UnreachableError
 from agtool.core.kube.errors import ConflictError
+from agtool.core.kube.session import Json, Session
 from agtool.core.live import Live
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Json, Session
 
 _TRIES = 30
 """Conflicts in a row before we give up on a ConfigMap."""

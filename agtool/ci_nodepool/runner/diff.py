@@ -23,7 +23,7 @@ def diff(before: str, after: str, name: str) -> str:
     shown = {
         text
         for template in (before, after)
-        for table in read(template).tables().values()
+        for table in vars(read(template)).values()
         for entry in table.items()
         for text in entry
     }

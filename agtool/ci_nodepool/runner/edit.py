@@ -11,35 +11,36 @@ flags and environment leave unset).
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agtool.ci_nodepool.runner.placement import (
-    SELECTOR,
-    TOLERATIONS,
-    CannotPatch,
-    Placement,
-    missing,
+from agtool.ci_nodepool.runner.placement import SELECTOR, TOLERATIONS, CannotPatch, Tables, missing
+from agtool.ci_nodepool.runner.toml import (
+    KUBERNETES,
+    Insertion,
+    candidates,
+    cuts,
+    load,
+    meaning,
+    statements_of,
 )
-from agtool.ci_nodepool.runner.toml import KUBERNETES, Insertion, candidates, cuts, statements_of
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A new text, what was inserted to get it, and the entries that this added."""
+    """What was done to a text: what it needs to take it back.
 
-    text: str
+    Attributes:
+        before: the fingerprint of the text before.
+        added: the entries that it has now.
+        insertions: by which they came, in the new text.
+    """
+
+    before: str
+    added: Tables
     insertions: tuple[Insertion, ...]
-    added: Placement
 
 
 @dataclass(frozen=True)
@@ -47,18 +48,18 @@ class Removal:
     """A new text without what agtool had added; what of that had to stay, and why."""
 
     text: str
-    removed: Placement
+    removed: Tables
     kept: tuple[str, ...]
 
 
-def read(text: str) -> Placement:
+def read(text: str) -> Tables:
     """Where the jobs of a template go, by its TOML alone.
 
     Raises:
         CannotPatch: as `edit`, so that what can be read can also be edited.
     """
     kubernetes = parse(text)["runners"][0].get("kubernetes", {})
-    return Placement(dict(kubernetes.get(SELECTOR, {})), dict(kubernetes.get(TOLERATIONS, {})))
+    return Tables(dict(kubernetes.get(SELECTOR, {})), dict(kubernetes.get(TOLERATIONS, {})))
 
 
 def overwrites(text: str) -> list[str]:
@@ -75,7 +76,7 @@ def parse(text: str) -> dict[str, Any]:
         CannotPatch: it is not TOML, has not exactly one [[runners]], or is for another executor.
     """
     try:
-        data = tomllib.loads(text)
+        data = load(text)
     except (ValueError, RecursionError) as error:  # also a number of thousands of digits
         if "{{" in text:
             raise CannotPatch(
@@ -110,17 +111,18 @@ def parse(text: str) -> dict[str, Any]:
     return data
 
 
-def edit(text: str, wanted: Placement) -> Edit:
-    """Add what is missing for `wanted`; no insertion where nothing is.
+def edit(text: str, wanted: Tables) -> tuple[str, Edit]:
+    """The text with what is missing for `wanted`; no insertion where nothing is.
 
     Raises:
         CannotPatch: the text is not what `parse` wants, an entry is there with another value, or
             no place for the new entries was found that leaves everything else as it is.
     """
     added = missing(read(text), wanted)
+    before = _fingerprint(text)
     insertions: list[Insertion] = []
     # Each new table goes before the one of the round before: the selector ends up first.
-    for table, entries in reversed(added.tables().items()):
+    for table, entries in reversed(vars(added).items()):
         if not entries:
             continue
         offset, fragment = _insert(text, table, entries)
@@ -129,31 +131,28 @@ def edit(text: str, wanted: Placement) -> Edit:
             Insertion(o + len(fragment) if o >= offset else o, inserted)
             for o, inserted in insertions
         ] + [Insertion(offset, fragment)]
-    return Edit(text, tuple(sorted(insertions)), added)
+    return text, Edit(before, added, tuple(sorted(insertions)))
 
 
-def remove(text: str, added: Placement, insertions: Sequence[Insertion], before: str) -> Removal:
+def remove(text: str, past: Edit) -> Removal:
     """Take back an edit; what others changed since is kept.
 
     Where nothing else has changed since, the result is the text before the edit. Otherwise the
     entries are removed one by one, and one that has another value by now is somebody's decision
     and stays.
 
-    Args:
-        before: the fingerprint of the text before the edit.
-
     Raises:
         CannotPatch: the text is not what `parse` wants any more.
     """
-    original = _without(text, insertions)
-    if fingerprint(original) == before:
-        return Removal(original, added, ())
-    ours = "".join(insertion.text for insertion in insertions)
-    removed: dict[str, dict[str, str]] = {SELECTOR: {}, TOLERATIONS: {}}
+    original = _without(text, past.insertions)
+    if _fingerprint(original) == past.before:
+        return Removal(original, past.added, ())
+    ours = "".join(insertion.text for insertion in past.insertions)
+    removed = Tables()
     kept = []
-    for table, entries in added.tables().items():
+    for table, entries in vars(past.added).items():
         for name, value in entries.items():
-            present = read(text).tables()[table].get(name)
+            present = vars(read(text))[table].get(name)
             if present is None:
                 continue  # somebody was faster
             if present != value:
@@ -166,20 +165,12 @@ def remove(text: str, added: Placement, insertions: Sequence[Insertion], before:
                 )
             else:
                 text = shorter
-                removed[table][name] = value
-    return Removal(text, Placement(removed[SELECTOR], removed[TOLERATIONS]), tuple(kept))
+                vars(removed)[table][name] = value
+    return Removal(text, removed, tuple(kept))
 
 
-def fingerprint(text: str) -> str:
-    """What tells two texts apart."""
+def _fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _means(text: str, expected: object) -> bool:
-    try:
-        return _canonical(tomllib.loads(text)) == expected
-    except tomllib.TOMLDecodeError:
-        return False
 
 
 def _canonical(value: object) -> object:
@@ -197,12 +188,11 @@ def _canonical(value: object) -> object:
 
 def _insert(text: str, table: str, entries: Mapping[str, str]) -> Insertion:
     """The insertion that adds entries to a table, and nothing else."""
-    expected = copy.deepcopy(tomllib.loads(text))
-    kubernetes = expected["runners"][0].setdefault("kubernetes", {})
-    kubernetes.setdefault(table, {}).update(entries)
+    expected = parse(text)
+    expected["runners"][0].setdefault("kubernetes", {}).setdefault(table, {}).update(entries)
     canonical = _canonical(expected)
     for offset, fragment in candidates(text, (*KUBERNETES, table), entries):
-        if _means(text[:offset] + fragment + text[offset:], canonical):
+        if _canonical(meaning(text[:offset] + fragment + text[offset:])) == canonical:
             return Insertion(offset, fragment)
     raise CannotPatch(
         f"no place was found in the runner's template where {table} can be added without "
@@ -225,7 +215,7 @@ def _remove_entry(text: str, table: str, name: str, ours: str) -> str | None:
     Args:
         ours: what agtool once inserted; a header in it goes too when nothing is left below it.
     """
-    expected = copy.deepcopy(tomllib.loads(text))
+    expected = parse(text)
     entries = expected["runners"][0]["kubernetes"][table]
     del entries[name]
     canonical = _canonical(expected)
@@ -233,6 +223,6 @@ def _remove_entry(text: str, table: str, name: str, ours: str) -> str | None:
         if header and (entries or header not in ours):
             continue
         shorter = text[:start] + text[end:]
-        if _means(shorter, canonical):
+        if _canonical(meaning(shorter)) == canonical:
             return shorter
     return None

@@ -9,15 +9,12 @@ Operator owns, whose Runner resource names a ConfigMap in spec.config.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool.runner.model import MOUNTED_AT, REGISTER, TEMPLATE, Runner, Source
 from agtool.core.errors import UsageError
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ForbiddenError, NotFoundError
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Json, Session
+from agtool.core.kube.session import Json, Session
 
 OPERATOR = "/apis/apps.gitlab.com/v1beta2"
 
@@ -28,7 +25,8 @@ def find(session: Session, namespace: str | None) -> list[Runner]:
     Raises what Session raises.
     """
     try:
-        deployments = list(session.pages(_collection("/apis/apps/v1", "deployments", namespace)))
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        deployments = list(session.pages(f"/apis/apps/v1{scope}/deployments"))
     except ForbiddenError:
         if namespace:
             raise
@@ -86,10 +84,6 @@ def choose(runners: list[Runner], wanted: str | None, namespace: str | None) -> 
     )
 
 
-def _collection(group: str, kind: str, namespace: str | None) -> str:
-    return f"{group}/namespaces/{namespace}/{kind}" if namespace else f"{group}/{kind}"
-
-
 def _owner(deployment: Json) -> str:
     """The name of the Operator's Runner that owns a Deployment."""
     for owner in deployment["metadata"].get("ownerReferences") or ():
@@ -99,11 +93,9 @@ def _owner(deployment: Json) -> str:
 
 
 def _of_operator(session: Session, deployment: Json, owner: str) -> Runner:
-    path = _collection(OPERATOR, "runners", deployment["metadata"]["namespace"])
-    try:
-        named = (session.get(f"{path}/{owner}").get("spec") or {}).get("config", "")
-    except NotFoundError:  # it is being deleted, and its Deployment with it
-        named = ""
+    path = f"{OPERATOR}/namespaces/{deployment['metadata']['namespace']}/runners/{owner}"
+    # Where it is not there it is being deleted, and its Deployment with it.
+    named = (_get(session, path).get("spec") or {}).get("config", "")
     config_map = _config_map(session, deployment, named) if named else {}
     return Runner(deployment, config_map, owner, _sources(session, deployment))
 
@@ -124,8 +116,13 @@ def _mounted(deployment: Json) -> Iterator[str]:
 
 def _config_map(session: Session, deployment: Json, name: str) -> Json:
     namespace = deployment["metadata"]["namespace"]
+    return _get(session, f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+
+
+def _get(session: Session, path: str) -> Json:
+    """An object, or nothing if it is not there."""
     try:
-        return session.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+        return session.get(path)
     except NotFoundError:
         return {}
 
@@ -145,9 +142,8 @@ def _sources(session: Session, deployment: Json) -> tuple[Source, ...]:
 
 def _source(session: Session, namespace: str, kind: str, name: str, prefix: str) -> Source:
     try:
-        data = session.get(f"/api/v1/namespaces/{namespace}/{kind.lower()}s/{name}").get("data")
-    except NotFoundError:  # it is optional, or the manager cannot start
-        data = None
+        # Where it is not there it is optional, or the manager cannot start.
+        data = _get(session, f"/api/v1/namespaces/{namespace}/{kind.lower()}s/{name}").get("data")
     except ForbiddenError as error:
         return Source(f"{kind} {name}", {}, error.message)
     values = {f"{prefix}{key}": value for key, value in (data or {}).items()}

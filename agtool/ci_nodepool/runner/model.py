@@ -8,12 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from agtool.ci_nodepool.model import RECORD
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Json
+from agtool.core.kube.session import Json
 
 MOUNTED_AT = {"/scripts", "/configmaps"}
 """Where the chart has its scripts: up to 0.26, and since 0.29."""

@@ -5,18 +5,17 @@ Facts: gitlab-runner's common/config.go (GetNodeTolerations).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agtool.ci_nodepool.model import Label, Taint, Toleration
+from agtool.ci_nodepool.model import Taint, Toleration
 from agtool.ci_nodepool.parse import parse_equality
-from agtool.ci_nodepool.presets import DEFAULT, Pool
+from agtool.ci_nodepool.presets import Pool
 from agtool.core.errors import ConfigurationError, UsageError
 
 SELECTOR = "node_selector"
 TOLERATIONS = "node_tolerations"
-"""The names of the tables of [runners.kubernetes]."""
-
+"""The names of the tables of [runners.kubernetes], and of the fields of Tables."""
 
 UPGRADE = "Upgrade the release with the values from: agtool ci-nodepool emit helm"
 
@@ -28,23 +27,19 @@ class CannotPatch(ConfigurationError):
 
 
 @dataclass(frozen=True)
-class Placement:
-    """Where jobs go.
+class Tables:
+    """Where jobs go, as in [runners.kubernetes] of the runner's TOML.
 
     Attributes:
-        selector: labels that a node must have.
-        tolerations: "key=value" (or "key", which means any value) -> effect ("" means any).
+        node_selector: labels that a node must have.
+        node_tolerations: KEY=VALUE or KEY (any value) of a taint, and its effect (empty: any).
     """
 
-    selector: Mapping[str, str] = field(default_factory=dict)
-    tolerations: Mapping[str, str] = field(default_factory=dict)
+    node_selector: dict[str, str] = field(default_factory=dict)
+    node_tolerations: dict[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.selector or self.tolerations)
-
-    def tables(self) -> dict[str, Mapping[str, str]]:
-        """The same by the names of the TOML tables."""
-        return {SELECTOR: self.selector, TOLERATIONS: self.tolerations}
+        return bool(self.node_selector or self.node_tolerations)
 
 
 def entry(toleration: Toleration) -> tuple[str, str]:
@@ -59,39 +54,43 @@ def toleration(name: str, effect: str) -> Toleration:
     return Toleration(key, value.partition("=")[0] if equals else None, effect)
 
 
-def placement(pool: Pool, taints: Sequence[Taint]) -> Placement:
+def placement(pool: Pool, taints: Sequence[Taint]) -> Tables:
     """Where jobs shall go: to the pool's labels, in spite of these taints or else of its own.
 
     Raises:
         UsageError: a selector that no runner can have.
     """
-    preset = pool.preset if pool.preset or pool.selector else DEFAULT
-    labels = [_equality(part) for part in pool.selector.split(",") if part]
-    if preset is None:
-        own = Toleration(labels[0].key, labels[0].value, "NoSchedule")
-    else:
-        own = preset.toleration
-        labels = labels or [preset.label]
+    labels = []
+    for part in filter(None, pool.selector.split(",")):
+        label = parse_equality(part)
+        if label is None:
+            raise UsageError(
+                f"jobs cannot select nodes by {part!r}",
+                hint="A runner's node_selector knows only KEY=VALUE, and all of them must hold.",
+            )
+        labels.append(label)
+    own = pool.preset.toleration if pool.preset else Toleration(*labels[0], "NoSchedule")
     tolerations = [Toleration(*taint) for taint in taints] or [own]
-    return Placement(dict(labels), dict(map(entry, tolerations)))
+    return Tables(dict(labels), dict(map(entry, tolerations)))
 
 
-def missing(present: Placement, wanted: Placement) -> Placement:
+def missing(present: Tables, wanted: Tables) -> Tables:
     """What must be added to `present` so that jobs go where `wanted` says.
 
     Raises:
         CannotPatch: an entry is there with another value, which agtool does not change.
     """
-    selector = {k: v for k, v in wanted.selector.items() if present.selector.get(k) != v}
-    tolerated = [toleration(*item) for item in present.tolerations.items()]
+    there = present.node_selector
+    selector = {k: v for k, v in wanted.node_selector.items() if there.get(k) != v}
+    tolerated = [toleration(*item) for item in present.node_tolerations.items()]
     tolerations = dict(
         item
-        for item in wanted.tolerations.items()
+        for item in wanted.node_tolerations.items()
         if not any(one.tolerates(toleration(*item)) for one in tolerated)
     )
-    found = Placement(selector, tolerations)
-    for table, entries in present.tables().items():
-        for name, value in found.tables()[table].items():
+    found = Tables(selector, tolerations)
+    for table, entries in vars(present).items():
+        for name, value in vars(found)[table].items():
             if name in entries:
                 raise CannotPatch(
                     f'jobs have "{name}" = "{entries[name]}" in {table} already, '
@@ -103,13 +102,3 @@ def missing(present: Placement, wanted: Placement) -> Placement:
                     "tolerates all of them.",
                 )
     return found
-
-
-def _equality(part: str) -> Label:
-    label = parse_equality(part)
-    if label is None:
-        raise UsageError(
-            f"jobs cannot select nodes by {part!r}",
-            hint="A runner's node_selector knows only KEY=VALUE, and all of them must hold.",
-        )
-    return label

@@ -9,34 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 from agtool.ci_nodepool.model import RECORD
-from agtool.ci_nodepool.runner.edit import edit, fingerprint, read, remove
+from agtool.ci_nodepool.runner.edit import Edit, edit, read, remove
 from agtool.ci_nodepool.runner.model import Runner
-from agtool.ci_nodepool.runner.placement import UPGRADE, CannotPatch, Placement
+from agtool.ci_nodepool.runner.placement import UPGRADE, CannotPatch, Tables
 from agtool.ci_nodepool.runner.settings import check_overrides, template, unseen, ways_out
 from agtool.ci_nodepool.runner.toml import Insertion
 from agtool.core.finding import Finding
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Json
+from agtool.core.kube.session import Json
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 """The annotation of a pod template by which kubectl restarts a Deployment."""
-
-
-class PastEdit(NamedTuple):
-    """An edit that agtool made: what it needs to take it back.
-
-    Attributes:
-        before: the fingerprint of the text before it.
-    """
-
-    before: str
-    added: Placement
-    insertions: tuple[Insertion, ...]
 
 
 @dataclass(frozen=True)
@@ -56,7 +42,7 @@ class RunnerPlan:
     before: str
     after: str
     record: str
-    added: Placement = field(default_factory=Placement)
+    added: Tables = field(default_factory=Tables)
     kept: tuple[str, ...] = ()
     warnings: tuple[Finding, ...] = ()
 
@@ -77,7 +63,7 @@ class RunnerPlan:
         return {"metadata": metadata, "data": {self.runner.key: text}}
 
 
-def plan_patch(runner: Runner, wanted: Placement) -> RunnerPlan:
+def plan_patch(runner: Runner, wanted: Tables) -> RunnerPlan:
     """What to change so that the runner's jobs go where `wanted` says.
 
     Raises:
@@ -85,14 +71,13 @@ def plan_patch(runner: Runner, wanted: Placement) -> RunnerPlan:
     """
     text = template(runner)
     left = check_overrides(runner, wanted)
-    done = edit(text, left)
+    after, done = edit(text, left)
     if done.added and runner.config_map.get("immutable"):
         raise CannotPatch(f"the ConfigMap of {runner} is immutable", hint=UPGRADE)
     record = [past for past in _recorded(runner) if _is_there(past.added, read(text))]
-    if done.added:
-        record.append(PastEdit(fingerprint(text), done.added, done.insertions))
+    record += [done] * bool(done.added)
     warnings = tuple(_warnings(runner, wanted))
-    return RunnerPlan(runner, text, done.text, _annotation(record), done.added, (), warnings)
+    return RunnerPlan(runner, text, after, _annotation(record), done.added, (), warnings)
 
 
 def plan_undo(runner: Runner) -> RunnerPlan:
@@ -101,20 +86,16 @@ def plan_undo(runner: Runner) -> RunnerPlan:
     Raises:
         CannotPatch: the template is no longer one that can be edited.
     """
-    text = template(runner)
-    plan = RunnerPlan(runner, text, text, "")
+    before = after = template(runner)
+    removed = Tables()
+    kept: list[str] = []
     for past in reversed(_recorded(runner)):
-        back = remove(plan.after, past.added, past.insertions, past.before)
-        plan = replace(
-            plan,
-            after=back.text,
-            kept=(*plan.kept, *back.kept),
-            added=Placement(
-                {**plan.added.selector, **back.removed.selector},
-                {**plan.added.tolerations, **back.removed.tolerations},
-            ),
-        )
-    return plan
+        back = remove(after, past)
+        after = back.text
+        kept += back.kept
+        for table, entries in vars(back.removed).items():
+            vars(removed)[table].update(entries)
+    return RunnerPlan(runner, before, after, "", removed, tuple(kept))
 
 
 def stale_pods(runner: Runner, pods: Sequence[Json]) -> list[str]:
@@ -148,15 +129,13 @@ def time_to_end(runner: Runner) -> int:
     return int(runner.pod.get("terminationGracePeriodSeconds", 30))
 
 
-def _warnings(runner: Runner, wanted: Placement) -> Iterator[Finding]:
+def _warnings(runner: Runner, wanted: Tables) -> Iterator[Finding]:
     subject = runner.subject
-    for name in ways_out(runner):
-        text = f"{name} is set: a job can choose other nodes by its variables"
-        yield Finding("jobs-may-leave", text, "", subject)
+    yield from ways_out(runner)
     for text in unseen(runner):
         yield Finding("unseen", text, "", subject)
     selector = runner.pod.get("nodeSelector") or {}
-    if wanted.selector and wanted.selector.items() <= selector.items():
+    if wanted.node_selector and wanted.node_selector.items() <= selector.items():
         yield manager_in_pool(runner, "is sent to the nodes of the pool too")
     if wait := time_to_end(runner):
         text = (
@@ -181,14 +160,14 @@ def manager_in_pool(runner: Runner | str, trouble: str) -> Finding:
     )
 
 
-def _recorded(runner: Runner) -> list[PastEdit]:
+def _recorded(runner: Runner) -> list[Edit]:
     """What agtool did, oldest first. What it did not write gives nothing."""
     with suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError):
         value: Any = json.loads(runner.record or "{}")
         return [
-            PastEdit(
+            Edit(
                 each["before"],
-                Placement(_strings(each["selector"]), _strings(each["tolerations"])),
+                Tables(_strings(each["selector"]), _strings(each["tolerations"])),
                 tuple(Insertion(int(offset), str(text)) for offset, text in each["insertions"]),
             )
             for each in value.get("template", [])
@@ -196,29 +175,24 @@ def _recorded(runner: Runner) -> list[PastEdit]:
     return []
 
 
-def _annotation(record: list[PastEdit]) -> str:
-    if not record:
-        return ""
+def _annotation(record: list[Edit]) -> str:
     template = [
         {
             "before": past.before,
-            "selector": dict(past.added.selector),
-            "tolerations": dict(past.added.tolerations),
-            "insertions": [list(insertion) for insertion in past.insertions],
+            "selector": past.added.node_selector,
+            "tolerations": past.added.node_tolerations,
+            "insertions": past.insertions,
         }
         for past in record
     ]
-    return json.dumps({"template": template}, separators=(",", ":"))
+    return json.dumps({"template": template}, separators=(",", ":")) if record else ""
 
 
 def _strings(value: Mapping[str, Any]) -> dict[str, str]:
     return {str(key): str(each) for key, each in value.items()}
 
 
-def _is_there(added: Placement, present: Placement) -> bool:
+def _is_there(added: Tables, present: Tables) -> bool:
     """Whether any entry is still as agtool left it (Helm may have taken all of them out)."""
-    return any(
-        present.tables()[table].get(name) == value
-        for table, entries in added.tables().items()
-        for name, value in entries.items()
-    )
+    there = vars(present)
+    return any(entries.items() & there[table].items() for table, entries in vars(added).items())

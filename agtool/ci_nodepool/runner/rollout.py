@@ -6,12 +6,10 @@ Source: kubectl's pkg/polymorphichelpers/rollout_status.go.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from agtool.ci_nodepool.runner.plan import RESTARTED_AT
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Json
+from agtool.core.kube.session import Json
 
 _HOPELESS = {
     "CreateContainerConfigError",

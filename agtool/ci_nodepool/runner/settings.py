@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from agtool.ci_nodepool.model import Jobs
@@ -20,9 +20,10 @@ from agtool.ci_nodepool.runner.placement import (
     TOLERATIONS,
     UPGRADE,
     CannotPatch,
-    Placement,
+    Tables,
     toleration,
 )
+from agtool.core.finding import Finding
 
 _VARIABLES = {"KUBERNETES_NODE_SELECTOR": SELECTOR, "KUBERNETES_NODE_TOLERATIONS": TOLERATIONS}
 _FLAGS = {"--kubernetes-node-selector": SELECTOR, "--kubernetes-node-tolerations": TOLERATIONS}
@@ -100,20 +101,26 @@ def unseen(runner: Runner) -> list[str]:
     ]
 
 
-def ways_out(runner: Runner) -> list[str]:
+def ways_out(runner: Runner) -> Iterator[Finding]:
     """The settings by which a job may choose other nodes. Raises CannotPatch as `template`."""
     variables = (f"{name}_OVERWRITE_ALLOWED" for name in _VARIABLES)
     found = runner.environment
-    return overwrites(template(runner)) + [n for n in variables if found.get(n, "") != ""]
+    for name in overwrites(template(runner)) + [n for n in variables if found.get(n, "") != ""]:
+        yield Finding(
+            "jobs-may-leave",
+            f"{name} is set for runner {runner}: a job can choose other nodes by its variables",
+            "Remove it from the Helm values, if no job needs it.",
+            runner.subject,
+        )
 
 
-def check_overrides(runner: Runner, wanted: Placement) -> Placement:
+def check_overrides(runner: Runner, wanted: Tables) -> Tables:
     """The part of `wanted` that no flag and no variable says already.
 
     Raises:
         CannotPatch: one of them says something else, and would win.
     """
-    left = dict(wanted.tables())
+    left = dict(vars(wanted))
     for name, table, entries, place in overrides(runner):
         if entries is not None and left[table].items() <= entries.items():
             left[table] = {}
@@ -125,26 +132,25 @@ def check_overrides(runner: Runner, wanted: Placement) -> Placement:
                 hint=f"Remove it from {place}, and run this again; or print what belongs there: "
                 "agtool ci-nodepool emit helm",
             )
-    return Placement(left[SELECTOR], left[TOLERATIONS])
+    return Tables(**left)
 
 
 def jobs(runner: Runner) -> Jobs:
     """Where the runner's jobs may run, flags and environment included."""
     doubt = "; ".join(unseen(runner))
+    tables = Tables()
     try:
-        placement = read(template(runner))
+        tables = read(template(runner))
     except CannotPatch as error:
-        placement = Placement()
         # Without a template the flags say it all.
         if _template_path(runner) or runner.operator:
             doubt = error.message
-    tables = {name: dict(entries) for name, entries in placement.tables().items()}
     for name, table, entries, _ in overrides(runner):
         if entries is None:
             doubt = f"the value of {name} cannot be seen"
-        tables[table].update(entries or {})
-    tolerations = tuple(toleration(*item) for item in tables[TOLERATIONS].items())
-    return Jobs(str(runner), tables[SELECTOR], tolerations, doubt)
+        vars(tables)[table].update(entries or {})
+    tolerations = tuple(toleration(*item) for item in tables.node_tolerations.items())
+    return Jobs(str(runner), tables.node_selector, tolerations, doubt)
 
 
 def _operator_template(runner: Runner) -> str:

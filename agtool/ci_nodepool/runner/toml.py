@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -74,7 +74,7 @@ def statements_of(text: str) -> list[Statement]:
     while lines:
         piece = lines.pop(0)
         # An assignment goes on until it is complete: a value may be a string of several lines.
-        while lines and not _is_toml(piece):
+        while lines and meaning(piece) is None:
             piece += lines.pop(0)
         opens = piece.lstrip().startswith("[")
         key = _KEY.match(piece)
@@ -86,12 +86,17 @@ def statements_of(text: str) -> list[Statement]:
     return found
 
 
-def _is_toml(text: str) -> bool:
+def load(text: str) -> dict[str, Any]:
+    """What TOML says; raises ValueError."""
+    return tomllib.loads(text)
+
+
+def meaning(text: str) -> dict[str, Any] | None:
+    """What TOML says; None: it is not valid."""
     try:
-        tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        return False
-    return True
+        return None
 
 
 def _path(statement: str) -> Path:
@@ -118,14 +123,12 @@ def candidates(text: str, target: Path, entries: Mapping[str, str]) -> Iterator[
                 yield from _into_braces(statement, (), assignments)
                 yield from _into_braces(statement, target[len(path) :], assignments)
         for i, statement in enumerate(statements):
-            if statement.opens and statement.table == path == target:
-                yield _at_end_of_table(statements, i, assignments)
-            elif statement.opens and statement.table == path:
-                yield _new_table(statements, i, target, assignments)
+            if statement.opens and statement.table == path:
+                yield _in_table(statements, i, target, assignments)
         yield from _dotted(statements, path, target, assignments)
     for i, statement in enumerate(statements):
         if statement.opens and statement.table == RUNNERS:
-            yield _new_table(statements, i, target, assignments)
+            yield _in_table(statements, i, target, assignments)
 
 
 def _dotted(
@@ -133,15 +136,10 @@ def _dotted(
 ) -> Iterator[Insertion]:
     """After the last key that names the table `path` itself, as in kubernetes.image = "x"."""
     for statement in reversed(statements):
-        if statement.path[: len(path)] == path != statement.path and len(statement.table) < len(
-            path
-        ):
-            prefix = ".".join(target[len(statement.table) :])
-            yield _after(
-                statements,
-                statement,
-                [f"{statement.indent}{prefix}.{each}" for each in assignments],
-            )
+        outer, below = len(statement.table), len(path)
+        if statement.path[:below] == path != statement.path and outer < below:
+            start = f"{statement.indent}{'.'.join(target[outer:])}"
+            yield _after(statements, statement, [f"{start}.{each}" for each in assignments])
             return
 
 
@@ -160,20 +158,19 @@ def _into_braces(statement: Statement, below: Path, assignments: list[str]) -> I
             yield Insertion(statement.offset + len(inner), f", {inline}")
 
 
-def _at_end_of_table(statements: list[Statement], header: int, assignments: list[str]) -> Insertion:
-    last = _last_of_table(statements, header)
-    step = _step(statements) if last is statements[header] else ""
-    return _after(statements, last, [f"{last.indent}{step}{each}" for each in assignments])
-
-
-def _new_table(
+def _in_table(
     statements: list[Statement], header: int, target: Path, assignments: list[str]
 ) -> Insertion:
+    """At the end of a table; where it is not the target, that as a new table."""
     step = _step(statements)
-    outer = statements[header]
-    indent = outer.indent + step * (len(target) - len(outer.table))
-    pieces = [f"{indent}[{'.'.join(target)}]", *(f"{indent}{step}{each}" for each in assignments)]
-    return _after(statements, _last_of_table(statements, header), pieces)
+    outer, last = statements[header], _last_of_table(statements, header)
+    pieces = []
+    indent = last.indent + step * (last is outer)
+    if outer.table != target:
+        indent = outer.indent + step * (len(target) - len(outer.table))
+        pieces = [f"{indent}[{'.'.join(target)}]"]
+        indent += step
+    return _after(statements, last, pieces + [f"{indent}{each}" for each in assignments])
 
 
 def _last_of_table(statements: list[Statement], header: int) -> Statement:

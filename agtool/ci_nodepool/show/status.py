@@ -1,4 +1,4 @@
-"""The status, as a document and for people. Pure."""
+"""The status for people. Pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool import documents
-from agtool.ci_nodepool.model import Node, Toleration, lasting_taints
+from agtool.ci_nodepool.model import Toleration
 from agtool.ci_nodepool.pool.fates import FATES
-from agtool.ci_nodepool.pool.record import Record
-from agtool.ci_nodepool.status.judge import Status
 from agtool.core.table import table
 from agtool.core.text import count
 
@@ -21,46 +19,8 @@ _ROWS = 20
 """How many nodes or pods a table holds; JSON has all."""
 
 
-def document(status: Status) -> documents.Status:
-    """For programs."""
-    return documents.Status(
-        pools=[
-            documents.PoolStatus(
-                each.pool.selector,
-                each.pool.preset.name if each.pool.preset else None,
-                {str(taint): number for taint, number in each.taints.items()},
-                list(map(_node, each.nodes)),
-                list(each.affected),
-            )
-            for each in status.pools
-        ],
-        runners=[
-            documents.RunnerStatus(
-                jobs.runner,
-                dict(jobs.selector),
-                list(jobs.tolerations),
-                status.managers.get(jobs.runner, []),
-            )
-            for jobs in status.jobs
-        ],
-        warnings=status.warnings,
-        problems=status.problems,
-    )
-
-
-def _node(node: Node) -> documents.Node:
-    return documents.Node(
-        node.name,
-        node.created,
-        node.ready,
-        node.cordoned,
-        list(map(str, lasting_taints(node))),
-        list(map(str, Record.read(node.record).owned())),
-    )
-
-
 def view(status: documents.Status) -> Iterator[str | RenderableType]:
-    """The same for people."""
+    """The pools, the runners, and what does not fit together."""
     for pool in status.pools:
         yield from _pool(pool)
     if not status.pools:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 
+from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.model import Jobs, Node, Taint, lasting_taints
 from agtool.ci_nodepool.pool.fates import Affected
-from agtool.ci_nodepool.presets import Pool
-from agtool.ci_nodepool.runner.plan import manager_in_pool
+from agtool.ci_nodepool.pool.plan import owned
+from agtool.ci_nodepool.presets import Pool, presets_on
+from agtool.ci_nodepool.runner import settings
+from agtool.ci_nodepool.runner.model import Runner
+from agtool.ci_nodepool.runner.placement import CannotPatch
+from agtool.ci_nodepool.runner.plan import manager_in_pool, stale_pods
 from agtool.core.finding import Finding
+from agtool.core.kube.session import Json
 from agtool.core.text import count
 
 
@@ -31,24 +38,26 @@ class PoolStatus:
         """The taints that somebody gave the nodes, and how many have each."""
         return Counter(taint for node in self.nodes for taint in lasting_taints(node))
 
+    def document(self) -> documents.PoolStatus:
+        """For programs."""
+        return documents.PoolStatus(
+            self.pool.selector,
+            self.pool.preset.name if self.pool.preset else None,
+            {str(taint): number for taint, number in self.taints.items()},
+            list(map(_node, self.nodes)),
+            list(self.affected),
+        )
 
-@dataclass
-class Status:
-    """What was found.
 
-    Attributes:
-        managers: the nodes of the pools on which a runner itself runs, by runner.
-        faults: what is wrong with the runners themselves.
-        warnings: what could not be looked at.
-        problems: what does not fit together, the worst first.
-    """
-
-    pools: list[PoolStatus]
-    jobs: list[Jobs]
-    managers: dict[str, list[str]] = field(default_factory=dict)
-    faults: list[Finding] = field(default_factory=list)
-    warnings: list[Finding] = field(default_factory=list)
-    problems: list[Finding] = field(default_factory=list)
+def _node(node: Node) -> documents.Node:
+    return documents.Node(
+        node.name,
+        node.created,
+        node.ready,
+        node.cordoned,
+        list(map(str, lasting_taints(node))),
+        list(map(str, owned(node.record))),
+    )
 
 
 WORST_FIRST = (
@@ -70,25 +79,65 @@ WORST_FIRST = (
 """The codes of all problems; a stable part of the output for programs."""
 
 
-def judge(status: Status, nodes: Sequence[Node]) -> list[Finding]:
+def judge(
+    pools: Sequence[PoolStatus],
+    jobs: Sequence[Jobs],
+    nodes: Sequence[Node],
+    faults: Sequence[Finding] = (),
+) -> list[Finding]:
     """What does not fit together, the worst first.
 
     Args:
         nodes: all of the cluster's.
+        faults: of the runners themselves.
     """
-    problems = [*_jobs_problems(status, nodes), *status.faults]
-    for runner, names in status.managers.items():
-        problems.append(manager_in_pool(runner, f"runs on {', '.join(names)}"))
-    for pool in status.pools:
-        problems += _pool_problems(pool, status.jobs)
+    problems = [*_jobs_problems(pools, jobs, nodes), *faults]
+    for pool in pools:
+        problems += _pool_problems(pool, jobs)
     return sorted(problems, key=lambda problem: WORST_FIRST.index(problem.code))
 
 
-def _jobs_problems(status: Status, nodes: Sequence[Node]) -> Iterator[Finding]:
+def faults(
+    runner: Runner, pods: Sequence[Json], on_pool_nodes: Sequence[str] = ()
+) -> Iterator[Finding]:
+    """What is wrong with a runner, apart from where its jobs go.
+
+    Args:
+        pods: of its manager.
+        on_pool_nodes: the nodes of pools on which these are.
+    """
+    subject = runner.subject
+    if on_pool_nodes:
+        yield manager_in_pool(runner, f"runs on {', '.join(on_pool_nodes)}")
+    for preset in presets_on([runner.pod.get("nodeSelector") or {}]):
+        if preset.label.key not in settings.jobs(runner).selector:
+            yield Finding(
+                "wrong-knob",
+                f"{preset.label} is in the nodeSelector of runner {runner} itself: that moves the "
+                "runner, and not its jobs",
+                "Remove it from the top-level nodeSelector in the Helm values; that of the jobs is "
+                "in runners.config: agtool ci-nodepool emit helm",
+                subject,
+            )
+    if runner.record and (stale := stale_pods(runner, pods)):
+        yield Finding(
+            "not-restarted",
+            f"runner {runner} was changed after its pod {stale[0]} had started: the pod still uses "
+            "the old configuration",
+            f"Restart it: agtool ci-nodepool patch-runner --runner {runner}",
+            subject,
+        )
+    with suppress(CannotPatch):  # shown as a doubt about where the jobs go
+        yield from settings.ways_out(runner)
+
+
+def _jobs_problems(
+    pools: Sequence[PoolStatus], all_jobs: Sequence[Jobs], nodes: Sequence[Node]
+) -> Iterator[Finding]:
     # The options that name the pool, where there is one and it is not found without them.
-    unknown = [each.pool.options for each in status.pools if each.pool.preset is None]
-    options = f" {unknown[0]}" if len(unknown) == len(status.pools) == 1 else ""
-    for jobs in status.jobs:
+    unknown = [each.pool.options for each in pools if each.pool.preset is None]
+    options = f" {unknown[0]}" if len(unknown) == len(pools) == 1 else ""
+    for jobs in all_jobs:
         subject = jobs.subject
         selected = [node for node in nodes if jobs.selects(node.labels)]
         blocked = [n for n in selected if not all(map(jobs.tolerates, lasting_taints(n)))]
@@ -96,7 +145,7 @@ def _jobs_problems(status: Status, nodes: Sequence[Node]) -> Iterator[Finding]:
             message = f"it is not certain where jobs of runner {jobs.runner} go: {jobs.doubt}"
             yield Finding("doubt", message, "", subject)
         if not jobs.selector:
-            if status.pools:
+            if pools:
                 yield Finding(
                     "not-sent",
                     f"jobs of runner {jobs.runner} are sent to any node, not to a pool",

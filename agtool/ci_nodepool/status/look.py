@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
+from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.model import Jobs, Node, lasting_taints
 from agtool.ci_nodepool.pool.affected import find_affected
-from agtool.ci_nodepool.pool.fates import Affected
 from agtool.ci_nodepool.pool.find import find_pool, select
 from agtool.ci_nodepool.presets import Pool, presets_on
+from agtool.ci_nodepool.runner import settings
 from agtool.ci_nodepool.runner.change import hosts, manager_pods
-from agtool.ci_nodepool.runner.faults import faults
 from agtool.ci_nodepool.runner.find import find
-from agtool.ci_nodepool.runner.settings import jobs
-from agtool.ci_nodepool.status.judge import PoolStatus, Status, judge
+from agtool.ci_nodepool.status.judge import PoolStatus, faults, judge
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ForbiddenError
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
+from agtool.core.kube.session import Session
 
 
 def find_status(
     session: Session, asked: Pool, namespace: str | None, *, look_at_pods: bool
-) -> Status:
+) -> documents.Status:
     """Look at everything. Raises what Session raises; DeniedError only for nodes.
 
     Args:
@@ -33,35 +30,36 @@ def find_status(
         look_at_pods: find the pods that do not tolerate the pool's taints.
     """
     nodes = select(session, "")
-    status = Status([], [])
-    _look_at_runners(session, namespace, nodes, status)
-    for pool, members in _pools(session, asked, nodes, status.jobs):
-        without_pods = PoolStatus(pool, members)
-        affected: Sequence[Affected] = ()
-        if look_at_pods and (taints := list(without_pods.taints)):
-            tainted = [node for node in members if any(lasting_taints(node))]
-            try:
-                affected = find_affected(session, taints, tainted)
-            except ForbiddenError as error:
-                status.warnings.append(_unseen(error))
-        status.pools.append(PoolStatus(pool, members, affected))
-    status.problems = judge(status, nodes)
-    return status
-
-
-def _look_at_runners(
-    session: Session, namespace: str | None, nodes: Sequence[Node], status: Status
-) -> None:
     preemptible = {node.name for node in nodes if presets_on([node.labels])}
+    jobs: list[Jobs] = []
+    runners: list[documents.RunnerStatus] = []
+    problems: list[Finding] = []
+    warnings: list[Finding] = []
     try:
         for runner in find(session, namespace):
-            status.jobs.append(jobs(runner))
+            own = settings.jobs(runner)
+            names: list[str] = []
+            jobs.append(own)
+            runners.append(
+                documents.RunnerStatus(own.runner, dict(own.selector), list(own.tolerations), names)
+            )
             pods = manager_pods(session, runner)
-            status.faults += faults(runner, pods)
-            if names := hosts(pods) & preemptible:
-                status.managers[str(runner)] = sorted(names)
+            names += sorted(hosts(pods) & preemptible)
+            problems += faults(runner, pods, names)
     except ForbiddenError as error:
-        status.warnings.append(_unseen(error))
+        warnings.append(_unseen(error))
+    pools = []
+    for pool, members in _pools(session, asked, nodes, jobs):
+        status = PoolStatus(pool, members)
+        if look_at_pods and (taints := list(status.taints)):
+            tainted = [node for node in members if any(lasting_taints(node))]
+            try:
+                status = replace(status, affected=find_affected(session, taints, tainted))
+            except ForbiddenError as error:
+                warnings.append(_unseen(error))
+        pools.append(status)
+    problems = judge(pools, jobs, nodes, problems)
+    return documents.Status([pool.document() for pool in pools], runners, warnings, problems)
 
 
 def _unseen(error: ForbiddenError) -> Finding:
@@ -75,10 +73,9 @@ def _pools(
     if asked != Pool():
         yield find_pool(session, asked, may_be_empty=True)
         return
-    found = {str(preset.label): preset for preset in presets_on(n.labels for n in nodes)}
-    for selector, preset in found.items():
-        members = [n for n in nodes if n.labels.get(preset.label.key) == preset.label.value]
-        yield Pool((), selector, preset), members
+    found = presets_on(node.labels for node in nodes)
+    for preset in found:
+        yield preset.pool, [node for node in nodes if preset.label in node.labels.items()]
     for selector, own in {own.selector_text: own for own in jobs}.items():
-        if selector and selector not in found:
+        if selector and selector not in [str(preset.label) for preset in found]:
             yield Pool((), selector), [node for node in nodes if own.selects(node.labels)]

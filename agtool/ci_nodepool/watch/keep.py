@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.pool.plan import Change
@@ -15,11 +15,9 @@ from agtool.ci_nodepool.watch.reconcile import Reconciler
 from agtool.core.errors import UnreachableError
 from agtool.core.kube.errors import GoneError
 from agtool.core.kube.retry import backoff
+from agtool.core.kube.session import Json, Session
 from agtool.core.signals import handled
 from agtool.core.text import count
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Json, Session
 
 RESYNC = 600.0
 """Seconds after which all nodes are listed again, in case an event was lost."""
@@ -50,9 +48,9 @@ class State:
         """Why the nodes may not be as wanted; empty: they are."""
         return self.trouble or self.node_trouble()
 
-    def alive(self) -> bool:
-        """Whether the loop still turns."""
-        return time.monotonic() - self.last_turn < 2 * _TURN
+    def not_alive(self) -> str:
+        """Why the loop does not turn any more; empty: it does."""
+        return "the watch hangs" if time.monotonic() - self.last_turn >= 2 * _TURN else ""
 
 
 def keep(

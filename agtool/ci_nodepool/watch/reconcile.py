@@ -7,17 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.pool.plan import Change
 from agtool.ci_nodepool.pool.write import NODES
 from agtool.core.errors import AgtoolError, unexpected
 from agtool.core.kube.errors import ConflictError, NotFoundError
-from agtool.core.kube.session import METADATA_ONLY
-
-if TYPE_CHECKING:
-    from agtool.core.kube.session import Session
+from agtool.core.kube.session import METADATA_ONLY, Session
 
 THREADS = 8
 

@@ -6,14 +6,14 @@ import pytest
 
 from agtool.ci_nodepool.runner.find import find
 from agtool.ci_nodepool.runner.model import Runner
-from agtool.ci_nodepool.runner.placement import Placement
+from agtool.ci_nodepool.runner.placement import Tables
 from agtool.core.kube.session import Session, connect
 from tests.cluster.api import Api
 from tests.cluster.server import Server
 from tests.gitlab_runner import Chart
 
 KEY = "cloud.google.com/gke-preemptible"
-WANTED = Placement({KEY: "true"}, {f"{KEY}=true": "NoSchedule"})
+WANTED = Tables({KEY: "true"}, {f"{KEY}=true": "NoSchedule"})
 
 
 @pytest.fixture

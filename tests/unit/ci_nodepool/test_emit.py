@@ -12,13 +12,13 @@ from agtool.ci_nodepool.emit.helm import helm_values, toml
 from agtool.ci_nodepool.emit.manifest import RULES, watch_manifest
 from agtool.ci_nodepool.emit.provider import pool_commands
 from agtool.ci_nodepool.model import Taint
-from agtool.ci_nodepool.presets import PRESETS, Pool, Preset
+from agtool.ci_nodepool.presets import PRESETS, Preset
 from agtool.ci_nodepool.runner.edit import read
-from agtool.ci_nodepool.runner.placement import Placement, missing, placement
+from agtool.ci_nodepool.runner.placement import Tables, missing, placement
 from agtool.core.errors import UsageError
 
 KEY = "cloud.google.com/gke-preemptible"
-WANTED = Placement({KEY: "true"}, {f"{KEY}=true": "NoSchedule", "any": ""})
+WANTED = Tables({KEY: "true"}, {f"{KEY}=true": "NoSchedule", "any": ""})
 
 
 @pytest.mark.parametrize("chart", [None, (0, 26), (0, 86)])
@@ -30,7 +30,7 @@ def test_values_of_a_chart_with_templates(chart: tuple[int, int] | None) -> None
 
 def test_the_tables_alone() -> None:
     assert read(toml(WANTED)) == WANTED
-    assert read(toml(Placement({"a": 'b"\\'}))) == Placement({"a": 'b"\\'})
+    assert read(toml(Tables({"a": 'b"\\'}))) == Tables({"a": 'b"\\'})
 
 
 def test_values_of_old_charts() -> None:
@@ -43,15 +43,17 @@ def test_values_of_old_charts() -> None:
             {"key": "any", "operator": "Exists", "effect": ""},
         ],
     }
-    values = yaml.safe_load(helm_values(Placement(WANTED.selector, {"k=v": "NoSchedule"}), (0, 15)))
+    values = yaml.safe_load(
+        helm_values(Tables(WANTED.node_selector, {"k=v": "NoSchedule"}), (0, 15))
+    )
     assert values["runners"] == {"nodeSelector": {KEY: "true"}}
     assert values["envVars"] == [{"name": "KUBERNETES_NODE_TOLERATIONS", "value": "k=v:NoSchedule"}]
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=list(PRESETS))
 def test_presets(preset: Preset) -> None:
-    wanted = placement(Pool((), "", preset), ())
-    assert wanted.selector == dict([preset.label])
+    wanted = placement(preset.pool, ())
+    assert wanted.node_selector == dict([preset.label])
     # Jobs tolerate the taint that agtool gives, and the provider's own.
     assert preset.toleration.tolerates(preset.taint)
     if preset.built_in:
@@ -76,11 +78,11 @@ def test_presets(preset: Preset) -> None:
 
 
 def test_the_provider_of_a_taint_without_a_known_value() -> None:
-    wanted = placement(Pool((), "", PRESETS["oke-preemptible"]), ())
-    there = Placement(
-        wanted.selector, {"oci.oraclecloud.com/oke-is-preemptible=true": "NoSchedule"}
+    wanted = placement(PRESETS["oke-preemptible"].pool, ())
+    there = Tables(
+        wanted.node_selector, {"oci.oraclecloud.com/oke-is-preemptible=true": "NoSchedule"}
     )
-    assert missing(there, wanted).tolerations
+    assert missing(there, wanted).node_tolerations
 
 
 def test_the_manifest_holds_together() -> None:
@@ -119,7 +121,7 @@ def emit(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_it_needs_no_cluster() -> None:
     done = emit("helm", "-l", "pool=ci", "--taint", 'dedicated="ci":NoSchedule')
     assert done.returncode == 0, done.stderr
-    wanted = Placement({"pool": "ci"}, {"dedicated=ci": "NoSchedule"})
+    wanted = Tables({"pool": "ci"}, {"dedicated=ci": "NoSchedule"})
     assert read(yaml.safe_load(done.stdout)["runners"]["config"]) == wanted
 
 

@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 
 from agtool.ci_nodepool.model import RECORD, Toleration
-from agtool.ci_nodepool.runner.faults import faults
 from agtool.ci_nodepool.runner.find import choose
 from agtool.ci_nodepool.runner.model import Runner, Source
-from agtool.ci_nodepool.runner.placement import CannotPatch, Placement
+from agtool.ci_nodepool.runner.placement import CannotPatch, Tables
 from agtool.ci_nodepool.runner.plan import plan_patch, time_to_end
 from agtool.ci_nodepool.runner.settings import check_overrides, jobs, overrides, template
+from agtool.ci_nodepool.status.judge import faults
 from agtool.core.errors import UsageError
 from agtool.core.kube.errors import NotFoundError
 from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart, operator_deployment
 
 KEY = "cloud.google.com/gke-preemptible"
-WANTED = Placement({KEY: "true"}, {f"{KEY}=true": "NoSchedule"})
+WANTED = Tables({KEY: "true"}, {f"{KEY}=true": "NoSchedule"})
 
 
 def runner(chart: Chart) -> Runner:
@@ -77,7 +77,7 @@ def test_a_variable_of_env_from_wins_over_the_template() -> None:
     # `env` wins over it.
     own = {"name": "KUBERNETES_NODE_SELECTOR", "value": f"{KEY}:true"}
     there.pod["containers"][0]["env"].append(own)
-    assert check_overrides(there, WANTED) == Placement({}, WANTED.tolerations)
+    assert check_overrides(there, WANTED) == Tables({}, WANTED.node_tolerations)
 
 
 def test_a_variable_of_a_secret_is_not_seen() -> None:
@@ -124,8 +124,8 @@ def test_flags_of_an_old_chart_are_where_its_jobs_go() -> None:
 @pytest.mark.parametrize("value", [f"{KEY}:true", f'{{"{KEY}": "true", "x": "y"}}'])
 def test_what_the_environment_says_already_is_not_added(value: str) -> None:
     there = runner(Chart("0.86.0", environment={"KUBERNETES_NODE_SELECTOR": value}))
-    assert check_overrides(there, WANTED) == Placement({}, WANTED.tolerations)
-    assert plan_patch(there, WANTED).added == Placement({}, WANTED.tolerations)
+    assert check_overrides(there, WANTED) == Tables({}, WANTED.node_tolerations)
+    assert plan_patch(there, WANTED).added == Tables({}, WANTED.node_tolerations)
     assert jobs(there).selector[KEY] == "true"
 
 

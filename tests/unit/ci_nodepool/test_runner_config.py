@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from agtool.ci_nodepool.model import Taint, Toleration
 from agtool.ci_nodepool.runner.edit import (
-    Edit,
     edit,
-    fingerprint,
     overwrites,
     parse,
     read,
@@ -20,14 +18,14 @@ from agtool.ci_nodepool.runner.edit import (
 )
 from agtool.ci_nodepool.runner.placement import (
     CannotPatch,
-    Placement,
+    Tables,
     entry,
     missing,
     toleration,
 )
 
 KEY = "cloud.google.com/gke-preemptible"
-WANTED = Placement({KEY: "true"}, {f"{KEY}=true": "NoSchedule"})
+WANTED = Tables({KEY: "true"}, {f"{KEY}=true": "NoSchedule"})
 
 
 def dedent(text: str) -> str:
@@ -161,23 +159,23 @@ EXAMPLES = {
 
 @pytest.mark.parametrize(("before", "after"), EXAMPLES.values(), ids=list(EXAMPLES))
 def test_it_is_written_as_its_surroundings(before: str, after: str | None) -> None:
-    done = edit(dedent(before), WANTED)
+    edited, done = edit(dedent(before), WANTED)
     if after is not None:
-        assert done.text == dedent(after)
+        assert edited == dedent(after)
     assert done.added == WANTED
-    assert read(done.text).selector[KEY] == "true"
+    assert read(edited).node_selector[KEY] == "true"
 
 
 def test_nothing_to_do() -> None:
-    text = edit('[[runners]]\nname = "x"\n', WANTED).text
-    again = edit(text, WANTED)
-    assert again == Edit(text, (), Placement())
+    text, _ = edit('[[runners]]\nname = "x"\n', WANTED)
+    again, done = edit(text, WANTED)
+    assert (again, done.added, done.insertions) == (text, Tables(), ())
 
 
 def test_no_line_end_at_the_end() -> None:
-    done = edit("[[runners]]\r\n  [runners.kubernetes]", WANTED)
-    assert done.text.endswith('gke-preemptible=true" = "NoSchedule"')
-    assert "\n" not in done.text.replace("\r\n", "")
+    edited, _ = edit("[[runners]]\r\n  [runners.kubernetes]", WANTED)
+    assert edited.endswith('gke-preemptible=true" = "NoSchedule"')
+    assert "\n" not in edited.replace("\r\n", "")
 
 
 # -- any configuration ---------------------------------------------------------------------------
@@ -297,32 +295,32 @@ def expected(before: dict[str, Any]) -> dict[str, Any]:
 @given(configurations())
 def test_only_the_wanted_entries_change(text: str) -> None:
     before = parse(text)
-    done = edit(text, WANTED)
-    assert normal(parse(done.text)) == normal(expected(before))
-    assert edit(done.text, WANTED).insertions == ()
+    edited, done = edit(text, WANTED)
+    assert normal(parse(edited)) == normal(expected(before))
+    assert edit(edited, WANTED)[1].insertions == ()
     # Every other byte is kept, in its order.
-    rest = done.text
+    rest = edited
     for offset, piece in reversed(done.insertions):
         assert rest[offset : offset + len(piece)] == piece
         rest = rest[:offset] + rest[offset + len(piece) :]
     assert rest == text
     if "\r\n" in text:
-        assert "\n" not in done.text.replace("\r\n", "")
+        assert "\n" not in edited.replace("\r\n", "")
 
 
 @given(configurations())
 def test_undo_gives_back_the_very_text(text: str) -> None:
-    done = edit(text, WANTED)
-    back = remove(done.text, done.added, done.insertions, fingerprint(text))
+    edited, done = edit(text, WANTED)
+    back = remove(edited, done)
     assert back.text == text
     assert not back.kept
 
 
 @given(configurations(), st.booleans())
 def test_undo_keeps_what_others_changed_since(text: str, above: bool) -> None:
-    done = edit(text, WANTED)
-    theirs = f"# theirs\n{done.text}" if above else done.text.rstrip() + "\n# theirs\n"
-    back = remove(theirs, done.added, done.insertions, fingerprint(text))
+    edited, done = edit(text, WANTED)
+    theirs = f"# theirs\n{edited}" if above else edited.rstrip() + "\n# theirs\n"
+    back = remove(theirs, done)
     assert "# theirs" in back.text
     assert not back.kept
     assert back.removed == done.added
@@ -336,25 +334,25 @@ SIMPLE = '[[runners]]\n  [runners.kubernetes]\n    image = "alpine"\n'
 
 
 def test_undo_keeps_a_value_that_was_changed_since() -> None:
-    done = edit(SIMPLE, WANTED)
-    theirs = done.text.replace('preemptible" = "true"', 'preemptible" = "maybe"')
-    back = remove(theirs, done.added, done.insertions, fingerprint(SIMPLE))
+    edited, done = edit(SIMPLE, WANTED)
+    theirs = edited.replace('preemptible" = "true"', 'preemptible" = "maybe"')
+    back = remove(theirs, done)
     assert back.kept == (f'"{KEY}" in node_selector: somebody else has changed it to "maybe"',)
-    assert read(back.text) == Placement({KEY: "maybe"}, {})
+    assert read(back.text) == Tables({KEY: "maybe"}, {})
     assert "node_tolerations" not in back.text  # the header that agtool had added is gone too
 
 
 def test_undo_keeps_an_entry_that_came_below_agtools_header() -> None:
-    done = edit(SIMPLE, WANTED)
-    theirs = done.text.replace('"true"\n', '"true"\n      "pool" = "ci"\n', 1)
-    back = remove(theirs, done.added, done.insertions, fingerprint(SIMPLE))
-    assert read(back.text) == Placement({"pool": "ci"}, {})
+    edited, done = edit(SIMPLE, WANTED)
+    theirs = edited.replace('"true"\n', '"true"\n      "pool" = "ci"\n', 1)
+    back = remove(theirs, done)
+    assert read(back.text) == Tables({"pool": "ci"}, {})
 
 
 def test_undo_after_somebody_else_did_it() -> None:
-    done = edit(SIMPLE, WANTED)
-    back = remove(SIMPLE + "# new\n", done.added, done.insertions, fingerprint(SIMPLE))
-    assert (back.text, back.removed, back.kept) == (SIMPLE + "# new\n", Placement(), ())
+    _, done = edit(SIMPLE, WANTED)
+    back = remove(SIMPLE + "# new\n", done)
+    assert (back.text, back.removed, back.kept) == (SIMPLE + "# new\n", Tables(), ())
 
 
 # -- what cannot be edited -----------------------------------------------------------------------
@@ -411,15 +409,15 @@ def test_refusals_name_the_reason(text: str, message: str) -> None:
 def test_tolerations_that_are_there_already(name: str, effect: str, tolerated: bool) -> None:
     assert toleration(name, effect).tolerates(Taint(KEY, "true", "NoSchedule")) is tolerated
     if name != f"{KEY}=true":
-        added = missing(Placement({KEY: "true"}, {name: effect}), WANTED)
+        added = missing(Tables({KEY: "true"}, {name: effect}), WANTED)
         assert bool(added) is not tolerated
 
 
 def test_a_toleration_of_one_value_is_not_one_of_any() -> None:
-    wanted = Placement({KEY: "true"}, dict([entry(Toleration(KEY, None, "NoSchedule"))]))
-    assert wanted == Placement({KEY: "true"}, {KEY: "NoSchedule"})
-    there = Placement({KEY: "true"}, {f"{KEY}=true": ""})
-    assert missing(there, wanted).tolerations == {KEY: "NoSchedule"}
+    wanted = Tables({KEY: "true"}, dict([entry(Toleration(KEY, None, "NoSchedule"))]))
+    assert wanted == Tables({KEY: "true"}, {KEY: "NoSchedule"})
+    there = Tables({KEY: "true"}, {f"{KEY}=true": ""})
+    assert missing(there, wanted).node_tolerations == {KEY: "NoSchedule"}
 
 
 def test_settings_by_which_jobs_can_leave_the_pool() -> None:

@@ -2,9 +2,9 @@
 
 from agtool.ci_nodepool.runner.diff import diff
 from agtool.ci_nodepool.runner.edit import edit
-from agtool.ci_nodepool.runner.placement import Placement
+from agtool.ci_nodepool.runner.placement import Tables
 
-WANTED = Placement({"pool": "spot"}, {"pool=spot": "NoSchedule"})
+WANTED = Tables({"pool": "spot"}, {"pool=spot": "NoSchedule"})
 
 SECRETIVE = """\
 [[runners]]
@@ -26,7 +26,7 @@ password=secret-6
 
 
 def test_it_shows_the_place_and_no_secret() -> None:
-    text = diff(SECRETIVE, edit(SECRETIVE, WANTED).text, "gitlab/runner")
+    text = diff(SECRETIVE, edit(SECRETIVE, WANTED)[0], "gitlab/runner")
     assert "secret-" not in text
     assert text.splitlines()[:2] == ["--- gitlab/runner (now)", "+++ gitlab/runner (new)"]
     assert [line for line in text.splitlines()[2:] if line[0] == "+"] == [
@@ -50,6 +50,6 @@ def test_all_of_a_secretive_template() -> None:
 
 def test_an_inline_table_shows_what_is_added() -> None:
     before = '[[runners]]\n  kubernetes = { image = "x", bearer_token = "secret-1" }\n'
-    text = diff(before, edit(before, WANTED).text, "x")
+    text = diff(before, edit(before, WANTED)[0], "x")
     assert "secret-" not in text
     assert 'node_selector = { "pool" = "spot" }' in text

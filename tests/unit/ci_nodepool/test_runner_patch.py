@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from agtool.ci_nodepool.model import RECORD
 from agtool.ci_nodepool.runner.edit import read
 from agtool.ci_nodepool.runner.model import Runner
-from agtool.ci_nodepool.runner.placement import Placement
+from agtool.ci_nodepool.runner.placement import Tables
 from agtool.ci_nodepool.runner.plan import RunnerPlan, plan_patch, plan_undo
 from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart
 
-ONE = Placement({"one": "1"}, {"one=1": "NoSchedule"})
-TWO = Placement({"two": "2"}, {"two=2": "NoSchedule"})
+ONE = Tables({"one": "1"}, {"one=1": "NoSchedule"})
+TWO = Tables({"two": "2"}, {"two=2": "NoSchedule"})
 KEY = "config.template.toml"
 
 
@@ -47,10 +47,10 @@ def test_the_same_again_is_no_change() -> None:
 
 def test_undo_of_two_changes() -> None:
     both = carried_out(plan_patch(carried_out(plan_patch(installed(), ONE)), TWO))
-    assert set(read(text_of(both)).selector) == {"one", "two"}
+    assert set(read(text_of(both)).node_selector) == {"one", "two"}
     plan = plan_undo(both)
     assert plan.after == DEFAULT_TEMPLATE
-    assert set(plan.added.selector) == {"one", "two"}
+    assert set(plan.added.node_selector) == {"one", "two"}
     assert not carried_out(plan).record
 
 

@@ -5,11 +5,13 @@ import time
 
 import pytest
 
+from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.model import Jobs, Node, Taint, Toleration
 from agtool.ci_nodepool.pool.fates import Affected
 from agtool.ci_nodepool.presets import DEFAULT, Pool
-from agtool.ci_nodepool.show.status import document, view
-from agtool.ci_nodepool.status.judge import PoolStatus, Status, judge
+from agtool.ci_nodepool.runner.plan import manager_in_pool
+from agtool.ci_nodepool.show.status import view
+from agtool.ci_nodepool.status.judge import PoolStatus, judge
 from agtool.core.finding import Finding
 from agtool.core.output import print_view
 
@@ -37,7 +39,7 @@ def words(problems: list[Finding]) -> list[str]:
 def found(nodes: list[Node], *jobs: Jobs) -> list[str]:
     of_pool = [n for n in nodes if n.labels.items() >= SELECTOR.items()]
     pools = [PoolStatus(Pool((), f"{KEY}=true"), of_pool)] if of_pool else []
-    return words(judge(Status(pools, list(jobs)), nodes))
+    return words(judge(pools, jobs, nodes))
 
 
 @pytest.mark.parametrize(
@@ -71,10 +73,10 @@ def test_problems(nodes: list[Node], jobs: list[Jobs], problems: list[str]) -> N
 )
 def test_the_command_of_a_hint_means_the_same_pool(pool: Pool, hint: str) -> None:
     nodes = [node("a", TAINT, pool="ci")]
-    (problem,) = judge(Status([PoolStatus(pool, nodes)], [runner(selector={})]), nodes)
+    (problem,) = judge([PoolStatus(pool, nodes)], [runner(selector={})], nodes)
     assert (problem.code, problem.hint) == ("not-sent", hint)
     nodes = [dataclasses.replace(node("a"), labels={"pool": "ci", **SELECTOR})]
-    open_pool = judge(Status([PoolStatus(Pool((), "pool=ci"), nodes)], [GOOD]), nodes)
+    open_pool = judge([PoolStatus(Pool((), "pool=ci"), nodes)], [GOOD], nodes)
     assert [problem.hint for problem in open_pool] == [
         "agtool ci-nodepool apply -l pool=ci --runner gitlab/runner"
     ]
@@ -84,7 +86,8 @@ def test_many_nodes_are_shown_at_once(capsys: pytest.CaptureFixture[str]) -> Non
     nodes = [node(f"n-{number:05}", TAINT) for number in range(5000)]
     nodes[4321] = node("n-bare")
     began = time.process_time()
-    print_view(view(document(Status([PoolStatus(Pool((), f"{KEY}=true"), nodes)], []))))
+    pool = PoolStatus(Pool((), f"{KEY}=true"), nodes).document()
+    print_view(view(documents.Status([pool], [], [], [])))
     assert time.process_time() - began < 5  # it took 20
     first, *_ = [line for line in capsys.readouterr().out.splitlines() if line.startswith("n-")]
     assert "n-bare" in first
@@ -95,12 +98,9 @@ def test_the_worst_comes_first_and_says_what_to_do() -> None:
         Affected("Pod", "web", "shop", "a", "stays"),
         Affected("DaemonSet", "kube-system", "logs", "", "gone-on-new-nodes"),
     )
-    status = Status(
-        [PoolStatus(Pool((), f"{KEY}=true"), [node("a", TAINT)], pods)],
-        [runner()],
-        managers={"gitlab/runner": ["a"]},
-    )
-    problems = judge(status, [node("a", TAINT)])
+    pool = PoolStatus(Pool((), f"{KEY}=true"), [node("a", TAINT)], pods)
+    faults = [manager_in_pool("gitlab/runner", "runs on a")]
+    problems = judge([pool], [runner()], [node("a", TAINT)], faults)
     assert words(problems) == ["deadlock", "manager-in-pool", "strangers", "daemonsets"]
     assert f"--taint {TAINT}" in problems[0].hint
     assert "kube-system/logs" in problems[-1].message

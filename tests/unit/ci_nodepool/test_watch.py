@@ -54,9 +54,9 @@ def kept(session: Told, state: State) -> list[str]:
 
 def test_an_api_server_that_is_away_for_long_is_no_reason_to_be_restarted() -> None:
     state = State(last_turn=-1e9)
-    assert not state.alive()
+    assert state.not_alive()
     assert kept(Told(AWAY, AWAY), state) == ["nobody there: trying again"]
-    assert state.alive()
+    assert not state.not_alive()
     assert state.not_ready() == "nobody there"
 
 
