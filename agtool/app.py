@@ -14,6 +14,7 @@ from agtool import __version__, ci_nodepool, debug, le_staging, migrate_once
 from agtool.core import command, completion, shells
 from agtool.core.command import Result
 from agtool.core.errors import UsageError
+from agtool.core.output import print_view
 
 TECHNIQUES = {
     technique.name: technique
@@ -60,7 +61,7 @@ app = command.make_app(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"agtool {__version__}")
+        print_view([f"agtool {__version__}"])
         raise typer.Exit
 
 
@@ -78,7 +79,7 @@ def _for_shell(name: str, help_: str, answer: Callable[[str], str]) -> Any:
             raise typer.BadParameter(
                 f"{shell!r} is not a known shell. Choose {', '.join(shells.NAMES)}."
             )
-        typer.echo(answer(shell), nl=False)
+        print_view([answer(shell).rstrip("\n")])
         raise typer.Exit
 
     return typer.Option(
@@ -125,12 +126,27 @@ def root(
     context.obj.debug = traceback or bool(os.environ.get("AGTOOL_DEBUG"))
 
 
+def _commands_below(context: typer.Context, incomplete: str) -> list[str]:
+    """Offer the commands below those that stand on the line."""
+    found: Any = context.find_root()
+    for word in context.params.get("words") or ():
+        name, inner, _ = found.command.resolve_command(found, [word])
+        found = typer.Context(inner, parent=found, info_name=name)
+    names = found.command.list_commands(found) if hasattr(found.command, "commands") else []
+    return [name for name in names if name.startswith(incomplete)]
+
+
 @app.command("help")
 def help_(
     context: typer.Context,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[COMMAND]...", help="The command.", show_default=False),
+        typer.Argument(
+            metavar="[COMMAND]...",
+            help="The command.",
+            show_default=False,
+            autocompletion=_commands_below,
+        ),
     ] = None,
 ) -> None:
     """Show the help of agtool or of one of its commands.
@@ -151,7 +167,7 @@ def help_(
             )
         name, inner, _ = found.command.resolve_command(found, [word])
         found = typer.Context(inner, parent=found, info_name=name)
-    typer.echo(found.get_help())
+    print_view([found.get_help()])
 
 
 @app.command("version")
@@ -164,7 +180,12 @@ def version() -> None:
 def schema(
     words: Annotated[
         list[str],
-        typer.Argument(metavar="COMMAND...", help="The command.", show_default=False),
+        typer.Argument(
+            metavar="COMMAND...",
+            help="The command.",
+            show_default=False,
+            autocompletion=_commands_below,
+        ),
     ],
 ) -> Result[None]:
     """Print the JSON Schema of a command's output.

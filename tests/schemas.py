@@ -37,9 +37,9 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _ENVELOPE = {
     "version": "Another one means that a program which reads this has to be changed.",
-    "command": "That was run.",
+    "command": "The command that was run.",
     "status": "ok: exit code 0. failed: an expected negative answer. error: see errors.",
-    "exit_code": "Of the process.",
+    "exit_code": "The exit code of the process.",
     "data": "What was found or done; an empty object if an error came before.",
     "errors": "What kept the command from doing all of it.",
 }
@@ -207,7 +207,8 @@ agtool schema {example}
 All documents have these fields:
 
 {envelope}
-Within one `version` fields are added at most: ignore those that you do not know.
+Within one `version` fields are added at most: ignore those that you do not know. A usage error
+before a command is known has a document of the same form, with what was understood in `command`.
 
 Errors, and the problems, warnings and doubts in `data`, have one form:
 

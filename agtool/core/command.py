@@ -108,24 +108,29 @@ class Invocation:
         return error.exit_code
 
 
-class _Listed:
-    """What the list of a group, or a shell, shows of a command."""
+class _Helpful:
+    """How a command shows its help, and how the list of a group, or a shell, shows it."""
 
     help: str | None
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """`--help`, which tells of a full disk as everything else does."""
+        option = super().get_help_option(ctx)  # type: ignore[misc]  # of the class beside this
+        if option:
+            option.callback = _show_help
+        return option
 
     def get_short_help_str(self, limit: int = 0) -> str:
         """The first line of its help, whole: a list folds it where Typer would cut it."""
         return (self.help or "").partition("\n")[0]
 
 
-class Group(_Listed, typer.core.TyperGroup):
+class Group(_Helpful, typer.core.TyperGroup):
     """A command with commands below it. Alone on the command line it prints its help."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Print the help if there is nothing to parse."""
-        if not args and not ctx.resilient_parsing:
-            typer.echo(ctx.get_help())
-            ctx.exit()
+        _show_help(ctx, None, not args)
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -136,12 +141,18 @@ class Group(_Listed, typer.core.TyperGroup):
         return name, found, rest
 
 
-class Command(_Listed, typer.core.TyperCommand):
+class Command(_Helpful, typer.core.TyperCommand):
     """A command that does something."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The words of its usage line. Typer puts braces around the arguments it needs."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+def _show_help(context: Any, _: object, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        output.print_view([context.get_help()])
+        context.exit()
 
 
 class _App(typer.Typer):
@@ -252,8 +263,13 @@ def _encoded(value: Any) -> str:
 def _usage_error(error: typer.TyperException, invocation: Invocation) -> UsageError:
     """What Typer's parser found, which may be before `--output` was read."""
     message = error.format_message()
+    context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
+    if context and parameter:
+        source = context.get_parameter_source(parameter.name)
+        if source is None or source.name != "ENVIRONMENT":
+            message = re.sub(r" \(env var: '\w+'\)", "", message)
     if meant := getattr(error, "possibilities", None):
-        message = f"{error.message}. Did you mean {' or '.join(sorted(meant))}?"
+        message = f"{error.message}. Did you mean {' or '.join(meant)}?"
     if not invocation.command and asks_for_json(sys.argv[1:]):
         invocation.command = invocation.path.partition(" ")[2]
         invocation.output = Format.json

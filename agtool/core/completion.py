@@ -38,6 +38,7 @@ _GROUPS = {
     "deployment": "/apis/apps/v1",
     "statefulset": "/apis/apps/v1",
     "daemonset": "/apis/apps/v1",
+    "replicaset": "/apis/apps/v1",
     "pod": "/api/v1",
     "job": "/apis/batch/v1",
 }
@@ -141,8 +142,10 @@ namespaces = from_cluster(lambda session: listed(session, "/api/v1/namespaces"))
 nodes = from_cluster(lambda session: listed(session, "/api/v1/nodes"))
 """Offer the cluster's nodes."""
 
-pods = from_cluster(_namespaced("/api/v1", "pods"))
-"""Offer the pods of the namespace."""
+pods = from_cluster(
+    lambda session: [f"pod/{name}" for name in _namespaced("/api/v1", "pods")(session)]
+)
+"""Offer the pods of the namespace, such as pod/web-0."""
 
 workloads = from_cluster(_workloads)
 """Offer what runs in the namespace, such as deployment/web and pod/web-0."""

@@ -79,7 +79,7 @@ class UnreachableError(AgtoolError):
 
 
 class DeniedError(AgtoolError):
-    """The other side refused: a missing permission, or a conflict."""
+    """The other side refused what it was asked for, such as for a missing permission."""
 
     exit_code = 5
     code = "denied"

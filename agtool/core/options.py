@@ -152,11 +152,22 @@ Kubeconfig = Annotated[
     ),
 ]
 
-AsUser = Annotated[str | None, option("USER", "Act as this user.", "--as")]
+
+def _of_a_user(context: typer.Context, value: list[str] | None) -> list[str] | None:
+    """The value of `--as-group`."""
+    if value and not context.params.get("as_user"):
+        raise typer.BadParameter("it needs --as USER.")
+    return not_empty(value)
+
+
+# Eager: read before the groups, wherever it stands.
+AsUser = Annotated[str | None, option("USER", "Act as this user.", "--as", is_eager=True)]
 
 AsGroup = Annotated[
     list[str] | None,
-    option("GROUP", "With --as: act as a member of this group. Can be repeated."),
+    option(
+        "GROUP", "With --as: act as a member of this group. Can be repeated.", callback=_of_a_user
+    ),
 ]
 
 

@@ -22,12 +22,15 @@ class Question:
 
     def require_answer(self, question: str) -> None:
         """Raise UsageError if the question will have to be asked and nobody is there."""
-        terminal = sys.stdin.isatty() and sys.stderr.isatty()
-        if not self._yes and (self._output is not Format.table or not terminal):
+        if self._yes:
+            return
+        hint = "Add --yes to go on without being asked."
+        if self._output is not Format.table:
             raise UsageError(
-                f"there is nobody to ask: {question}",
-                hint="Add --yes to go on without being asked.",
+                f"with --output {self._output.value} there is no question: {question}", hint=hint
             )
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageError(f"there is nobody to ask: {question}", hint=hint)
 
     def confirm(self, question: str, *, declined: str = "Nothing was changed.") -> None:
         """Return if it may be done.

@@ -1,4 +1,4 @@
-"""A kubeconfig, or the pod that we run in -> where the API server is and who we are.
+"""A kubeconfig, or the pod that we run in -> source the API server is and who we are.
 
 Reading, merging and log-in plugins are the official client's. What is done here is what it
 leaves to its caller: the namespace, impersonation, errors that name the file, and a private key
@@ -81,23 +81,21 @@ def find_access(
         ConfigurationError: no kubeconfig, one that is not valid, no such context, or a log-in
             plugin that failed.
     """
-    if as_groups and not as_user:
-        raise ConfigurationError("--as-group needs --as", hint="Add --as USER.")
     files = kubeconfig_files(kubeconfig)
     if files:
-        where = os.pathsep.join(files)
-        read = partial(_from_kubeconfig, where, context)
+        source = os.pathsep.join(files)
+        read = partial(_from_kubeconfig, source, context)
     elif context:
         raise ConfigurationError(
             f"there is no kubeconfig with a context {context!r}",
             hint="Leave out --context to use the pod's service account, or set KUBECONFIG.",
         )
     else:
-        where = str(_SERVICE_ACCOUNT)
+        source = str(_SERVICE_ACCOUNT)
         read = partial(_from_service_account)
 
     def load() -> Access:
-        with _explained(where):
+        with _explained(source):
             return read()
 
     access = load()
@@ -233,7 +231,7 @@ def _tls(configuration: Configuration) -> ssl.SSLContext:
 
 
 @contextmanager
-def _explained(where: str) -> Iterator[None]:
+def _explained(source: str) -> Iterator[None]:
     """The client meets a kubeconfig of the wrong shape with whatever Python raises."""
     import yaml  # type: ignore[import-untyped]  # comes with the client
     from kubernetes.config import ConfigException
@@ -243,21 +241,21 @@ def _explained(where: str) -> Iterator[None]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f": see line {mark.line + 1}" if mark else ""
-        raise ConfigurationError(f"{where} is not valid YAML{line}") from error
+        raise ConfigurationError(f"{source} is not valid YAML{line}") from error
     except ConfigException as error:
         # It may quote the entry at fault, secrets included.
         why = re.sub(r"\{.*\}", "...", str(error), flags=re.DOTALL)
-        raise ConfigurationError(f"{where} is not valid: {why}") from error
+        raise ConfigurationError(f"{source} is not valid: {why}") from error
     except ssl.SSLError as error:
         raise ConfigurationError(
-            f"{where} has a certificate or key that OpenSSL does not take: {error.reason}"
+            f"{source} has a certificate or key that OpenSSL does not take: {error.reason}"
         ) from error
     except OSError as error:
         raise ConfigurationError(
-            f"cannot read {error.filename or where}: {error.strerror}"
+            f"cannot read {error.filename or source}: {error.strerror}"
         ) from error
     except MISSHAPEN as error:
         raise ConfigurationError(
-            f"{where} is not a valid kubeconfig",
+            f"{source} is not a valid kubeconfig",
             hint="Compare it with what `kubectl config view` shows.",
         ) from error

@@ -71,7 +71,7 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
     """
     answer = _status(body)
     message = str(answer.get("message", ""))
-    told = message or f"{request} was answered with {status}"
+    reason = message or f"{request} was answered with {status}"
     if status == 401:
         whose = f" of context {context!r}" if context else ""
         return ForbiddenError(
@@ -79,11 +79,11 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
             hint=f"Log in again, or check the user{whose} in the kubeconfig.",
         )
     if status == 403:
-        return _forbidden(told)
+        return _forbidden(reason)
     if status == 404 and (not message or "could not find" in message):
         return NotFoundError(f"the API server does not know {request.partition(' ')[2]}")
     if status == 410:
-        gone = GoneError(told, hint="Run the command again.")
+        gone = GoneError(reason, hint="Run the command again.")
         gone.continue_token = str((answer.get("metadata") or {}).get("continue", ""))
         return gone
     if status == 429 or status >= 500:
@@ -92,7 +92,7 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
             f"{server} answers {status} to {request}" + (f": {message}" if message else ""),
             hint="The API server is overloaded, starting or broken. Run the command again later.",
         )
-    return _KINDS.get(status, RejectedError)(told)
+    return _KINDS.get(status, RejectedError)(reason)
 
 
 def _status(body: bytes) -> dict[str, Any]:
@@ -112,10 +112,10 @@ def _forbidden(message: str) -> ForbiddenError:
     rule = json.dumps(
         {"apiGroups": [found["group"]], "resources": [found["resource"]], "verbs": [found["verb"]]}
     )
-    where = f"in namespace {namespace}" if namespace else "at the cluster scope"
+    scope = f"in namespace {namespace}" if namespace else "at the cluster scope"
     role = f"a Role in {namespace}" if namespace else "a ClusterRole"
     return ForbiddenError(
-        f"{found['user']} may not {found['verb']} {found['resource']} {where}",
+        f"{found['user']} may not {found['verb']} {found['resource']} {scope}",
         hint=f"Ask for {role} with the rule {rule}",
     )
 

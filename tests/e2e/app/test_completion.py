@@ -136,7 +136,8 @@ def test_words(shell: Callable[..., Shell]) -> None:
     agtool.expect_completed("agtool mig", "agtool migrate-once")
     agtool.expect_completed("agtool --vers", "agtool --version")
     agtool.expect_completed("agtool --show-completion z", "agtool --show-completion zsh")
-    agtool.expect_completed("agtool help le", "agtool help le")
+    agtool.expect_completed("agtool help le", "agtool help le-staging")
+    agtool.expect_completed("agtool schema ci-nodepool ta", "agtool schema ci-nodepool taint")
     agtool.expect_offered("agtool ", "ci-nodepool", "debug", "le-staging", "migrate-once")
 
 

@@ -52,6 +52,8 @@ def test_help_and_version(agtool: Run, arguments: str, shown: str) -> None:
         ("shop sell extra", 2, "extra"),
         ("shop sell", 2, "Add --yes"),
         ("shop look -n Bad_NS", 2, "is not a valid name of a namespace"),
+        ("shop sell -y --as-group apples", 2, "needs --as"),
+        ("shop sell --outptu x", 2, "Did you mean --output?"),
         ("help shpo", 2, "Try: agtool --help"),
         ("help shop sel", 2, "Try: agtool shop --help"),
         ("help shop sell sell", 2, "has no commands"),
@@ -164,7 +166,10 @@ def test_a_reader_that_went_away(arguments: str) -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-@pytest.mark.parametrize("arguments", ["shop sell -y", "shop sell -y -o json"])
+@pytest.mark.parametrize(
+    "arguments",
+    ["", "-V", "help shop", "shop", "shop sell --help", "shop sell -y", "shop sell -y -o json"],
+)
 def test_a_disk_that_is_full(arguments: str) -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = started(arguments, stdout=full, stderr=subprocess.PIPE)

@@ -237,11 +237,6 @@ def test_no_key_stays_in_the_folder_for_temporary_files(
     assert list(temporary.iterdir()) == []
 
 
-def test_groups_need_a_user(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="needs --as"):
-        connect(kubeconfig=write(tmp_path, config()), as_groups=["a"])
-
-
 def test_a_proxy(tmp_path: Path) -> None:
     content = config()
     content["clusters"][0]["cluster"]["proxy-url"] = "http://proxy.invalid:3128"
