@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 View = Iterable["str | RenderableType"]
 """What people read: lines, and tables or trees of rich. A generator is run when it is shown."""
 
-_PATIENCE = 1.0
-"""Seconds for which a message waits for its reader."""
-
 _ENDLESS = 10_000
 """Columns of output that no terminal shows: nothing is folded or cut there."""
 
@@ -85,7 +82,7 @@ def say(text: str) -> None:
     write_to_stderr("".join(f"agtool: {line}\n" for line in text.splitlines()))
 
 
-def write_to_stderr(message: str, *, patience: float = _PATIENCE) -> None:
+def write_to_stderr(message: str, *, patience: float = 1.0) -> None:
     """Write to stderr as it is, if somebody takes it within `patience` seconds."""
     with suppress(OSError, ValueError):
         sys.stderr.flush()

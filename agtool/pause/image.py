@@ -22,7 +22,6 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 from typing import Any
 
 from agtool import __version__
@@ -89,7 +88,7 @@ def write_archive(path: Path, name: str, images: Sequence[Image]) -> str:
     }
     layout.files["index.json"] = _json(_index([{**top, "annotations": annotations}]))
     layout.files["oci-layout"] = _json({"imageLayoutVersion": "1.0.0"})
-    write_atomically(path, _tar(layout.files, mode=0o644), mode=0o644)
+    write_atomically(path, _tar(layout.files, mode=0o644, links={}), mode=0o644)
     return str(top["digest"])
 
 
@@ -142,9 +141,7 @@ def _json(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _tar(
-    files: Mapping[str, bytes], mode: int, links: Mapping[str, str] = MappingProxyType({})
-) -> bytes:
+def _tar(files: Mapping[str, bytes], mode: int, links: Mapping[str, str]) -> bytes:
     """A tar file whose bytes depend on nothing but the arguments; folders come before files."""
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w", format=tarfile.USTAR_FORMAT) as archive:

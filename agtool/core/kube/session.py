@@ -79,6 +79,9 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         """Close idle connections; requests that wait to be repeated fail at once."""
         self._closed.set()
         self._pool.clear()
