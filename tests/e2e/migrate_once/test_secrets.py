@@ -143,7 +143,7 @@ def command_lines(running: Running) -> list[str]:
     """What ps(1) shows of agtool, its keeper and its command."""
     lines = []
     for pid in running.processes():
-        with suppress(FileNotFoundError):  # it ended meanwhile
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
             lines.append(Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "))
     return lines
 
