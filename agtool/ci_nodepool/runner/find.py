@@ -8,8 +8,6 @@ Operator owns, whose Runner resource names a ConfigMap in spec.config.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from agtool.ci_nodepool.runner.model import MOUNTED_AT, REGISTER, TEMPLATE, Runner, Source
 from agtool.core.errors import UsageError
 from agtool.core.finding import Finding
@@ -33,16 +31,10 @@ def find(session: Session, namespace: str | None) -> list[Runner]:
         return find(session, session.namespace)
     runners = []
     for deployment in deployments:
-        if owner := _owner(deployment):
-            runners.append(_of_operator(session, deployment, owner))
-        else:
-            for name in _mounted(deployment):
-                config_map = _config_map(session, deployment, name)
-                if {REGISTER, TEMPLATE} & set(config_map.get("data") or ()):
-                    runners.append(
-                        Runner(deployment, config_map, sources=_sources(session, deployment))
-                    )
-                    break
+        owner = _owner(deployment)
+        config_map = _named(session, deployment, owner) if owner else _mounted(session, deployment)
+        if owner or config_map:
+            runners.append(Runner(deployment, config_map, owner, _sources(session, deployment)))
     return sorted(runners, key=str)
 
 
@@ -92,16 +84,16 @@ def _owner(deployment: Json) -> str:
     return ""
 
 
-def _of_operator(session: Session, deployment: Json, owner: str) -> Runner:
+def _named(session: Session, deployment: Json, owner: str) -> Json:
+    """The ConfigMap that the Operator's Runner names, if it is there."""
     path = f"{OPERATOR}/namespaces/{deployment['metadata']['namespace']}/runners/{owner}"
     # Where it is not there it is being deleted, and its Deployment with it.
     named = (_get(session, path).get("spec") or {}).get("config", "")
-    config_map = _config_map(session, deployment, named) if named else {}
-    return Runner(deployment, config_map, owner, _sources(session, deployment))
+    return _config_map(session, deployment, named) if named else {}
 
 
-def _mounted(deployment: Json) -> Iterator[str]:
-    """The names of the ConfigMaps that a Deployment mounts where the chart does."""
+def _mounted(session: Session, deployment: Json) -> Json:
+    """The chart's ConfigMap that a Deployment mounts where the chart does, if it does."""
     pod = deployment["spec"]["template"]["spec"]
     mounted = {
         mount["name"]
@@ -111,7 +103,10 @@ def _mounted(deployment: Json) -> Iterator[str]:
     }
     for volume in pod.get("volumes") or ():
         if volume["name"] in mounted and "configMap" in volume:
-            yield volume["configMap"]["name"]
+            config_map = _config_map(session, deployment, volume["configMap"]["name"])
+            if {REGISTER, TEMPLATE} & set(config_map.get("data") or ()):
+                return config_map
+    return {}
 
 
 def _config_map(session: Session, deployment: Json, name: str) -> Json:
