@@ -22,7 +22,8 @@ PROTOCOL = "v5.channel.k8s.io"
 """The only one that can say that stdin is at its end; Kubernetes has it since 1.30."""
 
 
-_RUNC_FAILED = 255
+_RUNC_FAILED = (1, 255)
+"""Exit codes of runc itself; which one, depends on its version."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,10 @@ def after_output(ended: Ended, output: bytes) -> Ended:
     Args:
         output: the first KiB of what came on stdout and stderr.
     """
-    reasons = rb"exec format error|no such file or directory|permission denied|text file busy"
+    # No such file: the interpreter that a script's first line names.
+    reasons = rb"exec format error|no such file or directory"
     found = re.fullmatch(rb"exec [^\r\n]*: (%b)\r?\n?" % reasons, output)
-    if ended.exit_code != _RUNC_FAILED or not found:
+    if ended.exit_code not in _RUNC_FAILED or not found:
         return ended
     return Ended(CANNOT_EXECUTE, found[1].decode())
 

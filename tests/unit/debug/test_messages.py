@@ -112,7 +112,8 @@ def test_what_cannot_be_run(message: str, code: int | None, words: str) -> None:
 )
 def test_what_runc_finds_and_cannot_run(output: bytes, told: str) -> None:
     assert after_output(Ended(255), output) == Ended(126, told)
-    assert after_output(Ended(1), output) == Ended(1)
+    assert after_output(Ended(1), output) == Ended(126, told)
+    assert after_output(Ended(3), output) == Ended(3)
 
 
 @pytest.mark.parametrize(
