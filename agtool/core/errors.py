@@ -64,6 +64,16 @@ class UsageError(AgtoolError):
     code = "usage"
 
 
+def without_effect(option: str, why: str, hint: str = "") -> UsageError:
+    """The error for an option that would change nothing.
+
+    Args:
+        why: such as `with --status`.
+        hint: what else to do than to leave it out.
+    """
+    return UsageError(f"{option} has no effect {why}", hint=hint or f"Leave out {option}.")
+
+
 class ConfigurationError(AgtoolError):
     """A setting, a file or an environment variable is missing or wrong."""
 

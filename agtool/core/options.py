@@ -25,7 +25,7 @@ from agtool.core.duration import parse_duration
 if TYPE_CHECKING:
     from agtool.core.kube.session import Session
 
-Value = TypeVar("Value", str, Path, list[str])
+Value = TypeVar("Value", str, list[str])
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 """A DNS label (RFC 1123), as namespaces have it; at most 63 characters."""
@@ -58,6 +58,13 @@ def seconds(value: str | float) -> float:
         raise typer.BadParameter(str(error)) from error
 
 
+def positive(value: float) -> float:
+    """The value of a duration that must leave some time."""
+    if value <= 0:
+        raise typer.BadParameter("it must be longer than 0 seconds.")
+    return value
+
+
 def duration(help_: str, *names: str, **settings: Any) -> Any:
     """An option whose value is a duration; the command gets seconds."""
     return typer.Option(
@@ -70,6 +77,50 @@ def option(
 ) -> Any:
     """An option with a value, which may not be empty."""
     return typer.Option(*names, metavar=metavar, help=help_, callback=callback, **settings)
+
+
+def number(
+    metavar: str, help_: str, least: int, most: int, *, default: str = "", **settings: Any
+) -> Any:
+    """An option whose value is a whole number within bounds, which its help names.
+
+    Args:
+        help_: a sentence without its end.
+        default: for the help, where Typer does not know it.
+    """
+
+    def parse(value: str | int) -> int:
+        text = str(value)
+        if not (re.fullmatch("[0-9]{1,18}", text) and least <= int(text) <= most):
+            raise typer.BadParameter(f"{text!r} is not a number from {least} to {most}.")
+        return int(text)
+
+    known = f"  [default: {default}]" if default else ""
+    text = f"{help_}, from {least} to {most}.{known}"
+    return typer.Option(metavar=metavar, parser=parse, help=text, **settings)
+
+
+def _path(value: str | Path) -> Path:
+    # Of the text: an empty one would become the path of the current folder.
+    not_empty(str(value))
+    return Path(value)
+
+
+def path(metavar: str, help_: str, **settings: Any) -> Any:
+    """An option whose value is the path of a file or folder, which need not exist."""
+    return typer.Option(metavar=metavar, parser=_path, help=help_, **settings)
+
+
+def _named(value: list[str] | None) -> list[str] | None:
+    not_empty((value or [])[:1])
+    return value
+
+
+def wrapped_command(help_: str) -> Any:
+    """The argument that is a command to run; its program may not be empty."""
+    return typer.Argument(
+        metavar="-- COMMAND [ARG]...", help=help_, callback=_named, show_default=False
+    )
 
 
 def flag(help_: str, *names: str, **settings: Any) -> Any:
@@ -144,10 +195,9 @@ Context = Annotated[
 
 Kubeconfig = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE",
-        readable=False,  # not checked by Typer: our own message names the reason
-        help="The kubeconfig. Also: environment variable KUBECONFIG.  [default: ~/.kube/config, "
+    path(
+        "FILE",
+        "The kubeconfig. Also: environment variable KUBECONFIG.  [default: ~/.kube/config, "
         "then the pod's service account]",
     ),
 ]

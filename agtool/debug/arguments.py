@@ -115,7 +115,7 @@ _LABEL_VALUE = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?"
 
 def parse_labels(option: str, given: Sequence[str]) -> dict[str, str]:
     """`KEY=VALUE`... -> labels, or a node selector; with --label none that agtool sets itself."""
-    found = {}
+    found: dict[str, str] = {}
     for pair in given:
         key, equals, value = pair.partition("=")
         if not equals:
@@ -131,8 +131,13 @@ def parse_labels(option: str, given: Sequence[str]) -> dict[str, str]:
                 f"--label {pair!r}: agtool sets the label {key} itself",
                 hint=f"Reserved are {MANAGED_BY[0]} and all keys that begin with {_OURS}.",
             )
-        found[key] = value
+        _set_once(found, key, value, option)
     return found
+
+
+def _set_once(found: dict[str, str], name: str, value: str, option: str) -> None:
+    if found.setdefault(name, value) != value:
+        raise UsageError(f"{option} {name} has two values", hint="Give one of them.")
 
 
 def parse_env(given: Sequence[str]) -> dict[str, str]:
@@ -140,16 +145,19 @@ def parse_env(given: Sequence[str]) -> dict[str, str]:
 
     The value, which may be a secret, is in no message.
     """
-    found = {}
+    found: dict[str, str] = {}
     for pair in given:
         name, equals, value = pair.partition("=")
         if not equals or not re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", name):
-            raise UsageError(f"--env {name!r} is not of the form NAME=VALUE")
+            raise UsageError(
+                f"--env {name!r} is not of the form NAME=VALUE",
+                hint="NAME has letters, digits, '-', '_' and '.', and no digit at the start.",
+            )
         if name == MARK:
             raise UsageError(
                 f"--env {name}: agtool sets this variable itself", hint="Only this one is reserved."
             )
-        found[name] = parse_text(f"--env {name}", value)
+        _set_once(found, name, parse_text(f"--env {name}", value), "--env")
     return found
 
 
@@ -183,7 +191,10 @@ def parse_tolerations(given: Sequence[str]) -> list[Json]:
         if key == "all" and not equals:
             key = ""
         elif key and not re.fullmatch(_LABEL_NAME, key):
-            raise UsageError(f"--toleration {text!r}: {key!r} is not a valid key of a taint")
+            raise UsageError(
+                f"--toleration {text!r}: {key!r} is not a valid key of a taint",
+                hint="`kubectl describe node NAME` shows the taints of a node.",
+            )
         if effect and effect not in EFFECTS:
             raise UsageError(
                 f"--toleration {text!r}: {effect!r} is not an effect of a taint",

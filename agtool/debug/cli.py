@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
+import typer  # noqa: TC002  # Typer reads the annotations
 
 from agtool.core import completion
 from agtool.core.command import Format, Result, make_app
@@ -19,8 +19,11 @@ from agtool.core.options import (
     flag,
     given_options,
     grouped,
+    number,
     option,
+    positive,
     runs_nothing,
+    wrapped_command,
 )
 from agtool.debug import arguments, model
 from agtool.debug.documents import DebugPod, DebugPods
@@ -54,11 +57,7 @@ def debug(
     command_line: typer.Context,
     command: Annotated[
         Texts,
-        typer.Argument(
-            metavar="-- COMMAND [ARG]...",
-            help="The command to run instead of a shell.",
-            show_default=False,
-        ),
+        wrapped_command("The command to run instead of a shell."),
     ] = None,
     *,
     namespace: Namespace = None,
@@ -85,9 +84,7 @@ def debug(
     memory: Annotated[
         Text, option("AMOUNT", "Request this memory, and limit the pod to it, such as 64Mi.")
     ] = None,
-    user: Annotated[
-        int | None, typer.Option(metavar="UID", min=0, help="Run as the user with this id.")
-    ] = None,
+    user: Annotated[int | None, number("UID", "Run as the user with this id", 0, 2**31 - 1)] = None,
     root: Annotated[
         bool, flag("Run as root, to install packages, if the namespace allows it.", "--root")
     ] = False,
@@ -95,7 +92,11 @@ def debug(
         float, duration("End the pod after this time, whatever happens.  [default: 1h]")
     ] = 3600.0,
     timeout: Annotated[
-        float, duration("Give up if the container does not run after this time.  [default: 60s]")
+        float,
+        duration(
+            "Give up if the container does not run after this time.  [default: 60s]",
+            callback=positive,
+        ),
     ] = 60.0,
     shell: Annotated[
         Text, option("PATH", "Open this shell.  [default: bash if it is there, else sh]")
@@ -103,14 +104,15 @@ def debug(
     stdin: Annotated[
         bool | None,
         flag(
-            "Pass our input on to the command.  [default: if it is a terminal or has data]",
+            "Pass the input of agtool on to the command.  [default: if it is a terminal or has "
+            "data]",
             "--stdin/--no-stdin",
             "-i",
         ),
     ] = None,
     tty: Annotated[
         bool | None,
-        flag("Give the command a terminal.  [default: if we have one]", "--tty/--no-tty", "-t"),
+        flag("Give the command a terminal.  [default: if agtool has one]", "--tty/--no-tty", "-t"),
     ] = None,
     like: Annotated[
         Text,

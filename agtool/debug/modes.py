@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
-from agtool.core.errors import UsageError
+from agtool.core.errors import UsageError, without_effect
 
 _EVERYWHERE = {"--namespace", "--context", "--kubeconfig", "--as", "--as-group"}
 
@@ -36,11 +36,8 @@ _MODES: dict[str, tuple[AbstractSet[str], str]] = {
 }
 """For each mode the options that have an effect, and why others have none."""
 
-_ELSEWHERE = {
-    "--container": "It is for --target and --like.",
-    "--output": "It is for --list and --cleanup. What a command prints is passed on as it is.",
-}
-"""Where the options belong that have no effect without a mode."""
+_ELSEWHERE = {"--container": "--target or --like", "--output": "--list or --cleanup"}
+"""The modes of the options that have no effect without a mode."""
 
 
 def check_modes(given: AbstractSet[str], *, command: bool) -> None:
@@ -59,9 +56,10 @@ def check_modes(given: AbstractSet[str], *, command: bool) -> None:
     allowed, why = _MODES.get(mode, (_NEW, ""))
     if useless := sorted(given - allowed - _EVERYWHERE - {mode}):
         option = useless[0]
-        raise UsageError(
-            f"{option} and {mode} do not go together" if mode else f"{option} does nothing here",
-            hint=_ELSEWHERE.get(option, why),
+        raise without_effect(
+            option,
+            f"with {mode}" if mode else f"without {_ELSEWHERE[option]}",
+            f"Leave out {option}. {why}".rstrip(),
         )
     if {"--root", "--user"} <= given:
         raise UsageError(
@@ -70,7 +68,8 @@ def check_modes(given: AbstractSet[str], *, command: bool) -> None:
     if command and mode in {"--list", "--cleanup"}:
         raise UsageError(f"{mode} runs no command", hint="Leave out COMMAND.")
     if command and "--shell" in given:
-        raise UsageError(
-            "--shell does nothing beside a COMMAND",
-            hint="Leave it out. To run COMMAND in that shell: agtool debug -- PATH -c 'COMMAND'",
+        raise without_effect(
+            "--shell",
+            "with a COMMAND",
+            "Leave out --shell. To run COMMAND in that shell: agtool debug -- PATH -c 'COMMAND'",
         )

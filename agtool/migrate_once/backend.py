@@ -99,7 +99,7 @@ class Backend(Protocol):
         """Make known to all that this run has begun.
 
         Called while holding the lock and before the command starts. patience: seconds after
-        the loss of the lock in which this run's command is certainly dead.
+        the loss of the lock in which this run's command is dead.
         """
 
     def record_end(self, run_id: str, state: str, exit_code: int | None) -> None:

@@ -6,14 +6,14 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from agtool.core import options
 from agtool.core.command import Format, Result, make_app
-from agtool.core.errors import INTERRUPTED, UsageError
-from agtool.core.options import Output, duration, grouped
+from agtool.core.errors import INTERRUPTED, UsageError, without_effect
+from agtool.core.options import Output, duration, grouped, number, option, path, wrapped_command
 from agtool.core.output import say
 from agtool.migrate_once.engines import open_backend
 from agtool.migrate_once.model import Attempt, TableName, new_run_id
@@ -42,28 +42,17 @@ def _kill_grace(value: float) -> float:
     return value
 
 
-def _option(metavar: str, help_: str, **settings: Any) -> Any:
-    return typer.Option(metavar=metavar, help=help_, **settings)
-
-
-def _file(help_: str, **settings: Any) -> Any:
-    # Not checked by Typer: our own message names the reason.
-    return _option("FILE", help_, readable=False, **settings)
-
-
 @app.command("migrate-once")
 @grouped
 def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     context: typer.Context,
     command: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="-- COMMAND [ARG]...", help="The command to run.", show_default=False
-        ),
+        wrapped_command("The command to run."),
     ] = None,
     database_url: Annotated[
         str | None,
-        _option(
+        option(
             "URL",
             "A SQLAlchemy URL of postgresql, mysql, mariadb or sqlite. Also: environment "
             "variable AGTOOL_DATABASE_URL, then DATABASE_URL, then SQLALCHEMY_DATABASE_URI.",
@@ -71,11 +60,11 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     ] = None,
     database_url_file: Annotated[
         Path | None,
-        _file("Read the URL from this file, such as a mounted Secret."),
+        path("FILE", "Read the URL from this file, such as a mounted Secret."),
     ] = None,
     lock_table: Annotated[
         str | None,
-        _option(
+        option(
             "[SCHEMA.]TABLE",
             "Lock this table; it is created if it is missing.  [default: agtool.install_locks; "
             "MySQL: agtool_install_locks; SQLite: a file beside the database]",
@@ -84,7 +73,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     ] = None,
     lock: Annotated[
         Literal["table", "advisory"],
-        _option(
+        option(
             "[table|advisory]",
             "Lock the table, or take an advisory lock only, which lets COMMAND run VACUUM on the "
             "whole database (PostgreSQL).",
@@ -93,7 +82,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     ] = "table",
     name: Annotated[
         str,
-        _option(
+        option(
             "NAME",
             "The name of COMMAND in the history; each name has keys of its own.",
             envvar="AGTOOL_NAME",
@@ -101,7 +90,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     ] = "default",
     key: Annotated[
         str | None,
-        _option(
+        option(
             "KEY",
             "Run COMMAND only if it has not succeeded with this key yet, such as the digest of the "
             "image.",
@@ -132,7 +121,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     ] = 10.0,
     result_file: Annotated[
         Path | None,
-        _file("Write the result to this file as JSON.", envvar="AGTOOL_RESULT_FILE"),
+        path("FILE", "Write the result to this file as JSON.", envvar="AGTOOL_RESULT_FILE"),
     ] = None,
     status: Annotated[
         bool,
@@ -145,9 +134,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     output: Output = Format.table,  # noqa: ARG001  # the frame has read it
     limit: Annotated[
         int,
-        _option(
-            "NUMBER", "With --status: show at most so many runs that have ended.", min=1, max=10000
-        ),
+        number("NUMBER", "With --status: show at most so many runs that have ended", 1, 10000),
     ] = 20,
 ) -> Result[documents.Status | documents.Outcome | None]:
     """Run COMMAND once at a time among all replicas.
@@ -182,7 +169,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         )
 
     if status:
-        _refuse(given & _OF_COMMAND, "has no effect with --status")
+        _refuse(given & _OF_COMMAND, "with --status")
         if command:
             raise UsageError("--status runs no command", hint="Leave out what follows --.")
         from agtool.migrate_once.status import view
@@ -194,12 +181,13 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         from agtool.migrate_once.acquire import Job
         from agtool.migrate_once.run import run
 
-        _refuse(given & _OF_STATUS, "has an effect with --status only")
         if not command:
             raise UsageError(
                 "there is no COMMAND to run",
-                hint="Example: agtool migrate-once -- alembic upgrade head",
+                hint="Example: agtool migrate-once -- alembic upgrade head\n"
+                "To see what has run: agtool migrate-once --status",
             )
+        _refuse(given & _OF_STATUS, "without --status")
         job = Job(
             argv=command,
             backend=backend(),
@@ -217,20 +205,25 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     return Result(None, exit_code=outcome.exit_code)
 
 
-def _refuse(without_effect: set[str], why: str) -> None:
-    if without_effect:
-        option = min(without_effect)
-        raise UsageError(f"{option} {why}", hint=f"Leave out {option}.")
+def _refuse(useless: set[str], why: str) -> None:
+    if useless:
+        raise without_effect(min(useless), why)
 
 
 def _attempt(name: str, key: str | None) -> Attempt:
-    if not 0 < len(name) <= 200 or len(key or "") > 500:
-        raise UsageError("--name may have 1 to 200 characters, and --key up to 500")
-    try:
-        (name + (key or "")).encode()
-    except UnicodeEncodeError:
-        raise UsageError("--name and --key must be UTF-8 text") from None
-    return Attempt(name, key or None, _place(), new_run_id())
+    for option_name, text, most in (("--name", name, 200), ("--key", key or "", 500)):
+        if len(text) > most:
+            raise UsageError(
+                f"{option_name} has {len(text)} characters",
+                hint=f"Shorten it. It may have {most} at most.",
+            )
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise UsageError(
+                f"{option_name} is not UTF-8 text", hint=f"Write {option_name} in UTF-8."
+            ) from None
+    return Attempt(name, key, _place(), new_run_id())
 
 
 def _place() -> str:
@@ -245,4 +238,5 @@ def _hide_from_process_list(url: str, shown: str) -> None:
     from setproctitle import setproctitle
 
     arguments = [shown if a == url else a.replace(url, shown) for a in sys.argv[1:]]
-    setproctitle(" ".join(["agtool", *arguments]))
+    title = os.fsencode(" ".join(["agtool", *arguments]))  # arguments may be any bytes
+    setproctitle(title.decode(errors="replace"))

@@ -31,7 +31,7 @@ LOOK = 5.0
 
 
 def time_to_die(grace: float) -> float:
-    """Seconds after losing the lock in which a holder's command is certainly dead.
+    """Seconds after losing the lock in which a holder's command is dead.
 
     It notices (NOTICE), ends the command with SIGTERM and, after `grace`, SIGKILL. This is also
     how long a server is told to keep the lock of a silent client, and how long a successor

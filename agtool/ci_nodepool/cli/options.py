@@ -11,19 +11,21 @@ from agtool.ci_nodepool import presets
 from agtool.ci_nodepool.cli import complete
 from agtool.core import completion
 from agtool.core.command import Format
-from agtool.core.options import DryRun, Output, Yes, duration, namespace_option, not_empty
+from agtool.core.options import (
+    DryRun,
+    Output,
+    Yes,
+    duration,
+    namespace_option,
+    not_empty,
+    positive,
+)
 
 
 def _preset(name: str) -> presets.Preset:
     if name not in presets.PRESETS:
         raise typer.BadParameter(f"{name!r} is not a preset. Choose {', '.join(presets.PRESETS)}.")
     return presets.PRESETS[name]
-
-
-def _positive(value: float) -> float:
-    if value <= 0:
-        raise typer.BadParameter("it must be longer than 0 seconds.")
-    return value
 
 
 def text(metavar: str, help_: str, *names: str, **settings: Any) -> Any:
@@ -117,6 +119,7 @@ Taints = Annotated[
         metavar="KEY=VALUE:EFFECT",
         help="Use this taint, which jobs tolerate. Can be repeated.  [default: the taint that goes "
         "with the label]",
+        callback=not_empty,
     ),
 ]
 
@@ -124,6 +127,6 @@ Timeout = Annotated[
     float,
     duration(
         "Put the old configuration back if the runner is not up by then.  [default: 10m]",
-        callback=_positive,
+        callback=positive,
     ),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import Any
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError, UnreachableError
@@ -92,7 +93,19 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
             f"{server} answers {status} to {request}" + (f": {message}" if message else ""),
             hint="The API server is overloaded, starting or broken. Run the command again later.",
         )
-    return _KINDS.get(status, RejectedError)(reason)
+    return _KINDS.get(status, RejectedError)(reason, hint=_listing(reason, request, context))
+
+
+def _listing(reason: str, request: str, context: str) -> str:
+    """How to see which objects there are instead of one that is not there; empty: of others."""
+    named = re.search(
+        r"(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[a-z]+)/(?P<name>[^/?]+)$", request
+    )
+    if not named or not re.match(rf"{named['resource']}\S* \"{re.escape(named['name'])}\"", reason):
+        return ""
+    words = ["kubectl", *(["--context", context] if context else []), "get", named["resource"]]
+    words += ["-n", named["namespace"]] if named["namespace"] else []
+    return f"To see which there are: {shlex.join(words)}"
 
 
 def _status(body: bytes) -> dict[str, Any]:

@@ -37,6 +37,9 @@ The server says how the command ended on a channel of its own: output may follow
 _BUFFER = 256 * 1024
 """Bytes of either direction that may wait for the other side."""
 
+_BEGINNING = 1024
+"""Bytes of the output in which a container runtime's complaint is looked for."""
+
 _PORTION = 32 * 1024
 """Bytes read from stdin at once: what fits into one message of client-go's."""
 
@@ -129,6 +132,7 @@ class _Loop:
         self._ends = ends
         self._stdin = ends.stdin
         self._output = _Output(ends)
+        self._said = b""
         self._ended: messages.Ended | None = None
         self._listened = time.monotonic()
         self._pinged = time.monotonic()
@@ -234,12 +238,14 @@ class _Loop:
     def _take(self, received: list[bytes]) -> None:
         for message in received:
             channel, data = messages.decode(message)
+            if channel in {messages.STDOUT, messages.STDERR} and len(self._said) < _BEGINNING:
+                self._said += data[:_BEGINNING]
             if channel == messages.STDOUT:
                 self._output.add(self._ends.stdout, data)
             elif channel == messages.STDERR:
                 self._output.add(self._ends.stderr, data)
             elif channel == messages.STATUS and data:
-                self._ended = messages.read_status(bytes(data))
+                self._ended = messages.after_output(messages.read_status(bytes(data)), self._said)
 
 
 def _poll(interests: dict[int, int], seconds: float | None) -> set[int]:

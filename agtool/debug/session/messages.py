@@ -22,6 +22,10 @@ PROTOCOL = "v5.channel.k8s.io"
 """The only one that can say that stdin is at its end; Kubernetes has it since 1.30."""
 
 
+_RUNC_FAILED = (1, 255)
+"""Exit codes of runc itself; which one, depends on its version."""
+
+
 @dataclass(frozen=True)
 class Ended:
     """How the command ended.
@@ -70,6 +74,23 @@ def read_status(data: bytes) -> Ended:
             if re.fullmatch(r"[0-9]{1,3}", code):
                 return Ended(int(code) & 0xFF)
     return Ended(_cannot_run(message), runtime_words(message))
+
+
+def after_output(ended: Ended, output: bytes) -> Ended:
+    """`ended`, or 126 where runc could not run the program that it had found.
+
+    runc then has no way to tell but the program's own stderr, and its own exit code. Source:
+    opencontainers/runc, libcontainer/init_linux.go.
+
+    Args:
+        output: the first KiB of what came on stdout and stderr.
+    """
+    # No such file: the interpreter that a script's first line names.
+    reasons = rb"exec format error|no such file or directory"
+    found = re.fullmatch(rb"exec [^\r\n]*: (%b)\r?\n?" % reasons, output)
+    if ended.exit_code not in _RUNC_FAILED or not found:
+        return ended
+    return Ended(CANNOT_EXECUTE, found[1].decode())
 
 
 def _cannot_run(message: str) -> int | None:

@@ -41,7 +41,7 @@ class RefusedError(AgtoolError):
         reason: the same as an error of agtool's that says what to do.
     """
 
-    code = "refused"
+    code = "no-websocket"
 
     def __init__(self, status: int, answer: str, reason: AgtoolError) -> None:
         super().__init__(reason.message, hint=reason.hint)

@@ -50,7 +50,7 @@ def choose(wish: Wish) -> tuple[Browser, Version]:
         )
     if version.is_firefox and not wish.sandbox:
         raise UsageError(
-            "--no-sandbox has an effect on Chromium only, not on Firefox",
+            "--no-sandbox has no effect with Firefox",
             hint="Leave out --no-sandbox.",
         )
     if not wish.sandbox:

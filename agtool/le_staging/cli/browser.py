@@ -72,7 +72,7 @@ def chrome(  # noqa: PLR0917  # Typer's way: a parameter is an option
     certificates, wrong names and unknown roots are refused as always: a self-test
     checks this before a browser is used, and again after each of its upgrades.
 
-    Finds Chrome, Chromium, Brave and Edge, also as Snap or Flatpak.
+    It finds Chrome, Chromium, Brave and Edge, also as Snap or Flatpak.
 
     \b
     Examples:

@@ -9,6 +9,7 @@ from agtool.core.text import printable
 
 def lines(name: str, *values: str) -> Iterator[str]:
     """The values below each other, with the name before the first of them."""
+    width = max(10, len(name))
     for value in values:
-        yield f"{name:<11}{printable(value)}".rstrip()
+        yield f"{name:<{width}} {printable(value)}".rstrip()
         name = ""

@@ -32,7 +32,7 @@ def fetch(
     that is there already is not fetched again. With --url and --fingerprint the
     root of a private ACME CA (Pebble, step-ca) is added to the file.
 
-    Proxies and certificates as for curl: HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE.
+    HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE have the same meaning as for curl.
 
     \b
     Examples:

@@ -116,7 +116,7 @@ def remove(
         question.require_answer(text)
         if not yes:
             say("\n".join(found))
-        question.confirm(text, declined="nothing was removed")
+        question.confirm(text, declined="Nothing was changed.")
         removal.remove()
     elif not found:
         say("there is nothing to remove")

@@ -12,7 +12,7 @@ import typer
 
 from agtool.core.command import Format, Result
 from agtool.core.errors import ConfigurationError, UsageError
-from agtool.core.options import Output, duration, option
+from agtool.core.options import Output, duration, number, option, path, positive
 
 if TYPE_CHECKING:
     from agtool.le_staging import documents
@@ -40,7 +40,9 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     hosts: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="HOST[:PORT]...", help="Host names, addresses or URLs.", show_default=False
+            metavar="HOST[:PORT]...",
+            help="Host names, addresses or URLs.",
+            show_default=False,
         ),
     ] = None,
     expect: Annotated[
@@ -49,19 +51,16 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     ] = "staging",
     from_file: Annotated[
         Path | None,
-        option(
-            "FILE",
-            "Also check the hosts in FILE, one on each line; - stands for stdin.",
-            readable=False,  # not checked by Typer: our own message names the reason
-        ),
+        path("FILE", "Also check the hosts in FILE, one on each line; - stands for stdin."),
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            max=65535,
-            metavar="PORT",
-            help="Use this port for hosts without one.  [default: 443, or that of --starttls]",
+        number(
+            "PORT",
+            "Use this port for hosts without one",
+            1,
+            65535,
+            default="443, or that of --starttls",
         ),
     ] = None,
     starttls: Annotated[
@@ -74,27 +73,22 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
         Literal["4", "6"] | None, option("[4|6]", "Use only this version of IP.  [default: both]")
     ] = None,
     timeout: Annotated[
-        float, duration("Give up on a host after this time.  [default: 10s]")
+        float,
+        duration("Give up on a host after this time.  [default: 10s]", callback=positive),
     ] = 10.0,
     warn_days: Annotated[
         int,
-        typer.Option(
-            min=0, metavar="DAYS", help="Warn of certificates that expire within DAYS days."
-        ),
+        number("DAYS", "Warn of certificates that expire within DAYS days", 0, 36500),
     ] = 0,
     pem: Annotated[
         Path | None,
-        option(
-            "FOLDER",
-            "Save the certificates that each host sends as a file in FOLDER.",
-            readable=False,
-        ),
+        path("FOLDER", "Save the certificates that each host sends as a file in FOLDER."),
     ] = None,
     _output: Output = Format.table,
 ) -> Result[documents.HostsVerified]:
     """Verify that hosts have valid staging certificates.
 
-    As strict as `curl --cacert` with the staging roots and no others. The verdict
+    It is as strict as `curl --cacert` with the staging roots and no others. The verdict
     is STAGING, PRODUCTION (a public root), OTHER (only this machine trusts it) or
     FAILED, with every reason. The exit code is 1 when a host's verdict is not the
     expected one. The roots are fetched if they are not there yet.
@@ -112,8 +106,6 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     from agtool.le_staging.verify.judge import Verdict
     from agtool.le_staging.verify.target import PORTS, parse_overrides
 
-    if not timeout:
-        raise UsageError("--timeout must be longer than 0", hint="Example: --timeout 10s")
     protocol = starttls or ""
     targets = _targets(hosts or [], from_file, port or PORTS[protocol])
     overrides = parse_overrides(resolve or [], connect_to or [])
@@ -171,10 +163,10 @@ def _save_chains(folder: Path, reports: Iterable[Report]) -> None:
 
     for report in reports:
         if report.evidence:
-            path = folder / f"{report.target.host}_{report.target.port}.pem"
+            file = folder / f"{report.target.host}_{report.target.port}.pem"
             chain = "".join(DER_cert_to_PEM_cert(sent.der) for sent in report.evidence.presented)
             hint = "Name a folder with --pem that you can write to."
-            write(path, chain, mode=0o644, hint=hint)
+            write(file, chain, mode=0o644, hint=hint)
 
 
 def curl(

@@ -157,7 +157,7 @@ def in_order(
         except queue.Empty:
             number = min(running, key=running.__getitem__)
             late = NoTls(
-                "timeout",
+                "timed-out",
                 f"looking up {targets[number].host} takes too long",
                 "Check the DNS servers of this machine, or use --resolve HOST:PORT:ADDRESS.",
             )

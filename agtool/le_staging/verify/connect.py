@@ -26,7 +26,7 @@ Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 class NoTls(Exception):
     """No certificate was seen, and why.
 
-    Its code is one of unresolvable, refused, unreachable, timeout, not-tls, tls, starttls.
+    Its code is one of unresolvable, refused, unreachable, timed-out, not-tls, tls, starttls.
     """
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
@@ -38,7 +38,7 @@ def seconds_left(deadline: float, doing: str, hint: str = MORE_TIME) -> float:
     """Seconds until the deadline (time.monotonic()). Raises NoTls when there are none."""
     left = deadline - time.monotonic()
     if left <= 0:
-        raise NoTls("timeout", f"no answer in time while {doing}", hint)
+        raise NoTls("timed-out", f"no answer in time while {doing}", hint)
     return left
 
 
@@ -121,7 +121,7 @@ def _failed(attempt: tuple[socket.socket, Address], error: int) -> NoTls:
             "Check that the server is running, its port, and the firewalls between.",
         )
     if error == errno.ETIMEDOUT:
-        return NoTls("timeout", f"{shown} does not answer", "Check the firewalls between.")
+        return NoTls("timed-out", f"{shown} does not answer", "Check the firewalls between.")
     return NoTls(
         "unreachable",
         f"{shown} cannot be reached: {os.strerror(error).lower()}",

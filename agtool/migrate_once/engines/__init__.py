@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agtool.core.errors import ConfigurationError, UsageError
+from agtool.core.errors import ConfigurationError, UsageError, without_effect
 from agtool.migrate_once.model import TableName, time_to_die
 from agtool.migrate_once.url import Database
 
@@ -34,8 +34,12 @@ def open_backend(
 
     Raises:
         ConfigurationError: the driver is missing, or the path of the database cannot be used.
-        UsageError: an advisory lock, and not in PostgreSQL.
+        UsageError: an advisory lock, and not in PostgreSQL; a table, and in SQLite.
     """
+    if table and database.engine == "sqlite":
+        raise without_effect(
+            "--lock-table", "with SQLite", "Leave out --lock-table, or AGTOOL_LOCK_TABLE."
+        )
     if advisory and database.engine != "postgresql":
         raise UsageError(
             f"--lock advisory is for PostgreSQL only, and the database is {database}",
@@ -60,7 +64,7 @@ def open_backend(
     from agtool.migrate_once.engines.sqlite.backend import SQLite
 
     try:
-        return SQLite(database, table)
+        return SQLite(database)
     except OSError as error:
         raise ConfigurationError(
             f"cannot use {database}: {error.strerror}", hint="Check the path in the database URL."

@@ -22,6 +22,7 @@ def test_a_command_and_its_exit_code(person: Person) -> None:
         ("no-such-program", 127, "not found"),
         ("/no/such/program", 127, "no such file"),
         ("/etc", 126, "permission denied"),
+        ("/etc/passwd", 126, "exec format error"),
     ],
 )
 def test_what_cannot_be_run(person: Person, command: str, code: int, told: str) -> None:

@@ -219,6 +219,8 @@ def test_url_that_cannot_work(
     ("arguments", "says"),
     [
         ([], "COMMAND to run"),
+        (["--output", "json"], "COMMAND to run"),
+        (["--", ""], "it is empty"),
         (["--"], "COMMAND to run"),
         (["--wait-timeout", "soon", "--", "true"], "'soon' is not a duration"),
         (["--wait-timeout", "-1", "--", "true"], "'-1' is not a duration"),
@@ -230,9 +232,9 @@ def test_url_that_cannot_work(
         (["--lock", "row", "--", "true"], "'row' is not one of 'table', 'advisory'"),
         (["--kill-grace", "2h", "--", "true"], "1h at most"),
         (["--limit", "0", "--", "true"], "--limit"),
-        (["--output", "json", "--limit", "5", "--", "true"], "--limit"),
-        (["--name", "", "--", "true"], "--name may have"),
-        (["--key", "k" * 501, "--", "true"], "--key up to 500"),
+        (["--output", "json", "--limit", "5", "--", "true"], "--limit has no effect without"),
+        (["--name", "", "--", "true"], "it is empty"),
+        (["--key", "k" * 501, "--", "true"], "It may have 500 at most"),
         (["--database-url-file", "/etc/hostname", "--database-url", "x", "--", "true"], "together"),
         (["--status", "--", "true"], "--status runs no command"),
         (["--status", "--key", "k"], "--key has no effect"),
@@ -267,13 +269,44 @@ def test_settings_of_the_pod_do_not_disturb_the_status(agtool: Agtool, database:
     assert (done.exit_code, done.stderr) == (0, "")
 
 
-def test_an_advisory_lock_where_there_is_none(agtool: Agtool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", ["--lock advisory", "--lock-table foo"])
+def test_a_lock_where_there_is_none(options: str, agtool: Agtool, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/app.db"
-    done = agtool.run("migrate-once", "--lock", "advisory", "--", "echo", "worked", url=url)
+    done = agtool.run("migrate-once", *options.split(), "--", "echo", "worked", url=url)
 
     assert (done.exit_code, done.stdout) == (125, "")
     assert_clear(done)
-    assert "--lock advisory" in done.stderr
+    assert options.split(maxsplit=1)[0] in done.stderr
+
+
+def test_an_empty_variable_counts_as_not_set(agtool: Agtool, tmp_path: Path) -> None:
+    names = "LOCK_TABLE LOCK NAME KEY WAIT_TIMEOUT CONNECT_TIMEOUT KILL_GRACE"
+    env = {f"AGTOOL_{name}": "" for name in [*names.split(), "RESULT_FILE"]}
+    for _ in range(2):
+        done = agtool.run(
+            *("migrate-once", "--", "echo", "worked"), url=f"sqlite:///{tmp_path}/app.db", env=env
+        )
+        assert (done.exit_code, done.stdout) == (0, "worked\n")
+
+
+def test_arguments_that_are_not_utf_8(agtool: Agtool, tmp_path: Path) -> None:
+    url = f"sqlite://user:{SECRET}@/{tmp_path}/app.db"
+    show = (
+        "--",
+        "sh",
+        "-c",
+        'printf %s "$1"; tr "\\0" " " </proc/$PPID/cmdline >&2',
+        "sh",
+        "\udcff",
+    )
+    done = agtool.run("migrate-once", "--database-url", url, *show)
+    assert done.exit_code == 0, done.stderr
+    assert SECRET not in done.stderr
+    for option in ("--key", "--name"):
+        done = agtool.run("migrate-once", "--database-url", url, option, "\udcff", "--", "true")
+        assert done.exit_code == 125
+        assert_clear(done)
+        assert f"{option} is not UTF-8" in done.stderr
 
 
 @pytest.mark.parametrize("option", ["--no-such-option", "--limit=none", "--output=yaml"])

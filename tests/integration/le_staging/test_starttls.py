@@ -66,7 +66,7 @@ def test_real_server(protocol: str, staging: Authority, stack: ExitStack) -> Non
         assert report.as_expected == s_client(protocol, port, host) == (not problems)
     # TLS at once is not what such a server speaks.
     kinds = {problem.code for problem in check("", port, timeout=3).problems}
-    assert kinds <= {"not-tls", "tls", "timeout"}
+    assert kinds <= {"not-tls", "tls", "timed-out"}
 
 
 @pytest.mark.usefixtures("data_home")
@@ -108,7 +108,7 @@ def test_server_that_does_not_want(protocol: str, says: bytes, text: str) -> Non
 def test_server_that_says_nothing(protocol: str) -> None:
     with tls.Listener(tls.silent) as listening:
         report = check(protocol, listening.port, timeout=0.5)
-    assert [problem.code for problem in report.problems] == ["timeout"]
+    assert [problem.code for problem in report.problems] == ["timed-out"]
 
 
 @pytest.mark.usefixtures("data_home")

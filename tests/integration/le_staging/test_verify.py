@@ -230,12 +230,12 @@ def test_a_server_that_does_not_answer_our_goodbye(staging: Authority, tmp_path:
         (tls.plain_http, "not-tls"),
         (tls.ssh, "not-tls"),
         (tls.hang_up, "tls"),
-        (tls.silent, "timeout"),
+        (tls.silent, "timed-out"),
     ],
 )
 def test_not_tls(staging: Authority, handler: tls.Handler, kind: str) -> None:
     with tls.Listener(handler) as server:
-        report = check(server.port, staging.root, timeout=0.5 if kind == "timeout" else 20)
+        report = check(server.port, staging.root, timeout=0.5 if kind == "timed-out" else 20)
     assert (report.verdict, report.as_expected, kinds(report)) == (Verdict.failed, False, [kind])
     assert report.problems[0].hint
 
@@ -271,7 +271,7 @@ def test_packets_vanish(staging: Authority) -> None:
             filler.connect_ex(full.getsockname())
         began = time.monotonic()
         report = check(full.getsockname()[1], staging.root, timeout=0.7)
-        assert kinds(report) == ["timeout"]
+        assert kinds(report) == ["timed-out"]
         assert time.monotonic() - began < 10
 
 
@@ -358,7 +358,7 @@ def test_a_resolver_that_hangs_is_left_to_itself() -> None:
 
     reports = list(in_order(hosts(4), check_one, timeout=0.1, progress=lambda: None))
     never.set()
-    assert [kinds(report) for report in reports] == [["timeout"], ["refused"]] * 2
+    assert [kinds(report) for report in reports] == [["timed-out"], ["refused"]] * 2
 
 
 def test_a_bug_in_a_thread_is_not_swallowed() -> None:

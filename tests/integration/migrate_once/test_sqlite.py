@@ -17,7 +17,7 @@ from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
 from agtool.migrate_once.backend import AlreadyDone, Busy, LockLost, NotYet
 from agtool.migrate_once.engines.sqlite.backend import SQLite
 from agtool.migrate_once.engines.sqlite.lock import SQLiteLock
-from agtool.migrate_once.model import Attempt, TableName, new_run_id
+from agtool.migrate_once.model import Attempt, new_run_id
 from agtool.migrate_once.url import parse
 from tests.e2e.conftest import wait_until
 
@@ -27,7 +27,7 @@ def new_attempt(key: str | None = None) -> Attempt:
 
 
 def backend(file: Path | str) -> SQLite:
-    return SQLite(parse(f"sqlite:///{file}"), None)
+    return SQLite(parse(f"sqlite:///{file}"))
 
 
 def take(port: SQLite, attempt: Attempt) -> SQLiteLock:
@@ -63,10 +63,10 @@ def test_one_has_the_lock_and_the_next_gets_it(tmp_path: Path) -> None:
 
 
 def test_the_lock_is_the_files(tmp_path: Path) -> None:
-    """Whatever path leads to it, and whatever table is named."""
+    """Whatever path leads to it."""
     (tmp_path / "link.db").symlink_to(tmp_path / "app.db")
     lock = take(backend(tmp_path / "app.db"), new_attempt())
-    other = SQLite(parse(f"sqlite:///{tmp_path}/link.db"), TableName.parse('agtool."odd `name"'))
+    other = SQLite(parse(f"sqlite:///{tmp_path}/link.db"))
     assert isinstance(other.attempt(new_attempt(), look=True), Busy)
     elsewhere = backend(tmp_path / "other.db").attempt(new_attempt(), look=False)
     assert isinstance(elsewhere, SQLiteLock)
@@ -166,7 +166,7 @@ from pathlib import Path
 from agtool.migrate_once.model import Attempt, new_run_id
 from agtool.migrate_once.engines.sqlite.backend import SQLite
 from agtool.migrate_once.url import parse
-port = SQLite(parse("sqlite:///{file}"), None)
+port = SQLite(parse("sqlite:///{file}"))
 lock = port.attempt(Attempt("n", None, "there", new_run_id()), look=False)
 child = subprocess.Popen(["sleep", "60"], pass_fds=[lock.keep_open])
 Path({str(tmp_path / "new")!r}).write_text(str(child.pid))
@@ -220,7 +220,7 @@ def test_the_file_of_a_url(
     url: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert str(SQLite(parse(url), None).files.database) == path.format(cwd=tmp_path)
+    assert str(SQLite(parse(url)).files.database) == path.format(cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_the_file_of_a_url(
 )
 def test_a_database_in_memory_is_nobody_elses(url: str) -> None:
     with pytest.raises(ConfigurationError, match="in memory"):
-        SQLite(parse(url), None)
+        SQLite(parse(url))
 
 
 # -- refusals -----------------------------------------------------------------------------

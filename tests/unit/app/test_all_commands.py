@@ -86,6 +86,21 @@ def test_every_option_says_what_it_does(command: Command) -> None:
         assert option.hidden or re.search(r"\w.*[.\])]$", option.help or ""), option.opts
 
 
+@by_name(ALL)
+def test_an_empty_value_is_refused(command: Command) -> None:
+    for option in options(command):
+        if not option.is_flag:
+            with pytest.raises(typer.BadParameter) as raised:
+                command.parsed.make_context(command.name, [option.opts[-1], ""])
+            assert raised.value.param is option
+
+
+@by_name(ALL)
+def test_bounds_stand_in_the_help_in_words(command: Command) -> None:
+    context = typer.Context(command.parsed, info_name=command.name, terminal_width=80)
+    assert not re.search(r"[<>]=", command.parsed.get_help(context))
+
+
 @by_name([command for command in ALL if command.is_group])
 def test_lists_of_commands_are_not_cut(command: Command) -> None:
     assert_whole(command.parsed)

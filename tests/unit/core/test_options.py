@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import pytest
 import typer
+import typer.main
 
-from agtool.core.options import grouped, namespace_name, not_empty, seconds
+from agtool.core.command import make_app
+from agtool.core.options import (
+    grouped,
+    namespace_name,
+    not_empty,
+    number,
+    path,
+    positive,
+    seconds,
+    wrapped_command,
+)
 
 
 class Group(NamedTuple):
@@ -52,6 +64,53 @@ def test_an_option_from_a_variable_that_is_not_set() -> None:
     with pytest.raises(typer.BadParameter, match="unset"):
         not_empty("")
     assert not_empty(None) is None
+
+
+def parsed(*words: str) -> dict[str, object]:
+    """What a command with these options gets."""
+    app = make_app()
+
+    @app.command()
+    def show(
+        port: Annotated[int, number("PORT", "Use this port", 1, 65535)] = 80,
+        file: Annotated[Path | None, path("FILE", "Read this file.")] = None,
+        command: Annotated[list[str] | None, wrapped_command("The command.")] = None,
+    ) -> None:
+        del port, file, command
+
+    params: dict[str, object] = typer.main.get_command(app).make_context("show", list(words)).params
+    return params
+
+
+@pytest.mark.parametrize("text", ["1", "65535", "007"])
+def test_numbers(text: str) -> None:
+    assert parsed("--port", text)["port"] == int(text)
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "-1", "65536", "1.5", "1e3", "9" * 5000, "\u0663"])
+def test_other_numbers(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is not a number from 1 to 65535"):
+        parsed("--port", text)
+
+
+def test_paths() -> None:
+    assert parsed("--file", "a/b")["file"] == Path("a/b")
+    assert parsed("--file", "\udcff")["file"] == Path("\udcff")
+    assert parsed()["file"] is None
+    with pytest.raises(typer.BadParameter, match="it is empty"):
+        parsed("--file", "")
+
+
+def test_the_program_of_a_command_has_a_name() -> None:
+    assert parsed("--", "echo", "")["command"] == ["echo", ""]
+    with pytest.raises(typer.BadParameter, match="it is empty"):
+        parsed("--", "", "echo")
+
+
+def test_positive_durations() -> None:
+    assert positive(0.001) == 0.001
+    with pytest.raises(typer.BadParameter, match="longer than 0"):
+        positive(0.0)
 
 
 def test_durations() -> None:

@@ -172,6 +172,16 @@ def test_variables() -> None:
         parse_env(["A"])
 
 
+def test_two_values_for_one_name() -> None:
+    assert parse_env(["A=1", "A=1"]) == {"A": "1"}
+    assert parse_labels("--label", ["a=1", "a=1"]) == {"a": "1"}
+    with pytest.raises(UsageError, match="--label a has two values"):
+        parse_labels("--label", ["a=1", "a=2"])
+    with pytest.raises(UsageError) as raised:
+        parse_env(["A=secret", "A=other"])
+    assert raised.value.message == "--env A has two values"
+
+
 @given(st.text())
 def test_options_are_taken_or_refused(text: str) -> None:
     for parse in (

@@ -12,6 +12,7 @@ from agtool.debug.session.messages import (
     STDIN,
     STDOUT,
     Ended,
+    after_output,
     decode,
     encode,
     read_status,
@@ -99,6 +100,27 @@ NONE = 'exec: "/no": stat /no: no such file or directory'
 def test_what_cannot_be_run(message: str, code: int | None, words: str) -> None:
     status = {"status": "Failure", "reason": "InternalError", "message": message}
     assert read_status(json.dumps(status).encode()) == Ended(code, words)
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        (b"exec /etc/passwd: exec format error\n", "exec format error"),
+        (b"exec /etc/passwd: exec format error\r\n", "exec format error"),
+        (b"exec /script: no such file or directory\n", "no such file or directory"),
+    ],
+)
+def test_what_runc_finds_and_cannot_run(output: bytes, told: str) -> None:
+    assert after_output(Ended(255), output) == Ended(126, told)
+    assert after_output(Ended(1), output) == Ended(126, told)
+    assert after_output(Ended(3), output) == Ended(3)
+
+
+@pytest.mark.parametrize(
+    "output", [b"", b"exec format error\n", b"sh: exec: x: Exec format error\n", b"a\nexec a: b\n"]
+)
+def test_what_a_command_says_before_it_ends_with_255(output: bytes) -> None:
+    assert after_output(Ended(255), output) == Ended(255)
 
 
 def test_success() -> None:

@@ -30,27 +30,32 @@ def test_what_goes_together(given: str) -> None:
     [
         ("--target --node", "--target and --node"),
         ("--list --cleanup", "--list and --cleanup"),
-        ("--attach --keep", "--keep and --attach"),
-        ("--attach --root", "--root and --attach"),
-        ("--attach --image", "--image and --attach"),
-        ("--target --tools", "--tools and --target"),
-        ("--target --memory", "--memory and --target"),
-        ("--target --dry-run", "--dry-run and --target"),
-        ("--list --keep", "--keep and --list"),
-        ("--node --user", "--user and --node"),
+        ("--attach --keep", "--keep has no effect with --attach"),
+        ("--attach --root", "--root has no effect with --attach"),
+        ("--attach --image", "--image has no effect with --attach"),
+        ("--target --tools", "--tools has no effect with --target"),
+        ("--target --memory", "--memory has no effect with --target"),
+        ("--target --dry-run", "--dry-run has no effect with --target"),
+        ("--list --keep", "--keep has no effect with --list"),
+        ("--node --user", "--user has no effect with --node"),
         ("--root --user", "--root and --user"),
-        ("--container", "--container does nothing here"),
-        ("--output", "--output does nothing here"),
-        ("--attach --timeout", "--timeout and --attach"),
-        ("--node --root", "--root and --node"),
-        ("--node --toleration", "--toleration and --node"),
-        ("--list --image", "--image and --list"),
+        ("--container", "--container has no effect without --target or --like"),
+        ("--output", "--output has no effect without --list or --cleanup"),
+        ("--attach --timeout", "--timeout has no effect with --attach"),
+        ("--node --root", "--root has no effect with --node"),
+        ("--node --toleration", "--toleration has no effect with --node"),
+        ("--list --image", "--image has no effect with --list"),
     ],
 )
 def test_what_would_be_ignored_is_refused(given: str, told: str) -> None:
     with pytest.raises(UsageError, match=told) as raised:
         check_modes(set(given.split()), command=False)
     assert raised.value.hint
+
+
+def test_a_shell_beside_a_command() -> None:
+    with pytest.raises(UsageError, match="--shell has no effect with a COMMAND"):
+        check_modes({"--shell"}, command=True)
 
 
 def test_a_list_runs_nothing() -> None:

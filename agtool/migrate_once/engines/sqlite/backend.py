@@ -12,7 +12,7 @@ from agtool.migrate_once.backend import AlreadyDone, Busy
 from agtool.migrate_once.engines.runs import Recorder
 from agtool.migrate_once.engines.sqlite.files import Files
 from agtool.migrate_once.engines.sqlite.lock import SQLiteLock, is_held, take
-from agtool.migrate_once.model import Attempt, TableName
+from agtool.migrate_once.model import Attempt
 from agtool.migrate_once.url import Database
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class SQLite(Recorder):
-    """The port for SQLite. table names the runs table only: a file has one lock."""
+    """The port for SQLite."""
 
-    def __init__(self, database: Database, table: TableName | None) -> None:
-        self.files = Files(database, table)
+    def __init__(self, database: Database) -> None:
+        self.files = Files(database)
         self.runs = self.files.table
         self.transaction = self.files.transaction
         self._prepared = False

@@ -31,15 +31,14 @@ _DIALECT = Dialect(
 
 
 class Files:
-    """Where they are, and what an error means. table names the runs table only."""
+    """Where they are, and what an error means."""
 
-    def __init__(self, database: Database, table: TableName | None) -> None:
+    def __init__(self, database: Database) -> None:
         # Without its symbolic links, so that all who use the file find the same lock.
         self.database = Path(os.path.realpath(_file(database)))
         self.lock = self.database.with_name(f"{self.database.name}.agtool-lock")
         self.runs = self.database.with_name(f"{self.database.name}.agtool-runs")
-        name = TableName(None, table.table if table else DEFAULT_TABLE)
-        self.table = RunTable(name.runs, _DIALECT)
+        self.table = RunTable(TableName(None, DEFAULT_TABLE).runs, _DIALECT)
 
     def is_done(self, attempt: Attempt) -> bool:
         """Whether the attempt's key is done under its name."""

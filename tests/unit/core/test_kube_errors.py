@@ -1,0 +1,35 @@
+"""What an API server's refusals mean."""
+
+import json
+
+import pytest
+
+from agtool.core.kube.errors import NotFoundError, refusal
+
+
+@pytest.mark.parametrize(
+    ("request_", "message", "hint"),
+    [
+        (
+            "GET /api/v1/namespaces/shop/pods/nosuch",
+            'pods "nosuch" not found',
+            "To see which there are: kubectl --context 'my cluster' get pods -n shop",
+        ),
+        (
+            "GET /apis/apps/v1/namespaces/shop/deployments/nosuch",
+            'deployments.apps "nosuch" not found',
+            "To see which there are: kubectl --context 'my cluster' get deployments -n shop",
+        ),
+        (
+            "GET /api/v1/nodes/nosuch",
+            'nodes "nosuch" not found',
+            "To see which there are: kubectl --context 'my cluster' get nodes",
+        ),
+        ("POST /api/v1/namespaces/nosuch/pods", 'namespaces "nosuch" not found', ""),
+    ],
+)
+def test_how_to_find_what_is_there(request_: str, message: str, hint: str) -> None:
+    body = json.dumps({"kind": "Status", "message": message}).encode()
+    error = refusal(404, body, request=request_, server="https://api", context="my cluster")
+    assert isinstance(error, NotFoundError)
+    assert (error.message, error.hint) == (message, hint)
