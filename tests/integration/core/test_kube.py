@@ -289,7 +289,7 @@ def test_a_certificate_of_somebody_else(
 def test_requests_that_wait_end_with_the_session(proxy: ApiProxy) -> None:
     session = kube.connect(kubeconfig=proxy.kubeconfig)
     proxy.answer_next(1, 429, {"Retry-After": "25"})
-    timer = threading.Timer(0.5, session.close)
+    timer = threading.Timer(0.5, session.__exit__)
     timer.start()
     began = time.monotonic()
     with pytest.raises(AgtoolError):
