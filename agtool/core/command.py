@@ -251,7 +251,7 @@ def _encoded(value: Any) -> str:
 
 def _usage_error(error: typer.TyperException, invocation: Invocation) -> UsageError:
     """What Typer's parser found, which may be before `--output` was read."""
-    message = error.format_message()
+    message = re.sub(r"\s*\n\s*", " ", error.format_message())  # it lists choices one a line
     if meant := getattr(error, "possibilities", None):
         message = f"{error.message}. Did you mean {' or '.join(sorted(meant))}?"
     if not invocation.command and asks_for_json(sys.argv[1:]):
