@@ -19,20 +19,28 @@ from agtool.core.kube.session import Json, Session
 OPERATOR = "/apis/apps.gitlab.com/v1beta2"
 
 
-def find(session: Session, namespace: str | None) -> list[Runner]:
-    """The runners of a namespace, or of all; of the session's own where others may not be seen.
+def candidates(session: Session, namespace: str | None) -> list[Json]:
+    """The Deployments that may be runners, of a namespace or of all.
 
     Raises what Session raises.
     """
     try:
         scope = f"/namespaces/{namespace}" if namespace else ""
-        deployments = list(session.pages(f"/apis/apps/v1{scope}/deployments"))
+        deployments = session.pages(f"/apis/apps/v1{scope}/deployments")
+        return [one for one in deployments if _owner(one) or any(_mounted(one))]
     except ForbiddenError:
         if namespace:
             raise
-        return find(session, session.namespace)
+        return candidates(session, session.namespace)
+
+
+def find(session: Session, namespace: str | None) -> list[Runner]:
+    """The runners of a namespace, or of all; of the session's own where others may not be seen.
+
+    Raises what Session raises.
+    """
     runners = []
-    for deployment in deployments:
+    for deployment in candidates(session, namespace):
         if owner := _owner(deployment):
             runners.append(_of_operator(session, deployment, owner))
         else:
