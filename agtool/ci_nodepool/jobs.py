@@ -63,8 +63,6 @@ def plan_jobs(
         CannotPatch: it cannot be done here; with what to change instead.
         WouldStrand: no node of the pool could take the jobs.
     """
-    if name and "/" in name:
-        namespace = name.partition("/")[0]
     runner = choose(find(session, namespace), name, namespace)
     plan = plan_patch(runner, wanted)
     if plan and not force:

@@ -118,7 +118,7 @@ def _refuse_clashes(plans: Sequence[Change]) -> None:
         others = f" (and {len(clashing) - 1:,} more)" if len(clashing) > 1 else ""
         raise ConflictError(
             f"node {first.node.name}{others} has {', '.join(first.clashes)} already",
-            hint="Nothing was changed. To replace the value: agtool ci-nodepool taint --overwrite, "
-            "or label --overwrite. undo brings the old value back.",
+            hint="Nothing was changed. To replace the value, give --overwrite to agtool "
+            f"ci-nodepool {first.clashes[0].partition(' ')[0]}. undo brings the old value back.",
             subject=f"node {first.node.name}",
         )

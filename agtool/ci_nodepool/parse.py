@@ -34,6 +34,30 @@ def split_arguments(arguments: Sequence[str] | None) -> tuple[list[str], list[st
     return list(dict.fromkeys(nodes)), specs
 
 
+def namespace_of_runner(runner: str | None, namespace: str | None) -> str | None:
+    """The namespace in which a runner is, [NAMESPACE/]NAME; None: in any.
+
+    Raises:
+        UsageError: it is not written so, or is in another `namespace` than the one that is given.
+    """
+    if runner is None:
+        return namespace
+    parts = runner.split("/")
+    if len(parts) > 2 or not all(map(_SUBDOMAIN.fullmatch, parts)):
+        raise UsageError(
+            f"--runner {runner!r} is not the name of a runner",
+            hint="Write it as NAMESPACE/NAME or NAME, the name of its Deployment.",
+        )
+    if len(parts) == 1:
+        return namespace
+    if namespace not in (None, parts[0]):
+        raise UsageError(
+            f"--runner {runner} is not in the namespace {namespace}",
+            hint="Leave out --namespace, or name a runner in it.",
+        )
+    return parts[0]
+
+
 def parse_label(spec: str) -> Label:
     """KEY=VALUE, with quotes around the value or without."""
     text = _unquoted(spec)

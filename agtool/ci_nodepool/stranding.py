@@ -32,7 +32,7 @@ def refuse_stranding(
         What could not be looked at.
     """
     taints = added_taints(changes)
-    if not (taints or any(None in change.labels.values() for change in changes)):
+    if not (taints or any(change.labels.keys() & change.node.labels for change in changes)):
         return []
     runners, warnings = find_visible(session, None, "runners whose jobs would wait for ever")
     for runner in runners:
@@ -71,7 +71,7 @@ def _refuse_empty_pool(session: Session, own: Jobs, changes: Sequence[Change]) -
             f"jobs of runner {own.runner} are sent to nodes with {own.selector_text}, and no node "
             "would have it any more: they would wait for ever",
             hint="Send the jobs elsewhere first: agtool ci-nodepool undo does both. --force "
-            "removes the label anyway.",
+            "changes the label anyway.",
             subject=own.subject,
         )
 

@@ -262,7 +262,7 @@ def _encoded(value: Any) -> str:
 
 def _usage_error(error: typer.TyperException, invocation: Invocation) -> UsageError:
     """What Typer's parser found, which may be before `--output` was read."""
-    message = error.format_message()
+    message = re.sub(r"\s*\n\s*", " ", error.format_message())  # it lists choices one a line
     context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
     if context and parameter:
         source = context.get_parameter_source(parameter.name)

@@ -28,8 +28,8 @@ Completer = Callable[..., list[str]]
 _DEADLINE = 0.8
 """Seconds from the start to the answer; the shell and Python's end need the rest of a second."""
 
-_LEAST = 0.4
-"""Seconds that a search gets, also where the start has taken long."""
+_LEAST = 0.1
+"""Seconds that a search gets, also where the start has taken long: the promise comes first."""
 
 _MOST = 500
 """Names that are read of each kind; nobody chooses from more."""

@@ -10,6 +10,7 @@ import typer  # noqa: TC002  # Typer reads the annotations
 from agtool.core import completion
 from agtool.core.command import Format, Result, make_app
 from agtool.core.errors import AgtoolError
+from agtool.core.image import parse_image
 from agtool.core.options import (
     ClusterOptions,
     DryRun,
@@ -189,7 +190,7 @@ def debug(
         request=model.Request(
             name=model.new_name(),
             namespace=namespace or "",
-            image=arguments.parse_image("--image", image),
+            image=parse_image("--image", image),
             lifetime=arguments.parse_lifetime(ttl),
             pull_policy=image_pull_policy,
             env=arguments.parse_env(env or ()),
@@ -203,7 +204,7 @@ def debug(
             root=root,
             node=arguments.parse_name("--node", node),
             keep=keep,
-            tools=tools and arguments.parse_image("--tools", tools),
+            tools=tools and parse_image("--tools", tools),
         ),
         cluster=cluster,
         command=[arguments.parse_text("COMMAND", word) for word in command or ()],

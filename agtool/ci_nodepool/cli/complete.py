@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 
 def _runners(session: Session) -> Iterator[str]:
-    from agtool.ci_nodepool.runner.find import find
+    from agtool.ci_nodepool.runner.find import candidates
 
-    return map(str, find(session, None))
+    # One request: there is no time to read the ConfigMaps, which would tell for certain.
+    for deployment in candidates(session, None):
+        yield f"{deployment['metadata']['namespace']}/{deployment['metadata']['name']}"
 
 
 presets = completion.words(*PRESETS)

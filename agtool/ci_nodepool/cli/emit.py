@@ -13,6 +13,7 @@ from agtool.ci_nodepool.cli import options
 from agtool.ci_nodepool.presets import DEFAULT, Preset
 from agtool.core.command import Result
 from agtool.core.errors import UsageError
+from agtool.core.image import parse_image
 from agtool.core.options import given_options, grouped, namespace_option
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def emit(
             "`watch`.",
         ),
     ],
-    pool: options.PoolOptions,
+    pool: options.ProviderOptions,
     taint: options.Taints = None,
     chart: Annotated[
         str | None,
@@ -84,7 +85,7 @@ def emit(
                 hint=f"Leave it out. It is an option of: {', '.join(kinds)}.",
             )
     taints = [parse_taint(each) for each in taint or ()]
-    asked = pool.pool()
+    asked = pool.pool(given=taints)
     if not asked.selector:
         asked = DEFAULT.pool
     if kind == "pool":
@@ -92,6 +93,7 @@ def emit(
         text = pool_commands(chosen, taints or [chosen.taint])
     elif kind == "watch":
         arguments = _watch_arguments(pool.selector, asked.preset, taints)
+        image = parse_image("--image", image)
         text = watch_manifest(arguments, namespace=namespace, image=image)
     elif kind == "helm":
         text = helm.helm_values(placement(asked, taints), _chart(chart) if chart else None)

@@ -10,7 +10,7 @@ from agtool.ci_nodepool import documents, parse
 from agtool.ci_nodepool.cli import options
 from agtool.ci_nodepool.model import identity
 from agtool.ci_nodepool.pool.plan import Wanted, plan_node
-from agtool.ci_nodepool.presets import Pool, Preset, default_taints
+from agtool.ci_nodepool.presets import DEFAULT, Pool, Preset, default_taints
 from agtool.core.command import Result
 from agtool.core.errors import INTERRUPTED, AgtoolError, UsageError
 from agtool.core.options import ClusterOptions, grouped
@@ -27,7 +27,7 @@ Data = TypeVar("Data")
 def taint(
     *,
     arguments: options.NodesAndSpecs = None,
-    pool: options.PoolOptions,
+    pool: options.ProviderOptions,
     overwrite: options.Overwrite = False,
     force: options.Force = False,
     skip_pods: options.SkipPods = False,
@@ -39,7 +39,7 @@ def taint(
     SPEC is KEY=VALUE:EFFECT or KEY:EFFECT to add a taint, and KEY- or KEY:EFFECT- to remove
     one. Without SPEC it is the taint that goes with the provider's label; without NODE, the
     nodes that have such a label. The command refuses a taint if jobs of a GitLab runner are
-    sent to these nodes and do not tolerate it.
+    sent to these nodes and do not tolerate it. It asks first, unless the nodes are named.
 
     \b
     Examples:
@@ -67,7 +67,7 @@ def taint(
 def untaint(
     *,
     arguments: options.NodesAndSpecs = None,
-    pool: options.PoolOptions,
+    pool: options.ProviderOptions,
     change: options.ChangeOptions,
     cluster: ClusterOptions,
 ) -> Result[documents.NodesChanged]:
@@ -75,7 +75,7 @@ def untaint(
 
     SPEC is KEY:EFFECT, or KEY- for all effects. Without SPEC it is the taint that goes with
     the provider's label; without NODE, the nodes that have such a label. It is not an error
-    if a node does not have the taint.
+    if a node does not have the taint. The command asks first, unless the nodes are named.
 
     \b
     Examples:
@@ -96,7 +96,7 @@ def untaint(
 def label(
     *,
     arguments: options.NodesAndSpecs = None,
-    pool: options.PoolOptions,
+    pool: options.ProviderOptions,
     overwrite: options.Overwrite = False,
     force: options.Force = False,
     change: options.ChangeOptions,
@@ -105,13 +105,20 @@ def label(
     """Label nodes, so that jobs can be sent there.
 
     SPEC is KEY=VALUE to add a label, and KEY- to remove one. Without SPEC it is the
-    provider's label; without NODE, the nodes that have such a label.
+    provider's label, for nodes that NODE or --selector chooses; without NODE, it is about the
+    nodes that have such a label. The command asks first, unless the nodes are named.
 
     \b
     Examples:
       agtool ci-nodepool label node-1 node-2 pool=ci
       agtool ci-nodepool label -l cloud.google.com/gke-nodepool=spot pool=ci --dry-run
     """  # noqa: D301
+    if not (arguments or pool.selector):
+        raise UsageError(
+            "without NODE, --selector or SPEC there is nothing to add: the nodes that are meant "
+            "have the provider's label",
+            hint="Add a label at the end, as KEY=VALUE, or choose other nodes.",
+        )
 
     def wanted(specs: Sequence[str], found: Pool, _: Sequence[Node]) -> Wanted:
         if not specs:
@@ -128,7 +135,7 @@ def label(
 def unlabel(
     *,
     arguments: options.NodesAndSpecs = None,
-    pool: options.PoolOptions,
+    pool: options.ProviderOptions,
     force: options.Force = False,
     change: options.ChangeOptions,
     cluster: ClusterOptions,
@@ -136,7 +143,8 @@ def unlabel(
     """Remove a label from nodes, whoever added it.
 
     SPEC is KEY-. Without SPEC it is the provider's label; without NODE, the nodes that have
-    such a label. The command refuses to leave the jobs of a GitLab runner without nodes.
+    such a label. The command refuses to leave the jobs of a GitLab runner without nodes. It asks
+    first, unless the nodes are named.
 
     \b
     Examples:
@@ -161,11 +169,28 @@ def _preset(pool: Pool, form: str) -> Preset:
     return pool.preset
 
 
+def _refuse_idle(wanted: Wanted, *, force: bool, skip_pods: bool) -> None:
+    """Raise UsageError if an option could change nothing, whatever the nodes are like."""
+    replaces = wanted.overwrite and (wanted.labels or wanted.taints)
+    for option, given, effective, reason in (
+        ("--overwrite", wanted.overwrite, replaces, "nothing is added"),
+        ("--skip-pods", skip_pods, wanted.taints, "no taint is added"),
+        (
+            "--force",
+            force,
+            wanted.taints or wanted.no_labels or replaces,
+            "no job can lose its nodes by this",
+        ),
+    ):
+        if given and not effective:
+            raise UsageError(f"{option} has no effect: {reason}", hint="Leave it out.")
+
+
 def _change(
     command: str,
     arguments: Sequence[str] | None,
     wanted: Callable[[Sequence[str], Pool, Sequence[Node]], Wanted],
-    asked: options.PoolOptions,
+    asked: options.ProviderOptions,
     how: options.ChangeOptions,
     *,
     cluster: ClusterOptions,
@@ -180,10 +205,12 @@ def _change(
     from agtool.ci_nodepool.show.changes import nodes_document, nodes_view
 
     names, specs = parse.split_arguments(arguments)
-    if specs:
-        wanted(specs, Pool(), ())  # what is wrong with it is said before the cluster is asked
+    # What is wrong with them is said before the cluster is asked.
+    _refuse_idle(wanted(specs, DEFAULT.pool, ()), force=force, skip_pods=skip_pods)
+    chosen = asked.pool(names, given=specs)
     with cluster.session(connections=CONNECTIONS) as session:
-        pool, nodes = find_pool(session, asked.pool(names))
+        hint = "To remove a label or taint, write - at its end: KEY-"
+        pool, nodes = find_pool(session, chosen, hint=hint)
         planned = partial(plan_node, wanted=wanted(specs, pool, nodes))
         change = plan_change(session, pool, nodes, planned, force=force, look_at_pods=not skip_pods)
         if agree(how, nodes=[change], named=bool(names)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -11,6 +12,7 @@ from agtool.ci_nodepool import presets
 from agtool.ci_nodepool.cli import complete
 from agtool.core import completion
 from agtool.core.command import Format
+from agtool.core.errors import UsageError
 from agtool.core.options import (
     DryRun,
     Output,
@@ -39,15 +41,15 @@ def _nodes(metavar: str, help_: str) -> Any:
     )
 
 
-Preset = Annotated[
-    presets.Preset | None,
-    typer.Option(
+def _preset_option(more: str = "") -> Any:
+    names = ", ".join(presets.PRESETS)
+    return typer.Option(
         metavar="NAME",
         parser=_preset,
-        help=f"Choose the nodes that have this provider's label: {', '.join(presets.PRESETS)}.",
+        help=f"Choose the nodes that have this provider's label: {names}.{more}",
         autocompletion=complete.presets,
-    ),
-]
+    )
+
 
 Selector = Annotated[
     str | None,
@@ -59,12 +61,50 @@ class PoolOptions(NamedTuple):
     """Which nodes, where no names say it."""
 
     selector: Selector = None
-    preset: Preset = None
+    preset: Annotated[presets.Preset | None, _preset_option()] = None
 
     def pool(self, names: Sequence[str] = ()) -> presets.Pool:
-        """The pool that is asked for; without names by a selector."""
-        label = str(self.preset.label) if self.preset and not names else ""
+        """The pool that is asked for; without names by a selector.
+
+        Raises:
+            UsageError: it is asked for in two ways.
+        """
+        given = {"NODE": names, "--selector": self.selector, "--preset": self.preset}
+        ways = [way for way, value in given.items() if value]
+        if len(ways) > 1:
+            raise UsageError(
+                f"{ways[1]} has no effect beside {ways[0]}",
+                hint="Choose the nodes in one way, and leave out the other.",
+            )
+        label = str(self.preset.label) if self.preset else ""
         return presets.Pool(tuple(names), self.selector or label, self.preset)
+
+
+class ProviderOptions(NamedTuple):
+    """Which nodes, and whose label and taint where none is given."""
+
+    selector: Selector = None
+    preset: Annotated[
+        presets.Preset | None,
+        _preset_option(
+            " If the nodes are chosen otherwise, and no label or taint is given: use this "
+            "provider's."
+        ),
+    ] = None
+
+    def pool(self, names: Sequence[str] = (), *, given: Sequence[object]) -> presets.Pool:
+        """The pool that is asked for, with the preset whose label and taint are meant.
+
+        Args:
+            given: labels and taints: with them, a preset can but choose nodes.
+
+        Raises:
+            UsageError: it is asked for in two ways.
+        """
+        chosen = PoolOptions(self.selector, self.preset)
+        if (names or self.selector) and not given:
+            chosen = chosen._replace(preset=None)
+        return replace(chosen.pool(names), preset=self.preset)
 
 
 class ChangeOptions(NamedTuple):

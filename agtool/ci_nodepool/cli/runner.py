@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import typer  # noqa: TC002  # Typer reads the annotations
+
 from agtool.ci_nodepool import documents, parse
 from agtool.ci_nodepool.cli import options
 from agtool.ci_nodepool.cli.nodes import finished
 from agtool.ci_nodepool.model import identity
 from agtool.core.command import Result
 from agtool.core.errors import UsageError
-from agtool.core.options import ClusterOptions, grouped
+from agtool.core.options import ClusterOptions, given_options, grouped
 
 
 @grouped
 def patch_runner(
     *,
-    pool: options.PoolOptions,
+    pool: options.ProviderOptions,
     runner: options.RunnerName = None,
     taint: options.Taints = None,
     timeout: options.Timeout = 600.0,
@@ -28,7 +30,8 @@ def patch_runner(
     Adds the nodes' label to the node selector of the jobs, and a toleration of the nodes'
     taint, in the template with which the runner registers. By default the nodes are those with
     a provider's label. The runner itself stays where it is. It is restarted; jobs that run are
-    not interrupted. If the runner does not come up, the old template is put back.
+    not interrupted. If the runner does not come up, the old template is put back. The command
+    asks first, unless --runner names the runner.
 
     \b
     Examples:
@@ -44,8 +47,10 @@ def patch_runner(
     from agtool.core.live import Live
 
     taints = [parse.parse_taint(each) for each in taint or ()]
+    asked = pool.pool(given=taints)
+    namespace = parse.namespace_of_runner(runner, namespace)
     with cluster.session(namespace=namespace) as session, Live() as live:
-        found, nodes = find_pool(session, pool.pool(), may_be_empty=force)
+        found, nodes = find_pool(session, asked, may_be_empty=force)
         wanted = placement(found, taints)
         sent = plan_jobs(session, runner, namespace, wanted, nodes, force=force)
         if agree(change, runners=[sent], named=runner is not None):
@@ -57,7 +62,7 @@ def patch_runner(
 @grouped
 def apply(
     *,
-    pool: options.PoolOptions,
+    pool: options.ProviderOptions,
     runner: options.RunnerName = None,
     taint: options.Taints = None,
     timeout: options.Timeout = 600.0,
@@ -89,6 +94,8 @@ def apply(
 
     taints = [parse.parse_taint(each) for each in taint or ()]
     parse.check_distinct(map(identity, taints))
+    asked = pool.pool(given=taints)
+    namespace = parse.namespace_of_runner(runner, namespace)
 
     def ask(plan: Applied) -> bool:
         named = runner is not None and not plan.nodes.changes
@@ -97,7 +104,7 @@ def apply(
     with cluster.session(namespace=namespace, connections=CONNECTIONS) as session, Live() as live:
         applied = apply_to(
             session,
-            pool.pool(),
+            asked,
             taints,
             runner=runner,
             namespace=namespace,
@@ -115,6 +122,7 @@ def apply(
 @grouped
 def undo(
     *,
+    command_line: typer.Context,
     nodes: options.NodeNames = None,
     pool: options.PoolOptions,
     timeout: options.Timeout = 600.0,
@@ -128,8 +136,8 @@ def undo(
     First the taints are removed, then the runner gets its old configuration, then the labels
     are removed. In this order no job waits for ever. What was there before agtool stays, and
     so does what somebody else has changed since. By default it is about all nodes and runners;
-    with NODE, only these nodes are changed, and no runner. Stop `watch` first: it puts the
-    taints back.
+    with NODE, only these nodes are changed, and no runner, and nobody is asked. Stop `watch`
+    first: it puts the taints back.
 
     \b
     Examples:
@@ -151,6 +159,12 @@ def undo(
             hint="undo takes names of nodes only. To remove one label or taint, use unlabel or "
             "untaint.",
         )
+    if names and (idle := given_options(command_line) & {"--timeout", "--namespace"}):
+        raise UsageError(
+            f"{min(idle)} has no effect beside NODE",
+            hint="Leave it out: with NODE no runner is changed.",
+        )
+    asked = pool.pool(names)
 
     def ask(plan: Undone) -> bool:
         return agree(change, runners=plan.runners, nodes=plan.nodes, named=bool(names))
@@ -158,7 +172,7 @@ def undo(
     with cluster.session(namespace=namespace, connections=CONNECTIONS) as session, Live() as live:
         undone = undo_on(
             session,
-            pool.pool(names),
+            asked,
             namespace=namespace,
             timeout=timeout,
             force=force,

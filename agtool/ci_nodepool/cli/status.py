@@ -32,6 +32,7 @@ def status(
     from agtool.ci_nodepool.show.status import view
     from agtool.ci_nodepool.status.look import find_status
 
+    asked = pool.pool()
     with cluster.session(namespace=namespace, connections=CONNECTIONS) as session:
-        data = find_status(session, pool.pool(), namespace, look_at_pods=not skip_pods)
+        data = find_status(session, asked, namespace, look_at_pods=not skip_pods)
     return Result(data, view(data), exit_code=1 if data.problems else 0)

@@ -23,7 +23,7 @@ def watch(
         list[str] | None,
         typer.Argument(metavar="[SPEC]...", help="Labels and taints to keep.", show_default=False),
     ] = None,
-    pool: options.PoolOptions,
+    pool: options.ProviderOptions,
     overwrite: options.Overwrite = False,
     listen: Annotated[
         str | None,
@@ -58,6 +58,7 @@ def watch(
     from agtool.core.output import say
 
     given = _given(specs, overwrite=overwrite) if specs else None
+    kept = pool.pool(given=specs or ())
     state = State()
     with ExitStack() as stack:
         if listen:
@@ -65,7 +66,6 @@ def watch(
             stack.enter_context(serve(listen, answers))
         # Short patience: what cannot be reached is tried again here, and told.
         session = stack.enter_context(cluster.session(connections=THREADS + 1, patience=2.0))
-        kept = pool.pool()
         if not kept.selector:
             kept, _ = find_pool(session, kept, may_be_empty=True)
         wanted = given or Wanted(taints=default_taints(kept, ()), overwrite=overwrite)

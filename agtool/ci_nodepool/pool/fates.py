@@ -11,10 +11,10 @@ from agtool.ci_nodepool.model import Node, Taint, Toleration, tolerated
 Fate = Literal["evicted", "stranded", "waits", "stays", "gone-on-new-nodes"]
 
 FATES: Mapping[Fate, str] = {
-    "evicted": "evicted at once: the taint is NoExecute",
-    "stranded": "running until it ends, but tied to this pool: it cannot start here again",
-    "waits": "waiting for this pool: it cannot start here",
-    "stays": "running until it ends: the taint evicts nothing",
+    "evicted": "evicted at once, because the taint is NoExecute",
+    "stranded": "left running to the end, but tied to this pool and unable to start here again",
+    "waits": "waiting for this pool, and unable to start here",
+    "stays": "left running to the end, because the taint evicts nothing",
     "gone-on-new-nodes": "missing on new nodes of the pool",
 }
 """What becomes of a pod or a DaemonSet that does not tolerate the taint, the worst first."""

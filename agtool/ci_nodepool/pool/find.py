@@ -21,24 +21,21 @@ class NoNodes(NotFoundError):
 
 
 def find_pool(
-    session: Session, asked: Pool, *, may_be_empty: bool = False
+    session: Session, asked: Pool, *, may_be_empty: bool = False, hint: str = ""
 ) -> tuple[Pool, list[Node]]:
     """The pool that is meant, and its nodes by name.
 
     Args:
         asked: what a person says of it; nothing: the preset whose label the nodes have.
+        hint: what else to do if a name is not that of a node.
 
     Raises:
-        UsageError: names and a selector at once, or nodes of several presets.
+        UsageError: nodes of several presets.
         NotFoundError: a node that was named is not there.
         NoNodes: no node matches, and that was not allowed.
     """
-    if asked.names and asked.selector:
-        raise UsageError(
-            "nodes are given by name and by a selector", hint="Give one of the two, not both."
-        )
     if asked.names:
-        nodes = _by_name(session, asked.names)
+        nodes = _by_name(session, asked.names, hint)
         return Pool(asked.names, "", asked.preset or _preset_on(nodes)), nodes
     if asked.selector:
         nodes = select(session, asked.selector)
@@ -84,7 +81,7 @@ def select(session: Session, selector: str) -> list[Node]:
         ) from error
 
 
-def _by_name(session: Session, names: Sequence[str]) -> list[Node]:
+def _by_name(session: Session, names: Sequence[str], hint: str) -> list[Node]:
     try:
         with ThreadPoolExecutor(min(CONNECTIONS, len(names))) as threads:
             found = threads.map(lambda name: session.get(f"{NODES}/{name}"), names)
@@ -92,7 +89,8 @@ def _by_name(session: Session, names: Sequence[str]) -> list[Node]:
     except NotFoundError as error:
         raise NotFoundError(
             error.message,
-            hint="Nothing was changed. To remove a label or taint, write - at its end: KEY-",
+            hint="Nothing was changed. Look at the names of your nodes: kubectl get nodes"
+            f"\n{hint}".rstrip(),
         ) from error
 
 

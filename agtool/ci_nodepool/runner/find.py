@@ -8,6 +8,8 @@ Operator owns, whose Runner resource names a ConfigMap in spec.config.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from agtool.ci_nodepool.runner.model import MOUNTED_AT, REGISTER, TEMPLATE, Runner, Source
 from agtool.core.errors import UsageError
 from agtool.core.finding import Finding
@@ -17,24 +19,38 @@ from agtool.core.kube.session import Json, Session
 OPERATOR = "/apis/apps.gitlab.com/v1beta2"
 
 
-def find(session: Session, namespace: str | None) -> list[Runner]:
-    """The runners of a namespace, or of all; of the session's own where others may not be seen.
+def candidates(session: Session, namespace: str | None) -> list[Json]:
+    """The Deployments that may be runners, of a namespace or of all.
 
     Raises what Session raises.
     """
     try:
         scope = f"/namespaces/{namespace}" if namespace else ""
-        deployments = list(session.pages(f"/apis/apps/v1{scope}/deployments"))
+        deployments = session.pages(f"/apis/apps/v1{scope}/deployments")
+        return [one for one in deployments if _owner(one) or any(_mounted(one))]
     except ForbiddenError:
         if namespace:
             raise
-        return find(session, session.namespace)
+        return candidates(session, session.namespace)
+
+
+def find(session: Session, namespace: str | None) -> list[Runner]:
+    """The runners of a namespace, or of all; of the session's own where others may not be seen.
+
+    Raises what Session raises.
+    """
     runners = []
-    for deployment in deployments:
-        owner = _owner(deployment)
-        config_map = _named(session, deployment, owner) if owner else _mounted(session, deployment)
-        if owner or config_map:
-            runners.append(Runner(deployment, config_map, owner, _sources(session, deployment)))
+    for deployment in candidates(session, namespace):
+        if owner := _owner(deployment):
+            runners.append(_of_operator(session, deployment, owner))
+        else:
+            for name in _mounted(deployment):
+                config_map = _config_map(session, deployment, name)
+                if {REGISTER, TEMPLATE} & set(config_map.get("data") or ()):
+                    runners.append(
+                        Runner(deployment, config_map, sources=_sources(session, deployment))
+                    )
+                    break
     return sorted(runners, key=str)
 
 
@@ -84,16 +100,16 @@ def _owner(deployment: Json) -> str:
     return ""
 
 
-def _named(session: Session, deployment: Json, owner: str) -> Json:
-    """The ConfigMap that the Operator's Runner names, if it is there."""
+def _of_operator(session: Session, deployment: Json, owner: str) -> Runner:
     path = f"{OPERATOR}/namespaces/{deployment['metadata']['namespace']}/runners/{owner}"
     # Where it is not there it is being deleted, and its Deployment with it.
     named = (_get(session, path).get("spec") or {}).get("config", "")
-    return _config_map(session, deployment, named) if named else {}
+    config_map = _config_map(session, deployment, named) if named else {}
+    return Runner(deployment, config_map, owner, _sources(session, deployment))
 
 
-def _mounted(session: Session, deployment: Json) -> Json:
-    """The chart's ConfigMap that a Deployment mounts where the chart does, if it does."""
+def _mounted(deployment: Json) -> Iterator[str]:
+    """The names of the ConfigMaps that a Deployment mounts where the chart does."""
     pod = deployment["spec"]["template"]["spec"]
     mounted = {
         mount["name"]
@@ -103,10 +119,7 @@ def _mounted(session: Session, deployment: Json) -> Json:
     }
     for volume in pod.get("volumes") or ():
         if volume["name"] in mounted and "configMap" in volume:
-            config_map = _config_map(session, deployment, volume["configMap"]["name"])
-            if {REGISTER, TEMPLATE} & set(config_map.get("data") or ()):
-                return config_map
-    return {}
+            yield volume["configMap"]["name"]
 
 
 def _config_map(session: Session, deployment: Json, name: str) -> Json:

@@ -58,7 +58,8 @@ def nodes_view(change: NodesChange, command: str) -> Iterator[str]:
         yield from diff_lines(change.changes)
         yield from affected_lines(change.affected)
         yield from warning_lines(change.warnings)
-        yield f"{count(len(change.changes), 'node')} would be changed. Nothing was changed."
+        nodes = count(len(change.changes), "node")
+        yield f"{command}: {nodes} would be changed. Nothing was changed."
     if as_wanted:
         yield f"{command}: {count(as_wanted, 'node')} already as wanted"
     elif not change.changes:
@@ -207,9 +208,9 @@ def applied_view(applied: Applied, *, dry_run: bool) -> Iterator[str]:
 def undone_view(undone: Undone, *, dry_run: bool) -> Iterator[str]:
     """The nodes, then the runners."""
     yield from warning_lines(undone.warnings)
-    for step in undone.nodes:
+    for kind, step in zip(("taints", "labels"), undone.nodes, strict=False):
         if step.changes:
-            yield from nodes_view(step, "undo")
+            yield from nodes_view(step, "undo" if step.pool.names else f"undo of {kind}")
     for change in undone.runners:
         yield from runner_view(change, dry_run=dry_run)
     if not (undone or undone.stopped):

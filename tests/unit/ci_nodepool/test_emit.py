@@ -134,6 +134,12 @@ def test_it_needs_no_cluster() -> None:
         (["watch", "--chart", "0.19"], "--chart has no effect on `emit watch`"),
         (["watch", "-n", "Bad NS"], "not a valid name of a namespace"),
         (["watch", "--image", ""], "it is empty"),
+        (["watch", "--image", "a b"], "--image 'a b' is not a valid image"),
+        (
+            ["watch", "-l", "pool=ci", "--preset", "gke-spot", "--taint", "a=b:NoExecute"],
+            "--preset",
+        ),
+        ([], "Choose from: helm, toml, pool, watch\n"),
         (["watch", "--preset", "gke"], "'gke' is not a preset. Choose gke-preemptible"),
         (["all"], "helm"),
         (["helm", "-l", "pool!=ci"], "jobs cannot select nodes by 'pool!=ci'"),
