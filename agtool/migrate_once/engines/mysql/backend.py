@@ -39,7 +39,7 @@ class MySQL:
         self.connect_timeout = connect_timeout
         self.tables = Tables(database, table, self._connect)
         self.runs = self.tables.runs
-        self.warnings: Sequence[str] = ()
+        self.warnings: Sequence[str] = session.warnings(database)
 
     @property
     def lock_name(self) -> str:

@@ -45,7 +45,7 @@ class PostgreSQL:
         self.time_to_die = time_to_die
         self.connect_timeout = connect_timeout
         self.application_name = "agtool migrate-once"
-        self.warnings: Sequence[str] = ()
+        self.warnings: Sequence[str] = session.warnings(database)
 
     @property
     def lock_name(self) -> str:
