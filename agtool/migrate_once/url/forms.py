@@ -68,7 +68,7 @@ def jdbc(text: str) -> Database:
         database=unquote(parts["database"].lstrip("/")) or None,
         query=_query(parts["query"] or ""),
     )
-    return with_hosts(database, place) if place else database
+    return with_hosts(database, place or "localhost")
 
 
 def go(text: str, *, encoded: bool) -> Database:
@@ -218,7 +218,7 @@ def name_other_forms(text: str) -> None:
         "Give agtool a URL in AGTOOL_DATABASE_URL, or the parts: --engine, --host, --port, "
         "--user, --password-file, --database."
     )
-    if ";" in text and re.match(r"\s*(mysql|pgsql|sqlite):", text):
+    if re.match(r"\s*(mysql:[a-z_]+=|pgsql:[a-z_]+=|sqlite:)", text):
         raise ConfigurationError("agtool does not read the form of PHP's PDO", hint=parts)
     if text.startswith("file:"):
         raise ConfigurationError(

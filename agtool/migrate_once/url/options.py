@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from agtool.core.errors import ConfigurationError
+from agtool.core.text import printable
 from agtool.migrate_once.url.database import Database
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def translate(database: Database, is_native: Callable[[str], bool]) -> Translate
             merged.add(name, {name: value}, "set")
         elif not found:
             rows.refuse_delicate(name)
-            ignored.append(f"{name} (agtool does not know it)")
+            ignored.append(f"{printable(name[:60])} (agtool does not know it)")
         elif found[0].how == "refused":
             raise ConfigurationError(
                 f"agtool cannot use the option {name!r} of the database URL: {found[0].becomes}",
@@ -126,7 +127,7 @@ class _Rows:
         Raises:
             ConfigurationError: it may.
         """
-        if _DELICATE.search(self._normal(name)) or self._nearest(name, 0.86):
+        if _DELICATE.search(self._normal(name)) or self._nearest(name, 0.8):
             raise self._unknown(name)
 
     def _unknown(self, name: str) -> ConfigurationError:
@@ -144,7 +145,7 @@ class _Rows:
 
         own = ("host", "port", "hostaddr", "target_session_attrs", "user", "password")
         known = [n for n, rows in self._exact.items() if rows[0].how not in ("ignored", "unused")]
-        spellings = {spelling.lower(): spelling for spelling in (*known, *own)}
+        spellings = {spelling.lower(): spelling for spelling in (*own, *reversed(known))}
         found = get_close_matches(name.lower(), spellings, n=1, cutoff=likeness)
         return spellings[found[0]] if found else ""
 

@@ -29,8 +29,10 @@ _OTHER_FORMS = re.compile(
 _GO = re.compile(r"(.*@)?((tcp|unix)|[a-z][a-z0-9+.-]*(?=\())?(\([^()]*\))?", re.DOTALL)
 
 # The account as SQLAlchemy reads it, then host and path. An @ in those belongs to a password
-# that is not encoded: its tail is taken for the host, and messages would show it.
-_ACCOUNT_AND_REST = re.compile(r"[^:]*://(?:[^:/]*(?::[^@]*)?@)?([^?]*)")
+# that is not encoded: its tail is taken for the host, and messages would show it. If it has a ?,
+# too, what follows that is taken for options, up to the real host and its slash.
+_ACCOUNT_AND_REST = re.compile(r"[^:]*://(?:[^:/]*(?::[^@]*)?@)?(.*)", re.DOTALL)
+_TORN_PASSWORD = re.compile(r"[^?]*@|[^?]*\?.*@[^&]*/", re.DOTALL)
 
 _HOSTS = re.compile(
     r"(?P<before>[^:]*://(?:[^:/@]*(?::[^@]*)?@)?)"
@@ -94,9 +96,9 @@ def _read_form(url: str, form: re.Match[str] | None) -> Database:
         if form[0] == "mysql://" and _is_go(after):  # golang-migrate's
             return forms.go(after, encoded=True)
         return _read_with_sqlalchemy(url, form[0].removesuffix("://"))
+    forms.name_other_forms(url)
     if _is_go(url):
         return forms.go(url, encoded=False)
-    forms.name_other_forms(url)
     raise unreadable()
 
 
@@ -121,7 +123,7 @@ def _read_with_sqlalchemy(url: str, scheme: str) -> Database:
         # The message may hold the URL and so the password: neither quoted nor chained.
         raise unreadable() from None
     rest = _ACCOUNT_AND_REST.match(url)
-    if known != "sqlite" and rest is not None and "@" in rest[1]:
+    if known != "sqlite" and rest is not None and _TORN_PASSWORD.match(rest[1]):
         raise unreadable()
     database = Database(
         engine=known,

@@ -65,7 +65,7 @@ def connect(database: Database, silence: int, timeout: float = _CONNECT_TIMEOUT)
         NotYet: the server is not there, not ready or full.
         AgtoolError: it refuses us, or the URL's options make no sense.
     """
-    options = _options(database)
+    options = parameters(database)
     options["connect_timeout"] = max(2, min(options["connect_timeout"], round(timeout)))
     try:
         session = Session(**options)
@@ -111,8 +111,12 @@ def close(session: Session) -> None:
 # -- options ------------------------------------------------------------------------------
 
 
-def _options(database: Database) -> dict[str, Any]:
-    """PyMySQL's parameters, from what SQLAlchemy's MySQL dialects accept in a URL."""
+def parameters(database: Database) -> dict[str, Any]:
+    """PyMySQL's parameters for what the URL says.
+
+    Raises:
+        ConfigurationError: an option cannot be used.
+    """
     query = _translated(database).values
     options: dict[str, Any] = {
         "host": database.host,

@@ -53,7 +53,7 @@ def connect(database: Database, timeout: float = _CONNECT_TIMEOUT) -> Connection
         AgtoolError: it refuses us, or the URL's options make no sense.
     """
     try:
-        connection: Connection = psycopg2.connect(**_parameters(database, timeout))
+        connection: Connection = psycopg2.connect(**parameters(database, timeout))
     except psycopg2.Error as error:
         raise _cannot_connect(database, error) from None
     try:
@@ -125,7 +125,7 @@ def first_line(error: psycopg2.Error) -> str:
     return diagnosis or (str(error).strip().splitlines() or ["the connection was closed"])[0]
 
 
-def _parameters(database: Database, timeout: float) -> dict[str, Any]:
+def parameters(database: Database, timeout: float) -> dict[str, Any]:
     """libpq's keywords, translated as SQLAlchemy's psycopg2 dialect does."""
     query = translate(database, _is_libpq).values
     wanted = int(query.pop("connect_timeout", _CONNECT_TIMEOUT))
@@ -201,7 +201,7 @@ def _pools_statements(database: Database) -> bool:
     give_up = time.monotonic() + _CONNECT_TIMEOUT
     connection: Connection | None = None
     try:
-        connection = psycopg2.connect(**_parameters(database, _CONNECT_TIMEOUT), async_=True)
+        connection = psycopg2.connect(**parameters(database, _CONNECT_TIMEOUT), async_=True)
         if _poll(connection, give_up):
             connection.cursor().execute("BEGIN")
             _poll(connection, give_up)
