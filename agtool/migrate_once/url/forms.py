@@ -56,6 +56,8 @@ def jdbc(text: str) -> Database:
     if "@" in parts["database"]:  # a password's end, if it is not encoded
         raise unreadable()
     engine, driver = _JDBC_DRIVERS[parts["kind"]]
+    query = _query(parts["query"] or "")
+    _refuse_torn_password(list(query))
     account, _, place = (parts["place"] or "").rpartition("@")
     user, colon, password = account.partition(":")
     database = Database(
@@ -66,7 +68,7 @@ def jdbc(text: str) -> Database:
         host=None,
         port=None,
         database=unquote(parts["database"].lstrip("/")) or None,
-        query=_query(parts["query"] or ""),
+        query=query,
     )
     return with_hosts(database, place or "localhost")
 
@@ -227,6 +229,23 @@ def name_other_forms(text: str) -> None:
         )
     if ";" in text and _ADO.fullmatch(text):
         raise ConfigurationError("agtool does not read the form of .NET (ADO.NET)", hint=parts)
+
+
+def _refuse_torn_password(names: list[str]) -> None:
+    """Refuse what follows a password and is no option: it may be the password's end.
+
+    Raises:
+        ConfigurationError: it does not show it.
+    """
+    from agtool.migrate_once.url.table import TABLE
+
+    following = names[names.index("password") + 1 :][:1] if "password" in names else []
+    if {*following} - {"user"} - {name for row in TABLE for name in row.names.split(", ")}:
+        raise ConfigurationError(
+            "the database URL has an option that agtool does not know after the password",
+            hint="If it is the end of the password, write %26 for each & in that. Else write it "
+            "before the password, or leave it out.",
+        )
 
 
 def _file(path: str) -> Database:

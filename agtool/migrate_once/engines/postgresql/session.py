@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import select
 import time
@@ -150,7 +151,9 @@ def parameters(database: Database, timeout: float) -> dict[str, Any]:
     elif re.fullmatch(r"[^:,/]+:[0-9]+", query.get("host", "")):
         query["host"], _, query["port"] = query["host"].partition(":")
     if query.get("sslrootcert") == "system":
-        query["sslrootcert"] = _system_certificates()
+        del query["sslrootcert"]
+        if "sslrootcert" in database.options or not os.environ.get("PGSSLROOTCERT"):
+            query["sslrootcert"] = _system_certificates()
     parameters.update(query)
     if "," in str(parameters["host"]):
         parameters.setdefault("target_session_attrs", "read-write")
