@@ -1,8 +1,9 @@
-"""The parts of a database's address; as text they hold no password."""
+"""The parts of a database's address; as text they hold no password. Reading a file with one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
@@ -55,6 +56,22 @@ class Database(NamedTuple):
         return text.replace(self.password, "***") if self.password else text
 
 
+class Parts(NamedTuple):
+    """The options that give a part of it each."""
+
+    engine: str | None = None
+    host: str | None = None
+    port: int | None = None
+    user: str | None = None
+    password_file: Path | None = None
+    database: str | None = None
+
+
+def is_port(text: str) -> bool:
+    """Whether it is a number that a port can have."""
+    return len(text) <= 5 and text.isdecimal() and int(text) <= 65535
+
+
 def unreadable() -> ConfigurationError:
     """What is said of a text that cannot be read. It may be a password: it is not quoted."""
     return ConfigurationError(
@@ -65,3 +82,19 @@ def unreadable() -> ConfigurationError:
         "jdbc:mariadb://..., host=... dbname=... (libpq), user:password@tcp(host:3306)/database "
         "(Go). Or give the parts: --engine, --host, --port, --user, --password-file, --database.",
     )
+
+
+def read_file(file: Path, what: str) -> str:
+    """The text in a file, such as a mounted Secret.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(
+            f"cannot read the {what} from {file}: {reason}",
+            hint="Check that the Secret is mounted there and that this user may read it.",
+        ) from error

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from agtool.core.errors import ConfigurationError, UsageError
-from agtool.migrate_once.url.database import Database
-from agtool.migrate_once.url.given import Parts, read_file
+from agtool.migrate_once.url.database import Database, Parts, read_file
 from agtool.migrate_once.url.parse import parse
 
 VARIABLES = ("AGTOOL_DATABASE_URL", "DATABASE_URL", "SQLALCHEMY_DATABASE_URI")

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from urllib.parse import parse_qsl, unquote, unquote_plus
 
 from agtool.core.errors import ConfigurationError
-from agtool.migrate_once.url.database import Database, unreadable
+from agtool.migrate_once.url.database import Database, is_port, unreadable
+
+_OTHER_FORMS = re.compile(
+    r"(?P<jdbc>jdbc:)|(?P<file>sqlite3:)"
+    r"|(?P<url>[A-Za-z][A-Za-z0-9_+.-]*://)|(?P<keywords>\s*[A-Za-z][A-Za-z_ ]*=)",
+)
+
+# Go's form, before its last slash: [user[:password]@][protocol[(address)]]
+_GO = re.compile(r"(.*@)?((tcp|unix)|[a-z][a-z0-9+.-]*(?=\())?(\([^()]*\))?", re.DOTALL)
 
 _KEYWORD = re.compile(
     r"\s*(?P<name>[A-Za-z_]+)\s*=\s*(?P<value>'(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*|)"
@@ -32,6 +40,49 @@ _JDBC_DRIVERS = {
 _ADO = re.compile(r"\s*[A-Za-z][A-Za-z ]*=[^;=]*(?:;[^;=]*=.*)?;?", re.DOTALL)
 
 
+def read(text: str) -> Database:
+    """What a text says that is not a plain URL.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    form = _OTHER_FORMS.match(text)
+    kind = None if form is None else form.lastgroup
+    if kind == "jdbc":
+        return jdbc(text)
+    if kind == "file":
+        return sqlite_file(text)
+    if kind == "keywords":
+        return keywords(text)
+    if kind == "url" and form is not None:
+        after = text[form.end() :]
+        if form[0] == "mysql://" and _is_go(after):  # golang-migrate's
+            return go(after, encoded=True)
+        return _general(text, form[0].removesuffix("://"))
+    name_other_forms(text)
+    if _is_go(text):
+        return go(text, encoded=False)
+    raise unreadable()
+
+
+def _general(text: str, scheme: str) -> Database:
+    from agtool.migrate_once.url import general
+
+    found = general.read(text, scheme)
+    if found.hosts:
+        return with_hosts(found.database, found.hosts)
+    host = found.database.host or ""
+    if "%2f" in host.lower() and found.database.engine != "sqlite":
+        return with_socket(found.database, unquote(host))
+    return found.database
+
+
+def _is_go(text: str) -> bool:
+    before, slash, _ = text.rpartition("/")
+    found = _GO.fullmatch(before) if slash else None
+    return found is not None and (before.endswith(")") or (found[1] is not None and not found[4]))
+
+
 def jdbc(text: str) -> Database:
     """`jdbc:postgresql://host:5432/database?user=...&password=...`, MySQL's and MariaDB's.
 
@@ -53,8 +104,9 @@ def jdbc(text: str) -> Database:
                 hint="Give agtool the URL of the primary: jdbc:mysql://host:3306/database.",
             )
         raise unreadable()
-    if "@" in parts["database"]:  # a password's end, if it is not encoded
-        raise unreadable()
+    has_account = "@" in (parts["place"] or "")
+    if "@" in parts["database"] or (has_account and "@" in (parts["query"] or "")):
+        raise unreadable()  # a password's end, if that is not encoded
     engine, driver = _JDBC_DRIVERS[parts["kind"]]
     query = _query(parts["query"] or "")
     _refuse_torn_password(list(query))
@@ -154,11 +206,10 @@ def keywords(text: str) -> Database:
         database=name or None,
         query={key: (value,) for key, value in given.items() if value},
     )
-    if re.fullmatch(r"[\w.-]+", host) and re.fullmatch(r"[0-9]{0,5}", port):
-        number = int(port or 0)
-        if number > 65535:
+    if re.fullmatch(r"[\w.-]+", host) and "," not in port:
+        if not is_port(port or "0"):
             raise unreadable()
-        return database._replace(host=host, port=number or None)
+        return database._replace(host=host, port=int(port or 0) or None)
     # Sockets, addresses of IPv6, several hosts: libpq's own words.
     place = {key: (value,) for key, value in (("host", host), ("port", port)) if value}
     return database._replace(query={**database.query, **place})
@@ -182,7 +233,7 @@ def with_hosts(database: Database, hosts: str) -> Database:
     """
     items = [_ITEM.fullmatch(item) for item in hosts.split(",")]
     places = [((i["v6"] or i["name"]), i["port"] or "") for i in items if i is not None]
-    if len(places) != len(items) or any(int(port or 0) > 65535 for _, port in places):
+    if len(places) != len(items) or not all(is_port(port or "0") for _, port in places):
         raise unreadable()
     if len(places) == 1:
         ((host, port),) = places

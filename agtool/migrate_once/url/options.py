@@ -31,13 +31,27 @@ _STRENGTH = {
 }
 _MODE = {"postgresql": "sslmode", "mysql": "ssl_mode"}
 
-_DELICATE = re.compile(
+_DELICATE = (
     r"ssl|tls|cert|verif|truststore|keystore|encrypt|secure|host|sock|proxy|tunnel|addr"
     r"|connect.*time|time.*connect"
 )
 """An unknown option whose name has one of these might change whom agtool talks to, and how."""
 
 _WITHOUT = "Give agtool a URL of its own in AGTOOL_DATABASE_URL, without it."
+
+
+_PLAIN: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "postgresql": {
+        "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+        "target_session_attrs": ("any", "read-write", "primary"),
+        "application_name": (),
+    },
+    "mysql": {"charset": ()},
+}
+"""What the table would say of the most frequent options, which the fast path need not import.
+
+Options of agtool's drivers: these values are obeyed, and without values they have no effect.
+"""
 
 
 class Translated(NamedTuple):
@@ -58,6 +72,12 @@ def translate(database: Database, is_native: Callable[[str], bool]) -> Translate
     """
     if not database.query:
         return Translated({})
+    plain = _PLAIN[database.engine]
+    options = database.options
+    if all(value in (plain.get(name) or (value,)) for name, value in options.items()) and (
+        options.keys() <= plain.keys()
+    ):
+        return Translated({name: value for name, value in options.items() if plain[name]})
     from agtool.migrate_once.url.values import Given, convert
 
     rows = _Rows(database, is_native)
@@ -127,7 +147,7 @@ class _Rows:
         Raises:
             ConfigurationError: it may.
         """
-        if _DELICATE.search(self._normal(name)) or self._nearest(name, 0.8):
+        if re.search(_DELICATE, self._normal(name)) or self._nearest(name, 0.8):
             raise self._unknown(name)
 
     def _unknown(self, name: str) -> ConfigurationError:

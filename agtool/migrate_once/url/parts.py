@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError, UsageError
-from agtool.migrate_once.url.database import Database
+from agtool.migrate_once.url.database import Database, Parts, is_port, read_file
 from agtool.migrate_once.url.forms import with_hosts, with_socket
-from agtool.migrate_once.url.given import Parts, read_file
 
 _ENGINES = {"mariadb": "mysql"}
 
@@ -177,7 +176,7 @@ def _with(database: Database, parts: Mapping[str, str]) -> Database:
     port = parts.get("port", "")
     host = parts.get("host", "")
     several = port.count(",") if database.engine == "postgresql" else 0
-    if not several and port and not (port.isdecimal() and len(port) < 6 and int(port) < 65536):
+    if not several and port and not is_port(port):
         raise ConfigurationError(f"the database's port {port[:20]!r} is not a number up to 65535")
     made = database._replace(
         user=parts.get("user", database.user),

@@ -252,3 +252,20 @@ def test_shown(url: str, shown: str) -> None:
 
 def test_a_socket_of_go() -> None:
     assert parse("u:p@unix(/run/my.sock)/db").options == {"unix_socket": "/run/my.sock"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://h:{}/db",
+        "postgresql://h,i:{}/db",
+        "jdbc:mysql://h:{}/db",
+        "u:p@tcp(h:{})/db",
+        "host=h port={}",
+        "mysql://h/db?port={}",
+        "postgresql://u:p#@h:{}/db",
+    ],
+)
+def test_a_port_of_thousands_of_digits(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="not valid"):
+        parse(url.format("9" * 6000))

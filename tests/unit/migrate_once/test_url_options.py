@@ -449,3 +449,24 @@ def test_names_are_written_alike() -> None:
     for row in TABLE:
         for name in row.names.split(", "):
             assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_ -]*", name), name
+
+
+def test_the_most_frequent_options_need_no_table() -> None:
+    """And mean what the table says."""
+    plain = [
+        *(f"sslmode={mode}" for mode in ("disable", "allow", "prefer", "require", "verify-full")),
+        *("target_session_attrs=any", "application_name=x", "sslmode=verify-ca"),
+    ]
+    for option in plain:
+        together = translate(parse(f"postgresql://db/x?{option}&pool=5"), lambda _: True)
+        alone = translate(parse(f"postgresql://db/x?{option}"), lambda _: True)
+        expected = {k: v for k, v in together.values.items() if k != "pool"}
+        assert alone.values == expected, option
+    code = (
+        "import sys; from agtool.migrate_once.url import parse;"
+        "from agtool.migrate_once.url.options import translate;"
+        "translate(parse('postgresql://db/x?sslmode=require'), bool);"
+        "translate(parse('mysql://db/x?charset=utf8mb4'), bool);"
+        "sys.exit('agtool.migrate_once.url.table' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
