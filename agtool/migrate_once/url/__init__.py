@@ -2,9 +2,9 @@
 
 `find` says where it stands (option, file, variable, or `parts` of it), `parse` reads it (`forms`:
 what is not plain, with `general` for SQLAlchemy's; `schemes`: what its beginning means). `options`
-decides what becomes of each option, by the rows of `table`, with `values` for single ones.
-`database` is what comes out. A password leaves this folder in one field only, and stands in no
-message.
+decides what becomes of each option, `rows` by the data of `table`, with `values` for a single one
+and `merge` for all together. `database` is what comes out. A password leaves this folder in one
+field only, and stands in no message.
 
 What a plain URL does not need is imported where it is needed: it costs at every pod's start.
 """

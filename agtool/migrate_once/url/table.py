@@ -310,7 +310,8 @@ _POSTGRESQL: tuple[Option, ...] = (
         "Connection Timeout, connection_timeout",
         "libpq, pgjdbc, asyncpg, pg8000, Npgsql, Prisma, postgres.js",
         "seconds",
-        "seconds of one try to connect, at most those of --connect-timeout",
+        "seconds of one try to connect, at most those of --connect-timeout; a `timeout` from 1000 on "
+        "is in milliseconds, as Rails has it",
     ),
     Option(
         "postgresql",

@@ -81,6 +81,8 @@ def _duration(given: Given) -> Settings:
 
 
 def _timeout(given: Given, seconds: float) -> Settings:
+    if given.name == "timeout" and given.value.isdecimal() and seconds >= 1000:
+        seconds /= 1000  # Rails' is for the lock of SQLite, in milliseconds, and left in other URLs
     if seconds > 0:
         return {"connect_timeout": str(max(1, min(999_999, round(seconds))))}
     if not given.is_postgresql and given.name == "connect_timeout":  # as PyMySQL has it

@@ -361,6 +361,8 @@ def test_verified_and_not_verified() -> None:
         ("mysql", "timeout=1m3s", "63"),
         ("mysql", "timeout=10ms", "1"),
         ("mysql", "connectTimeout=0", None),
+        ("postgresql", "timeout=5000", "5"),
+        ("mysql", "timeout=5000", "5"),
     ],
 )
 def test_connection_timeouts(scheme: str, options: str, seconds: str | None) -> None:

@@ -19,7 +19,6 @@ from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
 from agtool.migrate_once.backend import NotYet
 from agtool.migrate_once.url import Database
 from agtool.migrate_once.url.options import translate
-from agtool.migrate_once.url.schemes import without_locks
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -188,11 +187,12 @@ def _system_certificates() -> str:
 
 def _refuse_without_locks(connection: Connection) -> None:
     """Refuse a server that only speaks the protocol; it says so when a connection is made."""
-    for parameter, product in _OTHER_SERVERS.items():
-        if connection.get_parameter_status(parameter):
-            raise without_locks(product)
-    if "-YB-" in (connection.get_parameter_status("server_version") or ""):
-        raise without_locks("YugabyteDB")
+    version = connection.get_parameter_status("server_version") or ""
+    found = [name for key, name in _OTHER_SERVERS.items() if connection.get_parameter_status(key)]
+    if found or "-YB-" in version:
+        from agtool.migrate_once.url.schemes import without_locks
+
+        raise without_locks(found[0] if found else "YugabyteDB")
 
 
 def _pools_statements(database: Database) -> bool:
