@@ -62,10 +62,20 @@ def translate_all(
         elif found[0].how != "unused":
             merged.add(name, convert(Given(name, value, database), found[0]), found[0].merge)
     values = merged.settled(database.options)
-    if not ignored or database.driver not in _FORMS:
+    if database.driver not in _FORMS:
         return values, ()
-    what = "ignored in the database URL, since agtool has no use for it: "
-    return values, (what + "; ".join(ignored),)
+    warnings: list[str] = []
+    if ignored:
+        what = "ignored in the database URL, since agtool has no use for it: "
+        warnings.append(what + "; ".join(ignored))
+    if database.options.get("ssl", "").lower() in ("true", "1") and values.get("sslmode") == (
+        "require"
+    ):
+        warnings.append(
+            "ssl=true in the database URL encrypts, as with libpq, and does not verify the "
+            "server's certificate, as node-postgres does; sslmode=verify-full verifies it"
+        )
+    return values, tuple(warnings)
 
 
 class _Rows:

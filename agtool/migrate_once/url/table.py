@@ -158,7 +158,8 @@ _POSTGRESQL: tuple[Option, ...] = (
         "ssl",
         "libpq, SQLAlchemy, asyncpg, node-postgres, postgres.js",
         "ssl",
-        "true: sslmode=require, as libpq reads it; false: disable; a mode of sslmode; "
+        "true: sslmode=require, as libpq reads it, with a warning; false: disable; a mode of "
+        "sslmode; "
         '{"rejectUnauthorized":true}: verify-full; sslmode wins over a plain word',
     ),
     Option(
@@ -310,8 +311,8 @@ _POSTGRESQL: tuple[Option, ...] = (
         "Connection Timeout, connection_timeout",
         "libpq, pgjdbc, asyncpg, pg8000, Npgsql, Prisma, postgres.js",
         "seconds",
-        "seconds of one try to connect, at most those of --connect-timeout; a `timeout` from 1000 on "
-        "is in milliseconds, as Rails has it",
+        "seconds of one try to connect, at most those of --connect-timeout; a `timeout` from 1000 "
+        "on is in milliseconds, as Rails has it",
     ),
     Option(
         "postgresql",

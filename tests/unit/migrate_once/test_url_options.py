@@ -230,6 +230,18 @@ def test_tls_of_pgjdbc(options: str, expected: dict[str, str]) -> None:
     assert translated(f"jdbc:postgresql://db/shop?{options}").values == expected
 
 
+def test_less_than_node_would_verify() -> None:
+    (warning,) = translated("postgres://db/x?ssl=true").warnings
+    assert "does not verify" in warning
+    for url in (
+        "postgres://db/x?ssl=true&sslmode=verify-full",
+        "postgresql+asyncpg://db/x?ssl=true",
+        "jdbc:postgresql://db/x?ssl=true",
+        "mysql://db/x?ssl=true",
+    ):
+        assert not translated(url).warnings
+
+
 NAME, CERTIFICATE, ANY = (
     (ssl.CERT_REQUIRED, True),
     (ssl.CERT_REQUIRED, False),
