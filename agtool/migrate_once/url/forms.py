@@ -24,7 +24,7 @@ _KEYWORD = re.compile(
 
 _KNOWN = {"host", "hostaddr", "port", "user", "password", "dbname", "service"}
 
-_ITEM = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<name>[\w.-]+))(?::(?P<port>\d*))?")
+_ITEM = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<name>[\w.-]+))(?::(?P<port>\d+))?")
 
 _JDBC = re.compile(
     r"jdbc:(?P<kind>postgresql|mysql|mariadb):(?://(?P<place>[^/?]*)(?:/|(?=\?)|$))?(?P<database>[^?]*)"
@@ -105,11 +105,13 @@ def jdbc(text: str) -> Database:
             )
         raise unreadable()
     has_account = "@" in (parts["place"] or "")
-    if "@" in parts["database"] or (has_account and "@" in (parts["query"] or "")):
+    if "@" in parts["database"] or re.search(r"@[^&]*/", parts["query"] or ""):
         raise unreadable()  # a password's end, if that is not encoded
+    if has_account and "@" in (parts["query"] or ""):
+        raise unreadable()
     engine, driver = _JDBC_DRIVERS[parts["kind"]]
     query = _query(parts["query"] or "")
-    _refuse_torn_password(list(query))
+    _refuse_torn_password(parts["query"] or "")
     account, _, place = (parts["place"] or "").rpartition("@")
     user, colon, password = account.partition(":")
     database = Database(
@@ -261,6 +263,20 @@ def with_socket(database: Database, path: str) -> Database:
     return database._replace(host=None, port=None, query=query)
 
 
+def refuse_empty_option(url: str) -> None:
+    """Refuse an option about TLS without a value, which would be as if it was not there.
+
+    Raises:
+        ConfigurationError: there is one.
+    """
+    if re.search(r"(?:^|&)[^=&]*(?:ssl|tls|verify)[^=&]*=(?:&|$)", url.rpartition("?")[2], re.I):
+        raise ConfigurationError(
+            "an option about TLS in the database URL is empty",
+            hint="Give it a value, such as sslmode=require, or leave it out. Is a variable of the "
+            "shell unset?",
+        )
+
+
 def name_other_forms(text: str) -> None:
     """Say which form it is, if that is known and agtool does not read it.
 
@@ -282,7 +298,7 @@ def name_other_forms(text: str) -> None:
         raise ConfigurationError("agtool does not read the form of .NET (ADO.NET)", hint=parts)
 
 
-def _refuse_torn_password(names: list[str]) -> None:
+def _refuse_torn_password(query: str) -> None:
     """Refuse what follows a password and is no option: it may be the password's end.
 
     Raises:
@@ -290,8 +306,9 @@ def _refuse_torn_password(names: list[str]) -> None:
     """
     from agtool.migrate_once.url.table import TABLE
 
+    names = [part.partition("=")[0] for part in query.split("&")]
     following = names[names.index("password") + 1 :][:1] if "password" in names else []
-    if {*following} - {"user"} - {name for row in TABLE for name in row.names.split(", ")}:
+    if {*following} - {"user", ""} - {name for row in TABLE for name in row.names.split(", ")}:
         raise ConfigurationError(
             "the database URL has an option that agtool does not know after the password",
             hint="If it is the end of the password, write %26 for each & in that. Else write it "

@@ -44,6 +44,10 @@ def parse(url: str) -> Database:
         from agtool.migrate_once.url import forms
 
         database = forms.read(url)
+    if url.endswith("=") or "=&" in url:
+        from agtool.migrate_once.url import forms
+
+        forms.refuse_empty_option(url)
     # SQLite's are the file's.
     return database if not database.query or database.engine == "sqlite" else _settled(database)
 

@@ -30,12 +30,18 @@ def _image(name: str, engine: str, port: str, database: str) -> _Family:
 
 
 _FAMILIES = (
-    # https://www.postgresql.org/docs/current/libpq-envars.html: the password and the rest, such
-    # as PGPASSFILE, PGSERVICE and PGSSLMODE, libpq reads by itself.
+    # https://www.postgresql.org/docs/current/libpq-envars.html: the rest, such as PGPASSFILE,
+    # PGSERVICE and PGSSLMODE, libpq reads by itself.
     _Family(
         "PG",
         "postgresql",
-        {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "database": "PGDATABASE"},
+        {
+            "host": "PGHOST",
+            "port": "PGPORT",
+            "user": "PGUSER",
+            "password": "PGPASSWORD",
+            "database": "PGDATABASE",
+        },
         files=False,
     ),
     # The names of the images postgres, mysql and mariadb, and of the server's address beside them.
@@ -97,7 +103,8 @@ def assembled(parts: Parts, environ: Mapping[str, str]) -> Database | None:
     given = _of_options(parts, engine)
     by_variables: dict[str, _Given] = {}
     for family in _FAMILIES:
-        if family.engine != engine:
+        # libpq reads its own in any case; of images, those that say where.
+        if family.engine != engine or (families and family not in families and family.files):
             continue
         for part, found in _of_variables(family, environ).items():
             before = by_variables.setdefault(part, found)

@@ -139,7 +139,8 @@ _POSTGRESQL: tuple[Option, ...] = (
         "libpq, node-postgres, Prisma, lib/pq, pgx, pgjdbc, Npgsql",
         "values",
         "libpq's sslmode, in any spelling; no-verify is require. require encrypts and verifies "
-        "nothing unless there is an sslrootcert",
+        "nothing unless there is an sslrootcert. verify-full without one: libpq's own file "
+        "(~/.postgresql/root.crt), or the system's certificates, as Go and Node have it",
         values=SSLMODES,
     ),
     Option(

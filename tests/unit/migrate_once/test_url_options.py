@@ -412,6 +412,35 @@ def test_what_libpq_gets(url: str, expected: tuple[str | None, ...]) -> None:
     assert tuple(parameters.get(k) for k in ("host", "port", "target_session_attrs")) == expected
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://db/x?sslmode=verify-full", "system"),
+        ('postgresql://db/x?ssl={"rejectUnauthorized":true}', "system"),
+        ("postgresql://db/x?sslrootcert=system", "always"),
+        ("postgresql://db/x?sslmode=verify-full&sslrootcert=ca.pem", "ca.pem"),
+        ("postgresql+psycopg2://db/x?sslmode=verify-full", None),
+        ("postgresql+asyncpg://db/x?ssl=verify-full", None),
+        ("postgresql://db/x?sslmode=verify-ca", None),
+        ("postgresql://db/x?sslmode=require", None),
+    ],
+)
+def test_whose_certificates_libpq_trusts(
+    url: str, expected: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("PGSSLROOTCERT", raising=False)
+    system = str(bundle) if expected in ("system", "always") else expected
+    assert postgresql.parameters(parse(url), 10).get("sslrootcert") == system
+    (tmp_path / ".postgresql").mkdir()
+    (tmp_path / ".postgresql" / "root.crt").touch()
+    own = None if expected == "system" else system
+    assert postgresql.parameters(parse(url), 10).get("sslrootcert") == own
+
+
 def test_a_long_time_out_is_bounded() -> None:
     for url in ("postgresql://db/x?connect_timeout=600", "postgresql://db/x?connect_timeout=-1"):
         assert postgresql.parameters(parse(url), 30)["connect_timeout"] <= 30

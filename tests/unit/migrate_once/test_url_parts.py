@@ -33,7 +33,8 @@ def password(tmp_path: Path) -> Path:
 def test_libpq() -> None:
     read = found({"PGHOST": "db", "PGPORT": "5433", "PGUSER": "app", "PGDATABASE": "shop"})
     assert str(read) == "postgresql://app@db:5433/shop"
-    assert read.password is None  # libpq takes PGPASSWORD, PGPASSFILE and the rest by itself
+    assert read.password is None  # libpq takes PGPASSFILE and the rest by itself
+    assert found({"PGHOST": "db", "PGPASSWORD": SECRET}).password == SECRET
     assert str(found({"PGHOST": "/run", "PGDATABASE": "shop"})) == "postgresql:///shop"
     assert found({"PGHOST": "/run", "PGPORT": "1"}).options == {"host": "/run", "port": "1"}
     assert str(found({"PGHOST": "h1,h2", "PGPORT": "1,2"})) == "postgresql://h1:1,h2:2/"
@@ -84,6 +85,14 @@ def test_several_kinds() -> None:
     assert str(found(environ, parts=Parts(engine="postgresql"))) == "postgresql://u@pg/"
 
 
+def test_variables_of_an_image_that_do_not_say_where() -> None:
+    environ = {"PGHOST": "db", "PGUSER": "app", "POSTGRES_PASSWORD": SECRET, "POSTGRES_USER": "su"}
+    read = found(environ)
+    assert (str(read), read.password) == ("postgresql://app@db/", None)
+    with pytest.raises(ConfigurationError, match="PGUSER and POSTGRES_USER contradict"):
+        found({**environ, "POSTGRES_HOST": "db"})
+
+
 def test_variables_that_contradict_each_other() -> None:
     environ = {"MYSQL_HOST": "one", "MARIADB_HOST": "two"}
     with pytest.raises(ConfigurationError, match="MYSQL_HOST and MARIADB_HOST contradict"):
@@ -91,7 +100,10 @@ def test_variables_that_contradict_each_other() -> None:
     assert str(found(environ, parts=Parts(host="three"))) == "mysql://three/"
     assert str(found({"MYSQL_HOST": "one", "MARIADB_HOST": "one"})) == "mysql://one/"
     with pytest.raises(ConfigurationError) as caught:
-        found({"MYSQL_HOST": "h", "MYSQL_PASSWORD": SECRET, "MARIADB_PASSWORD": "other"})
+        found(
+            {"MYSQL_HOST": "h", "MYSQL_PASSWORD": SECRET}
+            | {"MARIADB_HOST": "h", "MARIADB_PASSWORD": "other"}
+        )
     assert SECRET not in caught.value.message + caught.value.hint
     assert "--password-file" in caught.value.hint
 

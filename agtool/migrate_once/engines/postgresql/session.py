@@ -149,10 +149,7 @@ def parameters(database: Database, timeout: float) -> dict[str, Any]:
             query["port"] = ",".join(p if p.isdigit() and h else "" for h, _, p in hosts)
     elif re.fullmatch(r"[^:,/]+:[0-9]+", query.get("host", "")):
         query["host"], _, query["port"] = query["host"].partition(":")
-    if query.get("sslrootcert") == "system":
-        del query["sslrootcert"]
-        if "sslrootcert" in database.options or not os.environ.get("PGSSLROOTCERT"):
-            query["sslrootcert"] = _system_certificates()
+    _name_authority(database, query)
     parameters.update(query)
     if "," in str(parameters["host"]):
         parameters.setdefault("target_session_attrs", "read-write")
@@ -175,6 +172,27 @@ def _is_libpq(name: str) -> bool:
     except psycopg2.ProgrammingError:
         return False
     return name.isidentifier()
+
+
+def _name_authority(database: Database, query: dict[str, str]) -> None:
+    """Name the file of the system's certificates where these are meant.
+
+    They are where they are asked for, or where an option of Node's or Java's has become
+    verify-full; and with verify-full alone, as Go and Node read it, where libpq has no file.
+    """
+    if query.get("sslrootcert", "system") != "system":
+        return
+    if "sslrootcert" not in query and (
+        query.get("sslmode") != "verify-full" or database.driver not in (None, "pgjdbc")
+    ):
+        return
+    own = os.environ.get("PGSSLROOTCERT") or os.path.exists(  # noqa: PTH110  # fails without HOME
+        os.path.expanduser("~/.postgresql/root.crt")  # noqa: PTH111
+    )
+    if own and "sslrootcert" not in database.options:
+        query.pop("sslrootcert", None)
+    else:
+        query["sslrootcert"] = _system_certificates()
 
 
 def _system_certificates() -> str:
