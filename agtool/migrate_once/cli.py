@@ -18,7 +18,7 @@ from agtool.core.output import say
 from agtool.migrate_once.engines import open_backend
 from agtool.migrate_once.model import Attempt, TableName, new_run_id
 from agtool.migrate_once.result_file import ResultFile
-from agtool.migrate_once.url import find_url, parse
+from agtool.migrate_once.url import Parts, find_database
 
 if TYPE_CHECKING:
     from agtool.migrate_once import documents
@@ -54,13 +54,58 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         str | None,
         option(
             "URL",
-            "A SQLAlchemy URL of postgresql, mysql, mariadb or sqlite. Also: environment "
-            "variable AGTOOL_DATABASE_URL, then DATABASE_URL, then SQLALCHEMY_DATABASE_URI.",
+            "The URL of a postgresql, mysql, mariadb or sqlite database, as SQLAlchemy, JDBC, Go "
+            "and others write it. Also: environment variable AGTOOL_DATABASE_URL, then "
+            "DATABASE_URL, then SQLALCHEMY_DATABASE_URI.",
         ),
     ] = None,
     database_url_file: Annotated[
         Path | None,
         path("FILE", "Read the URL from this file, such as a mounted Secret."),
+    ] = None,
+    engine: Annotated[
+        Literal["postgresql", "mysql", "mariadb", "sqlite"] | None,
+        typer.Option(
+            metavar="[postgresql|mysql|mariadb|sqlite]",
+            help="Name the kind of database, if it is given in parts instead of a URL.",
+        ),
+    ] = None,
+    host: Annotated[
+        str | None,
+        option(
+            "HOST",
+            "Name the server, or the folder or file of its socket. Also: PGHOST, POSTGRES_HOST, "
+            "MYSQL_HOST, MARIADB_HOST, if there is no URL.",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        number(
+            "PORT",
+            "Name its port (also: PGPORT, POSTGRES_PORT, MYSQL_TCP_PORT, MARIADB_TCP_PORT)",
+            1,
+            65535,
+        ),
+    ] = None,
+    user: Annotated[
+        str | None,
+        option("NAME", "Name the account. Also: PGUSER, POSTGRES_USER, MYSQL_USER, MARIADB_USER."),
+    ] = None,
+    password_file: Annotated[
+        Path | None,
+        path(
+            "FILE",
+            "Read its password from this file. Also: PGPASSWORD, POSTGRES_PASSWORD, "
+            "MYSQL_PASSWORD, MARIADB_PASSWORD, and those of images with _FILE.",
+        ),
+    ] = None,
+    database: Annotated[
+        str | None,
+        option(
+            "NAME",
+            "Name the database, or the file of SQLite. Also: PGDATABASE, POSTGRES_DB, "
+            "MYSQL_DATABASE, MARIADB_DATABASE.",
+        ),
     ] = None,
     lock_table: Annotated[
         str | None,
@@ -156,12 +201,12 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     given = options.given_options(context)
 
     def backend() -> Backend:
-        url = find_url(database_url, database_url_file, os.environ)
-        database = parse(url)
+        parts = Parts(engine, host, port, user, password_file, database)
+        found = find_database(database_url, database_url_file, parts, os.environ)
         if database_url is not None:
-            _hide_from_process_list(database_url, str(database))
+            _hide_from_process_list(database_url, str(found))
         return open_backend(
-            database,
+            found,
             TableName.parse(lock_table) if lock_table else None,
             advisory=lock == "advisory",
             kill_grace=kill_grace,
@@ -234,7 +279,7 @@ def _place() -> str:
 
 
 def _hide_from_process_list(url: str, shown: str) -> None:
-    """Take a password that came as an argument out of what ps(1) shows."""
+    """Take a password that came as an argument out of what ps(1) shows, in whatever form."""
     from setproctitle import setproctitle
 
     arguments = [shown if a == url else a.replace(url, shown) for a in sys.argv[1:]]

@@ -16,7 +16,10 @@ import pytest
 from tests import documents
 
 # The person's own databases and settings must not reach a test.
-_FOREIGN = ("AGTOOL_", "PG", "MYSQL", "DATABASE_URL", "SQLALCHEMY_DATABASE_URI", "POD_NAME")
+_FOREIGN = (
+    *("AGTOOL_", "PG", "POSTGRES_", "MYSQL", "MARIADB_"),
+    *("DATABASE_URL", "SQLALCHEMY_DATABASE_URI", "POD_NAME"),
+)
 
 # Seconds for anything that should come to its end; generous, for a machine that is busy.
 PATIENCE = 60.0

@@ -69,7 +69,7 @@ def options_of_help(text: str) -> dict[str, Option]:
         assert name, words
         # "[default: x]", or "[env var: Y; default: x]", or "[default: x; 1<=x<=10000]"
         default = re.search(r"default: ([^\]]+?)(?:; 1<=x[^\]]*)?\]", words)
-        variables = re.findall(r"\b(?:[A-Z]+_)+[A-Z]+\b", words)
+        variables = re.findall(r"\b(?:(?:[A-Z]+_)+[A-Z]+|PG[A-Z]+)\b", words)
         found[name[1]] = Option(default[1] if default else "", tuple(variables))
     del found["--help"]
     return found

@@ -82,7 +82,7 @@ CASES = {
     "# not encoded": Case(125, url=f"postgresql://user:{MARK}#{MARK}@127.0.0.1:{{port}}/db"),
     "? not encoded": Case(125, url=f"postgresql://user:{MARK}?{MARK}@127.0.0.1:{{port}}/db"),
     "unknown option": Case(
-        125, url=f"postgresql://user:{MARK}@127.0.0.1:{{port}}/db?no=1", says="unknown option"
+        125, url=f"postgresql://user:{MARK}@127.0.0.1:{{port}}/db?ssl_no=1", says="unknown option"
     ),
 }
 

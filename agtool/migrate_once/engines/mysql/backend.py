@@ -43,6 +43,7 @@ class MySQL(Recorder):
         self.tables = Tables(database, table, self._connect)
         self.runs = self.tables.runs
         self.lock_name = f"lock of {self.tables.table}"
+        self.warnings: Sequence[str] = session.warnings(database)
 
     def attempt(self, attempt: Attempt, *, look: bool) -> MySQLLock | AlreadyDone | Busy:
         connection = self._connect()

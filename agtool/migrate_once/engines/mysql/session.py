@@ -13,6 +13,7 @@ from pymysql.constants import CLIENT, CR, ER
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
 from agtool.migrate_once.backend import NotYet
 from agtool.migrate_once.model import REPLY
+from agtool.migrate_once.url.options import Translated, translate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,12 +30,11 @@ else:
 # up our name in a slow DNS greets us late, so this is longer than any later answer may take.
 _CONNECT_TIMEOUT = 10
 
-_DRIVERS_LIKE_OURS = (None, "pymysql", "mysqldb")
-
-_TLS_OPTIONS = {
-    *("ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_key_password", "ssl_cipher"),
-    *("ssl_mode", "ssl_verify_cert", "ssl_verify_identity", "ssl_check_hostname"),
-    *("ssl", "ssl_disabled"),
+_VERSIONS = {
+    "0": ssl.TLSVersion.TLSv1,
+    "1": ssl.TLSVersion.TLSv1_1,
+    "2": ssl.TLSVersion.TLSv1_2,
+    "3": ssl.TLSVersion.TLSv1_3,
 }
 
 
@@ -65,7 +65,7 @@ def connect(database: Database, silence: int, timeout: float = _CONNECT_TIMEOUT)
         NotYet: the server is not there, not ready or full.
         AgtoolError: it refuses us, or the URL's options make no sense.
     """
-    options = _options(database)
+    options = parameters(database)
     options["connect_timeout"] = max(2, min(options["connect_timeout"], round(timeout)))
     try:
         session = Session(**options)
@@ -111,18 +111,13 @@ def close(session: Session) -> None:
 # -- options ------------------------------------------------------------------------------
 
 
-def _options(database: Database) -> dict[str, Any]:
-    """PyMySQL's parameters, from what SQLAlchemy's MySQL dialects accept in a URL."""
-    query = database.options
-    # Another driver's options are its own business. For these drivers an unknown one is a mistake,
-    # which the application would stumble over.
-    if query and database.driver in _DRIVERS_LIKE_OURS:
-        import inspect
+def parameters(database: Database) -> dict[str, Any]:
+    """PyMySQL's parameters for what the URL says.
 
-        known = {*inspect.signature(Connection).parameters, *_TLS_OPTIONS}
-        for key in query:
-            if key not in known:
-                raise ConfigurationError(f"the database URL has the unknown option {key!r}")
+    Raises:
+        ConfigurationError: an option cannot be used.
+    """
+    query = _translated(database).values
     options: dict[str, Any] = {
         "host": database.host,
         "port": database.port or 3306,
@@ -130,7 +125,7 @@ def _options(database: Database) -> dict[str, Any]:
         # PyMySQL would write a str in Latin-1; servers hash what clients send, mostly UTF-8.
         "password": (database.password or "").encode(),
         "database": database.database,
-        "connect_timeout": _seconds(query.get("connect_timeout", str(_CONNECT_TIMEOUT))),
+        "connect_timeout": int(query.get("connect_timeout", _CONNECT_TIMEOUT)),
         "charset": "utf8mb4",
         "autocommit": True,
         # An UPDATE counts the rows that it found, not only those that it changed.
@@ -144,39 +139,60 @@ def _options(database: Database) -> dict[str, Any]:
     return options
 
 
-def _seconds(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 1_000_000:
-        raise ConfigurationError(
-            f"connect_timeout={text} in the database URL is not a number of seconds"
-        )
-    return int(text)
+def warnings(database: Database) -> tuple[str, ...]:
+    """What is to be said of the URL's options.
+
+    Raises:
+        ConfigurationError: one cannot be used.
+    """
+    return _translated(database).warnings
+
+
+def _translated(database: Database) -> Translated:
+    return translate(database, lambda _: False)
 
 
 def _tls(database: Database, query: Mapping[str, str]) -> dict[str, Any]:
     """The encryption that the URL asks for; by itself PyMySQL uses TLS if the server has it."""
-    mode = query.get("ssl_mode", "").upper()
-    if _is_true(query.get("ssl_disabled")) or mode == "DISABLED":
+    mode = query.get("ssl_mode", "")
+    if mode == "DISABLED":
         return {"ssl_disabled": True}
-    files = {key[4:]: query[key] for key in query if key in _TLS_OPTIONS and key != "ssl"}
+    files = {key[4:]: query[key] for key in query if key.startswith("ssl_")}
+    verify_cert, names = files.get("verify_cert"), files.get("verify_identity")
+    versions = query.get("tls_versions", "")
     wanted = (
-        _is_true(query.get("ssl"))
+        "ssl" in query
         or mode in ("REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
-        or bool(files.keys() - {"mode", "disabled"})
+        or bool(versions or files.keys() - {"mode"})
     )
     if not wanted:
         return {}
+    if verify_cert == "false" and (mode.startswith("VERIFY") or names == "true"):
+        raise ConfigurationError(
+            "the database URL wants the server's certificate both verified and not verified",
+            hint="Leave out one of its options: ssl_mode, ssl_verify_cert, "
+            "ssl_verify_identity, or another connector's name for one of them.",
+        )
     has_ca = "ca" in files or "capath" in files
-    names = files.get("verify_identity", files.get("check_hostname"))
-    identity = mode == "VERIFY_IDENTITY" or (_is_true(names) if names else has_ca and not mode)
+    by_default = has_ca and not mode
+    identity = mode == "VERIFY_IDENTITY" or (names == "true" if names else by_default)
     verify = identity or mode == "VERIFY_CA" or has_ca
-    if "verify_cert" in files:
-        verify = _is_true(files["verify_cert"])
+    if verify_cert is not None:
+        verify = verify_cert == "true"
+    inline = files.get("ca", "").startswith("-----BEGIN")
     try:
-        context = ssl.create_default_context(cafile=files.get("ca"), capath=files.get("capath"))
+        context = ssl.create_default_context(
+            cafile=None if inline else files.get("ca"),
+            capath=files.get("capath"),
+            cadata=files["ca"] if inline else None,
+        )
         # MySQL's own self-signed certificates do not pass what Python 3.13 made the default.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         context.check_hostname = identity and verify
         context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+        if versions:
+            context.minimum_version = _VERSIONS[versions[0]]
+            context.maximum_version = _VERSIONS[versions[-1]]
         if "cert" in files:
             context.load_cert_chain(files["cert"], files.get("key"), files.get("key_password"))
         if "cipher" in files:
@@ -187,10 +203,6 @@ def _tls(database: Database, query: Mapping[str, str]) -> dict[str, Any]:
             hint="Check the files named by ssl_ca, ssl_cert and ssl_key in the database URL.",
         ) from error
     return {"ssl": context}
-
-
-def _is_true(text: str | None) -> bool:
-    return text is not None and text.lower() in ("1", "true", "yes", "on", "required")
 
 
 # -- errors -------------------------------------------------------------------------------

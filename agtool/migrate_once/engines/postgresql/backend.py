@@ -50,6 +50,7 @@ class PostgreSQL(Recorder):
         self.application_name = "agtool migrate-once"
         kind = "table" if lock == "table" else "advisory lock of"
         self.lock_name = f"{kind} {self.tables.table}"
+        self.warnings: Sequence[str] = session.warnings(database)
 
     def environment(self, attempt: Attempt) -> dict[str, str]:
         """PGAPPNAME, which libpq, psycopg, pgx and others send as application_name."""

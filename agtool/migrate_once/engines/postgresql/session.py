@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -16,6 +18,7 @@ from psycopg2.extensions import POLL_OK, POLL_READ, make_dsn
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
 from agtool.migrate_once.backend import NotYet
 from agtool.migrate_once.url import Database
+from agtool.migrate_once.url.options import translate
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -23,6 +26,21 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT = 10
 """Seconds after which a try to connect gives up, per address; the caller tries again."""
+
+_OTHER_SERVERS = {
+    "crdb_version": "CockroachDB",
+    "padb_version": "Amazon Redshift",
+    "mz_version": "Materialize",
+}
+"""What they report beside server_version."""
+
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
+)
+"""Debian and Alpine, Red Hat, Alpine again, SUSE."""
 
 
 def connect(database: Database, timeout: float = _CONNECT_TIMEOUT) -> Connection:
@@ -35,9 +53,14 @@ def connect(database: Database, timeout: float = _CONNECT_TIMEOUT) -> Connection
         AgtoolError: it refuses us, or the URL's options make no sense.
     """
     try:
-        connection: Connection = psycopg2.connect(**_parameters(database, timeout))
+        connection: Connection = psycopg2.connect(**parameters(database, timeout))
     except psycopg2.Error as error:
         raise _cannot_connect(database, error) from None
+    try:
+        _refuse_without_locks(connection)
+    except ConfigurationError:
+        connection.close()
+        raise
     connection.autocommit = True
     return connection
 
@@ -102,47 +125,92 @@ def first_line(error: psycopg2.Error) -> str:
     return diagnosis or (str(error).strip().splitlines() or ["the connection was closed"])[0]
 
 
-def _parameters(database: Database, timeout: float) -> dict[str, Any]:
+def parameters(database: Database, timeout: float) -> dict[str, Any]:
     """libpq's keywords, translated as SQLAlchemy's psycopg2 dialect does."""
-    query = database.options
-    # asyncpg's and pg8000's word for libpq's sslmode.
-    if "ssl" in query:
-        query.setdefault("sslmode", {"true": "require"}.get(query["ssl"], query["ssl"]))
+    query = translate(database, _is_libpq).values
+    wanted = int(query.pop("connect_timeout", _CONNECT_TIMEOUT))
     parameters: dict[str, Any] = {
         "host": database.host,
         "port": database.port,
         "user": database.user,
         "password": database.password,
         "dbname": database.database,
-        "connect_timeout": max(2, min(_CONNECT_TIMEOUT, round(timeout))),
+        "connect_timeout": max(2, min(wanted, round(timeout))),
         # Our packets unanswered for so long mean that the connection is gone.
         "tcp_user_timeout": 5000,
         "keepalives_idle": 5,
         "keepalives_interval": 2,
         "keepalives_count": 3,
     }
-    if "host" in database.query:
+    if len(database.query.get("host", ())) > 1:  # SQLAlchemy's: ?host=a:5432&host=b:5432
         hosts = [host.rpartition(":") for host in database.query["host"]]
         query["host"] = ",".join(h if p.isdigit() and h else h + c + p for h, c, p in hosts)
         if any(p.isdigit() and h for h, _, p in hosts):
             query["port"] = ",".join(p if p.isdigit() and h else "" for h, _, p in hosts)
-    for key, value in query.items():
-        if key == "application_name":
-            continue
-        try:
-            make_dsn(**{key: value})
-        except psycopg2.ProgrammingError:
-            # Another driver's option, such as asyncpg's prepared_statement_cache_size. For
-            # libpq's own drivers it is a mistake, which the application would stumble over.
-            if database.driver in (None, "psycopg2", "psycopg"):
-                raise ConfigurationError(
-                    f"the database URL has the unknown option {key!r}"
-                ) from None
-            continue
-        parameters[key] = value
+    elif re.fullmatch(r"[^:,/]+:[0-9]+", query.get("host", "")):
+        query["host"], _, query["port"] = query["host"].partition(":")
+    _name_authority(database, query)
+    parameters.update(query)
     if "," in str(parameters["host"]):
         parameters.setdefault("target_session_attrs", "read-write")
     return {key: value for key, value in parameters.items() if value is not None}
+
+
+def warnings(database: Database) -> tuple[str, ...]:
+    """What is to be said of the URL's options.
+
+    Raises:
+        ConfigurationError: one cannot be used.
+    """
+    return translate(database, _is_libpq).warnings
+
+
+def _is_libpq(name: str) -> bool:
+    """Whether this libpq has such an option."""
+    try:
+        make_dsn(**{name: "1"})
+    except psycopg2.ProgrammingError:
+        return False
+    return name.isidentifier()
+
+
+def _name_authority(database: Database, query: dict[str, str]) -> None:
+    """Name the file of the system's certificates where these are meant.
+
+    They are where they are asked for, or where an option of Node's or Java's has become
+    verify-full; and with verify-full alone, as Go and Node read it, where libpq has no file.
+    """
+    if query.get("sslrootcert", "system") != "system":
+        return
+    if "sslrootcert" not in query and (
+        query.get("sslmode") != "verify-full" or database.driver not in (None, "pgjdbc")
+    ):
+        return
+    own = os.environ.get("PGSSLROOTCERT") or os.path.exists(  # noqa: PTH110  # fails without HOME
+        os.path.expanduser("~/.postgresql/root.crt")  # noqa: PTH111
+    )
+    if own and "sslrootcert" not in database.options:
+        query.pop("sslrootcert", None)
+    else:
+        query["sslrootcert"] = _system_certificates()
+
+
+def _system_certificates() -> str:
+    """The system's certificates. The libpq in psycopg2's wheels looks for those of its makers."""
+    import ssl
+
+    places = (ssl.get_default_verify_paths().cafile, *_BUNDLES)
+    return next((place for place in places if place and Path(place).is_file()), "system")
+
+
+def _refuse_without_locks(connection: Connection) -> None:
+    """Refuse a server that only speaks the protocol; it says so when a connection is made."""
+    version = connection.get_parameter_status("server_version") or ""
+    found = [name for key, name in _OTHER_SERVERS.items() if connection.get_parameter_status(key)]
+    if found or "-YB-" in version:
+        from agtool.migrate_once.url.schemes import without_locks
+
+        raise without_locks(found[0] if found else "YugabyteDB")
 
 
 def _pools_statements(database: Database) -> bool:
@@ -154,7 +222,7 @@ def _pools_statements(database: Database) -> bool:
     give_up = time.monotonic() + _CONNECT_TIMEOUT
     connection: Connection | None = None
     try:
-        connection = psycopg2.connect(**_parameters(database, _CONNECT_TIMEOUT), async_=True)
+        connection = psycopg2.connect(**parameters(database, _CONNECT_TIMEOUT), async_=True)
         if _poll(connection, give_up):
             connection.cursor().execute("BEGIN")
             _poll(connection, give_up)

@@ -1,0 +1,67 @@
+"""Where it stands which database it is: options, a file, variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from agtool.core.errors import ConfigurationError, UsageError
+from agtool.migrate_once.url.database import Database, Parts, read_file
+from agtool.migrate_once.url.parse import parse
+
+VARIABLES = ("AGTOOL_DATABASE_URL", "DATABASE_URL", "SQLALCHEMY_DATABASE_URI")
+
+
+def find_database(
+    flag: str | None, file: Path | None, parts: Parts, environ: Mapping[str, str]
+) -> Database:
+    """The database by precedence: the URL of flag or file, of the variables, then the parts.
+
+    A part that is given as an option completes a URL, and may not contradict it. Variables with
+    parts are read if there is no URL at all.
+
+    Raises:
+        UsageError: two options that cannot be given together.
+        ConfigurationError: it is nowhere, contradicts itself, or cannot be read.
+    """
+    url = _find(flag, file, environ)
+    if url is not None and not any(part is not None for part in parts):
+        return parse(url)
+    from agtool.migrate_once.url import parts as by_parts
+
+    if url is not None:
+        return by_parts.completed(parse(url), parts)
+    return by_parts.assembled(parts, environ) or _nowhere()
+
+
+def find_url(flag: str | None, file: Path | None, environ: Mapping[str, str]) -> str:
+    """The URL by precedence: flag or file, then the variables in their order.
+
+    Raises:
+        UsageError: both a flag and a file.
+        ConfigurationError: nowhere a URL, or the file cannot be read.
+    """
+    return _find(flag, file, environ) or _nowhere()
+
+
+def _find(flag: str | None, file: Path | None, environ: Mapping[str, str]) -> str | None:
+    if flag is not None and file is not None:
+        raise UsageError("--database-url and --database-url-file cannot be given together")
+    if file is not None:
+        flag = read_file(file, "database URL").strip()
+        if not flag:
+            raise ConfigurationError(f"{file} is empty, and not a database URL")
+    url = flag or next((environ[name] for name in VARIABLES if environ.get(name)), None)
+    url = url and url.strip()  # `echo URL | base64` in a Secret leaves a line's end
+    return url or None
+
+
+def _nowhere() -> NoReturn:
+    raise ConfigurationError(
+        "no database URL",
+        hint="Give --database-url, --database-url-file or one of "
+        + ", ".join(VARIABLES)
+        + "; or its parts: --engine, --host, --port, --user, --password-file, --database, or the "
+        "variables PGHOST, POSTGRES_HOST, MYSQL_HOST or MARIADB_HOST and their siblings.",
+    )
