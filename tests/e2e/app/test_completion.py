@@ -4,9 +4,9 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -228,6 +228,11 @@ def broken(path: Path) -> Path:
     return path
 
 
+def silent(path: Path) -> Path:
+    """A kubeconfig of a server that takes a connection and says nothing."""
+    return write_kubeconfig(path, server="https://127.0.0.1:{port}")
+
+
 def pipe(path: Path) -> Path:
     """A pipe that nobody writes into."""
     os.mkfifo(path)
@@ -238,7 +243,7 @@ def pipe(path: Path) -> Path:
     "kubeconfig",
     [
         write_kubeconfig,
-        lambda path: write_kubeconfig(path, server="https://10.255.255.1:6443"),
+        silent,
         slow,
         broken,
         pipe,
@@ -246,24 +251,24 @@ def pipe(path: Path) -> Path:
     ],
     ids=["closed", "silent", "plugin", "broken", "pipe", "missing"],
 )
-def test_without_a_cluster_it_is_quick_and_silent(
+def test_without_a_cluster_it_ends_and_is_silent(
     kubeconfig: Callable[[Path], Path], tmp_path: Path
 ) -> None:
-    words = f"agtool shop look --kubeconfig {kubeconfig(tmp_path / 'config')} --node "
+    file = kubeconfig(tmp_path / "config")
+    words = f"agtool shop look --kubeconfig {file} --node "
     env = {"COMP_WORDS": words, "COMP_CWORD": "6", "_AGTOOL_COMPLETE": "complete_bash"}
-
-    def seconds() -> float:
-        began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        if kubeconfig is silent:
+            file.write_text(file.read_text().replace("{port}", str(server.getsockname()[1])))
+        # The pipe, the plugin and the server would let it wait for ever. How much of a second it
+        # takes is for a machine that has nothing else to do.
         done = subprocess.run(
             [sys.executable, "-m", "tests.unit.app.shop"],
             env=clean_environment(env),
             capture_output=True,
             text=True,
             check=True,
+            timeout=60,
         )
-        assert (done.stdout.strip(), done.stderr) == ("", "")
-        return time.monotonic() - began
-
-    # The quickest of three: the machine may be busy for a moment.
-    assert min(seconds() for _ in range(3)) < 1
+    assert (done.stdout.strip(), done.stderr) == ("", "")
     assert subprocess.run(["pgrep", "-f", NEVER], check=False, stdout=subprocess.DEVNULL).returncode
