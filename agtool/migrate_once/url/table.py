@@ -287,7 +287,14 @@ _POSTGRESQL: tuple[Option, ...] = (
         "channel_binding",
         "channel_binding",
     ),
-    Option("postgresql", "gssEncMode", "pgjdbc", "as", "gssencmode", "gssencmode"),
+    Option(
+        "postgresql",
+        "gssEncMode, GSS Encryption Mode",
+        "pgjdbc, Npgsql",
+        "as",
+        "gssencmode",
+        "gssencmode",
+    ),
     Option(
         "postgresql",
         "sslNegotiation, SSL Negotiation",
@@ -304,7 +311,14 @@ _POSTGRESQL: tuple[Option, ...] = (
         "require_auth",
         "require_auth",
     ),
-    Option("postgresql", "kerberosServerName", "pgjdbc", "as", "krbsrvname", "krbsrvname"),
+    Option(
+        "postgresql",
+        "kerberosServerName, Kerberos Service Name",
+        "pgjdbc, Npgsql",
+        "as",
+        "krbsrvname",
+        "krbsrvname",
+    ),
     Option("postgresql", "Passfile", "Npgsql", "as", "passfile", "passfile"),
     Option(
         "postgresql",
@@ -371,7 +385,7 @@ _POSTGRESQL: tuple[Option, ...] = (
     Option(
         "postgresql",
         "search_path, binary_parameters, disable_prepared_binary_result, timezone, datestyle, "
-        "extra_float_digits, intervalstyle",
+        "extra_float_digits, intervalstyle, tz, geqo",
         "lib/pq",
         "ignored",
         "agtool names its tables with their schema",
@@ -419,7 +433,10 @@ _POSTGRESQL: tuple[Option, ...] = (
         "Keepalive, Max Auto Prepare, Auto Prepare Min Usages, No Reset On Close, "
         "Internal Command Timeout, Cancellation Timeout, Options, Include Failed Batched Command, "
         "Log Parameters, Write Buffer Size, Read Buffer Size, Array Nullability Mode, "
-        "Connection Pruning Interval",
+        "Connection Pruning Interval, Tcp Keepalive Interval, Use Perf Counters, "
+        "Socket Receive Buffer Size, Socket Send Buffer Size, Client Encoding, "
+        "EF Template Database, EF Admin Database, Load Table Composites, "
+        "Server Compatibility Mode, Integrated Security, Include Realm",
         "Npgsql",
         "ignored",
         "",
@@ -875,7 +892,9 @@ _ANY: tuple[Option, ...] = (
     Option(
         "any",
         "max_connections, pool_timeout, preconnect, search_path, encoding, sql_log_level, "
-        "logger, test, single_threaded, pool_class, default_schema, convert_infinite_timestamps",
+        "logger, test, single_threaded, pool_class, default_schema, convert_infinite_timestamps, "
+        "extensions, preconnect_extensions, cache_schema, keep_reference, log_connection_info, "
+        "log_warn_duration, quote_identifiers, servers, connect_sqls, default_string_column_size",
         "Sequel",
         "ignored",
         "",
