@@ -203,7 +203,7 @@ def test_two_providers_need_a_choice(nodepool: Nodepool, fake_nodes: MakeNodes) 
         (["taint", "n", "k=v"], 2, "no effect"),
         (["label", "n", "k=v", "k-"], 2, "twice"),
         (["taint", "n", "-l", "a=b", "k=v:NoSchedule"], 2, "selector"),
-        (["taint", "--as-group", "g"], 3, "--as-group needs --as"),
+        (["taint", "--as-group", "g"], 2, "it needs --as USER"),
         (["taint", "--kubeconfig", "/nowhere"], 3, "there is no kubeconfig /nowhere"),
         (["taint", "--context", "nowhere"], 3, "has no context 'nowhere'"),
         (["taint", "-l", "a in"], 2, "'a in' is not a valid selector"),
