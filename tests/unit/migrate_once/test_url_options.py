@@ -16,8 +16,8 @@ from psycopg2.extensions import make_dsn
 from pymysql.connections import Connection
 
 from agtool.core.errors import ConfigurationError
-from agtool.migrate_once.engines.mysql import session as mysql
-from agtool.migrate_once.engines.postgresql import session as postgresql
+from agtool.migrate_once.engines.mysql import parameters as mysql
+from agtool.migrate_once.engines.postgresql import parameters as postgresql
 from agtool.migrate_once.url import parse
 from agtool.migrate_once.url.options import Translated, translate
 from agtool.migrate_once.url.table import CONNECTORS, TABLE

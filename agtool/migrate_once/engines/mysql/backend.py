@@ -13,6 +13,7 @@ from pymysql.constants import ER
 from agtool.migrate_once.backend import AlreadyDone, Busy
 from agtool.migrate_once.engines.mysql import session
 from agtool.migrate_once.engines.mysql.lock import MySQLLock, take
+from agtool.migrate_once.engines.mysql.parameters import warnings
 from agtool.migrate_once.engines.mysql.session import error_number, locked_by_others
 from agtool.migrate_once.engines.mysql.tables import MISSING, Tables
 from agtool.migrate_once.engines.runs import Recorder
@@ -43,7 +44,7 @@ class MySQL(Recorder):
         self.tables = Tables(database, table, self._connect)
         self.runs = self.tables.runs
         self.lock_name = f"lock of {self.tables.table}"
-        self.warnings: Sequence[str] = session.warnings(database)
+        self.warnings: Sequence[str] = warnings(database)
 
     def attempt(self, attempt: Attempt, *, look: bool) -> MySQLLock | AlreadyDone | Busy:
         connection = self._connect()
