@@ -24,11 +24,11 @@ def check(option: str, path: str, *, folder: bool = False) -> None:
     try:
         is_folder = stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116  # a path for libpq
         if is_folder != folder:
-            kind = "a file" if folder else "a folder"
             raise ConfigurationError(
-                f"{option}={path} is {kind}",
-                hint=f"Name a {'folder' if folder else 'file'}: with a Secret the path ends with "
-                "one of its keys.",
+                f"{option}={path} is {'a file' if folder else 'a folder'}",
+                hint="Name a folder of certificates."
+                if folder
+                else "Name a file: in a mounted Secret it is called as one of its keys.",
             )
         with os.scandir(path) if folder else open(path, "rb"):  # noqa: PTH123
             return

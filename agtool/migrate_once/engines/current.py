@@ -7,8 +7,10 @@ from agtool.migrate_once.backend import NotYet
 from agtool.migrate_once.url import Database
 
 
-def current(database: Database) -> Database:
+def current(database: Database, timeout: float) -> Database:
     """The database to connect to now.
+
+    timeout: seconds for which the caller is willing to try.
 
     Raises:
         NotYet: its file or its command does not give it at the moment.
@@ -17,6 +19,6 @@ def current(database: Database) -> Database:
     if database.renewal is None:
         return database
     try:
-        return database.renewal.current()
+        return database.renewal.current(timeout)
     except UnreachableError as error:
         raise NotYet(error.message, hint=error.hint) from error

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from agtool.core.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from agtool.migrate_once.url.renewal import Renewal
+
+class Renewal(Protocol):
+    """What gives a database anew, since a file or a command supplies a part of it."""
+
+    def current(self, timeout: float) -> Database:
+        """The database for the next connection; timeout: seconds that a command may take.
+
+        Raises:
+            UnreachableError: it is not given at the moment.
+            ConfigurationError: it is another database now, or the command cannot be used.
+        """
+
+    def refused(self) -> None:
+        """The server did not take the password: a command is to give another one."""
 
 
 class Database(NamedTuple):

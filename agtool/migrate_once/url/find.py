@@ -28,16 +28,25 @@ def find_database(
     """
     read = partial(_read, flag, file, parts, environ)
     database = read()
-    if file is None and parts.password_file is None and parts.password_command is None:
+    files = [given for given in (file, parts.password_file) if given is not None]
+    if not files and parts.password_command is None:
         if flag is not None or _variable(environ):
             return database
         from agtool.migrate_once.url.parts import names_files
 
         if not names_files(environ):
             return database
+    if not all(given.is_file() for given in files):  # a pipe's content is gone
+        if parts.password_command is None:
+            return database
+        read = partial(_still, database)
     from agtool.migrate_once.url.renewal import renewed
 
     return renewed(database, read, parts.password_command)
+
+
+def _still(database: Database) -> Database:
+    return database
 
 
 def _read(

@@ -51,7 +51,11 @@ def read(text: str) -> Database:
     if kind == "file":
         return sqlite_file(text)
     if kind == "keywords":
-        return keywords(text)
+        try:
+            return keywords(text)
+        except ConfigurationError:
+            if not _is_go(text):  # Go's, of an account with a = in its name
+                raise
     if kind == "url" and form is not None:
         after = text[form.end() :]
         if form[0] == "mysql://" and _is_go(after):  # golang-migrate's

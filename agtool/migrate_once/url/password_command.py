@@ -19,7 +19,9 @@ from agtool.core.text import printable
 from agtool.migrate_once.url.database import one_line
 
 _TIMEOUT = 30.0
-"""Seconds for one run; the AWS CLI takes ten of them where CPU is short."""
+"""Seconds for one run at most; the AWS CLI takes ten of them where CPU is short."""
+
+_BY_HAND = "Run it by hand in the same container to see why."
 
 _MOST = 64 * 1024
 """Bytes that it may print. PostgreSQL takes no longer password."""
@@ -58,8 +60,10 @@ class PasswordCommand:
             raise UsageError("--password-command names no program")
         return cls(argv)
 
-    def run(self) -> str:
+    def run(self, timeout: float) -> str:
         """The password that it prints.
+
+        timeout: seconds after which it is ended, 30 at most.
 
         Raises:
             ConfigurationError: it cannot be run, or what it prints can be no password.
@@ -67,7 +71,7 @@ class PasswordCommand:
         """
         what = f"the password command {self._name}"
         try:
-            end = self._end()
+            end = self._end(timeout := min(_TIMEOUT, timeout))
         except (OSError, ValueError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             raise ConfigurationError(
@@ -81,10 +85,14 @@ class PasswordCommand:
                 hint="It must print the password alone, in one line.",
             )
         if end.code is None:
-            raise UnreachableError(f"{what} took longer than {_TIMEOUT:.0f} s and was ended")
+            raise UnreachableError(
+                f"{what} took longer than {timeout:.0f} s and was ended", hint=_BY_HAND
+            )
         if end.code != 0:
             how = f"exit code {end.code}" if end.code > 0 else f"signal {-end.code}"
-            raise UnreachableError(f"{what} failed with {how}{self._last_words(end)}")
+            raise UnreachableError(
+                f"{what} failed with {how}{self._last_words(end)}", hint=_BY_HAND
+            )
         if not end.output.strip(b"\r\n"):
             raise UnreachableError(
                 f"{what} printed nothing", hint="It must print the password on stdout."
@@ -103,8 +111,8 @@ class PasswordCommand:
             last = last.replace(word, "***") if len(word) > 3 else last
         return f": {printable(last[:300])}" if last else ""
 
-    def _end(self) -> _End:
-        give_up = time.monotonic() + _TIMEOUT
+    def _end(self, timeout: float) -> _End:
+        give_up = time.monotonic() + timeout
         with own_child():
             process = subprocess.Popen(  # the user's own command
                 self._argv,

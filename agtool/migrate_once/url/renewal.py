@@ -35,7 +35,7 @@ def renewed(
     if database.engine == "sqlite":
         return database
     runner = None if command is None else PasswordCommand.parse(command)
-    return database._replace(renewal=Renewal(database, read, runner))
+    return database._replace(renewal=_Sources(database, read, runner))
 
 
 class _Password(NamedTuple):
@@ -43,8 +43,8 @@ class _Password(NamedTuple):
     got_at: float
 
 
-class Renewal:
-    """The database as its files and its command have it at the moment."""
+class _Sources:
+    """The files and the command of a database."""
 
     def __init__(
         self, first: Database, read: Callable[[], Database], command: PasswordCommand | None
@@ -54,13 +54,8 @@ class Renewal:
         self._command = command
         self._password: _Password | None = None
 
-    def current(self) -> Database:
-        """The database for the next connection.
-
-        Raises:
-            UnreachableError: a file or the command does not give it at the moment.
-            ConfigurationError: it is another database now, or the command cannot be used.
-        """
+    def current(self, timeout: float) -> Database:
+        """As Renewal has it."""
         try:
             found = self._read()
         except ConfigurationError as error:  # it could be read at the start
@@ -72,10 +67,10 @@ class Renewal:
             )
         if self._command is not None:
             if self._password is None or time.monotonic() - self._password.got_at > _REUSE:
-                self._password = _Password(self._command.run(), time.monotonic())
+                self._password = _Password(self._command.run(timeout), time.monotonic())
             found = found._replace(password=self._password.text)
         return found._replace(renewal=self)
 
     def refused(self) -> None:
-        """The server did not take the password: the command is to give another one."""
+        """As Renewal has it."""
         self._password = None

@@ -6,18 +6,23 @@ import re
 from collections.abc import Mapping
 
 from agtool.core.errors import ConfigurationError
-from agtool.migrate_once.url.database import Database, unreadable
+from agtool.migrate_once.url.database import Database, is_port, unreadable
 from agtool.migrate_once.url.parts import with_parts
 from agtool.migrate_once.url.values import normal
 
 # https://learn.microsoft.com/dotnet/framework/data/adonet/connection-string-syntax
 _PAIR = re.compile(
     r"\s*(?P<name>[^=;]+?)\s*=\s*"
-    r"(?:\"(?P<double>(?:[^\"]|\"\")*)\"|'(?P<single>(?:[^']|'')*)'|(?P<plain>[^;]*?))\s*(?:;|$)",
+    r"(?:\"(?P<double>(?:[^\"]|\"\")*)\"|'(?P<single>(?:[^']|'')*)'|(?P<plain>(?![\"'])[^;]*?))\s*(?:;|$)",
     re.DOTALL,
 )
 
-_PDO = re.compile(r"(?P<kind>mysql|pgsql):(?!//)(?P<rest>.*)", re.DOTALL)
+# Not Go's form of an account called mysql.
+_PDO = re.compile(
+    r"(?P<kind>mysql|pgsql):\s*"
+    r"(?P<rest>(?:host|port|dbname|unix_socket|charset|user|password|sslmode)=.*)",
+    re.DOTALL,
+)
 
 _PLACES = ("host", "server", "datasource", "address", "addr", "networkaddress")
 
@@ -104,16 +109,38 @@ def _engine(given: Mapping[str, str], names: set[str]) -> str:
 def _database(engine: str, driver: str, given: Mapping[str, str]) -> Database:
     parts: dict[str, str] = {}
     query: dict[str, tuple[str, ...]] = {}
+    before = None
     for name, value in given.items():
         part = _NAMES.get(normal(name))
         if part is None:
+            if before == "password":
+                _refuse_torn_password(name)
             query[name] = (value,)
         elif value and parts.setdefault(part, value) != value:
             raise ConfigurationError(
                 f"the database URL has two of what is to be one: {part}",
                 hint=f"Leave out {name}, or make it the same.",
             )
+        before = part
+    if not is_port(parts.get("port", "0")):
+        raise unreadable()  # it may be the end of a password
     return with_parts(Database(engine, driver, None, None, None, None, None, query), parts)
+
+
+def _refuse_torn_password(name: str) -> None:
+    """Refuse what follows a password and is no option: it may be the password's end.
+
+    Raises:
+        ConfigurationError: it does not show it.
+    """
+    from agtool.migrate_once.url.table import TABLE
+
+    if normal(name) not in {normal(known) for row in TABLE for known in row.names.split(", ")}:
+        raise ConfigurationError(
+            "the database URL has an option that agtool does not know after the password",
+            hint="If it is the end of the password, write that in quotation marks. Else write it "
+            "before the password, or leave it out.",
+        )
 
 
 def _file(path: str) -> Database:

@@ -106,7 +106,8 @@ def _tls(database: Database, query: Mapping[str, str]) -> dict[str, Any]:
     except OSError as error:  # ssl.SSLError is one too
         raise ConfigurationError(
             f"cannot use the TLS options for {database}: {error.strerror or error}",
-            hint="Check the files named by ssl_ca, ssl_cert and ssl_key in the database URL.",
+            hint="Check the files named by ssl_ca, ssl_cert and ssl_key in the database URL, and "
+            "ssl_key_password.",
         ) from error
     return {"ssl": context}
 

@@ -53,7 +53,7 @@ def connect(database: Database, silence: int, timeout: float = CONNECT_TIMEOUT) 
         NotYet: the server is not there, not ready or full.
         AgtoolError: it refuses us, or the URL's options make no sense.
     """
-    database = current(database)
+    database = current(database, timeout)
     options = parameters(database)
     options["connect_timeout"] = max(2, min(options["connect_timeout"], round(timeout)))
     try:
@@ -70,7 +70,7 @@ def connect(database: Database, silence: int, timeout: float = CONNECT_TIMEOUT) 
     except pymysql.Error as error:
         raise _cannot_connect(database, error) from None
     try:
-        _refuse_without_locks(session.get_server_info())
+        _refuse_without_locks(str(session.get_server_info()))  # type: ignore[no-untyped-call]
         with session.cursor() as cursor:
             # The timeouts count seconds of silence between and inside requests. Nobody's lock on
             # the runs table is worth waiting long for: a heartbeat has REPLY seconds.

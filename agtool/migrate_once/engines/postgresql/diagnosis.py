@@ -112,8 +112,13 @@ def _poll(connection: Connection, give_up: float) -> bool:
     return True
 
 
-def explained(database: Database, error: psycopg2.Error, answer: Answer | None) -> AgtoolError:
-    """What a failed connection means. error: libpq's; answer: the server's, asked once more."""
+def explained(
+    database: Database, error: psycopg2.Error, answer: Answer | None, *, any_server: bool
+) -> AgtoolError:
+    """What a failed connection means.
+
+    error: libpq's. answer: the server's, asked once more. any_server: whether a standby would do.
+    """
     if answer is not None and answer.code:
         return _by_code(database, answer)
     text = database.redact(str(error)).strip()
@@ -127,9 +132,12 @@ def explained(database: Database, error: psycopg2.Error, answer: Answer | None) 
         if clue in text:
             line = next(line for line in text.splitlines() if clue in line)
             return DeniedError(f"cannot log in to {database}: {line.strip()}", hint=hint)
+    line = text.splitlines()[0] if text else "no answer"
     return NotYet(
-        f"cannot connect to {database}: {text.splitlines()[0] if text else 'no answer'}",
-        hint="Check that host and port are right and that the server is up and reachable.",
+        # Without libpq's preamble, which repeats the address.
+        f"cannot connect to {database}: {line.rpartition('FATAL:')[2].strip()}",
+        hint="Check that host and port are right and that the server is up and reachable."
+        + ("" if any_server else " Give the URL of the primary."),
     )
 
 

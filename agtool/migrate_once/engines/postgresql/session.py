@@ -32,6 +32,9 @@ _OTHER_SERVERS = {
 }
 """What they report beside server_version."""
 
+_ANSWER_TIMEOUT = 3
+"""Seconds for an answer that came at once before."""
+
 _READ_ONLY = "25006"
 _NOT_SUPPORTED = "0A000"
 """SQLSTATEs: read_only_sql_transaction, feature_not_supported"""
@@ -46,7 +49,7 @@ def connect(database: Database, timeout: float = CONNECT_TIMEOUT) -> Connection:
         NotYet: the server is not there, not ready or full.
         AgtoolError: it refuses us, or the URL's options make no sense.
     """
-    database = current(database)
+    database = current(database, timeout)
     with ExitStack() as files:
         ready = prepared(parameters(database, timeout), files)
         give_up = time.monotonic() + ready["connect_timeout"]
@@ -55,9 +58,11 @@ def connect(database: Database, timeout: float = CONNECT_TIMEOUT) -> Connection:
         except psycopg2.Error as error:
             from agtool.migrate_once.engines.postgresql import diagnosis
 
-            # After a time-out there is nobody to ask.
-            answer = diagnosis.ask(ready, give_up) if time.monotonic() < give_up else None
-            raise diagnosis.explained(database, error, answer) from None
+            # After a time-out there is nobody to ask; who has just answered does so again.
+            left = min(_ANSWER_TIMEOUT, give_up - time.monotonic())
+            answer = diagnosis.ask(ready, time.monotonic() + left) if left > 0 else None
+            any_server = ready.get("target_session_attrs", "any") == "any"
+            raise diagnosis.explained(database, error, answer, any_server=any_server) from None
     try:
         _refuse_without_locks(connection)
         if connection.get_parameter_status("in_hot_standby") == "on":  # since PostgreSQL 14
@@ -131,8 +136,8 @@ def _ask(database: Database, statement: str) -> Answer | None:
     from agtool.migrate_once.engines.postgresql import diagnosis
 
     with suppress(AgtoolError), ExitStack() as files:
-        ready = prepared(parameters(current(database), CONNECT_TIMEOUT), files)
-        return diagnosis.ask(ready, time.monotonic() + CONNECT_TIMEOUT, statement)
+        ready = prepared(parameters(current(database, CONNECT_TIMEOUT), CONNECT_TIMEOUT), files)
+        return diagnosis.ask(ready, time.monotonic() + _ANSWER_TIMEOUT, statement)
     return None
 
 
