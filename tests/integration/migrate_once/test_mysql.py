@@ -526,7 +526,7 @@ def test_no_database_in_the_url() -> None:
     [
         ("chraset=utf8", "unknown option 'chraset'"),
         ("connect_timeout=soon", "connect_timeout=soon"),
-        ("ssl_ca=/does/not/exist", "TLS options"),
+        ("ssl_ca=/does/not/exist", "cannot read ssl_ca=/does/not/exist"),
     ],
 )
 def test_options_that_make_no_sense(

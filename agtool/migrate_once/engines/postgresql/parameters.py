@@ -96,11 +96,14 @@ def _may_use_tls(parameters: dict[str, Any]) -> bool:
 
 
 def _prepare_tls(ready: dict[str, Any], until: ExitStack) -> None:
-    store = ready.pop("sslidentity", None) or ready.get("sslkey") or ""
-    if client_files.is_pkcs12(store):
-        password = ready.pop("sslpassword", None)
-        ready["sslkey"] = client_files.identity("sslkey", store, password, until)
-        ready.setdefault("sslcert", ready["sslkey"])
+    for option in ("sslidentity", "sslkey", "sslcert"):  # Prisma's, pgjdbc's, Npgsql's
+        path = ready.get(option) or ""
+        if path and (option == "sslidentity" or client_files.is_pkcs12(path)):
+            password = ready.pop("sslpassword", None)
+            pem = client_files.identity(option, path, password, until)
+            ready.pop("sslidentity", None)
+            ready.update(sslcert=pem, sslkey=pem)
+            break
     for option, variable in _TLS_FILES.items():
         path = ready.get(option) or os.environ.get(variable)
         # system: no file. name:key: a key in an engine of OpenSSL.
