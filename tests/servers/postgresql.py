@@ -89,8 +89,11 @@ class PostgreSQL(Server):
             "unix_socket_directories": "",
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        argv = [self._programs / "postgres", "-D", self.data, *options]
-        self.process.launch(argv, self._ping, env=self.environment)
+        self.process.launch(
+            [self._programs / "postgres", "-D", self.data, *options],
+            self._ping,
+            env=self.environment,
+        )
         if new:
             self.create_role("app", "app @ secret")
             self.create_database("app", owner="app")

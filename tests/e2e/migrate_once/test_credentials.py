@@ -45,13 +45,11 @@ def server(request: pytest.FixtureRequest) -> Server:
         if isinstance(made, Database):
             made.server.execute(f"ALTER ROLE {name} PASSWORD '{password}'")
         else:
-            made.server.execute(f"SET PASSWORD FOR {name}@'%%' = PASSWORD(%s)", password)
+            made.server.execute(f"ALTER USER {name}@'%%' IDENTIFIED BY %s", password)
 
     def url(password: str) -> str:
         return f"{request.param}://{name}:{quote(password)}@127.0.0.1:{port}/{name}"
 
-    if isinstance(made, MariaDBDatabase) and not made.server.is_mariadb:
-        pytest.skip("SET PASSWORD = PASSWORD() is MariaDB's")
     change(OLD)
     return Server(request.param, port, name, url, change)
 

@@ -352,8 +352,9 @@ def test_a_standby_is_waited_for_in_vain(
         there = f"SELECT to_regclass('{table}_runs') IS NOT NULL"
         wait_until(lambda: ask(pair.standby.url(), there), "the standby has the tables")
 
-    options = (*options, "--connect-timeout", "1s")
-    done = agtool.run(*options, "--", "echo", "worked", url=pair.standby.url())
+    done = agtool.run(
+        *(*options, "--connect-timeout", "1s", "--", "echo", "worked"), url=pair.standby.url()
+    )
 
     assert (done.exit_code, done.stdout) == (125, "")
     assert "is a standby or read-only; trying again" in done.stderr
