@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,14 @@ pytest_plugins = ["tests.cluster.fixtures"]
 # Hypothesis takes a machine that is busy for a test that is slow.
 settings.register_profile("agtool", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("agtool")
+
+# agtool leaves alone what was ignored when it started, as after nohup or in a shell's background
+# job, which our own run may be.
+for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        # Python's own for Ctrl-C, so that pytest still ends in order; a child gets the default.
+        orderly = signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(_number, orderly)
 
 _numbers = itertools.count(1)
 
