@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Database
+from tests.conftest import Database, MariaDBDatabase
 from tests.e2e.conftest import Agtool, Gate, wait_until
 from tests.e2e.migrate_once.shop import Shop, once, ran
 
@@ -103,6 +103,20 @@ def test_who_may_not_make_the_tables_is_told_before_the_command_runs(
     # They are not ours to drop, so they stay, and are used.
     assert ran(agtool.run(*once("echo", "ran"), url=database.url))
     assert not ran(agtool.run(*once("echo", "ran"), url=database.url))
+
+
+def test_where_no_sign_may_be_left_the_tables_are_there(agtool: Agtool, shop: Shop) -> None:
+    """Safety first: an administrator has forbidden what takes their place."""
+    if shop.on_postgresql:
+        shop.rows("REVOKE EXECUTE ON FUNCTION lo_from_bytea(oid, bytea) FROM PUBLIC")
+    elif isinstance(shop.database, MariaDBDatabase) and shop.database.server.is_mariadb:
+        shop.rows(f"REVOKE ALTER ON {shop.name}.* FROM {shop.name}@'%'")
+    else:
+        pytest.skip("MySQL has no place for a sign")
+    done = agtool.run(*once(*looks(shop)), url=shop.url)
+    assert done.exit_code == 0, done.stderr
+    assert "install_locks_runs\n" in done.stdout
+    assert not ran(agtool.run(*once("echo", "ran"), url=shop.url))
 
 
 def test_a_locked_table_is_there(agtool: Agtool, database: Database) -> None:
