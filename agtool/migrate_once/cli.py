@@ -12,13 +12,13 @@ import typer
 
 from agtool.core import options
 from agtool.core.command import Format, Result, make_app
-from agtool.core.errors import INTERRUPTED, UsageError, without_effect
+from agtool.core.errors import INTERRUPTED, ConfigurationError, UsageError, without_effect
 from agtool.core.options import Output, duration, grouped, number, option, path, wrapped_command
 from agtool.core.output import say
 from agtool.migrate_once.engines import open_backend
 from agtool.migrate_once.model import Attempt, TableName, new_run_id
 from agtool.migrate_once.result_file import ResultFile
-from agtool.migrate_once.url import Parts, find_database
+from agtool.migrate_once.url import Database, Parts, find_database, is_port
 
 if TYPE_CHECKING:
     from agtool.migrate_once import documents
@@ -34,6 +34,18 @@ _OF_COMMAND = {"--key", "--kill-grace", "--name", "--result-file", "--wait-timeo
 """Options that have none with --status."""
 
 app = make_app()
+
+
+def _port(context: typer.Context, value: str | None) -> str | None:
+    """A port's number. AGTOOL_PORT=tcp://10.0.0.1:80 is Kubernetes', for a service agtool."""
+    if value is None or (
+        value.startswith("tcp://") and "--port" not in options.given_options(context)
+    ):
+        return None
+    options.not_empty(value)
+    if not (is_port(value) and int(value)):
+        raise typer.BadParameter(f"{value!r} is not a number from 1 to 65535.")
+    return value
 
 
 def _kill_grace(value: float) -> float:
@@ -61,13 +73,18 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     ] = None,
     database_url_file: Annotated[
         Path | None,
-        path("FILE", "Read the URL from this file, such as a mounted Secret."),
+        path(
+            "FILE",
+            "Read the URL from this file, such as a mounted Secret, again for each connection.",
+            envvar="AGTOOL_DATABASE_URL_FILE",
+        ),
     ] = None,
     engine: Annotated[
         Literal["postgresql", "mysql", "mariadb", "sqlite"] | None,
         typer.Option(
             metavar="[postgresql|mysql|mariadb|sqlite]",
             help="Name the kind of database, if it is given in parts instead of a URL.",
+            envvar="AGTOOL_ENGINE",
         ),
     ] = None,
     host: Annotated[
@@ -76,27 +93,43 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             "HOST",
             "Name the server, or the folder or file of its socket. Also: PGHOST, POSTGRES_HOST, "
             "MYSQL_HOST, MARIADB_HOST, if there is no URL.",
+            envvar="AGTOOL_HOST",
         ),
     ] = None,
     port: Annotated[
-        int | None,
-        number(
+        str | None,
+        option(
             "PORT",
-            "Name its port (also: PGPORT, POSTGRES_PORT, MYSQL_TCP_PORT, MARIADB_TCP_PORT)",
-            1,
-            65535,
+            "Name its port, from 1 to 65535. Also: PGPORT, POSTGRES_PORT, MYSQL_TCP_PORT, "
+            "MARIADB_TCP_PORT.",
+            callback=_port,
+            envvar="AGTOOL_PORT",
         ),
     ] = None,
     user: Annotated[
         str | None,
-        option("NAME", "Name the account. Also: PGUSER, POSTGRES_USER, MYSQL_USER, MARIADB_USER."),
+        option(
+            "NAME",
+            "Name the account. Also: PGUSER, POSTGRES_USER, MYSQL_USER, MARIADB_USER.",
+            envvar="AGTOOL_USER",
+        ),
     ] = None,
     password_file: Annotated[
         Path | None,
         path(
             "FILE",
-            "Read its password from this file. Also: PGPASSWORD, POSTGRES_PASSWORD, "
-            "MYSQL_PASSWORD, MARIADB_PASSWORD, and those of images with _FILE.",
+            "Read its password from this file, again for each connection. Also: PGPASSWORD, "
+            "POSTGRES_PASSWORD, MYSQL_PASSWORD, MARIADB_PASSWORD, and those of images with _FILE.",
+            envvar="AGTOOL_PASSWORD_FILE",
+        ),
+    ] = None,
+    password_command: Annotated[
+        str | None,
+        option(
+            "COMMAND",
+            "Run this command, without a shell, for the password that it prints; again when the "
+            "server refuses that, and every 5 minutes. For tokens, such as those of IAM.",
+            envvar="AGTOOL_PASSWORD_COMMAND",
         ),
     ] = None,
     database: Annotated[
@@ -105,6 +138,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             "NAME",
             "Name the database, or the file of SQLite. Also: PGDATABASE, POSTGRES_DB, "
             "MYSQL_DATABASE, MARIADB_DATABASE.",
+            envvar="AGTOOL_DATABASE",
         ),
     ] = None,
     lock_table: Annotated[
@@ -201,12 +235,17 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     given = options.given_options(context)
 
     def backend() -> Backend:
-        parts = Parts(engine, host, port, user, password_file, database)
-        found = find_database(database_url, database_url_file, parts, os.environ)
-        if database_url is not None:
-            _hide_from_process_list(database_url, str(found))
+        parts = Parts(
+            engine,
+            host,
+            None if port is None else int(port),
+            user,
+            password_file,
+            database,
+            password_command,
+        )
         return open_backend(
-            found,
+            _find(given, database_url, database_url_file, parts),
             TableName.parse(lock_table) if lock_table else None,
             lock=lock,
             kill_grace=kill_grace,
@@ -248,6 +287,30 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     if outcome.signal == "SIGINT" and outcome.exit_code == INTERRUPTED:
         die_as_by_ctrl_c()
     return Result(None, exit_code=outcome.exit_code)
+
+
+def _find(given: set[str], url: str | None, file: Path | None, parts: Parts) -> Database:
+    """The database; of two options that say the same, what stands on the command line wins."""
+    if file is not None and "--database-url-file" not in given:
+        if url is not None:
+            file = None
+        elif os.environ.get("AGTOOL_DATABASE_URL"):
+            raise ConfigurationError(
+                "AGTOOL_DATABASE_URL and AGTOOL_DATABASE_URL_FILE are both set",
+                hint="Unset one of them.",
+            )
+    if parts.password_file is not None and parts.password_command is not None:
+        on_line = given & {"--password-file", "--password-command"}
+        if len(on_line) != 1:
+            raise UsageError("--password-file and --password-command cannot be given together")
+        if "--password-file" in on_line:
+            parts = parts._replace(password_command=None)
+        else:
+            parts = parts._replace(password_file=None)
+    found = find_database(url, file, parts, os.environ)
+    if url is not None:
+        _hide_from_process_list(url, str(found))
+    return found
 
 
 def _refuse(useless: set[str], why: str) -> None:

@@ -101,9 +101,9 @@ CASES = [
     Case(
         "unknown database",
         "postgresql://app:app%20%40%20secret@{server}/no_such_db",
-        ('database "no_such_db" does not exist', "Check the database's"),
-        "denied",
-        5,
+        ('database "no_such_db" does not exist', "Create the database"),
+        "unreachable",
+        4,
     ),
     Case(
         "unknown host",

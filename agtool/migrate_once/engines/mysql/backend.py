@@ -13,6 +13,7 @@ import pymysql
 from agtool.migrate_once.backend import AlreadyDone, Busy
 from agtool.migrate_once.engines.mysql import session, signs, statements
 from agtool.migrate_once.engines.mysql.lock import MySQLLock, take
+from agtool.migrate_once.engines.mysql.parameters import warnings
 from agtool.migrate_once.engines.mysql.proof import Counted
 from agtool.migrate_once.engines.mysql.session import error_number
 from agtool.migrate_once.engines.mysql.tables import Tables
@@ -47,7 +48,7 @@ class MySQL:
         self.runs = self.tables.runs
         self._before: Counted | None = None
         self.lock_name = f"lock of {self.tables.table}"
-        self.warnings: Sequence[str] = session.warnings(database)
+        self.warnings: Sequence[str] = warnings(database)
 
     def attempt(self, attempt: Attempt, *, look: bool) -> MySQLLock | AlreadyDone | Busy:
         connection = self._connect()

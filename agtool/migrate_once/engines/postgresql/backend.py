@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from agtool.migrate_once.backend import AlreadyDone, Busy
 from agtool.migrate_once.engines.postgresql import session, signs, statements
 from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, take
+from agtool.migrate_once.engines.postgresql.parameters import warnings
 from agtool.migrate_once.engines.postgresql.tables import MISSING, Tables
 from agtool.migrate_once.engines.sign import Sign
 from agtool.migrate_once.model import Attempt, Situation, TableName, Unfinished
@@ -48,7 +49,7 @@ class PostgreSQL:
         self.application_name = "agtool migrate-once"
         kind = "table" if lock == "table" else "advisory lock of"
         self.lock_name = f"{kind} {self.tables.table}"
-        self.warnings: Sequence[str] = session.warnings(database)
+        self.warnings: Sequence[str] = warnings(database)
 
     def environment(self, attempt: Attempt) -> dict[str, str]:
         """PGAPPNAME, which libpq, psycopg, pgx and others send as application_name."""
