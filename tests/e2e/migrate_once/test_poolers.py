@@ -359,7 +359,8 @@ def test_a_standby_is_waited_for_in_vain(
     )
 
     assert (done.exit_code, done.stdout) == (125, "")
-    assert "is a standby or read-only; trying again" in done.stderr
+    assert "is a standby or read-only" in done.stderr
+    assert "trying again" in done.stderr
     assert "Give the URL of the primary" in done.stderr
 
 

@@ -49,6 +49,18 @@ def failure(url: str) -> AgtoolError:
     return caught.value
 
 
+def refusal_of_writing(url: str) -> AgtoolError:
+    """What agtool says where a transaction that is to write is refused."""
+    database = parse(url)
+    with (
+        closing(postgresql_session.connect(database, 20)) as connection,
+        pytest.raises(psycopg2.Error) as caught,
+        postgresql_session.transaction(connection, "a test"),
+    ):
+        pass
+    return postgresql_session.refused(database, caught.value)
+
+
 # -- languages ----------------------------------------------------------------------------
 
 
@@ -107,7 +119,9 @@ def test_refusals_in_any_language(foreign: PostgreSQL) -> None:
 def test_a_standby_in_any_language(foreign: PostgreSQL) -> None:
     standby = foreign.standby()
     try:
-        assert isinstance(failure(standby.url("shop", user="shop")), NotYet)
+        error = refusal_of_writing(standby.url("shop", user="shop"))
+        assert isinstance(error, NotYet)
+        assert "is a standby" in error.message
     finally:
         standby.stop("immediate")
 

@@ -65,9 +65,7 @@ def connect(database: Database, timeout: float = CONNECT_TIMEOUT) -> Connection:
             raise diagnosis.explained(database, error, answer, any_server=any_server) from None
     try:
         _refuse_without_locks(connection)
-        if connection.get_parameter_status("in_hot_standby") == "on":  # since PostgreSQL 14
-            raise _standby(database)
-    except AgtoolError:
+    except ConfigurationError:
         connection.close()
         raise
     connection.autocommit = True
@@ -112,7 +110,7 @@ def refused(database: Database, error: psycopg2.Error) -> AgtoolError:
     """What an error of a statement means, by its SQLSTATE; a lost connection has none."""
     text = database.redact(first_line(error))
     if error.pgcode == _READ_ONLY or (error.pgcode == _NOT_SUPPORTED and _is_standby(database)):
-        return _standby(database)
+        return standby(database, text)
     gone = isinstance(error, psycopg2.DatabaseError) and error.pgcode is None
     if gone and (answer := _ask(database, "BEGIN")) and answer.pools_statements:
         # psycopg2's blocking calls know only that the pooler closed the connection.
@@ -127,7 +125,7 @@ def refused(database: Database, error: psycopg2.Error) -> AgtoolError:
 
 
 def _is_standby(database: Database) -> bool:
-    """As PostgreSQL 13 has to be asked, which refuses READ WRITE with a code of many meanings."""
+    """A standby refuses READ WRITE with a code of many meanings, and writing with its own."""
     answer = _ask(database, "BEGIN; CREATE TEMPORARY TABLE agtool_standby () ON COMMIT DROP")
     return answer is not None and answer.code == _READ_ONLY
 
@@ -141,9 +139,10 @@ def _ask(database: Database, statement: str) -> Answer | None:
     return None
 
 
-def _standby(database: Database) -> NotYet:
+def standby(database: Database, reason: str) -> NotYet:
+    """The server does not take writes; it may be promoted."""
     return NotYet(
-        f"{database} is a standby or read-only",
+        f"{database} is a standby or read-only: {reason}",
         hint="A lock on a standby does not stop others. Give the URL of the primary, or promote "
         "this server.",
     )
