@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 import typer
 import typer.core
 
-from agtool.core import errors, output, shells
+from agtool.core import errors, log, output, shells
 from agtool.core.errors import AgtoolError, UsageError
 
 if TYPE_CHECKING:
@@ -273,23 +273,34 @@ def _usage_error(error: typer.TyperException, invocation: Invocation) -> UsageEr
     if not invocation.command and asks_for_json(sys.argv[1:]):
         invocation.command = invocation.path.partition(" ")[2]
         invocation.output = Format.json
+    options = context.command.params if context else ()
+    if any("--log-format" in option.opts for option in options):
+        log.Log.as_json |= asks_for_json_lines(sys.argv[1:], os.environ)
     return UsageError(message, hint=f"Try: {invocation.path} --help")
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
     """Whether `--output json` stands on a command line that cannot be parsed. Pure."""
+    own = _own(arguments)
+    return re.search(r"(?:^| )(?:--output[ =]|-[A-Za-z]*o ?)json(?: |$)", own) is not None
+
+
+def asks_for_json_lines(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether `--log-format json` stands there, or in the environment. Pure."""
+    found = re.findall(r"(?:^| )--log-format[ =](\S+)", _own(arguments))
+    return (found or [environment.get(log.VARIABLE)])[-1] == "json"
+
+
+def _own(arguments: Sequence[str]) -> str:
+    """What of a command line is agtool's."""
     own = list(arguments)
-    if "--" in own:
-        del own[own.index("--") :]
-    return re.search(r"(?:^| )(?:--output[ =]|-[A-Za-z]*o ?)json(?: |$)", " ".join(own)) is not None
+    return " ".join(own[: own.index("--")] if "--" in own else own)
 
 
 def _report(error: AgtoolError, invocation: Invocation) -> int:
     """Tell an error that ended the command; its exit code."""
     if invocation.debug:
-        import traceback
-
-        traceback.print_exc()
+        output.write_traceback(error.code)
     code = invocation.exit_code(error)
     if invocation.output is Format.json and not isinstance(error, output.OutputError):
         try:
@@ -299,7 +310,7 @@ def _report(error: AgtoolError, invocation: Invocation) -> int:
             _drop_output()
         except output.OutputError as unwritable:
             output.fail(unwritable)
-    output.fail(error)
+    output.fail(error, exit_code=code)
     return code
 
 

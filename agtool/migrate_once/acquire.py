@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -81,6 +81,7 @@ class Job(NamedTuple):
         wait_timeout: for which somebody else may hold the lock; one try is always made.
         connect_timeout: for which the database may be out of reach, at a stretch.
         kill_grace: between SIGTERM and SIGKILL when the lock is lost.
+        phase: a context for the time in which we wait ("waiting") or COMMAND runs ("running").
     """
 
     argv: Sequence[str]
@@ -89,6 +90,7 @@ class Job(NamedTuple):
     wait_timeout: float
     connect_timeout: float
     kill_grace: float
+    phase: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
 
 
 @dataclass

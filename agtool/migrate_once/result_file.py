@@ -61,7 +61,11 @@ class ResultFile:
             self._append(json.dumps(written) + "\n")
         except OSError as failure:
             # The command's exit code is worth more than its report.
-            say(f"warning: cannot write the result file {self._path}: {failure.strerror}")
+            say(
+                f"cannot write the result file {self._path}: {failure.strerror}",
+                "result-file",
+                level="warning",
+            )
 
     def _append(self, text: str) -> None:
         if self._path is not None:

@@ -31,12 +31,17 @@ def run(job: Job) -> Outcome:
     began = time.monotonic()
     name = f"the lock ({job.backend.lock_name})"
     with Signals() as signals:
-        waiter = _Waiter(job)
-        interrupted = _wait(waiter, signals, job.backend.lock_name)
+        with job.phase("waiting"):
+            waiter = _Waiter(job)
+            interrupted = _wait(waiter, signals, job.backend.lock_name)
         waited = time.monotonic() - began
         outcome = Outcome("interrupted", 0, job.attempt.run_id, round(waited, 3))
         if interrupted is not None:
-            say(f"got {interrupted.name} while waiting for {name}; the command was not run")
+            say(
+                f"got {interrupted.name} while waiting for {name}; the command was not run",
+                "interrupted",
+                signal=interrupted.name,
+            )
             return outcome._replace(exit_code=128 + interrupted, signal=interrupted.name)
         try:
             got = waiter.result()
@@ -44,12 +49,21 @@ def run(job: Job) -> Outcome:
             holder = f"held by {error}" if str(error) else "whose holder is not known"
             reason = f"waited {waited:.0f} s for {name}, {holder}"
             say(
-                f"error: {reason}; the command was not run\n"
-                "To see who holds the lock: agtool migrate-once --status"
+                f"{reason}; the command was not run",
+                "waited-too-long",
+                level="error",
+                hint="To see who holds the lock: agtool migrate-once --status",
+                holder=str(error) or None,
+                seconds=round(waited, 3),
             )
             return outcome._replace(outcome="waited-too-long", exit_code=TIMED_OUT, reason=reason)
         if isinstance(got, AlreadyDone):
-            say(f"{job.attempt.name}: key {job.attempt.key} is already done; nothing to do")
+            say(
+                f"{job.attempt.name}: key {job.attempt.key} is already done; nothing to do",
+                "already-done",
+                name=job.attempt.name,
+                key=job.attempt.key,
+            )
             return outcome._replace(outcome="already-done")
         return _work(job, got, signals, outcome.waited_seconds)
 
@@ -128,18 +142,43 @@ def _work(job: Job, got: Acquired, signals: Signals, waited: float) -> Outcome:
 
     # Only the program's name is told: arguments may hold secrets.
     program = Path(job.argv[0]).name
-    say(f"got the lock after {waited:.1f} s; running {program}")
+    say(
+        f"got the lock after {waited:.1f} s; running {program}",
+        "command-started",
+        seconds=waited,
+        program=program,
+        run_id=got.attempt.run_id,
+    )
     end = supervise(job, got, signals, waited)
     if end.outcome == "lock-lost":
         say(
-            f"error: the lock was lost: {end.reason}\n"
-            "The command was ended and nothing is marked as done. Run it again."
+            f"the lock was lost: {end.reason}",
+            "lock-lost",
+            level="error",
+            hint="The command was ended and nothing is marked as done. Run it again.",
         )
     elif end.outcome == "cannot-run":
-        say(f"error: cannot run {job.argv[0]}: {end.reason}")
+        say(
+            f"cannot run {job.argv[0]}: {end.reason}",
+            "cannot-run",
+            level="error",
+            exit_code=end.exit_code,
+        )
     else:
-        say(f"{program} ended with exit code {end.exit_code} after {end.ran_seconds:.1f} s")
+        say(
+            f"{program} ended with exit code {end.exit_code} after {end.ran_seconds:.1f} s",
+            "command-ended",
+            exit_code=end.exit_code,
+            seconds=end.ran_seconds,
+            signal=end.signal,
+            marked_done=end.marked_done,
+        )
         if end.exit_code == 0 and job.attempt.key is not None and not end.marked_done:
             why = f"it got {end.signal}" if end.signal else "a part of it had to be stopped"
-            say(f"key {job.attempt.key} is not marked as done: {why}")
+            say(
+                f"key {job.attempt.key} is not marked as done: {why}",
+                "not-marked-done",
+                level="warning",
+                key=job.attempt.key,
+            )
     return end

@@ -39,6 +39,29 @@ def sentence(news: News, lock_name: str, age: float) -> str:
             return f"got the lock; stopping {left_behind} of the previous run on the server"
 
 
+def facts(news: News, age: float) -> dict[str, object]:
+    """The same for programs: a code word, and values."""
+    match news:
+        case Unreachable(error, left):
+            return {"code": error.code, "seconds_left": round(max(0.0, left - age), 1)}
+        case Waiting(situation):
+            holder = situation.holder
+            return {
+                "code": "waiting",
+                "holder": holder and holder.place,
+                "held_since": holder and holder.started_at and holder.started_at.isoformat(),
+                "waiters": situation.waiters,
+            }
+        case Dying(runs, left):
+            return {
+                "code": "previous-run-stopping",
+                "runs": [run.place for run in runs],
+                "seconds_left": round(max(0.0, left - age), 1),
+            }
+        case Stopping(statements):
+            return {"code": "stopping-statements", "statements": statements}
+
+
 class Story(Live):
     """Tells the news of waiting; use as a context.
 
@@ -59,7 +82,10 @@ class Story(Live):
         if news:
             self._latest, self._came_at = news[-1], now
         if self._latest is not None:
-            text = sentence(self._latest, self._lock_name, now - self._came_at)
+            age = now - self._came_at
+            text = sentence(self._latest, self._lock_name, age)
             situation = getattr(self._latest, "situation", None)
             holder = situation and situation.holder and situation.holder.run_id
-            self.show(text, (type(self._latest), holder), fresh=bool(news))
+            self.show(
+                text, (type(self._latest), holder), fresh=bool(news), **facts(self._latest, age)
+            )

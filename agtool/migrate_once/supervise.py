@@ -59,20 +59,8 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
     work = _Work(keeper, _Heartbeat(lock, keeper), lock, backend, attempt, grace)
     work.heartbeat.start()
     began = time.monotonic()
-    while not work.over:
-        heartbeat = [work.heartbeat.news] if work.heartbeat.lost is None else []
-        left = None if work.give_up is None else max(0.0, work.give_up - time.monotonic())
-        select.select([signals.fileno(), keeper.fileno(), *heartbeat], [], [], left)
-        if left == 0:
-            # It is stopped itself, perhaps. It takes the command along, and its events end.
-            signal_processes([keeper.pid], signal.SIGKILL)
-        for number in signals.drain():
-            work.signal = number
-            keeper.forward(number)
-        reap()  # as PID 1 we get orphans that are nobody else's
-        if work.heartbeat.lost is not None:
-            work.lose(str(work.heartbeat.lost))
-        work.read_events()
+    with job.phase("running"):
+        work.watch(signals)
     ran = time.monotonic() - began
     marked_done = work.conclude()
     keeper.close()
@@ -145,6 +133,23 @@ class _Work:
     stopper: threading.Thread | None = None
     give_up: float | None = None
 
+    def watch(self, signals: Signals) -> None:
+        """Until the command's tree is gone: pass signals on, and see to the lock."""
+        while not self.over:
+            heartbeat = [self.heartbeat.news] if self.heartbeat.lost is None else []
+            left = None if self.give_up is None else max(0.0, self.give_up - time.monotonic())
+            select.select([signals.fileno(), self.keeper.fileno(), *heartbeat], [], [], left)
+            if left == 0:
+                # It is stopped itself, perhaps. It takes the command along, and its events end.
+                signal_processes([self.keeper.pid], signal.SIGKILL)
+            for number in signals.drain():
+                self.signal = number
+                self.keeper.forward(number)
+            reap()  # as PID 1 we get orphans that are nobody else's
+            if self.heartbeat.lost is not None:
+                self.lose(str(self.heartbeat.lost))
+            self.read_events()
+
     def read_events(self) -> None:
         """What the keeper has to say."""
         if not select.select([self.keeper.fileno()], [], [], 0)[0]:
@@ -166,7 +171,12 @@ class _Work:
             case LeftBehind(number):
                 self.left_behind = True
                 left = count(number, "process", "processes")
-                say(f"the command left {left} behind; stopping what it left")
+                say(
+                    f"the command left {left} behind; stopping what it left",
+                    "left-behind",
+                    level="warning",
+                    processes=number,
+                )
             case Silent(seconds):
                 self.lose(f"no answer from the database for {seconds:.0f} s")
             case Ended(code):
@@ -179,7 +189,7 @@ class _Work:
         self.lost = reason
         self.keeper.end(self.grace)
         self.give_up = time.monotonic() + self.grace + MARGIN / 2
-        say(f"the lock was lost ({reason}); ending the command")
+        say(f"the lock was lost ({reason}); ending the command", "lock-lost", level="warning")
         self.stopper = threading.Thread(target=self._stop_statements, daemon=True)
         self.stopper.start()
 
@@ -228,7 +238,11 @@ class _Work:
             try:
                 self.backend.record_end(self.attempt.run_id, "lost", self.exit_code)
             except AgtoolError as error:
-                say(f"cannot record the end of this run: {error.message}")
+                say(
+                    f"cannot record the end of this run: {error.message}",
+                    "end-not-recorded",
+                    level="warning",
+                )
 
         within(NOTICE, record)
 
@@ -247,7 +261,11 @@ def stop_statements(backend: Backend, run_id: str, seconds: float) -> bool:
         except AgtoolError as error:
             problem = error.message
         time.sleep(0.1)
-    say(f"cannot stop the command's statements on the server: {problem}")
+    say(
+        f"cannot stop the command's statements on the server: {problem}",
+        "statements-left",
+        level="warning",
+    )
     return False
 
 
@@ -266,5 +284,5 @@ def _record_orphaned(backend: Backend, attempt: Attempt) -> None:
         if stop_statements(backend, attempt.run_id, NOTICE):
             backend.record_end(attempt.run_id, "lost", None)
 
-    say("agtool was killed, so its command was ended too")
+    say("agtool was killed, so its command was ended too", "agtool-killed", level="warning")
     within(time_to_die(0), record)

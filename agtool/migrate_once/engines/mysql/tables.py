@@ -86,8 +86,10 @@ class Tables:
         cursor.execute("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'")
         if cursor.fetchone() == ("wsrep_on", "ON"):
             say(
-                f"warning: {self.database} is a node of a Galera cluster, whose nodes do not share "
-                "locks. Give every replica the address of the same node"
+                f"{self.database} is a node of a Galera cluster, whose nodes do not share locks. "
+                "Give every replica the address of the same node",
+                "galera",
+                level="warning",
             )
         self._prepared = True
 

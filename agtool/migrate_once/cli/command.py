@@ -1,0 +1,134 @@
+"""The command itself: which form it has, and what that is wired to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agtool.core.command import Format, Result, make_app
+from agtool.core.errors import INTERRUPTED
+from agtool.core.options import (
+    Output,
+    given_options,
+    grouped,
+    number,
+    runs_nothing,
+    wrapped_command,
+)
+from agtool.core.output import say
+from agtool.migrate_once.cli.modes import choose_form, obeys, refuse_useless, refuse_without_key
+from agtool.migrate_once.cli.options import (
+    DatabaseOptions,
+    KeyOptions,
+    LockOptions,
+    ReportOptions,
+    TimeOptions,
+    backend,
+)
+from agtool.migrate_once.result_file import ResultFile
+
+if TYPE_CHECKING:
+    from agtool.core.errors import AgtoolError
+    from agtool.migrate_once import documents
+    from agtool.migrate_once.metrics import MetricsFile
+    from agtool.migrate_once.model import Attempt
+
+app = make_app()
+
+
+@app.command("migrate-once")
+@grouped
+def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
+    context: typer.Context,
+    where: DatabaseOptions,
+    lock: LockOptions,
+    what: KeyOptions,
+    times: TimeOptions,
+    report: ReportOptions,
+    command: Annotated[
+        list[str] | None,
+        wrapped_command("The command to run."),
+    ] = None,
+    status: Annotated[
+        bool,
+        typer.Option(
+            "--status",
+            callback=runs_nothing,
+            help="Show who holds the lock, who waits for it and what has run; run nothing.",
+        ),
+    ] = False,
+    output: Output = Format.table,  # noqa: ARG001  # the frame has read it
+    limit: Annotated[
+        int,
+        number("NUMBER", "With --status: show at most so many runs that have ended", 1, 10000),
+    ] = 20,
+) -> Result[documents.Status | documents.Outcome | None]:
+    """Run COMMAND once at a time among all replicas.
+
+    A lock in the database lets one replica run COMMAND while the others wait. Then
+    they run it in turn and find nothing to do; with --key they do not run it.
+
+    The exit code is that of COMMAND, or 124: it waited too long for the lock.
+    125: agtool failed, or the lock was lost. 126: COMMAND cannot be run.
+    127: COMMAND was not found.
+
+    \b
+    Examples:
+      agtool migrate-once -- alembic upgrade head
+      agtool migrate-once --key "$IMAGE_DIGEST" -- python manage.py migrate
+      agtool migrate-once --database-url-file /secrets/url -- ./upgrade.sh
+      agtool migrate-once --status --output json
+    """  # noqa: D301  # the backslash keeps the examples' lines apart
+    given = given_options(context)
+    form = choose_form({"--status": status})
+    file = report.result_file if obeys(form, "--result-file") else None
+    with ResultFile(file, context.obj.exit_code) as result:
+        refuse_useless(form, given, command)
+        refuse_without_key(form, given, what.key)
+        report.refuse_same_file()
+        if form == "--status":
+            from agtool.migrate_once.status import view
+
+            found = backend(where, lock, times).status(limit)
+            return Result(found, view(found))
+        from agtool.core.signals import die_as_by_ctrl_c
+
+        attempt = what.attempt()
+        with _metrics(report, attempt, context.obj.exit_code) as metrics:
+            port = backend(where, lock, times)
+            for warning in port.warnings:
+                say(warning, "database", level="warning")
+            phase = metrics.phase if metrics else nullcontext
+            from agtool.migrate_once.acquire import Job
+            from agtool.migrate_once.run import run
+
+            job = Job(
+                argv=command or (),
+                backend=port,
+                attempt=attempt,
+                wait_timeout=times.wait_timeout,
+                connect_timeout=times.connect_timeout,
+                kill_grace=times.kill_grace,
+                phase=phase,
+            )
+            outcome = run(job)
+            if metrics:
+                metrics.record(outcome)
+        result.record(attempt, port.lock_name, outcome)
+    if outcome.signal == "SIGINT" and outcome.exit_code == INTERRUPTED:
+        die_as_by_ctrl_c()
+    return Result(None, exit_code=outcome.exit_code)
+
+
+def _metrics(
+    report: ReportOptions, attempt: Attempt, exit_code: Callable[[AgtoolError], int]
+) -> AbstractContextManager[MetricsFile | None]:
+    """What keeps the metrics file; None: there is no such file."""
+    if report.metrics_file is None:
+        return nullcontext()
+    from agtool.migrate_once.metrics import MetricsFile
+
+    return MetricsFile(report.metrics_file, attempt, exit_code)
