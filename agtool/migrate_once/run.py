@@ -15,7 +15,7 @@ from agtool.core.output import say
 from agtool.core.signals import Signals, Wakeup, reap
 from agtool.migrate_once.acquire import Acquired, Acquisition, Job, News, WaitedTooLong
 from agtool.migrate_once.backend import AlreadyDone, LockLost
-from agtool.migrate_once.model import Outcome
+from agtool.migrate_once.model import End, Outcome
 from agtool.migrate_once.story import Story
 
 _LAST_CHANCE = 0.7
@@ -123,7 +123,7 @@ class _Waiter:
             if isinstance(result, Acquired):
                 # With a last word, for which a successor would wait.
                 with suppress(LockLost):
-                    result.lock.finish("lost", WRAPPER_FAILED)
+                    result.lock.finish(End("lost", WRAPPER_FAILED, 0.0, 0.0))
 
     def _tell(self, news: News) -> None:
         self._news.append(news)
@@ -173,10 +173,11 @@ def _work(job: Job, got: Acquired, signals: Signals, waited: float) -> Outcome:
             signal=end.signal,
             marked_done=end.marked_done,
         )
-        if end.exit_code == 0 and job.attempt.key is not None and not end.marked_done:
-            why = f"it got {end.signal}" if end.signal else "a part of it had to be stopped"
+        if end.reason and (end.exit_code or job.attempt.key is None):
+            say(end.reason, "end-not-recorded", level="warning")
+        elif end.reason:
             say(
-                f"key {job.attempt.key} is not marked as done: {why}",
+                f"key {job.attempt.key} is not marked as done: {end.reason}",
                 "not-marked-done",
                 level="warning",
                 key=job.attempt.key,
