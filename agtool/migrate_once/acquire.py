@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from agtool.core.errors import AgtoolError, DeniedError
+from agtool.core.errors import WRAPPER_FAILED, AgtoolError, DeniedError
 from agtool.core.text import count
-from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Lock, LockLost, NotYet
+from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Lock, LockLost
 from agtool.migrate_once.model import (
     LOOK,
     Attempt,
+    End,
     Situation,
     Unfinished,
     new_run_id,
     poll_interval,
     time_to_die,
 )
-
-
-class Unreachable(NamedTuple):
-    """The database does not serve us at the moment; we go on trying for `left` seconds."""
-
-    error: NotYet
-    left: float
+from agtool.migrate_once.patience import Cancelled, Patient, Unreachable, WaitedTooLong, jitter
 
 
 class Waiting(NamedTuple):
@@ -51,15 +44,6 @@ class Stopping(NamedTuple):
 
 
 News = Unreachable | Waiting | Dying | Stopping
-T = TypeVar("T")
-
-
-class Cancelled(Exception):
-    """We were told to stop waiting."""
-
-
-class WaitedTooLong(Exception):
-    """Somebody else held the lock for all of the time that we had; the text: who, if known."""
 
 
 class Acquired(NamedTuple):
@@ -93,21 +77,12 @@ class Job(NamedTuple):
     phase: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
 
 
-@dataclass
-class Acquisition:
-    """One replica's way to the lock.
+class Acquisition(Patient):
+    """One replica's way to the lock."""
 
-    Args:
-        tell: called with news, from this thread.
-        cancelled: set it to make `run` raise Cancelled.
-    """
-
-    job: Job
-    tell: Callable[[News], None]
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    _failing_since: float | None = None
-
-    def __post_init__(self) -> None:
+    def __init__(self, job: Job, tell: Callable[[News], None]) -> None:
+        super().__init__(job.connect_timeout, tell)
+        self.job = job
         self.backend = self.job.backend
         self.attempt = self.job.attempt
         # Seconds in which our own command would be dead after a loss of the lock.
@@ -151,7 +126,7 @@ class Acquisition:
             left = self.job.wait_timeout - waited
             if left <= 0:
                 raise WaitedTooLong(holder)
-            self._sleep(min(left, poll_interval(waited, waiters) * _jitter()))
+            self._sleep(min(left, poll_interval(waited, waiters) * jitter()))
 
     def _take_over(self, lock: Lock) -> Acquired:
         """With the lock held, wait until no earlier command can be alive, then say we begin.
@@ -198,37 +173,8 @@ class Acquisition:
             raise
         return Acquired(lock, self.attempt, proven_at)
 
-    def _patiently(self, call: Callable[[], T], lock: Lock | None = None) -> T:
-        """The result of `call`, tried again while the database is not there yet.
-
-        lock: checked between the tries, since it may be lost meanwhile.
-        """
-        pause = 0.1
-        while True:
-            try:
-                result = call()
-            except NotYet as error:
-                if lock is not None:
-                    lock.check()
-                now = time.monotonic()
-                self._failing_since = self._failing_since or now
-                left = self._failing_since + self.job.connect_timeout - now
-                if left <= 0:
-                    raise
-                self.tell(Unreachable(error, left))
-                self._sleep(min(pause, left) * _jitter())
-                pause = min(2.0, pause * 2)
-            else:
-                self._failing_since = None
-                return result
-
-    def _sleep(self, seconds: float) -> None:
-        if self.cancelled.wait(seconds):
-            raise Cancelled
-
-
-def _jitter() -> float:
-    """Around one, so that replicas that started together do not try together."""
-    import random  # only those who wait need it
-
-    return random.uniform(0.5, 1.5)  # noqa: S311
+    def give_back(self, result: Acquired | AlreadyDone) -> None:
+        """Release the lock, with a last word, for which a successor would wait."""
+        if isinstance(result, Acquired):
+            with suppress(LockLost):
+                result.lock.finish(End("lost", WRAPPER_FAILED, 0.0, 0.0))

@@ -109,6 +109,12 @@ class Backend(Protocol):
         look: also leave a sign of life, and see who holds the lock.
         """
 
+    def look(self, attempt: Attempt) -> AlreadyDone | Situation:
+        """Whether the attempt's key is done, else who runs; reads, and nothing else.
+
+        Needs no right but to read the runs, and none before there are any.
+        """
+
     def record_start(self, attempt: Attempt, patience: float) -> None:
         """Make known to all that this run has begun.
 

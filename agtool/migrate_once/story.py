@@ -7,7 +7,13 @@ from collections.abc import Sequence
 
 from agtool.core.live import Live
 from agtool.core.text import count, some
-from agtool.migrate_once.acquire import Dying, News, Stopping, Unreachable, Waiting
+from agtool.migrate_once.acquire import Dying, Stopping, Waiting
+from agtool.migrate_once.acquire import News as NewsOfAcquisition
+from agtool.migrate_once.model import Situation
+from agtool.migrate_once.patience import Unreachable
+from agtool.migrate_once.poll import NotDone
+
+News = NewsOfAcquisition | NotDone
 
 _REPEAT = 15.0
 """Seconds between two lines of a log that say the same."""
@@ -19,15 +25,9 @@ def sentence(news: News, lock_name: str, age: float) -> str:
         case Unreachable(error, left):
             return f"{error.message}; trying again for {max(0.0, left - age):.0f} s"
         case Waiting(situation):
-            others = f"; {count(situation.waiters, 'other')} waiting" if situation.waiters else ""
-            holder = situation.holder
-            if holder is None or holder.started_at is None:
-                return f"waiting for the lock ({lock_name}){others}"
-            held = (holder.seconds or 0.0) + age
-            return (
-                f"waiting for the lock, held by {holder.place} for {held:.0f} s "
-                f"(since {holder.started_at:%H:%M:%S UTC}){others}"
-            )
+            return _waiting(situation, lock_name, age)
+        case NotDone(key, situation):
+            return _not_done(key, situation)
         case Dying(runs, left):
             return (
                 f"got the lock; the previous run ({some([run.place for run in runs])}) has not "
@@ -39,12 +39,33 @@ def sentence(news: News, lock_name: str, age: float) -> str:
             return f"got the lock; stopping {left_behind} of the previous run on the server"
 
 
+def _waiting(situation: Situation, lock_name: str, age: float) -> str:
+    others = f"; {count(situation.waiters, 'other')} waiting" if situation.waiters else ""
+    holder = situation.holder
+    if holder is None or holder.started_at is None:
+        return f"waiting for the lock ({lock_name}){others}"
+    held = (holder.seconds or 0.0) + age
+    return (
+        f"waiting for the lock, held by {holder.place} for {held:.0f} s "
+        f"(since {holder.started_at:%H:%M:%S UTC}){others}"
+    )
+
+
+def _not_done(key: str | None, situation: Situation) -> str:
+    holder = situation.holder
+    if holder is None or holder.started_at is None:
+        return f"waiting until key {key} is done; nobody works on it now"
+    what = "works on it" if holder.key == key else "runs another command"
+    since = f"{holder.started_at:%H:%M:%S UTC}"
+    return f"waiting until key {key} is done; {holder.place} {what} since {since}"
+
+
 def facts(news: News, age: float) -> dict[str, object]:
     """The same for programs: a code word, and values."""
     match news:
         case Unreachable(error, left):
             return {"code": error.code, "seconds_left": round(max(0.0, left - age), 1)}
-        case Waiting(situation):
+        case Waiting(situation) | NotDone(_, situation):
             holder = situation.holder
             return {
                 "code": "waiting",

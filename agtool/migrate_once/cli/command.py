@@ -52,6 +52,14 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         list[str] | None,
         wrapped_command("The command to run."),
     ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait",
+            help="Wait until another pod's COMMAND has succeeded with --key; run nothing. It only "
+            "reads.",
+        ),
+    ] = False,
     status: Annotated[
         bool,
         typer.Option(
@@ -80,10 +88,11 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool migrate-once -- alembic upgrade head
       agtool migrate-once --key "$IMAGE_DIGEST" -- python manage.py migrate
       agtool migrate-once --database-url-file /secrets/url -- ./upgrade.sh
+      agtool migrate-once --wait --key "$IMAGE_DIGEST"
       agtool migrate-once --status --output json
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     given = given_options(context)
-    form = choose_form({"--status": status})
+    form = choose_form({"--wait": wait, "--status": status})
     file = report.result_file if obeys(form, "--result-file") else None
     with ResultFile(file, context.obj.exit_code) as result:
         refuse_useless(form, given, command)
@@ -103,7 +112,6 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
                 say(warning, "database", level="warning")
             phase = metrics.phase if metrics else nullcontext
             from agtool.migrate_once.acquire import Job
-            from agtool.migrate_once.run import run
 
             job = Job(
                 argv=command or (),
@@ -114,7 +122,11 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
                 kill_grace=times.kill_grace,
                 phase=phase,
             )
-            outcome = run(job)
+            if form == "--wait":
+                from agtool.migrate_once.wait import wait as carry_out
+            else:
+                from agtool.migrate_once.run import run as carry_out
+            outcome = carry_out(job)
             if metrics:
                 metrics.record(outcome)
         result.record(attempt, port.lock_name, outcome)

@@ -61,6 +61,17 @@ class MySQL(Recorder):
             unless_locked.pop_all()
             return lock
 
+    def look(self, attempt: Attempt) -> AlreadyDone | Situation:
+        with self._session(reading=True) as cursor:
+            try:
+                if self.runs.is_done(cursor, attempt):
+                    return AlreadyDone()
+                return self.runs.situation(cursor, attempt)
+            except pymysql.Error as error:
+                if error_number(error) not in MISSING:
+                    raise
+                return Situation(None, 0)
+
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         with self._session() as cursor:
             return statements.stop(cursor, statements.recorded(cursor, self.runs, run_ids))
@@ -106,10 +117,10 @@ class MySQL(Recorder):
         return session.connect(self.database, self.silence, self.connect_timeout)
 
     @contextmanager
-    def _session(self) -> Iterator[Cursor]:
+    def _session(self, *, reading: bool = False) -> Iterator[Cursor]:
         connection = self._connect()
         try:
-            with self.tables.translated(), connection.cursor() as cursor:
+            with self.tables.translated(reading=reading), connection.cursor() as cursor:
                 yield cursor
         finally:
             session.close(connection)

@@ -103,13 +103,14 @@ class Tables:
             raise sessions.replica(self.database, "read_only is on")
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Errors of statements -> agtool's."""
+    def translated(self, *, reading: bool = False) -> Iterator[None]:
+        """Errors of statements -> agtool's; reading: of somebody who only reads the runs."""
         try:
             yield
         except pymysql.Error as error:
             if sessions.error_number(error) in sessions.NO_RIGHT:
-                raise self._ask_administrator(sessions.text(self.database, error)) from error
+                ask = self._ask_to_read if reading else self._ask_administrator
+                raise ask(sessions.text(self.database, error)) from error
             raise sessions.refused(self.database, error) from error
 
     def _ddl(self, runs: RunTable) -> list[str]:
@@ -119,14 +120,21 @@ class Tables:
             f"{runs.ddl} {_STORAGE}",
         ]
 
+    def _ask_to_read(self, reason: str) -> DeniedError:
+        return DeniedError(
+            f"no right to read {self.table.runs} in {self.database}: {reason}",
+            hint=f"Let an administrator run this once:\n  {self._grant('SELECT')};",
+        )
+
+    def _grant(self, rights: str) -> str:
+        user, _, host = (self._account() or "THE_USER@%").rpartition("@")
+        table = self.table.runs.quoted("`")
+        return f"GRANT {rights} ON {table} TO {_literal(user)}@{_literal(host)}"
+
     def _ask_administrator(self, reason: str) -> DeniedError:
         # Qualified, since an administrator's session may have another database.
         qualified = RunTable(self.table.runs, _DIALECT)
-        user, _, host = (self._account() or "THE_USER@%").rpartition("@")
-        grant = (
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {qualified.table} "
-            f"TO {_literal(user)}@{_literal(host)}"
-        )
+        grant = self._grant("SELECT, INSERT, UPDATE, DELETE")
         sql = "".join(f"\n  {statement};" for statement in (*self._ddl(qualified), grant))
         return DeniedError(
             f"no right to create or use the table {self.table.runs} in {self.database}: {reason}",

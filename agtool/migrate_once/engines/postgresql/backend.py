@@ -77,6 +77,20 @@ class PostgreSQL(Recorder):
             unless_locked.pop_all()
             return lock
 
+    def look(self, attempt: Attempt) -> AlreadyDone | Situation:
+        self.application_name = f"agtool migrate-once {attempt.place}"[:63]
+        with (
+            closing(session.connect(self.database, self.connect_timeout)) as connection,
+            self.tables.translated(reading=True),
+        ):
+            try:
+                with session.transaction(connection, self.application_name, "READ ONLY") as cursor:
+                    if self.runs.is_done(cursor, attempt):
+                        return AlreadyDone()
+                    return self.runs.situation(cursor, attempt)
+            except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
+                return Situation(None, 0)
+
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         with self.transaction() as cursor:
             return statements.stop(cursor, run_ids)

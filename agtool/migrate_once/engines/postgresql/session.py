@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg2
 import psycopg2.errors
@@ -23,6 +23,9 @@ from agtool.migrate_once.url.options import translate
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
+
+Access = Literal["READ WRITE", "READ ONLY"]
+"""What a transaction may do; one that reads only is possible on a standby too."""
 
 _CONNECT_TIMEOUT = 10
 """Seconds after which a try to connect gives up, per address; the caller tries again."""
@@ -66,10 +69,12 @@ def connect(database: Database, timeout: float = _CONNECT_TIMEOUT) -> Connection
 
 
 @contextmanager
-def transaction(connection: Connection, application_name: str) -> Iterator[Cursor]:
+def transaction(
+    connection: Connection, application_name: str, access: Access = "READ WRITE"
+) -> Iterator[Cursor]:
     """A short transaction; rolled back by an exception."""
     with connection.cursor() as cursor:
-        begin(cursor, application_name)
+        begin(cursor, application_name, access)
         try:
             yield cursor
             cursor.execute("COMMIT")
@@ -79,7 +84,7 @@ def transaction(connection: Connection, application_name: str) -> Iterator[Curso
             raise
 
 
-def begin(cursor: Cursor, application_name: str) -> None:
+def begin(cursor: Cursor, application_name: str, access: Access = "READ WRITE") -> None:
     """BEGIN, untouched by what the role or the database set as defaults.
 
     The name is ours for the transaction only: given when connecting, it would stay with a
@@ -90,7 +95,7 @@ def begin(cursor: Cursor, application_name: str) -> None:
     if cursor.connection.server_version >= 170000:
         timeouts.append("transaction_timeout")
     cursor.execute(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+        f"BEGIN ISOLATION LEVEL READ COMMITTED {access}"
         + "".join(f"; SET LOCAL {name} = 0" for name in timeouts)
         + "; SET LOCAL application_name = %s"
         "; SELECT set_config('synchronous_commit', 'local', true) "

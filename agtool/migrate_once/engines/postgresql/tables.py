@@ -82,12 +82,13 @@ class Tables:
                 cursor.execute(statement)
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Errors of statements -> agtool's."""
+    def translated(self, *, reading: bool = False) -> Iterator[None]:
+        """Errors of statements -> agtool's; reading: of somebody who only reads the runs."""
         try:
             yield
         except psycopg2.errors.InsufficientPrivilege as error:
-            raise self._ask_administrator(first_line(error)) from error
+            ask = self._ask_to_read if reading else self._ask_administrator
+            raise ask(first_line(error)) from error
         except psycopg2.Error as error:
             raise refused(self.database, error) from error
 
@@ -98,6 +99,15 @@ class Tables:
             f"CREATE TABLE IF NOT EXISTS {self.locked} ()",
             self.runs.ddl,
         ]
+
+    def _ask_to_read(self, reason: str) -> DeniedError:
+        user = self.database.user or "THE_USER"
+        return DeniedError(
+            f"no right to read {self.table.runs} in {self.database}: {reason}",
+            hint="Let its owner run this once in that database:"
+            f'\n  GRANT USAGE ON SCHEMA "{self.table.schema}" TO "{user}";'
+            f'\n  GRANT SELECT ON {self.runs.table} TO "{user}";',
+        )
 
     def _ask_administrator(self, reason: str) -> DeniedError:
         user = self.database.user or "THE_USER"

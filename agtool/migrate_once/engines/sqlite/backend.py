@@ -25,6 +25,7 @@ class SQLite(Recorder):
     def __init__(self, database: Database) -> None:
         self.files = Files(database)
         self.runs = self.files.table
+        self.look = self.files.look
         self.transaction = self.files.transaction
         self._prepared = False
         self.lock_name = f"file {self.files.lock}"

@@ -11,9 +11,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
-from agtool.migrate_once.backend import NotYet
+from agtool.migrate_once.backend import AlreadyDone, NotYet
 from agtool.migrate_once.engines.runs import Dialect, RunTable
-from agtool.migrate_once.model import REPLY, Attempt, TableName
+from agtool.migrate_once.model import REPLY, Attempt, Situation, TableName
 from agtool.migrate_once.url import Database
 
 DEFAULT_TABLE = "install_locks"
@@ -52,6 +52,26 @@ class Files:
                     return False
                 raise
 
+    def look(self, attempt: Attempt) -> AlreadyDone | Situation:
+        """As the port's."""
+        if not self.runs.exists():
+            if not self.database.parent.is_dir():
+                raise self.cannot(f"read {self.runs}", FileNotFoundError())
+            return Situation(None, 0)
+        read_only = f"{self.runs.as_uri()}?mode=ro"
+        with (
+            self._translated("read"),
+            closing(sqlite3.connect(read_only, timeout=REPLY, uri=True)) as connection,
+        ):
+            try:
+                if self.table.is_done(connection.cursor(), attempt):
+                    return AlreadyDone()
+                return self.table.situation(connection.cursor(), attempt)
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return Situation(None, 0)
+                raise
+
     def _connect(self) -> sqlite3.Connection:
         """The file of the runs, created if missing; transactions are begun by hand."""
         return sqlite3.connect(self.runs, timeout=REPLY, isolation_level=None)
@@ -70,7 +90,7 @@ class Files:
             cursor.execute("COMMIT")  # after an error, closing rolls back
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, what: str = "write") -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
@@ -84,7 +104,7 @@ class Files:
                     f"{self.runs} is not a file that agtool has made: {reason}",
                     hint="Move it away. agtool makes a new one.",
                 ) from error
-            raise DeniedError(f"cannot write {self.runs}: {reason}", hint=self._hint()) from error
+            raise DeniedError(f"cannot {what} {self.runs}: {reason}", hint=self._hint()) from error
 
     def cannot(self, what: str, error: OSError) -> AgtoolError:
         """What an error of the operating system means; what: such as `lock FILE`."""

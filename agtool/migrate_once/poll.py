@@ -1,0 +1,51 @@
+"""Waiting for a key that somebody else does: `--wait`. Runs in a thread of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from agtool.migrate_once.acquire import Job
+from agtool.migrate_once.backend import AlreadyDone
+from agtool.migrate_once.model import Situation, look_interval
+from agtool.migrate_once.patience import Patient, Unreachable, WaitedTooLong, jitter
+
+
+class NotDone(NamedTuple):
+    """The key is not done; the situation: who runs, if anybody does."""
+
+    key: str | None
+    situation: Situation
+
+
+class Poll(Patient):
+    """One pod's wait for the key of its attempt, which takes no lock and leaves no trace."""
+
+    def __init__(self, job: Job, tell: Callable[[NotDone | Unreachable], None]) -> None:
+        super().__init__(job.connect_timeout, tell)
+        self._job = job
+
+    def run(self) -> AlreadyDone:
+        """Return when the key is done.
+
+        Raises:
+            Cancelled: `cancelled` was set.
+            WaitedTooLong: it was not done within wait_timeout; one look is always made.
+            AgtoolError: the database could not be reached in time, or refuses us.
+        """
+        began = time.monotonic()
+        while True:
+            answer = self._patiently(partial(self._job.backend.look, self._job.attempt))
+            if isinstance(answer, AlreadyDone):
+                return answer
+            self.tell(NotDone(self._job.attempt.key, answer))
+            waited = time.monotonic() - began
+            left = self._job.wait_timeout - waited
+            if left <= 0:
+                raise WaitedTooLong(answer.holder.place if answer.holder else "")
+            self._sleep(min(left, look_interval(waited) * jitter()))
+
+    def give_back(self, result: AlreadyDone) -> None:
+        """Nothing was got."""
