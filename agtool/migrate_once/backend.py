@@ -12,7 +12,8 @@ from agtool.core.errors import UnreachableError
 from agtool.migrate_once.model import Attempt, End, Situation, Unfinished
 
 if TYPE_CHECKING:
-    from agtool.migrate_once.documents import Status
+    from agtool.core.finding import Finding
+    from agtool.migrate_once.documents import Server, Status
 
 
 class NotYet(UnreachableError):
@@ -31,6 +32,20 @@ class Busy(NamedTuple):
     """Somebody else holds the lock. situation: only if a look at it was asked for."""
 
     situation: Situation | None
+
+
+class Survey(NamedTuple):
+    """What a server says of itself and of our rights on it.
+
+    Attributes:
+        creates: what agtool would create there, for people.
+        problems: why a run would fail; of one that could not, why it might later: warnings.
+    """
+
+    server: Server
+    creates: list[str]
+    problems: list[Finding]
+    warnings: list[Finding]
 
 
 class Lock(Protocol):
@@ -115,6 +130,9 @@ class Backend(Protocol):
         Needs no right but to read the runs, and none before there are any.
         """
 
+    def survey(self) -> Survey:
+        """The server, our rights and what limits us; reads, and takes no lock."""
+
     def record_start(self, attempt: Attempt, patience: float) -> None:
         """Make known to all that this run has begun.
 
@@ -134,5 +152,8 @@ class Backend(Protocol):
     def environment(self, attempt: Attempt) -> dict[str, str]:
         """Variables for the command, by which its sessions can be recognised."""
 
-    def status(self, limit: int) -> Status:
-        """The holder, the waiters and the latest `limit` ended runs."""
+    def status(self, limit: int, attempt: Attempt | None = None) -> Status:
+        """The holder, the waiters and the latest `limit` ended runs.
+
+        attempt: of whose key is told as well.
+        """

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from agtool.core.finding import Finding
+
 
 @dataclass(frozen=True)
 class Run:
@@ -39,6 +41,21 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Key:
+    """What is recorded of the key that was asked for.
+
+    Attributes:
+        name: as by --name.
+        key: as by --key.
+        done: whether COMMAND has succeeded with it.
+    """
+
+    name: str
+    key: str
+    done: bool
+
+
+@dataclass(frozen=True)
 class Status:
     """What `--status` shows.
 
@@ -49,6 +66,7 @@ class Status:
         running: runs that have not recorded their end; without `held` they have lost the lock.
         waiting: replicas that gave a sign of life in the last 15 seconds, the longest first.
         history: runs that have ended, the latest first, as many as --limit says.
+        key: null: --key was not given.
     """
 
     lock: str
@@ -57,6 +75,49 @@ class Status:
     running: list[Run]
     waiting: list[Run]
     history: list[Run]
+    key: Key | None = None
+
+
+@dataclass(frozen=True)
+class Server:
+    """What was found at the end of the URL.
+
+    Attributes:
+        product: PostgreSQL, MySQL, MariaDB or SQLite.
+        version: as it says itself.
+        account: whom it takes agtool for; null: it has no accounts.
+        pooler: what stands between, as far as it can be found out; null: nothing was found.
+    """
+
+    product: str
+    version: str
+    account: str | None
+    pooler: str | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """What `--check` shows.
+
+    Attributes:
+        lock: what would be locked, for people; null: the options do not tell.
+        server: null: it could not be reached.
+        would: what would happen to COMMAND now. run: it would run. wait: it would wait for the
+            holder. already-done: its key is done. attempts-exhausted: its key has failed as often
+            as --attempts says. null: agtool would fail, as the problems say.
+        holder: the run that holds the lock; null: none, or it is not known.
+        creates: what agtool would create in the database, or beside it.
+        problems: why it would not work.
+        warnings: what else to know before relying on it.
+    """
+
+    lock: str | None
+    server: Server | None
+    would: Literal["run", "wait", "already-done", "attempts-exhausted"] | None
+    holder: Run | None
+    creates: list[str]
+    problems: list[Finding]
+    warnings: list[Finding]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 def view(status: Status) -> View:
     """What was found, as a line and a table."""
     yield printable(f"{status.lock}: {_summary(status)}")
+    if status.key is not None:
+        yield printable(f"key {status.key.key}: {'done' if status.key.done else 'not done'}")
     rows = [
         (
             # It began, does not hold the lock any more, and has not recorded how it ended.

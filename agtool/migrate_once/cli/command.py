@@ -68,12 +68,20 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             help="Show who holds the lock, who waits for it and what has run; run nothing.",
         ),
     ] = False,
+    check_only: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            callback=runs_nothing,
+            help="Show whether it would work, and what would happen to COMMAND now; run nothing.",
+        ),
+    ] = False,
     output: Output = Format.table,  # noqa: ARG001  # the frame has read it
     limit: Annotated[
         int,
         number("NUMBER", "With --status: show at most so many runs that have ended", 1, 10000),
     ] = 20,
-) -> Result[documents.Status | documents.Outcome | None]:
+) -> Result[documents.Status | documents.Check | documents.Outcome | None]:
     """Run COMMAND once at a time among all replicas.
 
     A lock in the database lets one replica run COMMAND while the others wait. Then
@@ -89,10 +97,11 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool migrate-once --key "$IMAGE_DIGEST" -- python manage.py migrate
       agtool migrate-once --database-url-file /secrets/url -- ./upgrade.sh
       agtool migrate-once --wait --key "$IMAGE_DIGEST"
+      agtool migrate-once --check
       agtool migrate-once --status --output json
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     given = given_options(context)
-    form = choose_form({"--wait": wait, "--status": status})
+    form = choose_form({"--wait": wait, "--check": check_only, "--status": status})
     file = report.result_file if obeys(form, "--result-file") else None
     with ResultFile(file, context.obj.exit_code) as result:
         refuse_useless(form, given, command)
@@ -101,8 +110,17 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         if form == "--status":
             from agtool.migrate_once.status import view
 
-            found = backend(where, lock, times).status(limit)
-            return Result(found, view(found))
+            # The key of the pod's own setting is not asked for: its status is no verdict.
+            asked = what.attempt() if "--key" in given else None
+            found = backend(where, lock, times).status(limit, asked)
+            missing = found.key is not None and not found.key.done
+            return Result(found, view(found), exit_code=int(missing))
+        if form == "--check":
+            from agtool.migrate_once import check
+
+            checked = check.check(lambda: backend(where, lock, times), what.attempt())
+            shown = check.view(checked, what.key)
+            return Result(checked, shown, exit_code=int(bool(checked.problems)))
         from agtool.core.signals import die_as_by_ctrl_c
 
         attempt = what.attempt()

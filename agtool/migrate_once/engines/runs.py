@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from agtool.migrate_once.model import SEEN, Attempt, End, Situation, TableName, Unfinished
 
 if TYPE_CHECKING:
-    from agtool.migrate_once.documents import Run, Status
+    from agtool.migrate_once.documents import Key, Run, Status
 
 KEEP_DAYS = 30
 """Days for which the history keeps runs without a key; done keys are kept for ever."""
@@ -168,7 +168,17 @@ class RunTable:
             cursor, "UPDATE {t} SET sessions = {p} WHERE run_id = {p}", sessions[:4000], run_id
         )
 
-    def status(self, cursor: Cursor, limit: int, *, lock: str, held: bool) -> Status:
+    def key(self, cursor: Cursor, attempt: Attempt | None) -> Key | None:
+        """What is recorded of the attempt's key; None: no attempt, or it has none."""
+        from agtool.migrate_once.documents import Key
+
+        if attempt is None or attempt.key is None:
+            return None
+        return Key(attempt.name, attempt.key, self.is_done(cursor, attempt))
+
+    def status(
+        self, cursor: Cursor, limit: int, attempt: Attempt | None, *, lock: str, held: bool
+    ) -> Status:
         """All of them, and the latest `limit` ended runs."""
         from agtool.migrate_once.documents import Status
 
@@ -187,7 +197,16 @@ class RunTable:
             history=self._select(
                 cursor, f"finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT {int(limit)}"
             ),
+            key=self.key(cursor, attempt),
         )
+
+    def no_status(self, now: datetime, attempt: Attempt | None, *, lock: str, held: bool) -> Status:
+        """That before there is a table."""
+        from agtool.migrate_once.documents import Key, Status
+
+        asked = attempt is not None and attempt.key is not None
+        key = Key(attempt.name, attempt.key, False) if asked else None
+        return Status(lock, held, now, [], [], [], key)
 
     def now(self, cursor: Cursor) -> datetime:
         """The server's clock."""

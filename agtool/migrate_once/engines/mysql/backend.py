@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pymysql
 
-from agtool.migrate_once.backend import AlreadyDone, Busy
+from agtool.migrate_once.backend import AlreadyDone, Busy, Survey
 from agtool.migrate_once.engines.mysql import session, statements
 from agtool.migrate_once.engines.mysql.lock import MySQLLock, take
 from agtool.migrate_once.engines.mysql.session import error_number
@@ -72,22 +72,29 @@ class MySQL(Recorder):
                     raise
                 return Situation(None, 0)
 
+    def survey(self) -> Survey:
+        from agtool.migrate_once.engines.mysql.survey import survey
+
+        with closing(self._connect()) as connection, self.tables.translated():
+            return survey(connection, self.tables)
+
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         with self._session() as cursor:
             return statements.stop(cursor, statements.recorded(cursor, self.runs, run_ids))
 
-    def status(self, limit: int) -> Status:
-        from agtool.migrate_once.documents import Status
-
+    def status(self, limit: int, attempt: Attempt | None = None) -> Status:
         with self._session() as cursor:
             try:
                 cursor.execute("SELECT is_used_lock(%s) IS NOT NULL", (self.tables.lock,))
                 (held,) = cursor.fetchone() or (False,)
-                return self.runs.status(cursor, limit, lock=self.lock_name, held=bool(held))
+                return self.runs.status(
+                    cursor, limit, attempt, lock=self.lock_name, held=bool(held)
+                )
             except pymysql.Error as error:
                 if error_number(error) not in MISSING:
                     raise
-                return Status(self.lock_name, False, self.runs.now(cursor), [], [], [])
+                now = self.runs.now(cursor)
+                return self.runs.no_status(now, attempt, lock=self.lock_name, held=False)
 
     def _is_done(self, cursor: Cursor, attempt: Attempt) -> bool:
         try:

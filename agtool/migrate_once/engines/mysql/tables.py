@@ -109,7 +109,7 @@ class Tables:
             yield
         except pymysql.Error as error:
             if sessions.error_number(error) in sessions.NO_RIGHT:
-                ask = self._ask_to_read if reading else self._ask_administrator
+                ask = self._ask_to_read if reading else self.ask_administrator
                 raise ask(sessions.text(self.database, error)) from error
             raise sessions.refused(self.database, error) from error
 
@@ -131,7 +131,8 @@ class Tables:
         table = self.table.runs.quoted("`")
         return f"GRANT {rights} ON {table} TO {_literal(user)}@{_literal(host)}"
 
-    def _ask_administrator(self, reason: str) -> DeniedError:
+    def ask_administrator(self, reason: str) -> DeniedError:
+        """That a right is missing, with what gives it."""
         # Qualified, since an administrator's session may have another database.
         qualified = RunTable(self.table.runs, _DIALECT)
         grant = self._grant("SELECT, INSERT, UPDATE, DELETE")

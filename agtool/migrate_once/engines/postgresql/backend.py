@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2.errors
 
-from agtool.migrate_once.backend import AlreadyDone, Busy
+from agtool.migrate_once.backend import AlreadyDone, Busy, Survey
 from agtool.migrate_once.engines.postgresql import session, statements
 from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, take
 from agtool.migrate_once.engines.postgresql.tables import Tables
@@ -91,17 +91,25 @@ class PostgreSQL(Recorder):
             except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
                 return Situation(None, 0)
 
+    def survey(self) -> Survey:
+        from agtool.migrate_once.engines.postgresql.survey import survey
+
+        with (
+            closing(session.connect(self.database, self.connect_timeout)) as connection,
+            self.tables.translated(),
+        ):
+            return survey(connection, self.tables, self.application_name)
+
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         with self.transaction() as cursor:
             return statements.stop(cursor, run_ids)
 
-    def status(self, limit: int) -> Status:
-        from agtool.migrate_once.documents import Status
-
+    def status(self, limit: int, attempt: Attempt | None = None) -> Status:
         with self.transaction() as cursor:
             cursor.execute("SELECT to_regclass(%s)", (self.runs.table,))
             if cursor.fetchone() == (None,):
-                return Status(self.lock_name, False, self.runs.now(cursor), [], [], [])
+                now = self.runs.now(cursor)
+                return self.runs.no_status(now, attempt, lock=self.lock_name, held=False)
             cursor.execute(
                 # The table's own lock may be held by somebody with the recipe before agtool.
                 "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE granted "
@@ -113,7 +121,7 @@ class PostgreSQL(Recorder):
                 (self.tables.advisory_name, self.tables.locked),
             )
             (held,) = cursor.fetchone() or (False,)
-            return self.runs.status(cursor, limit, lock=self.lock_name, held=held)
+            return self.runs.status(cursor, limit, attempt, lock=self.lock_name, held=held)
 
     def _is_done(self, connection: Connection, attempt: Attempt) -> bool:
         if attempt.key is None:

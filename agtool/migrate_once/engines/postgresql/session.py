@@ -114,14 +114,19 @@ def refused(database: Database, error: psycopg2.Error) -> AgtoolError:
             hint="Use pool_mode transaction or session, or the address of PostgreSQL itself.",
         )
     if "recovery" in text or isinstance(error, psycopg2.errors.ReadOnlySqlTransaction):
-        return DeniedError(
-            f"{database} is a standby or read-only: {text}",
-            hint="A lock on a standby does not stop others. Give the URL of the primary.",
-        )
+        return standby(database, text)
     gone = isinstance(error, psycopg2.DatabaseError) and error.pgcode is None
     if gone or isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
         return NotYet(f"lost the connection to {database}: {text}")
     return ConfigurationError(f"{database} refused a statement: {text}")
+
+
+def standby(database: Database, reason: str) -> DeniedError:
+    """The server does not take writes."""
+    return DeniedError(
+        f"{database} is a standby or read-only: {reason}",
+        hint="A lock on a standby does not stop others. Give the URL of the primary.",
+    )
 
 
 def first_line(error: psycopg2.Error) -> str:

@@ -87,7 +87,7 @@ class Tables:
         try:
             yield
         except psycopg2.errors.InsufficientPrivilege as error:
-            ask = self._ask_to_read if reading else self._ask_administrator
+            ask = self._ask_to_read if reading else self.ask_administrator
             raise ask(first_line(error)) from error
         except psycopg2.Error as error:
             raise refused(self.database, error) from error
@@ -109,7 +109,8 @@ class Tables:
             f'\n  GRANT SELECT ON {self.runs.table} TO "{user}";',
         )
 
-    def _ask_administrator(self, reason: str) -> DeniedError:
+    def ask_administrator(self, reason: str) -> DeniedError:
+        """That a right is missing, with what gives it."""
         user = self.database.user or "THE_USER"
         grants = [
             f'GRANT USAGE ON SCHEMA "{self.table.schema}" TO "{user}"',

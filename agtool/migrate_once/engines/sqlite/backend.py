@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from agtool.migrate_once.backend import AlreadyDone, Busy
+from agtool.migrate_once.backend import AlreadyDone, Busy, Survey
 from agtool.migrate_once.engines.runs import Recorder
 from agtool.migrate_once.engines.sqlite.files import Files
 from agtool.migrate_once.engines.sqlite.lock import SQLiteLock, is_held, take
@@ -57,16 +57,20 @@ class SQLite(Recorder):
             self.runs.note_waiting(cursor, attempt)
             return Busy(self.runs.situation(cursor, attempt))
 
+    def survey(self) -> Survey:
+        from agtool.migrate_once.engines.sqlite.survey import survey
+
+        return survey(self.files)
+
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         """Nothing to stop: statements run inside the command's processes and die with them."""
         return 0
 
-    def status(self, limit: int) -> Status:
-        from agtool.migrate_once.documents import Status
-
+    def status(self, limit: int, attempt: Attempt | None = None) -> Status:
         held = is_held(self.files)
         if not self.files.runs.exists():
-            return Status(self.lock_name, held, datetime.now(timezone.utc), [], [], [])
+            now = datetime.now(timezone.utc)
+            return self.runs.no_status(now, attempt, lock=self.lock_name, held=held)
         with self.transaction() as cursor:
             cursor.execute(self.runs.ddl)
-            return self.runs.status(cursor, limit, lock=self.lock_name, held=held)
+            return self.runs.status(cursor, limit, attempt, lock=self.lock_name, held=held)
