@@ -287,8 +287,8 @@ def asks_for_json(arguments: Sequence[str]) -> bool:
 
 def asks_for_json_lines(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
     """Whether `--log-format json` stands there, or in the environment. Pure."""
-    found = re.findall(r"(?:^| )--log-format[ =](\S+)", _own(arguments))
-    return (found or [environment.get(log.VARIABLE)])[-1] == "json"
+    found: list[str] = re.findall(r"(?:^| )--log-format[ =](\S+)", _own(arguments))
+    return (found[-1] if found else environment.get(log.VARIABLE)) == "json"
 
 
 def _own(arguments: Sequence[str]) -> str:

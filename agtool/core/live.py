@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agtool.core.log import Level, Log
 from agtool.core.output import say, write_to_stderr
@@ -46,15 +46,14 @@ class Live:
         subject: object = None,
         *,
         fresh: bool = True,
-        code: str = "progress",
-        **fields: object,
+        **fields: Any,
     ) -> None:
         """Show `text` in the place of what was shown before.
 
         Args:
             subject: what it is about; a log gets a line when that changes. Default: the text.
             fresh: whether something has happened, and not only time gone by.
-            code, fields: as for `say`.
+            fields: as for `say`, the code among them.
         """
         if self.on_terminal:
             # Not with rich, whose live display writes whether or not the terminal takes it: Ctrl-S
@@ -68,7 +67,7 @@ class Live:
         again = self._repeat is not None and fresh and now - self._said_at >= self._repeat
         if subject != self._subject or again:
             self._subject, self._said_at = subject, now
-            say(text, code, **fields)
+            say(text, **{"code": "progress", **fields})
 
     def clear(self) -> None:
         """Take the line away, if there is one."""

@@ -59,7 +59,7 @@ def _foresee(port: Backend, attempt: Attempt, found: Check) -> Check:
     if status.key is not None and status.key.done:
         return replace(found, would="already-done")
     if status.held:
-        return replace(found, would="wait", holder=(status.running or [None])[0])
+        return replace(found, would="wait", holder=next(iter(status.running), None))
     if status.running:
         places = some([run.place for run in status.running])
         warning = Finding(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from agtool.core.live import Live
 from agtool.core.text import count, some
@@ -60,7 +61,7 @@ def _not_done(key: str | None, situation: Situation) -> str:
     return f"waiting until key {key} is done; {holder.place} {what} since {since}"
 
 
-def facts(news: News, age: float) -> dict[str, object]:
+def facts(news: News, age: float) -> dict[str, Any]:
     """The same for programs: a code word, and values."""
     match news:
         case Unreachable(error, left):

@@ -128,7 +128,6 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             port = backend(where, lock, times)
             for warning in port.warnings:
                 say(warning, "database", level="warning")
-            phase = metrics.phase if metrics else nullcontext
             from agtool.migrate_once.acquire import Job
 
             job = Job(
@@ -138,8 +137,9 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
                 wait_timeout=times.wait_timeout,
                 connect_timeout=times.connect_timeout,
                 kill_grace=times.kill_grace,
-                phase=phase,
             )
+            if metrics:
+                job = job._replace(phase=metrics.phase)
             if form == "--wait":
                 from agtool.migrate_once.wait import wait as carry_out
             else:

@@ -204,8 +204,9 @@ class RunTable:
         """That before there is a table."""
         from agtool.migrate_once.documents import Key, Status
 
-        asked = attempt is not None and attempt.key is not None
-        key = Key(attempt.name, attempt.key, False) if asked else None
+        key = None
+        if attempt is not None and attempt.key is not None:
+            key = Key(attempt.name, attempt.key, False)
         return Status(lock, held, now, [], [], [], key)
 
     def now(self, cursor: Cursor) -> datetime:

@@ -15,12 +15,12 @@ from tests.e2e.conftest import Agtool, Gate, wait_until
 from tests.servers.process import free_port
 
 
-def value(file: Path, name: str, **labels: str) -> float | None:
+def value(file: Path, metric: str, **labels: str) -> float | None:
     """A sample; None: there is none. Raises ValueError if the file is not what Prometheus reads."""
     for family in text_string_to_metric_families(file.read_text()):
         for sample in family.samples:
             if (
-                sample.name == f"agtool_migrate_once_{name}"
+                sample.name == f"agtool_migrate_once_{metric}"
                 and labels.items() <= sample.labels.items()
             ):
                 return float(sample.value)

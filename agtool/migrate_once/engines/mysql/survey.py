@@ -56,7 +56,7 @@ def survey(session: Session, tables: Tables) -> Survey:
         warnings = [*_timeouts(cursor), *_galera(cursor)]
     product = "MariaDB" if "mariadb" in version.lower() else "MySQL"
     # A proxy makes up the number that it gives to a client.
-    proxied = "ProxySQL" in comment or session.thread_id() != ident
+    proxied = "ProxySQL" in comment or session.thread() != ident
     pooler = "ProxySQL" if "ProxySQL" in comment else "unknown" if proxied else None
     if proxied:
         warnings.append(
