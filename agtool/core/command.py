@@ -36,12 +36,14 @@ class Technique(NamedTuple):
         help: one sentence.
         cli: the module in which its Typer is called `app`.
         wraps_command: whether it passes on the exit code of a command that it runs.
+        json_lines: whether its messages can be lines of JSON, by `--log-format`.
     """
 
     name: str
     help: str
     cli: str
     wraps_command: bool = False
+    json_lines: bool = False
 
 
 class Format(str, Enum):
@@ -273,8 +275,7 @@ def _usage_error(error: typer.TyperException, invocation: Invocation) -> UsageEr
     if not invocation.command and asks_for_json(sys.argv[1:]):
         invocation.command = invocation.path.partition(" ")[2]
         invocation.output = Format.json
-    options = context.command.params if context else ()
-    if any("--log-format" in option.opts for option in options):
+    if invocation.technique and invocation.technique.json_lines:
         log.Log.as_json |= asks_for_json_lines(sys.argv[1:], os.environ)
     return UsageError(message, hint=f"Try: {invocation.path} --help")
 
