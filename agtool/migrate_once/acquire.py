@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from agtool.core.errors import WRAPPER_FAILED, AgtoolError, DeniedError
 from agtool.core.text import count
-from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Lock, LockLost
+from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Exhausted, Lock, LockLost
 from agtool.migrate_once.model import (
     LOOK,
     Attempt,
@@ -88,8 +88,8 @@ class Acquisition(Patient):
         # Seconds in which our own command would be dead after a loss of the lock.
         self.patience = time_to_die(self.job.kill_grace)
 
-    def run(self) -> Acquired | AlreadyDone:
-        """Return when the key is done, or when the lock is held and the command may start.
+    def run(self) -> Acquired | AlreadyDone | Exhausted:
+        """Return when the lock is held and the command may start, or when it is not to run.
 
         Raises:
             Cancelled: `cancelled` was set; no lock is held.
@@ -104,7 +104,7 @@ class Acquisition(Patient):
             look = look_at is not None and time.monotonic() >= look_at
             answer = self._patiently(partial(self.backend.attempt, self.attempt, look=look))
             look_at = look_at or began
-            if isinstance(answer, AlreadyDone):
+            if isinstance(answer, (AlreadyDone, Exhausted)):
                 return answer
             if isinstance(answer, Busy):
                 if answer.situation is not None:
@@ -173,7 +173,7 @@ class Acquisition(Patient):
             raise
         return Acquired(lock, self.attempt, proven_at)
 
-    def give_back(self, result: Acquired | AlreadyDone) -> None:
+    def give_back(self, result: Acquired | AlreadyDone | Exhausted) -> None:
         """Release the lock, with a last word, for which a successor would wait."""
         if isinstance(result, Acquired):
             with suppress(LockLost):

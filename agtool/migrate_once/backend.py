@@ -28,6 +28,17 @@ class AlreadyDone(NamedTuple):
     """The key of this attempt has been finished before."""
 
 
+class Exhausted(NamedTuple):
+    """The key has failed as often as the attempt allows.
+
+    failed_with: the exit code of the last failure; None: it is not known.
+    """
+
+    failures: int
+    place: str
+    failed_with: int | None
+
+
 class Busy(NamedTuple):
     """Somebody else holds the lock. situation: only if a look at it was asked for."""
 
@@ -118,13 +129,13 @@ class Backend(Protocol):
     lock_name: str
     warnings: Sequence[str]
 
-    def attempt(self, attempt: Attempt, *, look: bool) -> Lock | AlreadyDone | Busy:
+    def attempt(self, attempt: Attempt, *, look: bool) -> Lock | AlreadyDone | Exhausted | Busy:
         """Try for the lock once, without waiting for it. Creates the tables if missing.
 
         look: also leave a sign of life, and see who holds the lock.
         """
 
-    def look(self, attempt: Attempt) -> AlreadyDone | Situation:
+    def look(self, attempt: Attempt) -> AlreadyDone | Exhausted | Situation:
         """Whether the attempt's key is done, else who runs; reads, and nothing else.
 
         Needs no right but to read the runs, and none before there are any.

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from agtool.core.errors import AgtoolError, UsageError
 from agtool.core.finding import Finding
 from agtool.core.text import printable, some
+from agtool.migrate_once.backend import Exhausted
 from agtool.migrate_once.documents import Check
+from agtool.migrate_once.exhausted import HINT, reason
 
 if TYPE_CHECKING:
     from agtool.core.output import View
@@ -56,8 +58,12 @@ def _survey(port: Backend, found: Check) -> Check:
 def _foresee(port: Backend, attempt: Attempt, found: Check) -> Check:
     """What would happen to COMMAND now, given that agtool itself would work."""
     status = port.status(1, attempt if attempt.key else None)
-    if status.key is not None and status.key.done:
+    if (key := status.key) is not None and key.done:
         return replace(found, would="already-done")
+    if key is not None and attempt.attempts is not None and key.failures >= attempt.attempts:
+        why = reason(Exhausted(key.failures, key.failed_on or "", key.failed_with), key.key)
+        problem = Finding("attempts-exhausted", why, HINT)
+        return replace(found, would="attempts-exhausted", problems=[problem])
     if status.held:
         return replace(found, would="wait", holder=next(iter(status.running), None))
     if status.running:
@@ -94,5 +100,5 @@ def _verdict(found: Check, key: str | None) -> str:
         "run": "COMMAND would run now",
         "wait": f"COMMAND would wait for {holder}",
         "already-done": f"key {key} is done: COMMAND would not run, with exit code 0",
-        "attempts-exhausted": f"key {key} has failed too often: COMMAND would not run",
+        "attempts-exhausted": "COMMAND would not run: exit code 125",
     }.get(found.would or "", "COMMAND would not run: agtool would fail")

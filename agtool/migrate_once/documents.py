@@ -48,11 +48,18 @@ class Key:
         name: as by --name.
         key: as by --key.
         done: whether COMMAND has succeeded with it.
+        failures: how many of its runs have failed or were lost since it last succeeded or --retry
+            was given, without those that agtool was told to end.
+        failed_on: the replica on which the last of them ran; null: there was none.
+        failed_with: its exit code; null: there was none, or it is not known.
     """
 
     name: str
     key: str
     done: bool
+    failures: int
+    failed_on: str | None
+    failed_with: int | None
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,8 @@ class Outcome:
         lock: what is locked, for people.
         outcome: ran: the command came to its own end. already-done: the key was done before.
             waited-too-long: --wait-timeout was over. interrupted: a signal came during the wait.
-            cannot-run: the command could not be started. lock-lost: the command was ended.
+            attempts-exhausted: the key has failed as often as --attempts says. cannot-run: the
+            command could not be started. lock-lost: the command was ended.
         waited_seconds: until the lock was held, or until the waiting ended.
         ran_seconds: how long the command ran; null: it did not.
         started_at: the command's start by this machine's clock, in ISO 8601; null: none.
@@ -140,6 +148,8 @@ class Outcome:
         reason: for people, why the command did not run or did not come to its own end, or why
             its key is not marked as done, or its end not recorded; null: none of these.
         marked_done: whether this run marked the key as done.
+        failures: attempts-exhausted: how often the key has failed; else null.
+        failed_with: the exit code of the last of these failures; null: none, or it is not known.
     """
 
     name: str
@@ -148,7 +158,13 @@ class Outcome:
     run_id: str
     lock: str
     outcome: Literal[
-        "ran", "already-done", "waited-too-long", "interrupted", "cannot-run", "lock-lost"
+        "ran",
+        "already-done",
+        "attempts-exhausted",
+        "waited-too-long",
+        "interrupted",
+        "cannot-run",
+        "lock-lost",
     ]
     waited_seconds: float
     ran_seconds: float | None
@@ -156,3 +172,5 @@ class Outcome:
     signal: str | None
     reason: str | None
     marked_done: bool
+    failures: int | None
+    failed_with: int | None

@@ -27,8 +27,8 @@ _PATIENCE = 1.0
 STATES = ("waiting", "running", "ended")
 
 RESULTS = (
-    *("ran", "already-done", "waited-too-long", "interrupted", "cannot-run", "lock-lost"),
-    "error",
+    *("ran", "already-done", "attempts-exhausted", "waited-too-long", "interrupted"),
+    *("cannot-run", "lock-lost", "error"),
 )
 """The outcomes of the result file, and `error`: there was none, since agtool failed."""
 

@@ -125,12 +125,16 @@ class Attempt(NamedTuple):
         key: that is done when the command has succeeded, --key; None: none.
         place: the replica, for people: its pod's name, or its host's.
         run_id: of the run that this becomes.
+        attempts: after how many failures of the key the command is not run any more; None: never.
+        retry: whether these are counted from zero, beginning with this run.
     """
 
     name: str
     key: str | None
     place: str
     run_id: str
+    attempts: int | None = None
+    retry: bool = False
 
 
 class Unfinished(NamedTuple):
@@ -175,3 +179,5 @@ class Outcome(NamedTuple):
     signal: str | None = None
     reason: str | None = None
     marked_done: bool = False
+    failures: int | None = None
+    failed_with: int | None = None

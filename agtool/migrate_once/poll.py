@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from agtool.migrate_once.acquire import Job
-from agtool.migrate_once.backend import AlreadyDone
+from agtool.migrate_once.backend import AlreadyDone, Exhausted
 from agtool.migrate_once.model import Situation, look_interval
 from agtool.migrate_once.patience import Patient, Unreachable, WaitedTooLong, jitter
 
@@ -27,8 +27,8 @@ class Poll(Patient):
         super().__init__(job.connect_timeout, tell)
         self._job = job
 
-    def run(self) -> AlreadyDone:
-        """Return when the key is done.
+    def run(self) -> AlreadyDone | Exhausted:
+        """Return when the key is done, or has failed too often.
 
         Raises:
             Cancelled: `cancelled` was set.
@@ -38,7 +38,7 @@ class Poll(Patient):
         began = time.monotonic()
         while True:
             answer = self._patiently(partial(self._job.backend.look, self._job.attempt))
-            if isinstance(answer, AlreadyDone):
+            if isinstance(answer, (AlreadyDone, Exhausted)):
                 return answer
             self.tell(NotDone(self._job.attempt.key, answer))
             waited = time.monotonic() - began
@@ -47,5 +47,5 @@ class Poll(Patient):
                 raise WaitedTooLong(answer.holder.place if answer.holder else "")
             self._sleep(min(left, look_interval(waited) * jitter()))
 
-    def give_back(self, result: AlreadyDone) -> None:
+    def give_back(self, result: AlreadyDone | Exhausted) -> None:
         """Nothing was got."""

@@ -10,6 +10,8 @@ from agtool.core.errors import TIMED_OUT
 from agtool.core.output import say
 from agtool.core.signals import Signals
 from agtool.migrate_once.acquire import Job
+from agtool.migrate_once.backend import Exhausted
+from agtool.migrate_once.exhausted import tell_exhausted
 from agtool.migrate_once.model import Outcome
 from agtool.migrate_once.patience import WaitedTooLong
 from agtool.migrate_once.poll import Poll
@@ -40,7 +42,7 @@ def wait(job: Job) -> Outcome:
             code, name = 128 + interrupted, interrupted.name
             return outcome._replace(outcome="interrupted", exit_code=code, signal=name)
         try:
-            waiter.result()
+            got = waiter.result()
         except WaitedTooLong as error:
             holder = f"{error} runs" if str(error) else "nobody runs"
             reason = f"waited {waited:.0f} s, and key {key} is not done; {holder}"
@@ -53,6 +55,8 @@ def wait(job: Job) -> Outcome:
                 seconds=waited,
             )
             return outcome._replace(outcome="waited-too-long", exit_code=TIMED_OUT, reason=reason)
+    if isinstance(got, Exhausted):
+        return tell_exhausted(got, job.attempt, outcome)
     say(
         f"{job.attempt.name}: key {key} is done",
         "already-done",

@@ -96,6 +96,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool migrate-once -- alembic upgrade head
       agtool migrate-once --key "$IMAGE_DIGEST" -- python manage.py migrate
       agtool migrate-once --database-url-file /secrets/url -- ./upgrade.sh
+      agtool migrate-once --key "$IMAGE_DIGEST" --attempts 3 -- ./upgrade.sh
       agtool migrate-once --wait --key "$IMAGE_DIGEST"
       agtool migrate-once --check
       agtool migrate-once --status --output json

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 import typer
 
 from agtool.core.errors import UsageError
-from agtool.core.options import LogFormat, duration, number, option, path
+from agtool.core.options import LogFormat, duration, flag, number, option, path
 from agtool.migrate_once.backend import Backend
 from agtool.migrate_once.engines import open_backend
 from agtool.migrate_once.model import Attempt, TableName, new_run_id
@@ -133,6 +133,21 @@ class KeyOptions(NamedTuple):
         ),
     ] = None
 
+    attempts: Annotated[
+        int | None,
+        number(
+            "NUMBER",
+            "Do not run COMMAND any more once it has failed so often with --key (exit code 125)",
+            1,
+            1000,
+            envvar="AGTOOL_ATTEMPTS",
+        ),
+    ] = None
+    retry: Annotated[
+        bool,
+        flag("Count the failures for --attempts from zero, beginning with this run.", "--retry"),
+    ] = False
+
     def attempt(self) -> Attempt:
         """This invocation's wish to run it.
 
@@ -151,7 +166,14 @@ class KeyOptions(NamedTuple):
                 raise UsageError(
                     f"{option_name} is not UTF-8 text", hint=f"Write {option_name} in UTF-8."
                 ) from None
-        return Attempt(self.name, self.key, _place(), new_run_id())
+        return Attempt(
+            self.name,
+            self.key,
+            _place(),
+            new_run_id(),
+            self.attempts if self.key else None,
+            self.retry,
+        )
 
 
 class TimeOptions(NamedTuple):
