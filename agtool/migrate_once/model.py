@@ -53,11 +53,12 @@ def poll_interval(waited: float, waiters: int) -> float:
 def look_interval(waited: float) -> float:
     """Seconds until the next look at a key of somebody who only waits, before jitter.
 
-    As long as the wait so far, within one and ten seconds: nobody can count those who only read,
-    so that a few hundred of them must be cheap by themselves. 500 pods connect fifty times a
-    second in the long run.
+    As long as the wait so far, within one and ten seconds; later a twentieth of the wait, at most
+    half a minute. Nobody can count those who only read, so that a few hundred of them must be cheap
+    by themselves: 500 pods connect fifty times a second after some seconds, and seventeen times
+    after ten minutes.
     """
-    return min(10.0, max(1.0, waited))
+    return max(1.0, min(10.0, waited), min(30.0, waited * 0.05))
 
 
 _IDENTIFIER = r'(?:[A-Za-z_][A-Za-z0-9_$]*|"[^"%\0]+")'

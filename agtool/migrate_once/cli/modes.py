@@ -9,7 +9,7 @@ from agtool.core.errors import UsageError, without_effect
 WITH_COMMAND = ""
 """The form that runs COMMAND; the others have the name of their option."""
 
-_FORMS: Mapping[str, frozenset[str]] = {
+EFFECTS: Mapping[str, frozenset[str]] = {
     WITH_COMMAND: frozenset(
         {
             *("--attempts", "--key", "--kill-grace", "--lock", "--metrics-file", "--name"),
@@ -44,7 +44,7 @@ def choose_form(chosen: Mapping[str, bool]) -> str:
 
 def obeys(form: str, option: str) -> bool:
     """Whether the option has an effect in the form."""
-    return option in _FORMS[form]
+    return option in EFFECTS[form]
 
 
 def refuse_useless(form: str, given: set[str], command: Sequence[str] | None) -> None:
@@ -65,11 +65,11 @@ def refuse_useless(form: str, given: set[str], command: Sequence[str] | None) ->
             hint="Example: agtool migrate-once -- alembic upgrade head\n"
             "To see what has run: agtool migrate-once --status",
         )
-    other_forms = _FORMS.keys() - {form}
-    useless = given & (other_forms | frozenset().union(*_FORMS.values())) - _FORMS[form]
+    other_forms = EFFECTS.keys() - {form}
+    useless = given & (other_forms | frozenset().union(*EFFECTS.values())) - EFFECTS[form]
     if useless:
         option = min(useless)
-        homes = [name for name in _FORMS if obeys(name, option)]
+        homes = [name for name in EFFECTS if obeys(name, option)]
         only_elsewhere = form == WITH_COMMAND and homes
         raise without_effect(
             option, f"without {' or '.join(homes)}" if only_elsewhere else f"with {form}"
