@@ -30,6 +30,13 @@ class Waiting(NamedTuple):
     situation: Situation
 
 
+class NotDone(NamedTuple):
+    """We only wait for the key, and it is not done; the situation: who runs, if anybody does."""
+
+    key: str | None
+    situation: Situation
+
+
 class Dying(NamedTuple):
     """We hold the lock, but earlier commands may live for `left` seconds more."""
 
@@ -43,7 +50,7 @@ class Stopping(NamedTuple):
     statements: int
 
 
-News = Unreachable | Waiting | Dying | Stopping
+News = Unreachable | Waiting | NotDone | Dying | Stopping
 
 
 class Acquired(NamedTuple):

@@ -5,25 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
-from agtool.migrate_once.acquire import Job
+from agtool.migrate_once.acquire import Job, News, NotDone
 from agtool.migrate_once.backend import AlreadyDone, Exhausted
-from agtool.migrate_once.model import Situation, look_interval
-from agtool.migrate_once.patience import Patient, Unreachable, WaitedTooLong, jitter
-
-
-class NotDone(NamedTuple):
-    """The key is not done; the situation: who runs, if anybody does."""
-
-    key: str | None
-    situation: Situation
+from agtool.migrate_once.model import look_interval
+from agtool.migrate_once.patience import Patient, WaitedTooLong, jitter
 
 
 class Poll(Patient):
     """One pod's wait for the key of its attempt, which takes no lock and leaves no trace."""
 
-    def __init__(self, job: Job, tell: Callable[[NotDone | Unreachable], None]) -> None:
+    def __init__(self, job: Job, tell: Callable[[News], None]) -> None:
         super().__init__(job.connect_timeout, tell)
         self._job = job
 

@@ -11,7 +11,6 @@ from agtool.core.output import say
 from agtool.core.signals import Signals
 from agtool.migrate_once.acquire import Acquired, Acquisition, Job
 from agtool.migrate_once.backend import AlreadyDone, Exhausted
-from agtool.migrate_once.exhausted import tell_exhausted
 from agtool.migrate_once.model import Outcome
 from agtool.migrate_once.patience import WaitedTooLong
 from agtool.migrate_once.story import Story
@@ -62,6 +61,8 @@ def run(job: Job) -> Outcome:
             )
             return outcome._replace(outcome="already-done")
         if isinstance(got, Exhausted):
+            from agtool.migrate_once.exhausted import tell_exhausted
+
             return tell_exhausted(got, job.attempt, outcome)
         return _work(job, got, signals, outcome.waited_seconds)
 

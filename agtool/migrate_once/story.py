@@ -8,13 +8,9 @@ from typing import Any
 
 from agtool.core.live import Live
 from agtool.core.text import count, some
-from agtool.migrate_once.acquire import Dying, Stopping, Waiting
-from agtool.migrate_once.acquire import News as NewsOfAcquisition
+from agtool.migrate_once.acquire import Dying, News, NotDone, Stopping, Waiting
 from agtool.migrate_once.model import Situation
 from agtool.migrate_once.patience import Unreachable
-from agtool.migrate_once.poll import NotDone
-
-News = NewsOfAcquisition | NotDone
 
 _REPEAT = 15.0
 """Seconds between two lines of a log that say the same."""

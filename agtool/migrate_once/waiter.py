@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from agtool.core.signals import Signals, Wakeup, reap
-from agtool.migrate_once.story import News, Story
+from agtool.migrate_once.acquire import News
+from agtool.migrate_once.story import Story
 
 _LAST_CHANCE = 0.7
 """Seconds for the waiting thread to let go of what it has when we are told to end."""

@@ -1,6 +1,7 @@
-"""The command itself: which form it has, and what that is wired to."""
+"""The command itself: which form it has, and what that is wired to.
 
-from __future__ import annotations
+Not with postponed annotations, as in options.
+"""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -81,7 +82,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         int,
         number("NUMBER", "With --status: show at most so many runs that have ended", 1, 10000),
     ] = 20,
-) -> Result[documents.Status | documents.Check | documents.Outcome | None]:
+) -> "Result[documents.Status | documents.Check | documents.Outcome | None]":
     """Run COMMAND once at a time among all replicas.
 
     A lock in the database lets one replica run COMMAND while the others wait. Then
@@ -155,8 +156,8 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
 
 
 def _metrics(
-    report: ReportOptions, attempt: Attempt, exit_code: Callable[[AgtoolError], int]
-) -> AbstractContextManager[MetricsFile | None]:
+    report: ReportOptions, attempt: "Attempt", exit_code: "Callable[[AgtoolError], int]"
+) -> "AbstractContextManager[MetricsFile | None]":
     """What keeps the metrics file; None: there is no such file."""
     if report.metrics_file is None:
         return nullcontext()

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from agtool.migrate_once.acquire import Dying, Stopping, Waiting
+from agtool.migrate_once.acquire import Dying, News, NotDone, Stopping, Waiting
 from agtool.migrate_once.backend import NotYet
 from agtool.migrate_once.documents import Run
 from agtool.migrate_once.model import Situation, Unfinished
 from agtool.migrate_once.patience import Unreachable
-from agtool.migrate_once.poll import NotDone
-from agtool.migrate_once.story import News, facts, sentence
+from agtool.migrate_once.story import facts, sentence
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 RUN = Run(
