@@ -121,7 +121,10 @@ class Acquisition(Patient):
                     self.tell(Waiting(answer.situation))
             else:
                 try:
-                    return self._take_over(answer)
+                    got = self._take_over(answer)
+                    if isinstance(got, Exhausted):
+                        answer.release()
+                    return got
                 except LockLost:
                     answer.release()
                     # A new name, since somebody slow may still declare the old one lost.
@@ -135,7 +138,7 @@ class Acquisition(Patient):
                 raise WaitedTooLong(holder)
             self._sleep(min(left, poll_interval(waited, waiters) * jitter()))
 
-    def _take_over(self, lock: Lock) -> Acquired:
+    def _take_over(self, lock: Lock) -> Acquired | Exhausted:
         """With the lock held, wait until no earlier command can be alive, then say we begin.
 
         A server frees a lock at once when it restarts, when somebody terminates the session or
@@ -168,6 +171,8 @@ class Acquisition(Patient):
             self._sleep(0.1)
         for run_id in ids:
             self._patiently(partial(self.backend.record_lost, run_id, None), lock)
+        if exhausted := lock.exhausted():
+            return exhausted
         try:
             self._patiently(partial(self.backend.record_start, self.attempt, self.patience), lock)
             # Held after the record was there: so whoever gets the lock next sees the record.
@@ -176,7 +181,7 @@ class Acquisition(Patient):
             self._sleep(0)  # the last moment at which we can be told to stop
         except (LockLost, Cancelled):
             with suppress(AgtoolError):
-                self.backend.record_lost(self.attempt.run_id, None)
+                self.backend.record_lost(self.attempt.run_id, None, counts=False)
             raise
         return Acquired(lock, self.attempt, proven_at)
 
@@ -184,4 +189,4 @@ class Acquisition(Patient):
         """Release the lock, with a last word, for which a successor would wait."""
         if isinstance(result, Acquired):
             with suppress(LockLost):
-                result.lock.finish(End("lost", WRAPPER_FAILED, 0.0, 0.0))
+                result.lock.finish(End("lost", WRAPPER_FAILED, 0.0, 0.0, counts=False))

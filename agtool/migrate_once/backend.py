@@ -89,6 +89,13 @@ class Lock(Protocol):
             LockLost: as for `check`.
         """
 
+    def exhausted(self) -> Exhausted | None:
+        """Whether the attempt's key has failed as often as that allows; None: it has not.
+
+        Raises:
+            LockLost: as for `check`.
+        """
+
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         """As `Backend.stop_statements`, by the lock's own session.
 
@@ -151,8 +158,8 @@ class Backend(Protocol):
         the loss of the lock in which this run's command is dead.
         """
 
-    def record_lost(self, run_id: str, exit_code: int | None) -> None:
-        """Record the end of a run that could not do so with `Lock.finish`."""
+    def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
+        """Record the end of a run that could not do so with `Lock.finish`; counts: as in End."""
 
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         """Stop what the commands of these runs, dead or dying, still execute on the server.

@@ -153,12 +153,15 @@ class End(NamedTuple):
         state: done, failed or lost.
         exit_code: with which agtool ends, or the command's.
         waited, ran: seconds, for a record that has to be made anew.
+        counts: whether it is a failure of the command, if it is not done: not if agtool was told to
+            end, nor if the command was never started.
     """
 
     state: str
     exit_code: int
     waited: float
     ran: float
+    counts: bool = True
 
 
 class Situation(NamedTuple):

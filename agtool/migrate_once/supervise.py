@@ -68,7 +68,7 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
             )
         )
     except OSError as error:
-        lock.finish(End("lost", WRAPPER_FAILED, waited, 0.0))
+        lock.finish(End("lost", WRAPPER_FAILED, waited, 0.0, counts=False))
         raise DeniedError(f"cannot start a process: {error.strerror}") from error
     work = _Work(keeper, _Heartbeat(lock, keeper), lock, backend, attempt, grace, waited)
     work.heartbeat.start()
@@ -240,7 +240,8 @@ class _Work:
             in_time(self.lock.release)
         else:
             ran = time.monotonic() - self.began
-            end = End("done" if done else "failed", self.exit_code, self.waited, ran)
+            state, counts = "done" if done else "failed", self.signal is None
+            end = End(state, self.exit_code, self.waited, ran, counts)
             if unrecorded := in_time(partial(self.lock.finish, end)):
                 problem = f"the end of this run cannot be recorded: {unrecorded}"
         self.unmarked = problem
@@ -272,7 +273,8 @@ class _Work:
                 say(problem, "statements-left", level="warning")
                 return
             try:
-                self.backend.record_lost(self.attempt.run_id, self.exit_code)
+                counts = self.signal is None
+                self.backend.record_lost(self.attempt.run_id, self.exit_code, counts=counts)
             except AgtoolError as error:
                 say(
                     f"cannot record the end of this run: {error.message}",

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from agtool.migrate_once.backend import Exhausted
 from agtool.migrate_once.model import SEEN, Attempt, End, Situation, TableName, Unfinished
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ class Recorder:
         with self.transaction() as cursor:
             self.runs.record_start(cursor, attempt, patience)
 
-    def record_lost(self, run_id: str, exit_code: int | None) -> None:
+    def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
         with self.transaction() as cursor:
-            self.runs.set_end(cursor, run_id, "lost", exit_code)
+            self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts)
 
 
 class RunTable:
@@ -80,7 +81,7 @@ class RunTable:
             "run_id varchar(32) PRIMARY KEY, name varchar(200) NOT NULL, done_key varchar(500), "
             "place varchar(300) NOT NULL, state varchar(12) NOT NULL, patience double precision, "
             f"waiting_since {time}, seen_at {time}, started_at {time}, finished_at {time}, "
-            "exit_code int, sessions varchar(4000))"
+            "exit_code int, sessions varchar(4000), retry int, counts int)"
         )
 
     def is_done(self, cursor: Cursor, attempt: Attempt) -> bool:
@@ -128,13 +129,14 @@ class RunTable:
         )
         if cursor.rowcount == 0:
             self._insert(cursor, attempt, "running", patience)
+        self._note_retry(cursor, attempt)
 
     def record_end(self, cursor: Cursor, attempt: Attempt, end: End) -> bool:
         """How the run ended; whether that is recorded.
 
         The command may have emptied the table, or put another in its place.
         """
-        if self.set_end(cursor, attempt.run_id, end.state, end.exit_code):
+        if self.set_end(cursor, attempt.run_id, end.state, end.exit_code, counts=end.counts):
             return True
         self._execute(
             cursor,
@@ -144,18 +146,57 @@ class RunTable:
             *(attempt.run_id, attempt.name, attempt.key, attempt.place),
             *(end.state, end.exit_code),
         )
-        return cursor.rowcount == 1
+        if cursor.rowcount != 1:
+            return False
+        self._note_retry(cursor, attempt)
+        return self.set_end(cursor, attempt.run_id, end.state, end.exit_code, counts=end.counts)
 
-    def set_end(self, cursor: Cursor, run_id: str, state: str, exit_code: int | None) -> bool:
+    def set_end(
+        self, cursor: Cursor, run_id: str, state: str, exit_code: int | None, *, counts: bool
+    ) -> bool:
         """How the run ended, if it is recorded; whether it is."""
         self._execute(
             cursor,
-            "UPDATE {t} SET state = {p}, exit_code = {p}, finished_at = {now} WHERE run_id = {p}",
+            "UPDATE {t} SET state = {p}, exit_code = {p}, counts = {p}, finished_at = {now} "
+            "WHERE run_id = {p}",
             state,
             exit_code,
+            int(counts),
             run_id,
         )
         return cursor.rowcount == 1
+
+    # -- failures ---------------------------------------------------------------------------
+
+    def failures(self, cursor: Cursor, attempt: Attempt) -> list[tuple[str, int | None]]:
+        """Where and with which exit code the attempt's key has failed; the latest first.
+
+        Since it was done, or since the latest run with --retry, that included.
+        """
+        self._execute(
+            cursor,
+            "SELECT place, exit_code FROM {t} WHERE name = {p} AND done_key = {p} AND counts = 1 "
+            "AND state IN ('failed', 'lost') AND NOT EXISTS (SELECT 1 FROM {t} AS later WHERE "
+            "later.name = {t}.name AND later.done_key = {t}.done_key AND "
+            "later.run_id <> {t}.run_id AND later.started_at >= {t}.started_at AND "
+            "(later.state = 'done' OR later.retry = 1)) ORDER BY finished_at DESC",
+            attempt.name,
+            attempt.key,
+        )
+        return [(place, exit_code) for place, exit_code in cursor.fetchall()]
+
+    def exhausted(self, cursor: Cursor, attempt: Attempt) -> Exhausted | None:
+        """Whether the attempt's key has failed as often as that allows."""
+        if attempt.key is None or attempt.attempts is None or attempt.retry:
+            return None
+        failures = self.failures(cursor, attempt)
+        if len(failures) < attempt.attempts:
+            return None
+        return Exhausted(len(failures), *failures[0])
+
+    def _note_retry(self, cursor: Cursor, attempt: Attempt) -> None:
+        if attempt.retry:
+            self._execute(cursor, "UPDATE {t} SET retry = 1 WHERE run_id = {p}", attempt.run_id)
 
     def unfinished(self, cursor: Cursor) -> list[Unfinished]:
         """Runs that began and have not said that they ended."""
@@ -174,7 +215,10 @@ class RunTable:
 
         if attempt is None or attempt.key is None:
             return None
-        return Key(attempt.name, attempt.key, self.is_done(cursor, attempt))
+        failures = self.failures(cursor, attempt)
+        failed_on, failed_with = failures[0] if failures else (None, None)
+        done = self.is_done(cursor, attempt)
+        return Key(attempt.name, attempt.key, done, len(failures), failed_on, failed_with)
 
     def status(
         self, cursor: Cursor, limit: int, attempt: Attempt | None, *, lock: str, held: bool
@@ -206,7 +250,7 @@ class RunTable:
 
         key = None
         if attempt is not None and attempt.key is not None:
-            key = Key(attempt.name, attempt.key, False)
+            key = Key(attempt.name, attempt.key, False, 0, None, None)
         return Status(lock, held, now, [], [], [], key)
 
     def now(self, cursor: Cursor) -> datetime:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
-from agtool.migrate_once.backend import AlreadyDone, Busy, Survey
+from agtool.migrate_once.backend import AlreadyDone, Busy, Exhausted, Survey
 from agtool.migrate_once.engines.mysql import session, statements
 from agtool.migrate_once.engines.mysql.lock import MySQLLock, take
 from agtool.migrate_once.engines.mysql.session import error_number
@@ -61,11 +61,13 @@ class MySQL(Recorder):
             unless_locked.pop_all()
             return lock
 
-    def look(self, attempt: Attempt) -> AlreadyDone | Situation:
+    def look(self, attempt: Attempt) -> AlreadyDone | Exhausted | Situation:
         with self._session(reading=True) as cursor:
             try:
                 if self.runs.is_done(cursor, attempt):
                     return AlreadyDone()
+                if exhausted := self.runs.exhausted(cursor, attempt):
+                    return exhausted
                 return self.runs.situation(cursor, attempt)
             except pymysql.Error as error:
                 if error_number(error) not in MISSING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pymysql
 
 from agtool.core.process.tree import descendants, local_ports
-from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.migrate_once.backend import Exhausted, LockLost, NotYet
 from agtool.migrate_once.engines.mysql import session as sessions
 from agtool.migrate_once.engines.mysql import statements
 from agtool.migrate_once.engines.mysql.tables import READ_ONLY, Tables
@@ -61,6 +61,13 @@ class MySQLLock:
     def unfinished(self) -> list[Unfinished]:
         with self._translated(), self._session.cursor() as cursor:
             return self._tables.runs.unfinished(cursor)
+
+    def exhausted(self) -> Exhausted | None:
+        try:
+            with self._tables.translated(), self._session.cursor() as cursor:
+                return self._tables.runs.exhausted(cursor, self._attempt)
+        except NotYet as error:
+            raise LockLost(error.message) from error
 
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         with self._translated(), self._session.cursor() as cursor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2.errors
 
-from agtool.migrate_once.backend import AlreadyDone, Busy, Survey
+from agtool.migrate_once.backend import AlreadyDone, Busy, Exhausted, Survey
 from agtool.migrate_once.engines.postgresql import session, statements
 from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, take
 from agtool.migrate_once.engines.postgresql.tables import Tables
@@ -77,7 +77,7 @@ class PostgreSQL(Recorder):
             unless_locked.pop_all()
             return lock
 
-    def look(self, attempt: Attempt) -> AlreadyDone | Situation:
+    def look(self, attempt: Attempt) -> AlreadyDone | Exhausted | Situation:
         self.application_name = f"agtool migrate-once {attempt.place}"[:63]
         with (
             closing(session.connect(self.database, self.connect_timeout)) as connection,
@@ -87,6 +87,8 @@ class PostgreSQL(Recorder):
                 with session.transaction(connection, self.application_name, "READ ONLY") as cursor:
                     if self.runs.is_done(cursor, attempt):
                         return AlreadyDone()
+                    if exhausted := self.runs.exhausted(cursor, attempt):
+                        return exhausted
                     return self.runs.situation(cursor, attempt)
             except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
                 return Situation(None, 0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import psycopg2.errors
 
-from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.migrate_once.backend import Exhausted, LockLost, NotYet
 from agtool.migrate_once.engines.postgresql import statements
 from agtool.migrate_once.engines.postgresql.session import begin, first_line
 from agtool.migrate_once.engines.postgresql.tables import Tables
@@ -84,6 +84,13 @@ class PostgreSQLLock:
         try:
             with self._tables.translated(), self._looking() as cursor:
                 return self._tables.runs.unfinished(cursor)
+        except NotYet as error:
+            raise LockLost(error.message) from error
+
+    def exhausted(self) -> Exhausted | None:
+        try:
+            with self._tables.translated(), self._looking() as cursor:
+                return self._tables.runs.exhausted(cursor, self._attempt)
         except NotYet as error:
             raise LockLost(error.message) from error
 

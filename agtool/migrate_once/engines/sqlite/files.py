@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
-from agtool.migrate_once.backend import AlreadyDone, NotYet
+from agtool.migrate_once.backend import AlreadyDone, Exhausted, NotYet
 from agtool.migrate_once.engines.runs import Dialect, RunTable
 from agtool.migrate_once.model import REPLY, Attempt, Situation, TableName
 from agtool.migrate_once.url import Database
@@ -52,7 +52,7 @@ class Files:
                     return False
                 raise
 
-    def look(self, attempt: Attempt) -> AlreadyDone | Situation:
+    def look(self, attempt: Attempt) -> AlreadyDone | Exhausted | Situation:
         """As the port's."""
         if not self.runs.exists():
             if not self.database.parent.is_dir():
@@ -64,9 +64,12 @@ class Files:
             closing(sqlite3.connect(read_only, timeout=REPLY, uri=True)) as connection,
         ):
             try:
-                if self.table.is_done(connection.cursor(), attempt):
+                cursor = connection.cursor()
+                if self.table.is_done(cursor, attempt):
                     return AlreadyDone()
-                return self.table.situation(connection.cursor(), attempt)
+                if exhausted := self.table.exhausted(cursor, attempt):
+                    return exhausted
+                return self.table.situation(cursor, attempt)
             except sqlite3.OperationalError as error:
                 if "no such table" in str(error):
                     return Situation(None, 0)
