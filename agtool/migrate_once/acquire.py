@@ -105,7 +105,7 @@ class Acquisition(Patient):
         """
         began = time.monotonic()
         look_at: float | None = None  # not at the first try, which mostly succeeds
-        waiters = 0
+        waiters: int | None = 0
         holder = ""
         while True:
             look = look_at is not None and time.monotonic() >= look_at
@@ -148,7 +148,7 @@ class Acquisition(Patient):
         statements on the server are stopped.
         """
         held_since = time.monotonic()
-        while unfinished := lock.unfinished():
+        while unfinished := self._patiently(lock.unfinished, lock):
             last = max(run.patience for run in unfinished)
             left = held_since + last - time.monotonic()
             if left <= 0:
@@ -159,7 +159,7 @@ class Acquisition(Patient):
         give_up = time.monotonic() + self.patience
         while ids and (running := lock.stop_statements(ids)):
             if time.monotonic() >= give_up:
-                places = ", ".join(run.place for run in unfinished)
+                places = ", ".join(run.place or "not known which" for run in unfinished)
                 raise DeniedError(
                     f"{count(running, 'statement')} of a previous run ({places}) cannot be stopped "
                     "on the server; the command was not run",

@@ -9,7 +9,7 @@ from typing import Any
 from agtool.core.live import Live
 from agtool.core.text import count, some
 from agtool.migrate_once.acquire import Dying, News, NotDone, Stopping, Waiting
-from agtool.migrate_once.model import Situation
+from agtool.migrate_once.model import Situation, Unfinished
 from agtool.migrate_once.patience import Unreachable
 
 _REPEAT = 15.0
@@ -25,6 +25,11 @@ def sentence(news: News, lock_name: str, age: float) -> str:
             return _waiting(situation, lock_name, age)
         case NotDone(key, situation):
             return _not_done(key, situation)
+        case Dying([Unfinished(run_id="")], left):
+            return (
+                "got the lock; nothing tells whether an earlier run in this empty database is "
+                f"still stopping: starting in {max(0.0, left - age):.0f} s at the latest"
+            )
         case Dying(runs, left):
             return (
                 f"got the lock; the previous run ({some([run.place for run in runs])}) has not "

@@ -242,7 +242,7 @@ class _Work:
             ran = time.monotonic() - self.began
             state, counts = "done" if done else "failed", self.signal is None
             end = End(state, self.exit_code, self.waited, ran, counts)
-            if unrecorded := in_time(partial(self.lock.finish, end)):
+            if unrecorded := in_time(partial(self.lock.finish, end), answers=9):
                 problem = f"the end of this run cannot be recorded: {unrecorded}"
         self.unmarked = problem
         if self.exit_code != 0 or self.attempt.key is None:
@@ -305,11 +305,14 @@ def _still_running(statements: int) -> str:
     return f"{count(statements, 'statement')} of the command cannot be ended on the server"
 
 
-def in_time(call: Callable[[], T]) -> T:
+def in_time(call: Callable[[], T], answers: int = 3) -> T:
     """The result of a call to the lock's session, or its error.
 
+    Args:
+        answers: that the call waits for; each may be late.
+
     Raises:
-        LockLost: there is neither in the time for two answers that are as late as they may be.
+        LockLost: there is neither in the time for so many.
     """
     results: list[T] = []
     errors: list[Exception] = []
@@ -320,7 +323,7 @@ def in_time(call: Callable[[], T]) -> T:
         except Exception as error:  # noqa: BLE001  # raised below
             errors.append(error)
 
-    if not within(2 * REPLY, run):
+    if not within(answers * REPLY, run):
         raise LockLost("no answer from the database")
     if errors:
         raise errors[0]

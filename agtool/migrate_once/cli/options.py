@@ -103,14 +103,14 @@ class LockOptions(NamedTuple):
         ),
     ] = None
     lock: Annotated[
-        Literal["table", "advisory"],
+        Literal["table", "advisory"] | None,
         option(
             "[table|advisory]",
-            "Lock the table, or take an advisory lock only, which lets COMMAND run VACUUM on the "
-            "whole database (PostgreSQL).",
+            "Take an advisory lock, or lock the table itself, as others may do who do not use "
+            "agtool (PostgreSQL).  [default: advisory]",
             envvar="AGTOOL_LOCK",
         ),
-    ] = "table"
+    ] = None
 
 
 class KeyOptions(NamedTuple):
@@ -246,7 +246,7 @@ def backend(where: DatabaseOptions, lock: LockOptions, times: TimeOptions) -> Ba
     return open_backend(
         found,
         TableName.parse(lock.lock_table) if lock.lock_table else None,
-        advisory=lock.lock == "advisory",
+        lock=lock.lock,
         kill_grace=times.kill_grace,
         connect_timeout=times.connect_timeout,
     )

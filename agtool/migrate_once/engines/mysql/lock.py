@@ -8,20 +8,30 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pymysql
+from pymysql.constants import ER
 
 from agtool.core.process.tree import descendants, local_ports
 from agtool.migrate_once.backend import Exhausted, LockLost, NotYet
 from agtool.migrate_once.engines.mysql import session as sessions
-from agtool.migrate_once.engines.mysql import statements
-from agtool.migrate_once.engines.mysql.tables import READ_ONLY, Tables
+from agtool.migrate_once.engines.mysql import signs, statements
+from agtool.migrate_once.engines.mysql.proof import Counted
+from agtool.migrate_once.engines.mysql.tables import MISSING, READ_ONLY, Tables
 from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
 
-def take(session: sessions.Session, tables: Tables, attempt: Attempt) -> MySQLLock | None:
+def take(
+    session: sessions.Session,
+    tables: Tables,
+    attempt: Attempt,
+    before: Counted | None = None,
+    patience: float = 0.0,
+) -> MySQLLock | None:
     """The lock; None: another session has it.
+
+    before, patience: as for `proof`.
 
     Raises:
         pymysql.Error: the statement failed.
@@ -34,7 +44,7 @@ def take(session: sessions.Session, tables: Tables, attempt: Attempt) -> MySQLLo
     tables.refuse_replica(*read_only)
     if taken is None:
         raise NotYet(f"{tables.database} could not answer GET_LOCK")
-    return MySQLLock(session, tables, attempt) if taken else None
+    return MySQLLock(session, tables, attempt, before, patience) if taken else None
 
 
 class MySQLLock:
@@ -42,8 +52,18 @@ class MySQLLock:
 
     pooled = False
 
-    def __init__(self, session: sessions.Session, tables: Tables, attempt: Attempt) -> None:
+    def __init__(
+        self,
+        session: sessions.Session,
+        tables: Tables,
+        attempt: Attempt,
+        before: Counted | None = None,
+        patience: float = 0.0,
+    ) -> None:
         self._session = session
+        self._before = before
+        self._patience = patience
+        self._since = time.monotonic()
         self.keep_open = session.fileno()
         self.watch: Sequence[int] = (self.keep_open,)
         self._tables = tables
@@ -58,23 +78,44 @@ class MySQLLock:
             if command is not None:
                 self._note_sessions(cursor, command)
 
+    def is_done(self) -> bool:
+        """Whether the attempt's key is done."""
+        with self._session.cursor() as cursor:
+            return self._tables.is_done(cursor, self._attempt)
+
     def unfinished(self) -> list[Unfinished]:
+        tables = self._tables
         with self._translated(), self._session.cursor() as cursor:
-            return self._tables.runs.unfinished(cursor)
+            sign = signs.read(cursor, tables.lock)
+            found = [sign.unfinished()] if sign is not None else []
+            try:
+                return found + tables.runs.unfinished(cursor)
+            except pymysql.Error as error:
+                if sessions.error_number(error) not in MISSING:
+                    raise
+            if not found and not tables.apart and not signs.has_place(cursor, tables.lock):
+                direct = self._own_place(cursor)[0] is not None
+                counted = Counted.look(cursor)
+                if not (direct and counted.proves(self._before, self._patience)):
+                    found.append(Unfinished("", "", self._patience))
+            return found
 
     def exhausted(self) -> Exhausted | None:
-        try:
-            with self._tables.translated(), self._session.cursor() as cursor:
+        with self._translated(), self._session.cursor() as cursor:
+            try:
                 return self._tables.runs.exhausted(cursor, self._attempt)
-        except NotYet as error:
-            raise LockLost(error.message) from error
+            except pymysql.Error as error:
+                if sessions.error_number(error) not in (*MISSING, ER.BAD_FIELD_ERROR):
+                    raise
+                return None
 
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         with self._translated(), self._session.cursor() as cursor:
             if list(run_ids) == [self._attempt.run_id]:
-                known = self._known  # the command may have dropped the table
-            else:
-                known = statements.recorded(cursor, self._tables.runs, run_ids)
+                return statements.stop(cursor, self._known)  # not all may be recorded
+            known = statements.recorded(cursor, self._tables.runs, run_ids)
+            if known is None:
+                return statements.unknown(cursor, time.monotonic() - self._since)
             return statements.stop(cursor, known)
 
     def finish(self, end: End) -> str | None:
@@ -103,9 +144,13 @@ class MySQLLock:
                 if mend:
                     self._tables.create(cursor)
                 cursor.execute("START TRANSACTION")
+                if mend:
+                    self._tables.runs.restore(cursor)
                 recorded = self._tables.runs.record_end(cursor, self._attempt, end)
                 self._prove(cursor)
                 cursor.execute("COMMIT")
+                if self._tables.signed:
+                    signs.remove(cursor, self._tables.lock, self._attempt.run_id)
                 return None if recorded else f"{self._tables.table.runs} does not take it"
             except pymysql.Error as error:
                 if sessions.is_lost(error):
@@ -161,12 +206,15 @@ class MySQLLock:
                 self._noted = self._known
 
     def _own_place(self, cursor: Cursor) -> tuple[str | None, int]:
-        """Our host as the server sees it (None: it sees another port than ours), and our port."""
+        """Our host as the server sees it, and our port, which is 0 on a Unix socket.
+
+        None as the host: the server sees another port than ours, since somebody stands between.
+        """
         cursor.execute("SELECT host FROM information_schema.processlist WHERE id = connection_id()")
         (place,) = cursor.fetchone() or ("",)
         host, _, port = str(place).rpartition(":")
         own = self._session.local_port()
-        return (host if port == str(own) else None), own
+        return (host if port == str(own) or not own else None), own
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -16,19 +16,35 @@ if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
 
-def recorded(cursor: Cursor, runs: RunTable, run_ids: Sequence[str]) -> set[str]:
-    """The sessions that are recorded for the runs, each as `ID@HOST:PORT`."""
+def recorded(cursor: Cursor, runs: RunTable, run_ids: Sequence[str]) -> set[str] | None:
+    """The sessions that are recorded for the runs, each as `ID@HOST:PORT`; None: no run is."""
     marks = ", ".join(["%s"] * len(run_ids))
     try:
         cursor.execute(
-            f"SELECT sessions FROM {runs.table} WHERE sessions IS NOT NULL AND run_id IN ({marks})",
+            f"SELECT coalesce(sessions, '') FROM {runs.table} WHERE run_id IN ({marks})",
             tuple(run_ids),
         )
     except pymysql.Error as error:
         if error_number(error) not in MISSING:
             raise
-        return set()
-    return {one for (sessions,) in cursor.fetchall() for one in sessions.split()}
+        return None
+    rows = cursor.fetchall()
+    return {one for (sessions,) in rows for one in sessions.split()} if rows else None
+
+
+def unknown(cursor: Cursor, seconds: float) -> int:
+    """How many statements of our account run in the database for at least so many seconds.
+
+    Where nothing is recorded of a run, one of these may be its own. They are not stopped.
+    """
+    cursor.execute(
+        "SELECT count(*) FROM information_schema.processlist WHERE id <> connection_id() "
+        "AND user = substring_index(user(), '@', 1) AND db = database() "
+        "AND command NOT IN ('Sleep', 'Killed') AND time >= %s",
+        (int(seconds),),
+    )
+    (number,) = cursor.fetchone() or (0,)
+    return int(number)
 
 
 def stop(cursor: Cursor, known: Collection[str]) -> int:

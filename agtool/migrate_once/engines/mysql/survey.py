@@ -14,6 +14,7 @@ from agtool.migrate_once.backend import Survey
 from agtool.migrate_once.documents import Server
 from agtool.migrate_once.engines.mysql.session import NO_RIGHT, Session, error_number
 from agtool.migrate_once.engines.mysql.tables import MISSING, READ_ONLY, Tables
+from agtool.migrate_once.engines.runs import LATER_COLUMNS
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
@@ -45,14 +46,20 @@ def survey(session: Session, tables: Tables) -> Survey:
         version, comment, account, ident = cursor.fetchone() or ("", "", "", 0)
         problems = [*_replica(cursor, tables), *_limits(cursor)]
         creates: list[str] = []
+        later: list[str] = []
         try:
-            cursor.execute(f"SELECT 1 FROM {tables.runs.table} LIMIT 0")
+            cursor.execute(f"SELECT * FROM {tables.runs.table} LIMIT 0")
+            present = {column[0] for column in cursor.description or ()}
+            later = tables.missing_columns(present)  # an older agtool has made it
+            names = [name for name in LATER_COLUMNS if name not in present]
+            creates += [f"column {name} of table {tables.table.runs}" for name in names]
         except pymysql.Error as error:
             if error_number(error) in MISSING:
                 creates.append(f"table {tables.table.runs}")
             elif error_number(error) not in NO_RIGHT:
                 raise
-        problems += _lacking_rights(cursor, tables, missing=bool(creates))
+        missing = bool(creates) and not later
+        problems += _lacking_rights(cursor, tables, later, missing=missing)
         warnings = [*_timeouts(cursor), *_galera(cursor)]
     product = "MariaDB" if "mariadb" in version.lower() else "MySQL"
     # A proxy makes up the number that it gives to a client.
@@ -77,7 +84,9 @@ def _replica(cursor: Cursor, tables: Tables) -> Iterator[Finding]:
         yield error.finding()
 
 
-def _lacking_rights(cursor: Cursor, tables: Tables, *, missing: bool) -> Iterator[Finding]:
+def _lacking_rights(
+    cursor: Cursor, tables: Tables, later: list[str], *, missing: bool
+) -> Iterator[Finding]:
     """At most one problem: the first right that is missing, and what gives it.
 
     To prepare a statement needs the same rights as to execute it, and does nothing.
@@ -91,6 +100,7 @@ def _lacking_rights(cursor: Cursor, tables: Tables, *, missing: bool) -> Iterato
             f"INSERT INTO {runs.table} (run_id) VALUES ('')",
             f"UPDATE {runs.table} SET run_id = run_id",
             f"DELETE FROM {runs.table}",
+            *later,
         ]
     )
     for statement in statements:

@@ -84,6 +84,18 @@ def transaction(
             raise
 
 
+@contextmanager
+def savepoint(cursor: Cursor) -> Iterator[Cursor]:
+    """A part of a transaction that may fail: an exception rolls that back, and nothing before."""
+    cursor.execute("SAVEPOINT part")
+    try:
+        yield cursor
+    except BaseException:
+        with suppress(psycopg2.Error):
+            cursor.execute("ROLLBACK TO SAVEPOINT part")
+        raise
+
+
 def begin(cursor: Cursor, application_name: str, access: Access = "READ WRITE") -> None:
     """BEGIN, untouched by what the role or the database set as defaults.
 

@@ -12,6 +12,7 @@ from agtool.core.finding import Finding
 from agtool.migrate_once.backend import Survey
 from agtool.migrate_once.documents import Server
 from agtool.migrate_once.engines.postgresql import session
+from agtool.migrate_once.engines.runs import LATER_COLUMNS
 from agtool.migrate_once.model import HEARTBEAT
 
 if TYPE_CHECKING:
@@ -81,36 +82,60 @@ def _missing(cursor: Cursor, tables: Tables) -> Iterator[tuple[str, str]]:
         )
         if cursor.fetchone() is None:
             yield f"table {table}", "schema" if has_schema else "database"
+    cursor.execute(
+        "SELECT attname::text FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid "
+        "JOIN pg_namespace AS n ON n.oid = relnamespace WHERE nspname = %s AND relname = %s",
+        (tables.table.runs.schema, tables.table.runs.table),
+    )
+    present = {name for (name,) in cursor.fetchall()}
+    if present and tables.missing_columns(present):  # an older agtool has made it
+        for column in LATER_COLUMNS:
+            if column not in present:
+                yield f"column {column} of table {tables.table.runs}", "table"
 
 
 def _lacking_rights(
     cursor: Cursor, tables: Tables, missing: list[tuple[str, str]]
 ) -> Iterator[Finding]:
     """At most one problem: what the role must not do, and what an administrator has to run."""
-    lacking = []
-    cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE')")
-    if ("database" in {of for _, of in missing}) and cursor.fetchone() != (True,):
-        lacking.append("CREATE on the database")
-    if "database" not in {of for _, of in missing}:
-        rights = ["USAGE", *(["CREATE"] if missing else [])]
-        for right in rights:
-            cursor.execute("SELECT has_schema_privilege(%s, %s)", (tables.table.schema, right))
-            if cursor.fetchone() != (True,):
-                lacking.append(f"{right} on schema {tables.table.schema}")
-    names = {what for what, _ in missing}
-    runs = tables.table.runs
-    if f"table {runs}" not in names:
-        for right in _RIGHTS:
-            cursor.execute(
-                "SELECT has_table_privilege(c.oid, %s) FROM pg_class AS c "
-                "JOIN pg_namespace AS n ON n.oid = relnamespace "
-                "WHERE nspname = %s AND relname = %s",
-                (right, runs.schema, runs.table),
-            )
-            if cursor.fetchone() != (True,):
-                lacking.append(f"{right} on table {runs}")
+    lacking = [
+        name
+        for name, question, values in _needed(tables, missing)
+        if not _holds(cursor, question, values)
+    ]
     if lacking:
         yield tables.ask_administrator(f"it has no {', '.join(lacking)}").finding()
+
+
+def _needed(
+    tables: Tables, missing: list[tuple[str, str]]
+) -> Iterator[tuple[str, str, tuple[str | None, ...]]]:
+    """The rights that agtool needs: for people, and the question whether the role has it."""
+    names, places = {what for what, _ in missing}, {of for _, of in missing}
+    schema, runs = tables.table.schema, tables.table.runs
+    of_runs = (
+        "FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace "
+        "WHERE nspname = %s AND relname = %s"
+    )
+    if "database" in places:
+        question = "SELECT has_database_privilege(current_database(), 'CREATE')"
+        yield "CREATE on the database", question, ()
+    else:
+        for right in ("USAGE", *(["CREATE"] if "schema" in places else [])):
+            question = "SELECT has_schema_privilege(%s, %s)"
+            yield f"{right} on schema {schema}", question, (schema, right)
+    if "table" in places:
+        question = f"SELECT pg_has_role(relowner, 'USAGE') {of_runs}"
+        yield f"ownership of table {runs}", question, (runs.schema, runs.table)
+    if f"table {runs}" not in names:
+        for right in _RIGHTS:
+            question = f"SELECT has_table_privilege(c.oid, %s) {of_runs}"
+            yield f"{right} on table {runs}", question, (right, runs.schema, runs.table)
+
+
+def _holds(cursor: Cursor, question: str, values: tuple[str | None, ...]) -> bool:
+    cursor.execute(question, values)
+    return cursor.fetchone() == (True,)
 
 
 # -- what limits sessions -------------------------------------------------------------------

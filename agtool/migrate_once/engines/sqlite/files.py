@@ -38,19 +38,14 @@ class Files:
         self.database = Path(os.path.realpath(_file(database)))
         self.lock = self.database.with_name(f"{self.database.name}.agtool-lock")
         self.runs = self.database.with_name(f"{self.database.name}.agtool-runs")
-        self.table = RunTable(TableName(None, DEFAULT_TABLE).runs, _DIALECT)
+        self.table = RunTable(TableName(None, DEFAULT_TABLE).runs, _DIALECT, "has_tables()")
 
     def is_done(self, attempt: Attempt) -> bool:
         """Whether the attempt's key is done under its name."""
-        if not self.runs.exists():
+        if attempt.key is None or not self.runs.exists():
             return False
         with self._translated(), closing(self._connect()) as connection:
-            try:
-                return self.table.is_done(connection.cursor(), attempt)
-            except sqlite3.OperationalError as error:
-                if "no such table" in str(error):
-                    return False
-                raise
+            return self._is_done(connection.cursor(), attempt)
 
     def look(self, attempt: Attempt) -> AlreadyDone | Exhausted | Situation:
         """As the port's."""
@@ -58,26 +53,53 @@ class Files:
             if not self.database.parent.is_dir():
                 raise self.cannot(f"read {self.runs}", FileNotFoundError())
             return Situation(None, 0)
-        read_only = f"{self.runs.as_uri()}?mode=ro"
-        with (
-            self._translated("read"),
-            closing(sqlite3.connect(read_only, timeout=REPLY, uri=True)) as connection,
-        ):
-            try:
-                cursor = connection.cursor()
-                if self.table.is_done(cursor, attempt):
-                    return AlreadyDone()
-                if exhausted := self.table.exhausted(cursor, attempt):
-                    return exhausted
-                return self.table.situation(cursor, attempt)
-            except sqlite3.OperationalError as error:
-                if "no such table" in str(error):
-                    return Situation(None, 0)
-                raise
+        with self._translated("read"), closing(self._connect("ro")) as connection:
+            cursor = connection.cursor()
+            if self._is_done(cursor, attempt):
+                return AlreadyDone()
+            answer: Exhausted | Situation | None = None
+            with suppress_missing():
+                answer = self.table.exhausted(cursor, attempt)
+            with suppress_missing():
+                answer = answer or self.table.situation(cursor, attempt)
+            return answer or Situation(None, 0)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _is_done(self, cursor: sqlite3.Cursor, attempt: Attempt) -> bool:
+        for before_columns in (False, True):
+            with suppress_missing():
+                return self.table.is_done(cursor, attempt, before_columns=before_columns)
+        return False
+
+    def _connect(self, mode: str = "rwc") -> sqlite3.Connection:
         """The file of the runs, created if missing; transactions are begun by hand."""
-        return sqlite3.connect(self.runs, timeout=REPLY, isolation_level=None)
+        url = f"{self.runs.as_uri()}?mode={mode}"
+        connection = sqlite3.connect(url, uri=True, timeout=REPLY, isolation_level=None)
+        connection.create_function("has_tables", 0, self._has_tables)
+        return connection
+
+    def _has_tables(self) -> bool:
+        """Whether the database has tables; True if it cannot be read: then marks count."""
+        try:
+            if not self.database.stat().st_size:
+                return False
+            url = f"{self.database.as_uri()}?mode=ro"
+            with closing(sqlite3.connect(url, uri=True, timeout=1.0)) as connection:
+                query = (
+                    "SELECT 1 FROM sqlite_master WHERE type = 'table' "
+                    "AND name NOT LIKE 'sqlite^_%' ESCAPE '^' LIMIT 1"
+                )
+                return connection.execute(query).fetchone() is not None
+        except FileNotFoundError:
+            return False
+        except (OSError, sqlite3.Error):
+            return True
+
+    def _create(self, cursor: sqlite3.Cursor) -> None:
+        """Create the table, or columns of it that an older agtool did not know."""
+        cursor.execute(self.table.ddl)
+        cursor.execute(f"SELECT * FROM {self.table.table} LIMIT 0")
+        for statement in self.table.add_columns({column[0] for column in cursor.description}):
+            cursor.execute(statement)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Cursor]:
@@ -89,6 +111,7 @@ class Files:
         with self._translated(), closing(self._connect()) as connection:
             cursor = connection.cursor()
             cursor.execute("BEGIN IMMEDIATE")
+            self._create(cursor)
             yield cursor
             cursor.execute("COMMIT")  # after an error, closing rolls back
 
@@ -123,6 +146,16 @@ class Files:
             f"agtool keeps two files beside the database. Let this user write in "
             f"{self.database.parent}, and check that its disk has room."
         )
+
+
+@contextmanager
+def suppress_missing() -> Iterator[None]:
+    """Go on after what is inside, if there is no table yet, or it is an older agtool's."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if not str(error).startswith(("no such table", "no such column")):
+            raise
 
 
 def _file(database: Database) -> str:
