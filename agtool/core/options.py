@@ -14,13 +14,22 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    get_type_hints,
+)
 
 import typer
 
 from agtool.core import completion
 from agtool.core.command import Format, Invocation
 from agtool.core.duration import parse_duration
+from agtool.core.log import VARIABLE, Log
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Session
@@ -138,6 +147,25 @@ def namespace_option(help_: str) -> Any:
         callback=namespace_name,
         autocompletion=completion.namespaces,
     )
+
+
+def _remember_log_format(value: str) -> str:
+    """Note what messages look like: also those about the options that are read after this one."""
+    Log.as_json = value == "json"
+    return value
+
+
+LogFormat = Annotated[
+    Literal["text", "json"],
+    typer.Option(
+        "--log-format",
+        metavar="[text|json]",
+        help="How to write agtool's own messages to stderr: as text, or each as a line of JSON.",
+        callback=_remember_log_format,
+        is_eager=True,
+        envvar=VARIABLE,
+    ),
+]
 
 
 def _remember(context: typer.Context, value: Format) -> str:

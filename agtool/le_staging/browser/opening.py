@@ -54,7 +54,7 @@ def choose(wish: Wish) -> tuple[Browser, Version]:
             hint="Leave out --no-sandbox.",
         )
     if not wish.sandbox:
-        say("warning: without the sandbox a hostile page can do everything that you can do")
+        say("without the sandbox a hostile page can do everything that you can do", level="warning")
     elif not version.is_firefox and os.geteuid() == 0:
         raise ConfigurationError(
             f"{version} does not start as root, since its sandbox cannot work",
@@ -136,7 +136,10 @@ def _open(profile: Profile, command: Command, anchors: Anchors, folder: Path) ->
                 hint="Close its windows, then try again.",
             )
         if not start.hand_over(command):
-            say("warning: the running browser has not answered; check whether it shows a question")
+            say(
+                "the running browser has not answered; check whether it shows a question",
+                level="warning",
+            )
         return None
     profile.prepare(anchors)
     return start.start(profile, command, folder / "browser.log")
@@ -159,7 +162,8 @@ def _passed(wish: Wish, chosen: Browser, version: Version) -> SelfTest:
         )
     if passed.kind == tested.HOME:
         say(
-            f"warning: {version} cannot keep roots in a profile, so it gets a home folder of its "
-            f"own, where downloads go too: {chosen.data}/home"
+            f"{version} cannot keep roots in a profile, so it gets a home folder of its own, where "
+            f"downloads go too: {chosen.data}/home",
+            level="warning",
         )
     return passed
