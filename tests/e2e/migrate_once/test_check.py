@@ -169,6 +169,46 @@ def test_a_role_that_may_only_read(check: Check, agtool: Agtool, database: Datab
         assert check(url, "--key", "k").data["would"] == "already-done"
 
 
+OLD_TABLE = """
+CREATE SCHEMA agtool;
+CREATE TABLE agtool.install_locks ();
+CREATE TABLE agtool.install_locks_runs (
+    run_id varchar(32) PRIMARY KEY, name varchar(200) NOT NULL, done_key varchar(500),
+    place varchar(300) NOT NULL, state varchar(12) NOT NULL, patience double precision,
+    waiting_since timestamptz, seen_at timestamptz, started_at timestamptz,
+    finished_at timestamptz, exit_code int, sessions varchar(4000));
+INSERT INTO agtool.install_locks_runs (run_id, name, done_key, place, state, started_at,
+    finished_at) VALUES ('1', 'default', 'old', 'shop-1', 'done', now(), now());
+"""
+
+
+def test_the_table_of_an_older_agtool(check: Check, agtool: Agtool, database: Database) -> None:
+    """Its owner adds the columns; whoever is not is told what its owner has to run."""
+    database.server.execute(OLD_TABLE, database.name)  # as superuser
+    name = database.name
+    for right in ("USAGE ON SCHEMA agtool", "ALL ON ALL TABLES IN SCHEMA agtool"):
+        database.server.execute(f"GRANT {right} TO {name}", name)
+    found = check(database.url, "--key", "old", "--attempts", "1")
+    assert (found.exit_code, found.problems) == (1, ["denied"])
+    assert "ownership" in found.data["problems"][0]["message"]
+    follow(found, database)
+    assert check(database.url, "--key", "old").data["would"] == "already-done"
+    run = ("migrate-once", "--key", "k", "--attempts", "1", "--", "false")
+    assert agtool.run(*run, url=database.url).exit_code == 1
+    assert agtool.run(*run, url=database.url).exit_code == 125
+
+
+def test_the_status_of_an_older_table(agtool: Agtool, database: Database) -> None:
+    database.server.execute(OLD_TABLE, database.name)
+    for right in ("USAGE ON SCHEMA agtool", "SELECT ON ALL TABLES IN SCHEMA agtool"):
+        database.server.execute(f"GRANT {right} TO {database.name}", database.name)
+    for key, code in (("old", 0), ("new", 1)):
+        status = agtool.run("migrate-once", "--status", "--key", key, url=database.url)
+        assert status.exit_code == code
+        wait = ("migrate-once", "--wait", "--key", key, "--attempts", "1", "--wait-timeout", "0")
+        assert agtool.run(*wait, url=database.url).exit_code == 124 * code
+
+
 def test_a_role_with_few_connections(check: Check, database: Database) -> None:
     with role(database, "CONNECTION LIMIT 1") as url:
         database.server.execute(f"GRANT CREATE ON DATABASE {database.name} TO {database.name}_r")

@@ -106,8 +106,9 @@ def test_a_lost_lock(agtool: Agtool, database: Database) -> None:
 
 
 def test_agtool_is_killed(agtool: Agtool, database: Database) -> None:
-    running = agtool.start(*JSON, "--", "sleep", "600", url=database.url)
-    running.wait_for("command-started")
+    command = ("sh", "-c", "echo ready; exec sleep 600")
+    running = agtool.start(*JSON, "--", *command, url=database.url)
+    wait_until(lambda: "ready" in running.stdout, "the command runs")
     running.send(signal.SIGKILL)
     running.process.wait()
     wait_until(lambda: not running.processes(), "the keeper has ended")

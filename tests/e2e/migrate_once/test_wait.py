@@ -94,15 +94,13 @@ def test_it_tells_who_works_and_ends_with_that(
     holder = agtool.start(*RUN, *gate.command, url=database.url, env={"POD_NAME": "shop-1"})
     gate.wait()
     waiter = agtool.start(*WAIT, url=database.url)
-    # Whether or not there is a table while the first install goes on.
-    waiter.wait_for("waiting until key k is done")
+    # While the first install goes on there is no table.
+    waiter.wait_for("waiting until key k is done; shop-1")
     status = agtool.run("migrate-once", "--status", "--output", "json", url=database.url)
     assert json.loads(status.stdout)["data"]["waiting"] == []
     gate.open()
     assert holder.wait().exit_code == 0
     assert waiter.wait().exit_code == 0
-    again = agtool.start("migrate-once", "--key", "k2", "--", *gate.command, url=database.url)
-    assert again.wait().exit_code == 0
 
 
 def test_the_holder_of_an_upgrade_is_named(agtool: Agtool, database: Database, gate: Gate) -> None:
@@ -116,6 +114,19 @@ def test_the_holder_of_an_upgrade_is_named(agtool: Agtool, database: Database, g
     other.wait_for("runs another command since")
     gate.open()
     assert waiter.wait().exit_code == 0
+
+
+def test_a_mark_of_a_database_that_was_emptied_does_not_count(
+    agtool: Agtool, database: Database
+) -> None:
+    with closing(database.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE app (a int)")
+        agtool.run(*RUN, "true", url=database.url)
+        assert agtool.run(*WAIT, url=database.url).exit_code == 0
+        cursor.execute("DROP TABLE app")
+    assert agtool.run(*WAIT, "--wait-timeout", "0", url=database.url).exit_code == 124
+    status = agtool.run("migrate-once", "--status", "--key", "k", url=database.url)
+    assert (status.exit_code, "key k: not done" in status.stdout) == (1, True)
 
 
 def test_a_failure_is_no_end(agtool: Agtool, database: Database) -> None:
@@ -300,15 +311,35 @@ def test_mariadb_with_the_right_to_read(agtool: Agtool, mariadb_database: MariaD
     agtool.run(*RUN, "true", url=mariadb_database.url)
     server.create_role(f"{name}_r", "read @ only")
     try:
+        url = server.url(name, user=f"{name}_r")
+        # A right on a table is a right to connect.
         server.execute(f"CREATE TABLE {name}.app (a int)")
         server.execute(f"GRANT SELECT ON {name}.app TO '{name}_r'@'%%'")
-        url = server.url(name, user=f"{name}_r")
         done = agtool.run(*WAIT, url=url)
         assert done.exit_code == 125
         (grant,) = [line for line in done.stderr.splitlines() if "GRANT" in line]
         assert "INSERT" not in grant
         server.execute(grant.removeprefix("agtool:").strip().rstrip(";").replace("%", "%%"))
         assert agtool.run(*WAIT, url=url).exit_code == 0
+    finally:
+        server.execute(f"DROP USER '{name}_r'@'%%'")
+
+
+def test_mariadb_with_a_right_on_the_runs_alone(
+    agtool: Agtool, mariadb_database: MariaDBDatabase
+) -> None:
+    """Who sees no table of the application does not take the database for an empty one."""
+    server, name = mariadb_database.server, mariadb_database.name
+    mariadb_database.rows("CREATE TABLE app (a int)")
+    agtool.run(*RUN, "true", url=mariadb_database.url)
+    server.create_role(f"{name}_r", "read @ only")
+    try:
+        server.execute(f"GRANT SELECT ON {name}.agtool_install_locks_runs TO '{name}_r'@'%%'")
+        assert agtool.run(*WAIT, url=server.url(name, user=f"{name}_r")).exit_code == 0
+        # Who sees them all does: the mark is another database's, which had tables.
+        mariadb_database.rows("DROP TABLE app")
+        done = agtool.run(*WAIT, "--wait-timeout", "0", url=mariadb_database.url)
+        assert done.exit_code == 124
     finally:
         server.execute(f"DROP USER '{name}_r'@'%%'")
 

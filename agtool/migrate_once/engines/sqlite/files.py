@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
@@ -15,6 +16,8 @@ from agtool.migrate_once.backend import AlreadyDone, Exhausted, NotYet
 from agtool.migrate_once.engines.runs import Dialect, RunTable
 from agtool.migrate_once.model import REPLY, Attempt, Situation, TableName
 from agtool.migrate_once.url import Database
+
+T = TypeVar("T")
 
 DEFAULT_TABLE = "install_locks"
 
@@ -57,18 +60,15 @@ class Files:
             cursor = connection.cursor()
             if self._is_done(cursor, attempt):
                 return AlreadyDone()
-            answer: Exhausted | Situation = Situation(None, 0)
-            with suppress_missing():
-                answer = self.table.situation(cursor, attempt)
-            with suppress_missing():
-                answer = self.table.exhausted(cursor, attempt) or answer
-            return answer
+            exhausted = _if_there(lambda: self.table.exhausted(cursor, attempt))
+            situation = _if_there(lambda: self.table.situation(cursor, attempt))
+            return exhausted or situation or Situation(None, 0)
 
     def _is_done(self, cursor: sqlite3.Cursor, attempt: Attempt) -> bool:
-        for before_columns in (False, True):
-            with suppress_missing():
-                return self.table.is_done(cursor, attempt, before_columns=before_columns)
-        return False
+        done = _if_there(lambda: self.table.is_done(cursor, attempt))
+        if done is None:
+            done = _if_there(lambda: self.table.is_done(cursor, attempt, before_columns=True))
+        return bool(done)
 
     def _connect(self, mode: str = "rwc") -> sqlite3.Connection:
         """The file of the runs, created if missing; transactions are begun by hand."""
@@ -148,14 +148,14 @@ class Files:
         )
 
 
-@contextmanager
-def suppress_missing() -> Iterator[None]:
-    """Go on after what is inside, if there is no table yet, or it is an older agtool's."""
+def _if_there(call: Callable[[], T]) -> T | None:
+    """The result; None: there is no table yet, or it is an older agtool's."""
     try:
-        yield
+        return call()
     except sqlite3.OperationalError as error:
         if not str(error).startswith(("no such table", "no such column")):
             raise
+        return None
 
 
 def _file(database: Database) -> str:
