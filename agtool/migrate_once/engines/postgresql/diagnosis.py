@@ -67,7 +67,8 @@ def ask(parameters: dict[str, Any], give_up: float, statement: str = "") -> Answ
         if libpq is not None:
             libpq.PQsetErrorVerbosity(connection.pgconn_ptr, _VERBOSE)
         if _poll(connection, give_up) and statement:
-            connection.cursor().execute(statement)
+            cursor = connection.cursor()  # which the connection does not keep
+            cursor.execute(statement)
             _poll(connection, give_up)
     except psycopg2.Error as error:
         if error.pgcode:  # of the statement
