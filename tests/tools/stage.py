@@ -75,18 +75,23 @@ class Stage:
         bin_folder = folder / "bin"
         bin_folder.mkdir()
         (bin_folder / "agtool").symlink_to(Path(sys.executable).with_name("agtool"))
-        self.path = [bin_folder, *installed.programs(installed.installed(tool))]
+        self._installed = installed.installed(tool)
+        self.path = [bin_folder, *installed.programs(self._installed)]
 
     def build(self, release: int) -> None:
         """Make the image of a release: the files of the project and of all releases up to it."""
         shutil.rmtree(self.project, ignore_errors=True)
         self.project.mkdir()
-        for part in ("project", *(f"release-{number}" for number in range(1, release + 1))):
+        releases = [f"release-{number}" for number in range(1, release + 1)]
+        for part in ("project", f"project-{self.target.engine}", *releases):
             if (source := self._source / part).is_dir():
                 shutil.copytree(source, self.project, dirs_exist_ok=True)
         for path in self.project.rglob("*"):
             if path.is_file() and "@" in (text := path.read_text(encoding="utf-8")):
                 path.write_text(re.sub(r"@(\w+)@", self._statement, text), encoding="utf-8")
+        if (modules := self._installed / "node_modules").is_dir():
+            # Node looks for them beside the application's files and nowhere else.
+            (self.project / "node_modules").symlink_to(modules)
         self.release = release
 
     def start(
