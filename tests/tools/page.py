@@ -22,6 +22,11 @@ class Container:
     env: Mapping[str, str]
 
 
+def expanded(text: str, env: Mapping[str, str]) -> str:
+    """Replace $(NAME), as Kubernetes does in a command and in the values of variables."""
+    return re.sub(r"\$\((\w+)\)", lambda found: env.get(found[1], found[0]), text)
+
+
 class Page:
     """The page of a tool in docs/how-to/migration-tools.
 

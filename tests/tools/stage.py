@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.e2e.conftest import Agtool, Done, Running
 from tests.tools import installed
-from tests.tools.page import Page
+from tests.tools.page import Page, expanded
 from tests.tools.target import Target
 
 # Seconds for anything that should come to its end: a JVM on a busy machine, behind a killed run.
@@ -98,7 +98,7 @@ class Stage:
         self,
         *,
         command: Sequence[str] = (),
-        key: str | None = None,
+        key: str = "",
         env: Mapping[str, str] | None = None,
     ) -> Replica:
         """Start a replica.
@@ -108,26 +108,29 @@ class Stage:
         container = self.page.container("The init container")
         self._started += 1
         result = self._folder / f"result-{self._started}.json"
-        key = f"example.com/shop:1.4.{self.release}" if key is None else key
         given = {
             **self.environment(),
             **container.env,
+            **self.env,
             **(env or {}),
-            "AGTOOL_KEY": key,
+            "AGTOOL_KEY": key or f"example.com/shop:1.4.{self.release}",
             "POD_NAME": f"shop-{self._started}",
             "AGTOOL_RESULT_FILE": str(result),
         }
-        return Replica(self._run(command or container.command, given), result)
+        given = {name: expanded(value, given) for name, value in given.items()}
+        words = [expanded(word, given) for word in command or container.command]
+        return Replica(self._run(words, given), result)
 
     def rollout(
         self,
         replicas: int = 3,
         *,
         command: Sequence[str] = (),
+        key: str = "",
         env: Mapping[str, str] | None = None,
     ) -> list[Replica]:
         """Start so many replicas at once, as by `start`, and return them when all have ended."""
-        started = [self.start(command=command, env=env) for _ in range(replicas)]
+        started = [self.start(command=command, key=key, env=env) for _ in range(replicas)]
         for replica in started:
             replica.end()
         return started

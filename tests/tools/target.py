@@ -62,6 +62,14 @@ class Target(ABC):
         """The indexes of its tables that can be used."""
 
     @abstractmethod
+    def agtools_tables(self) -> set[str]:
+        """The tables that agtool has in it."""
+
+    @abstractmethod
+    def drop_tables(self) -> None:
+        """Drop all its tables but agtool's."""
+
+    @abstractmethod
     def closed(self) -> AbstractContextManager[Callable[[], None]]:
         """Close the gate, until the function that this gives is called, or the context's end."""
 
@@ -106,6 +114,16 @@ class PostgreSQLTarget(Target):
         schemas = "('agtool', 'pg_catalog', 'information_schema')"
         found = self.rows(f"SELECT tablename FROM pg_tables WHERE schemaname NOT IN {schemas}")
         return {name for (name,) in found}
+
+    def agtools_tables(self) -> set[str]:
+        found = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'agtool'")
+        return {name for (name,) in found}
+
+    def drop_tables(self) -> None:
+        self.execute(
+            "DROP SCHEMA public CASCADE; CREATE SCHEMA public; "
+            f"GRANT ALL ON SCHEMA public TO {self.role}"
+        )
 
     def indexes(self) -> set[str]:
         found = self.rows(
@@ -186,10 +204,14 @@ class MySQLTarget(Target):
             cursor.execute(statement)
 
     def tables(self) -> set[str]:
-        found = self.rows(
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = database()"
-        )
-        return {name for (name,) in found if not name.startswith("agtool_")}
+        return self._all_tables() - self.agtools_tables()
+
+    def agtools_tables(self) -> set[str]:
+        return {name for name in self._all_tables() if name.startswith("agtool_")}
+
+    def drop_tables(self) -> None:
+        for table in self.tables():
+            self.execute(f"DROP TABLE `{table}`")
 
     def indexes(self) -> set[str]:
         found = self.rows(
@@ -222,6 +244,12 @@ class MySQLTarget(Target):
 
     def load(self) -> list[str]:
         return [str(find_program("mariadb")), f"--defaults-file={self._options()}", self.name]
+
+    def _all_tables(self) -> set[str]:
+        found = self.rows(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = database()"
+        )
+        return {name for (name,) in found}
 
     def _options(self) -> Path:
         """A file, since a password among the arguments would be read by everybody."""
