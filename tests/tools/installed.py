@@ -99,9 +99,9 @@ def _npm(source: Path, made: Path, say: Say) -> None:
 
 
 def _maven(source: Path, made: Path, say: Say) -> None:
-    """Put the jars into `lib`, what our Java files compile to into `classes`, and the tool into `bin`.
+    """Put the jars into `lib`, what our Java files compile to into `classes`.
 
-    Its main class stands in `main.txt`.
+    The program in `bin` starts the main class that stands in `main.txt`.
     """
     say("waiting for Maven: the jars of pom.xml (one minute)")
     goal = ("dependency:copy-dependencies", f"-DoutputDirectory={made / 'lib'}")

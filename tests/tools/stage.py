@@ -55,6 +55,7 @@ class Stage:
 
     Attributes:
         project: the folder with the application's files, which is WORKDIR.
+        heading: that of the init container in the page.
         secret: the URL, in the form in which the application has it.
         env: what the image and the Secret have besides what the page says.
     """
@@ -63,6 +64,7 @@ class Stage:
         self, tool: str, target: Target, agtool: Agtool, folder: Path, secret: str
     ) -> None:
         self.page = Page(tool)
+        self.heading = "The init container"
         self.target = target
         self.secret = secret
         self.env: dict[str, str] = {}
@@ -105,7 +107,7 @@ class Stage:
 
         command: in the place of the page's; key: in that of its release's; env: besides the page's.
         """
-        container = self.page.container("The init container")
+        container = self.page.container(self.heading)
         self._started += 1
         result = self._folder / f"result-{self._started}.json"
         given = {
