@@ -11,7 +11,7 @@ from tests.conftest import needed
 from tests.e2e.conftest import Agtool, agtool
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
-from tests.tools.scenario import Scenario
+from tests.tools.scenario import Tool
 from tests.tools.stage import PATIENCE, Stage
 from tests.tools.target import MySQLTarget, PostgreSQLTarget, Target
 
@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what needs a database on every engine of the tool."""
     if "engine" in metafunc.fixturenames:
-        engines = getattr(metafunc.cls, "engines", Scenario.engines)
+        engines = metafunc.cls.engines
         metafunc.parametrize("engine", engines)
 
 
@@ -73,9 +73,9 @@ def target(new_target: Callable[[], Target]) -> Target:
 
 @pytest.fixture
 def stage(request: pytest.FixtureRequest, target: Target, agtool: Agtool, tmp_path: Path) -> Stage:
-    """Give the stage of the scenario whose test this is."""
-    scenario: Scenario = request.instance
+    """Give the stage of the tool whose test this is."""
+    tool: Tool = request.instance
     with needed():
-        made = Stage(scenario.tool, target, agtool, tmp_path, scenario.secret(target))
-    scenario.prepare(made)
+        made = Stage(tool.tool, target, agtool, tmp_path, tool.secret(target))
+    tool.prepare(made)
     return made

@@ -19,22 +19,16 @@ from tests.tools.target import Target
 TABLES = ("customers", "orders", "late")
 
 
-class Scenario:
-    """The tests that all tools share.
+class Tool:
+    """A tool, and the form in which it has its database.
 
     Attributes:
         tool: the name of its folder and of its page.
-        engines: those that the tool is tried on.
-        stuck: what the tool says, and ends with, after a killed run, where it does not go on by
-            itself: then the command of the page's section "After a killed run" frees it.
-        reset_leaves_tables: whether the tool's reset keeps a table of its own, so that the database
-            is not empty, and the key counts until there is another one, as the page says.
+        engines: those that it is tried on.
     """
 
     tool: ClassVar[str]
     engines: ClassVar[Sequence[str]] = ("postgresql", "mysql")
-    stuck: ClassVar[str | None] = None
-    reset_leaves_tables: ClassVar[bool] = False
 
     def secret(self, target: Target) -> str:
         """The URL in the application's Secret."""
@@ -42,6 +36,20 @@ class Scenario:
 
     def prepare(self, stage: Stage) -> None:
         """Set what the tool needs besides, such as `stage.env`."""
+
+
+class Scenario(Tool):
+    """The tests that all tools share.
+
+    Attributes:
+        stuck: what the tool says, and ends with, after a killed run, where it does not go on by
+            itself: then the command of the page's section "After a killed run" frees it.
+        reset_leaves_tables: whether the tool's reset keeps a table of its own, so that the database
+            is not empty, and the key counts until there is another one, as the page says.
+    """
+
+    stuck: ClassVar[str | None] = None
+    reset_leaves_tables: ClassVar[bool] = False
 
     def test_first_install(self, stage: Stage) -> None:
         """Three replicas at once on an empty database: one works, and all are content."""
@@ -89,7 +97,7 @@ class Scenario:
         stage.build(2)
         one_of(stage.rollout(1))
         for number, script in enumerate(self.resets(stage)):
-            stage.target.execute("INSERT INTO customers (name) VALUES ('old')")
+            stage.target.execute("INSERT INTO customers (id, name) VALUES (1, 'old')")
             reset = stage.shell(script)
             assert reset.exit_code == 0, reset.stderr
             key = ""
