@@ -7,6 +7,7 @@ import pytest
 from tests.tools.scenario import Scenario, check_schema, one_of
 from tests.tools.stage import Stage
 from tests.tools.target import Target
+from tests.tools.urls import node_url
 
 KIT = "node_modules/.bin/drizzle-kit"
 
@@ -15,7 +16,7 @@ class TestDrizzle(Scenario):
     tool = "drizzle"
 
     def secret(self, target: Target) -> str:
-        return target.url.replace("mysql+pymysql:", "mysql:")
+        return node_url(target)
 
     def prepare(self, stage: Stage) -> None:
         stage.env |= stage.target.clients()

@@ -1,17 +1,15 @@
 """Flyway's library, under the commands and the variables of its command line."""
 
-import pytest
-
-from tests.tools.jdbc import jdbc_url
-from tests.tools.scenario import Scenario, check_schema, one_of, wait_at_the_gate
+from tests.tools.scenario import Scenario, Tool, check_schema, one_of, wait_at_the_gate
 from tests.tools.stage import Stage
 from tests.tools.target import Target
+from tests.tools.urls import jdbc_url
 
 # What agtool's page has besides: the name by which agtool knows the sessions.
 WITHOUT_NAME = ["sh", "-c", "FLYWAY_URL=$DATABASE_URL exec agtool migrate-once -- flyway migrate"]
 
 
-class TestFlyway(Scenario):
+class Flyway(Tool):
     tool = "flyway"
 
     def secret(self, target: Target) -> str:
@@ -21,7 +19,14 @@ class TestFlyway(Scenario):
         if stage.target.engine == "mysql":
             stage.heading = "MySQL and MariaDB"
 
-    @pytest.mark.parametrize("engine", ["postgresql"])
+
+class TestFlyway(Flyway, Scenario):
+    """What all tools share."""
+
+
+class TestFlywayOnPostgreSQL(Flyway):
+    engines = ("postgresql",)
+
     def test_killed_without_a_name(self, stage: Stage) -> None:
         """Sessions that do not say whose they are do not work beside the next run."""
         stage.build(3)
@@ -37,7 +42,10 @@ class TestFlyway(Scenario):
             one_of([heir])
         check_schema(stage.target, 3)
 
-    @pytest.mark.parametrize("engine", ["mysql"])
+
+class TestFlywayOnMySQL(Flyway):
+    engines = ("mysql",)
+
     def test_baseline(self, stage: Stage) -> None:
         """A database that others use already: with both of the page's variables V1 is run."""
         stage.build(1)

@@ -1,20 +1,22 @@
 """Knex, whose notes of a killed run the page's command takes away."""
 
-import pytest
-
-from tests.tools.scenario import Scenario, check_schema, one_of, wait_at_the_gate
+from tests.tools.scenario import Scenario, Tool, check_schema, one_of, wait_at_the_gate
 from tests.tools.stage import Stage
 from tests.tools.target import Target
+from tests.tools.urls import node_url
 
 PLAIN = ["agtool", "migrate-once", "--", "node_modules/.bin/knex", "migrate:latest"]
 
 
-class TestKnex(Scenario):
+class Knex(Tool):
     tool = "knex"
-    reset_leaves_tables = True
 
     def secret(self, target: Target) -> str:
-        return target.url.replace("mysql+pymysql:", "mysql:")
+        return node_url(target)
+
+
+class TestKnex(Knex, Scenario):
+    reset_leaves_tables = True
 
     def test_a_killed_run_leaves_a_note_that_stops_knex(self, stage: Stage) -> None:
         """What the page says of the plain command, and of the line that frees it by hand."""
@@ -31,9 +33,12 @@ class TestKnex(Scenario):
         one_of(stage.rollout(command=PLAIN))
         check_schema(stage.target, 3)
 
-    @pytest.mark.parametrize("engine", ["postgresql"])
+
+class TestKnexOnPostgreSQL(Knex):
+    engines = ("postgresql",)
+
     def test_a_killed_run_in_a_transaction_leaves_nothing(self, stage: Stage) -> None:
-        """As the page says of PostgreSQL: the plain command goes on."""
+        """As the page says: the plain command goes on."""
         stage.build(2)
         one_of(stage.rollout(1))
         stage.build(3)

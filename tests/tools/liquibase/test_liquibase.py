@@ -1,9 +1,9 @@
 """Liquibase's own command line."""
 
-from tests.tools.jdbc import jdbc_url
 from tests.tools.scenario import Scenario, check_schema, one_of, wait_at_the_gate
 from tests.tools.stage import Replica, Stage
 from tests.tools.target import Target
+from tests.tools.urls import jdbc_url
 
 PLAIN = ["agtool", "migrate-once", "--", "liquibase", "update"]
 

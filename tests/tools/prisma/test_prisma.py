@@ -2,6 +2,7 @@
 
 from tests.tools.scenario import Scenario
 from tests.tools.target import Target
+from tests.tools.urls import node_url
 
 
 class TestPrisma(Scenario):
@@ -9,4 +10,4 @@ class TestPrisma(Scenario):
     stuck = "P3009"
 
     def secret(self, target: Target) -> str:
-        return target.url.replace("mysql+pymysql:", "mysql:")
+        return node_url(target)

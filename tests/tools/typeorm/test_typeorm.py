@@ -2,10 +2,11 @@
 
 from tests.tools.scenario import Scenario
 from tests.tools.target import Target
+from tests.tools.urls import node_url
 
 
 class TestTypeORM(Scenario):
     tool = "typeorm"
 
     def secret(self, target: Target) -> str:
-        return target.url.replace("mysql+pymysql:", "mysql:")
+        return node_url(target)

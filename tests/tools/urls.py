@@ -1,10 +1,15 @@
-"""The URL in the Secret of a team that uses Java."""
+"""The URL in the Secret, in the forms of Node and of Java."""
 
 from urllib.parse import quote
 
 from tests.tools.target import Target
 
 SCHEMES = {"postgresql": "postgresql", "mysql": "mariadb"}
+
+
+def node_url(target: Target) -> str:
+    """Return the database's URL as pg, mysql2 and Prisma read it."""
+    return target.url.replace("mysql+pymysql:", "mysql:")
 
 
 def jdbc_url(target: Target) -> str:
