@@ -4,8 +4,6 @@ from urllib.parse import quote
 
 from tests.tools.target import Target
 
-SCHEMES = {"postgresql": "postgresql", "mysql": "mariadb"}
-
 
 def node_url(target: Target) -> str:
     """Return the database's URL as pg, mysql2 and Prisma read it."""
@@ -15,5 +13,8 @@ def node_url(target: Target) -> str:
 def jdbc_url(target: Target) -> str:
     """Return the database's URL as JDBC's drivers read it, with the account among the options."""
     place = f"{target.server.host}:{target.server.port}/{target.name}"
+    if target.engine == "mysql":
+        # MariaDB's connector takes what stands there as it is.
+        return f"jdbc:mariadb://{place}?user={target.role}&password={target.password}"
     account = f"user={quote(target.role, safe='')}&password={quote(target.password, safe='')}"
-    return f"jdbc:{SCHEMES[target.engine]}://{place}?{account}"
+    return f"jdbc:postgresql://{place}?{account}"
