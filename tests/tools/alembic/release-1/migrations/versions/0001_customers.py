@@ -1,0 +1,21 @@
+"""Customers, and an index made while they are in use."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade():
+    op.create_table(
+        "customers",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(100), nullable=False),
+    )
+    with op.get_context().autocommit_block():
+        op.execute("@index@")
+
+
+def downgrade():
+    op.drop_table("customers")
