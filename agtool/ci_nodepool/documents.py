@@ -119,14 +119,27 @@ class JobsSent(RunnerChanged):
 
 
 @dataclass(frozen=True)
-class Applied(NodesChanged):
-    """What became of the nodes and of the runner.
+class RunnersSent(JobsSent):
+    """What became of runners whose jobs are sent to a pool; on top, of the first of them.
 
     Attributes:
-        runner: what became of the runner, which was changed before the nodes.
+        runners: what became of each.
+    """
+
+    runners: list[JobsSent]
+
+
+@dataclass(frozen=True)
+class Applied(NodesChanged):
+    """What became of the nodes and of the runners.
+
+    Attributes:
+        runner: what became of the first runner.
+        runners: what became of each runner; they were changed before the nodes.
     """
 
     runner: JobsSent
+    runners: list[JobsSent]
 
 
 @dataclass(frozen=True)
@@ -160,14 +173,32 @@ class Node:
 
 
 @dataclass(frozen=True)
+class PassingTaint:
+    """A taint that comes and goes with a node's state.
+
+    Attributes:
+        taint: as KEY=VALUE:EFFECT.
+        nodes: how many have it.
+        why: what it says of a node, and who sets it.
+    """
+
+    taint: str
+    nodes: int
+    why: str
+
+
+@dataclass(frozen=True)
 class PoolStatus:
     """A pool and its nodes.
 
     Attributes:
         selector: the labels of its nodes.
         preset: the provider's preset; null: not known.
-        taints: as KEY=VALUE:EFFECT, and how many of the nodes have each.
+        taints: as KEY=VALUE:EFFECT, and how many of the nodes have each; those that stay.
+        nodes: those that it has now.
         affected: pods and DaemonSets that do not tolerate the pool's taints.
+        passing: taints that come and go with a node's state.
+        presets: all presets whose label these nodes have.
     """
 
     selector: str
@@ -175,6 +206,8 @@ class PoolStatus:
     taints: dict[str, int]
     nodes: list[Node]
     affected: list[Affected]
+    passing: list[PassingTaint]
+    presets: list[str]
 
 
 @dataclass(frozen=True)
@@ -182,16 +215,22 @@ class RunnerStatus:
     """Where the jobs of a runner go.
 
     Attributes:
-        runner: its Deployment, as NAMESPACE/NAME.
-        selector: labels that a node must have; empty: jobs go to any node.
+        runner: its Deployment or StatefulSet, as NAMESPACE/NAME.
+        selector: labels that a node must have, of the pods' node selector.
         tolerations: of every job's pod.
         on_pool_nodes: preemptible nodes on which the runner itself runs.
+        section: the name of the [[runners]] where a configuration has several; else empty.
+        where: the nodes to which jobs are sent, affinity included, in words.
+        prefers: labels of the nodes that they would rather have; empty: no wish.
     """
 
     runner: str
     selector: dict[str, str]
     tolerations: list[Toleration]
     on_pool_nodes: list[str]
+    section: str
+    where: str
+    prefers: str
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,9 @@ WITH_A_VALUE = {
     "--chart": "0.19",
     "--image": "image:2",
 }
-WITHOUT = ("--overwrite", "--force", "--skip-pods", "--dry-run")
+WITHOUT = ("--overwrite", "--force", "--skip-pods", "--dry-run", "--prefer")
 LEFT_OUT = {
+    "--all-runners": "where there is one runner, it is the one that is chosen in any case",
     "--yes": "scripts have it in any case, and a person who is not asked loses nothing",
     **dict.fromkeys(("--context", "--kubeconfig", "--as", "--as-group"), "another cluster or user"),
 }
@@ -115,7 +116,8 @@ def world(
     by_agtool: bool = False,
     other: Any = None,
 ) -> Any:
-    """The objects of a cluster by their paths: two nodes, a runner, and a pod on the first.
+    """The objects of a cluster by their paths: two nodes and a third, a runner, and a pod on the
+    first.
 
     Args:
         jobs: where the runner sends them.
@@ -137,6 +139,8 @@ def world(
     return {
         NODE: merged(node, change),
         "/api/v1/nodes/n2": {"metadata": second, "spec": other or {}},
+        # On which jobs run that go to any node.
+        "/api/v1/nodes/n3": {"metadata": {**second, "name": "n3", "labels": {}}, "spec": {}},
         f"/apis/apps/v1/namespaces/gitlab/deployments/{CHART.name}": CHART.deployment,
         CONFIG_MAP: merged(OBJECT, template),
         "/api/v1/namespaces/web/pods/p": pod,
@@ -184,7 +188,7 @@ class Api(Session):
         if path in self.objects:
             return copy.deepcopy(self.objects[path])
         folder, _, kind = path.rpartition("/")
-        if kind not in ("nodes", "pods", "deployments", "daemonsets"):
+        if kind not in ("nodes", "pods", "deployments", "statefulsets", "daemonsets"):
             raise NotFoundError(path)
         key, _, value = query.get("labelSelector", "").partition("=")
         found = [
