@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from agtool.ci_nodepool.model import Toleration
 from agtool.ci_nodepool.pool.fates import Affected
@@ -231,6 +232,104 @@ class RunnerStatus:
     section: str
     where: str
     prefers: str
+
+
+@dataclass(frozen=True)
+class MetTaint:
+    """A taint of nodes to which jobs are sent.
+
+    Attributes:
+        taint: as KEY=VALUE:EFFECT.
+        tolerated: whether the jobs tolerate it.
+    """
+
+    taint: str
+    tolerated: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line to add to a file.
+
+    Attributes:
+        line: the number that it will have, from 1.
+        text: itself, perhaps with the header of its table.
+    """
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True)
+class CheckedRunner:
+    """What becomes of the jobs of a runner in a file.
+
+    Attributes:
+        runner: its name, or that of the file and the place in it.
+        section: the name of the [[runners]] where a configuration has several; else empty.
+        file: where its configuration stands.
+        line: the first of the configuration in the file, from 1.
+        verdict: `fits`, `misfit`, or `unknown` where it cannot be judged.
+        where: the nodes to which jobs are sent, affinity included, in words.
+        prefers: labels of the nodes that they would rather have; empty: no wish.
+        taints: that the nodes have to which jobs are sent.
+        findings: what is wrong, and what could be better.
+        change: the line that lets the jobs run there; null: none is missing, or none is known.
+    """
+
+    runner: str
+    section: str
+    file: str
+    line: int
+    verdict: Literal["fits", "misfit", "unknown"]
+    where: str
+    prefers: str
+    taints: list[MetTaint]
+    findings: list[Finding]
+    change: Line | None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What becomes of the jobs of all runners in some files.
+
+    Attributes:
+        runners: each [[runners]] whose jobs are pods.
+    """
+
+    runners: list[CheckedRunner]
+
+
+@dataclass(frozen=True)
+class EditedRunner:
+    """What is to change in the configuration of a runner in a file.
+
+    Attributes:
+        runner: its name, or that of the file and the place in it.
+        entries: what was added.
+    """
+
+    runner: str
+    entries: Tables
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What is to change, or was changed, in a file.
+
+    Attributes:
+        file: its name.
+        runners: of each whose configuration changes.
+        as_wanted: the names of runners whose configuration is as wanted.
+        written: whether the file was written.
+        diff: of the file, without what may be secret.
+    """
+
+    file: str
+    runners: list[EditedRunner]
+    as_wanted: list[str]
+    written: bool
+    diff: str
 
 
 @dataclass(frozen=True)

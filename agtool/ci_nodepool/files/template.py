@@ -20,11 +20,15 @@ def decides(text: str) -> bool:
     return bool(_LINE.search(text) or _CONTROL.search(text))
 
 
-def masked(text: str) -> str:
-    """The text as TOML: lines of template text as comments, values of it as strings."""
+def masked(text: str, filling: str = "x") -> str:
+    """The text as TOML: lines of template text as comments, values of it as strings.
+
+    Args:
+        filling: one letter, of which these strings are made.
+    """
 
     def as_comment(found: re.Match[str]) -> str:
-        return "#" + re.sub(r"[^\r]", "-", found[0][1:])
+        return "#" + re.sub(r"[^\r]", filling, found[0][1:])
 
     text = _LINE.sub(as_comment, text)
     made, at = [], 0
@@ -32,7 +36,9 @@ def masked(text: str) -> str:
         before = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
         bare = before.count('"') % 2 == 0 and before.count("'") % 2 == 0
         length = found.end() - found.start()
-        filling = f'"{"-" * (length - 2)}"' if bare else "-" * length
-        made += [text[at : found.start()], filling]
+        made += [
+            text[at : found.start()],
+            f'"{filling * (length - 2)}"' if bare else filling * length,
+        ]
         at = found.end()
     return "".join([*made, text[at:]])

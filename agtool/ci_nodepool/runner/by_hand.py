@@ -8,13 +8,14 @@ import binascii
 from agtool.ci_nodepool.runner import kept
 from agtool.ci_nodepool.runner.kept import runs
 from agtool.ci_nodepool.runner.model import Kept, Place, Runner, Source
+from agtool.ci_nodepool.runner.reader import Reader
 from agtool.core.kube.errors import ForbiddenError, NotFoundError
-from agtool.core.kube.session import Json, Session
+from agtool.core.kube.session import Json
 
 __all__ = ["read", "runs"]
 
 
-def read(session: Session, workload: Json, sources: tuple[Source, ...]) -> Runner:
+def read(session: Reader, workload: Json, sources: tuple[Source, ...]) -> Runner:
     """The runner that a workload is; its configuration as far as it can be read."""
     bare = Runner(workload, {}, sources=sources)
     namespace, pod = bare.namespace, bare.pod

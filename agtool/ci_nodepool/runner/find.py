@@ -16,15 +16,16 @@ from agtool.ci_nodepool.runner import by_hand
 from agtool.ci_nodepool.runner.model import MOUNTED_AT, REGISTER, TEMPLATE, Runner, Source
 from agtool.ci_nodepool.runner.pod.build import RuntimeClasses
 from agtool.ci_nodepool.runner.read import jobs
+from agtool.ci_nodepool.runner.reader import Reader
 from agtool.core.errors import UsageError
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ForbiddenError, NotFoundError
-from agtool.core.kube.session import Json, Session
+from agtool.core.kube.session import Json
 
 OPERATOR = "/apis/apps.gitlab.com/v1beta2"
 
 
-def candidates(session: Session, namespace: str | None) -> list[Json]:
+def candidates(session: Reader, namespace: str | None) -> list[Json]:
     """The Deployments and StatefulSets that may be runners, of a namespace or of all.
 
     Each has its `kind`, which the API leaves out of lists.
@@ -35,7 +36,7 @@ def candidates(session: Session, namespace: str | None) -> list[Json]:
     return found
 
 
-def find(session: Session, namespace: str | None) -> list[Runner]:
+def find(session: Reader, namespace: str | None) -> list[Runner]:
     """The runners of a namespace, or of all; of the session's own where others may not be seen.
 
     Raises what Session raises.
@@ -45,7 +46,7 @@ def find(session: Session, namespace: str | None) -> list[Runner]:
 
 
 def find_visible(
-    session: Session, namespace: str | None, purpose: str
+    session: Reader, namespace: str | None, purpose: str
 ) -> tuple[list[Runner], list[Finding]]:
     """The same as far as we may look, and a warning where we may not look for `purpose`."""
     try:
@@ -102,7 +103,7 @@ def choose_all(
     return list({str(runner): runner for runner in found}.values())
 
 
-def _find(session: Session, namespace: str | None) -> tuple[list[Runner], list[ForbiddenError]]:
+def _find(session: Reader, namespace: str | None) -> tuple[list[Runner], list[ForbiddenError]]:
     """The runners, and what could not be looked at although it may be one."""
     workloads, unseen = _workloads(session, namespace)
     runners = [
@@ -113,7 +114,7 @@ def _find(session: Session, namespace: str | None) -> tuple[list[Runner], list[F
     return sorted(runners, key=str), unseen
 
 
-def _workloads(session: Session, namespace: str | None) -> tuple[list[Json], list[ForbiddenError]]:
+def _workloads(session: Reader, namespace: str | None) -> tuple[list[Json], list[ForbiddenError]]:
     scope = f"/namespaces/{namespace}" if namespace else ""
     try:
         found = [
@@ -136,7 +137,7 @@ def _workloads(session: Session, namespace: str | None) -> tuple[list[Json], lis
     return found, []
 
 
-def _runner(session: Session, workload: Json) -> Runner | None:
+def _runner(session: Reader, workload: Json) -> Runner | None:
     if owner := _owner(workload):
         return _of_operator(session, workload, owner)
     for name in _mounted(workload) if workload["kind"] == "Deployment" else ():
@@ -156,7 +157,7 @@ def _owner(deployment: Json) -> str:
     return ""
 
 
-def _of_operator(session: Session, deployment: Json, owner: str) -> Runner:
+def _of_operator(session: Reader, deployment: Json, owner: str) -> Runner:
     path = f"{OPERATOR}/namespaces/{deployment['metadata']['namespace']}/runners/{owner}"
     # Where it is not there it is being deleted, and its Deployment with it.
     named = (_get(session, path).get("spec") or {}).get("config", "")
@@ -178,12 +179,12 @@ def _mounted(deployment: Json) -> Iterator[str]:
             yield volume["configMap"]["name"]
 
 
-def _config_map(session: Session, deployment: Json, name: str) -> Json:
+def _config_map(session: Reader, deployment: Json, name: str) -> Json:
     namespace = deployment["metadata"]["namespace"]
     return _get(session, f"/api/v1/namespaces/{namespace}/configmaps/{name}")
 
 
-def _get(session: Session, path: str) -> Json:
+def _get(session: Reader, path: str) -> Json:
     """An object, or nothing if it is not there."""
     try:
         return session.get(path)
@@ -191,7 +192,7 @@ def _get(session: Session, path: str) -> Json:
         return {}
 
 
-def _classes(session: Session, runner: Runner) -> RuntimeClasses:
+def _classes(session: Reader, runner: Runner) -> RuntimeClasses:
     """The runtime classes that its jobs name, as far as we may look."""
     found: dict[str, Json | None] = {}
     named = (each.spec.get("runtimeClassName") for each in jobs(runner))
@@ -205,7 +206,7 @@ def _classes(session: Session, runner: Runner) -> RuntimeClasses:
     return found
 
 
-def _sources(session: Session, deployment: Json) -> tuple[Source, ...]:
+def _sources(session: Reader, deployment: Json) -> tuple[Source, ...]:
     """What fills the environment of the manager's containers, in this order."""
     namespace = deployment["metadata"]["namespace"]
     found = []
@@ -218,7 +219,7 @@ def _sources(session: Session, deployment: Json) -> tuple[Source, ...]:
     return tuple(found)
 
 
-def _source(session: Session, namespace: str, kind: str, name: str, prefix: str) -> Source:
+def _source(session: Reader, namespace: str, kind: str, name: str, prefix: str) -> Source:
     try:
         # Where it is not there it is optional, or the manager cannot start.
         data = _get(session, f"/api/v1/namespaces/{namespace}/{kind.lower()}s/{name}").get("data")

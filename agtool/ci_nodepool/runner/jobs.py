@@ -81,6 +81,10 @@ class Jobs:
         """The same with more doubts."""
         return replace(self, pod=replace(self.pod, doubts=(*self.pod.doubts, *doubts)))
 
+    def with_findings(self, *findings: Finding) -> Jobs:
+        """The same with more settings that have no effect."""
+        return replace(self, pod=replace(self.pod, findings=(*self.pod.findings, *findings)))
+
     def with_ways_out(self, *settings: str) -> Jobs:
         """The same with more settings by which a job can choose other nodes."""
         return replace(self, pod=replace(self.pod, leave_by=(*self.pod.leave_by, *settings)))

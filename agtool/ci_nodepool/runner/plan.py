@@ -14,6 +14,7 @@ from typing import Any
 
 from agtool.ci_nodepool.model import RECORD
 from agtool.ci_nodepool.runner.edit import Edit, edit, read, remove
+from agtool.ci_nodepool.runner.jobs import Jobs
 from agtool.ci_nodepool.runner.model import Runner
 from agtool.ci_nodepool.runner.placement import UPGRADE, CannotPatch, Tables, lacking
 from agtool.ci_nodepool.runner.read import jobs, with_text
@@ -75,7 +76,7 @@ def plan_patch(runner: Runner, wanted: Tables) -> RunnerPlan:
     left = check_overrides(runner, _undone(runner, wanted))
     after, done = edit(text, left)
     if done.added:
-        _refuse_in_vain(with_text(runner, after), wanted)
+        refuse_in_vain(jobs(with_text(runner, after)), wanted)
     if done.added and runner.config_map.get("immutable"):
         raise CannotPatch(f"the ConfigMap of {runner} is immutable", hint=UPGRADE)
     record = [past for past in _recorded(runner) if _is_there(past.added, read(text))]
@@ -151,9 +152,13 @@ def _undone(runner: Runner, wanted: Tables) -> Tables:
     return lacking(own[0].spec, wanted) if len(own) == 1 and not own[0].doubts else wanted
 
 
-def _refuse_in_vain(runner: Runner, wanted: Tables) -> None:
-    """Raise CannotPatch if the edit would not be what the pods of jobs get."""
-    for own in jobs(runner):
+def refuse_in_vain(edited: Sequence[Jobs], wanted: Tables) -> None:
+    """Raise CannotPatch if what an edit adds is not what the pods of jobs get.
+
+    Args:
+        edited: the jobs of the edited configuration.
+    """
+    for own in edited:
         if own.pod.fails:
             raise CannotPatch(
                 f"every job of {own} fails: {own.pod.fails}",
@@ -169,7 +174,7 @@ def _refuse_in_vain(runner: Runner, wanted: Tables) -> None:
             f'"{k}" = "{v}"' for table in vars(lost).values() for k, v in table.items()
         )
         raise CannotPatch(
-            f"{names} in the template of {runner} would be lost"
+            f"{names} in the configuration of {own} would be lost"
             + (f": {reasons[-1].message}" if reasons else ", because another setting wins"),
             hint="Write it into the patch itself, in the runner's configuration."
             if reasons

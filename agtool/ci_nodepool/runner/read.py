@@ -17,6 +17,7 @@ from agtool.ci_nodepool.runner.pod.decode import BadType, Section, decode
 from agtool.ci_nodepool.runner.settings import (
     Override,
     overrides,
+    overriding,
     overwrites_allowed,
     registers_with_template,
     template,
@@ -36,16 +37,9 @@ def jobs(runner: Runner) -> list[Jobs]:
     """The jobs of a runner, of each of its [[runners]] whose jobs are pods."""
     doubts = unseen(runner)
     registering = not runner.kept or runner.kept.template
-    given = overrides(runner) if registering else []
-    strings = {
-        setting: value
-        for name, setting in _STRINGS.items()
-        if registering and (value := runner.environment.get(name)) != ""
-    }
-    for name, setting in _STRINGS.items():
-        if registering and name in runner.environment and runner.environment[name] is None:
-            doubts.append(f"the value of {name} cannot be seen")
-            strings.pop(setting)
+    environment = runner.environment if registering else {}
+    strings, hidden = _strings(environment)
+    doubts += hidden
     text = ""
     try:
         text = template(runner)
@@ -59,12 +53,31 @@ def jobs(runner: Runner) -> list[Jobs]:
         str(runner),
         text,
         several=bool(runner.kept and not runner.kept.template),
-        given=given,
-        strings={k: v for k, v in strings.items() if v},
+        given=overrides(runner) if registering else [],
+        strings=strings,
         classes=runner.classes,
     )
-    leave_by = overwrites_allowed(runner) if registering else []
+    leave_by = overwrites_allowed(environment)
     return [each.with_ways_out(*leave_by).with_doubts(*doubts) for each in found]
+
+
+def jobs_with(
+    name: str, text: str, environment: Mapping[str, str | None], *, several: bool
+) -> list[Jobs]:
+    """The jobs of a configuration whose manager has these variables."""
+    strings, doubts = _strings(environment)
+    found = jobs_of(
+        name, text, several=several, given=list(overriding(environment)), strings=strings
+    )
+    leave_by = overwrites_allowed(environment)
+    return [each.with_ways_out(*leave_by).with_doubts(*doubts) for each in found]
+
+
+def _strings(environment: Mapping[str, str | None]) -> tuple[dict[str, str], list[str]]:
+    """Other settings that variables say, and what of them cannot be seen."""
+    given = {name: environment[name] for name in _STRINGS if environment.get(name, "") != ""}
+    hidden = [f"the value of {name} cannot be seen" for name, v in given.items() if v is None]
+    return {_STRINGS[name]: value for name, value in given.items() if value}, hidden
 
 
 def jobs_of(

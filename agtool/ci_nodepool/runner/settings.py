@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from agtool.ci_nodepool.runner.model import MOUNTED_AT, REGISTER, TEMPLATE, Runner, words_of
@@ -74,11 +74,7 @@ def template(runner: Runner) -> str:
 
 def overrides(runner: Runner) -> list[Override]:
     """What wins over the template: flags of the registration, and the environment."""
-    found = []
-    for name, value in runner.environment.items():
-        if name in _VARIABLES and value != "":
-            entries = None if value is None else _entries(value)
-            found.append(Override(name, _VARIABLES[name], entries, _place(runner, name)))
+    found = [one._replace(place=_place(runner, one.name)) for one in overriding(runner.environment)]
     for name, table in _FLAGS.items():
         values = re.findall(rf"{name}[ =]+(\S+)", _script(runner))
         if values:
@@ -87,6 +83,14 @@ def overrides(runner: Runner) -> list[Override]:
                 entries.update(_entries(_unquoted(value)))
             found.append(Override(name, table, entries, "runners in the Helm values"))
     return found
+
+
+def overriding(environment: Mapping[str, str | None]) -> Iterator[Override]:
+    """What the variables of a manager say, without their places."""
+    for name, value in environment.items():
+        if name in _VARIABLES and value != "":
+            entries = None if value is None else _entries(value)
+            yield Override(name, _VARIABLES[name], entries, "")
 
 
 def unseen(runner: Runner) -> list[str]:
@@ -99,10 +103,10 @@ def unseen(runner: Runner) -> list[str]:
     ]
 
 
-def overwrites_allowed(runner: Runner) -> list[str]:
-    """The variables of the manager by which jobs may choose other nodes."""
+def overwrites_allowed(environment: Mapping[str, str | None]) -> list[str]:
+    """The variables of a manager by which jobs may choose other nodes."""
     names = (f"{name}_OVERWRITE_ALLOWED" for name in _VARIABLES)
-    return [name for name in names if runner.environment.get(name, "") != ""]
+    return [name for name in names if environment.get(name, "") != ""]
 
 
 def check_overrides(runner: Runner, wanted: Tables) -> Tables:

@@ -116,7 +116,7 @@ def judge(
     """
     problems = [*faults]
     for own in jobs:
-        problems += _jobs_problems(pools, own, nodes)
+        problems += jobs_problems(pools, own, nodes)
     for pool in pools:
         problems += _pool_problems(pool, jobs)
     return sorted(dict.fromkeys(problems), key=lambda problem: WORST_FIRST.index(problem.code))
@@ -157,9 +157,14 @@ def faults(
         )
 
 
-def _jobs_problems(
+def jobs_problems(
     pools: Sequence[PoolStatus], own: Jobs, nodes: Sequence[Node]
 ) -> Iterator[Finding]:
+    """What does not fit together between jobs and nodes, whatever the settings say.
+
+    Args:
+        nodes: all of the cluster's.
+    """
     subject = own.subject
     if own.pod.fails:
         yield Finding(
@@ -169,8 +174,11 @@ def _jobs_problems(
             subject,
         )
         return
-    for doubt in own.doubts:
-        yield Finding("doubt", f"it is not certain where jobs of {own} go: {doubt}", "", subject)
+    if own.doubts:  # what is known of the pod may not be all that decides
+        for doubt in own.doubts:
+            message = f"it is not certain where jobs of {own} go: {doubt}"
+            yield Finding("doubt", message, "", subject)
+        return
     possible = [node for node in nodes if own.may_run_on(node)]
     blocked = [node for node in possible if own.blocking(node)]
     members = {node.name for pool in pools for node in pool.nodes}

@@ -116,8 +116,7 @@ def world(
     by_agtool: bool = False,
     other: Any = None,
 ) -> Any:
-    """The objects of a cluster by their paths: two nodes and a third, a runner, and a pod on the
-    first.
+    """The objects of a cluster by their paths: three nodes, a runner, and a pod on the first.
 
     Args:
         jobs: where the runner sends them.
