@@ -43,6 +43,7 @@ def apply(
     prefer: bool,
     timeout: float,
     force: bool,
+    owned: bool,
     look_at_pods: bool,
     agree: Callable[[Applied], bool],
     live: Live,
@@ -54,6 +55,7 @@ def apply(
 
     Args:
         runners: their names; none: the only one, or with `every` all that there are.
+        owned: also what Flux, Argo CD or Helm owns.
         prefer: jobs shall run rather there than elsewhere; else only there.
         taints: for the nodes, which jobs tolerate; none: those that go with the pool.
         timeout: seconds for the runner to come up.
@@ -68,7 +70,7 @@ def apply(
     pool, found = find_pool(session, asked)
     chosen = choose_all(find(session, namespace), runners, namespace, every=every)
     sent = tuple(
-        jobs.plan_jobs(session, runner, pool, taints, found, prefer=prefer, force=force)
+        jobs.plan_jobs(session, runner, pool, taints, found, prefer=prefer, force=force, live=owned)
         for runner in chosen
     )
 

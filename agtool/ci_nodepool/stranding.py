@@ -60,8 +60,10 @@ def refuse_stranding(
             doubtful = doubtful or own
             continue
         lost, taint = _loss(session, own, taints, changes)
-        if lost:
+        if lost and own.ask_for_nodes:
             stranded.append((own, taint))
+        elif lost:
+            warnings.append(_without_nodes(own, taint))
     if stranded:
         raise _stranding(pool, stranded, taints, besides)
     if doubtful:
@@ -91,6 +93,17 @@ def _loss(
     return True, against[0] if against else None
 
 
+def _without_nodes(own: Jobs, taint: Taint | None) -> Finding:
+    """Jobs that go to any node, of which none would be left: new ones may come, so it is told."""
+    return Finding(
+        "no-other-nodes",
+        f"jobs of {own} go to any node, and none would be left for them: they do not tolerate "
+        f"{taint}",
+        f"Send them to the pool too: agtool ci-nodepool apply --runner {own.runner}",
+        own.subject,
+    )
+
+
 def _stranding(
     pool: Pool,
     stranded: Sequence[tuple[Jobs, Taint | None]],
@@ -108,7 +121,6 @@ def _stranding(
             "changes the label anyway.",
             subject=own.subject,
         )
-    where = "are sent to these nodes" if own.ask_for_nodes else "have no other nodes than these"
     options = "".join(f" --taint {quote(str(each))}" for each in taints)
     if pool.names:
         steps = [
@@ -125,7 +137,8 @@ def _stranding(
             f"{pool.options}{chosen}{'' if default else options}"
         )
     return WouldStrand(
-        f"jobs of {own}{more} {where} and do not tolerate {taint}: they would wait for ever",
+        f"jobs of {own}{more} are sent to these nodes and do not tolerate {taint}: "
+        "they would wait for ever",
         hint=f"{hint}\n--force taints the nodes anyway.",
         subject=own.subject,
     )

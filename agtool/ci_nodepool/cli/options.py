@@ -166,6 +166,14 @@ Prefer = Annotated[
 ]
 
 
+Owned = Annotated[
+    bool,
+    flag(
+        "Change a runner also if Flux, Argo CD or Helm owns it, until they put it back.", "--live"
+    ),
+]
+
+
 def runner_names(names: list[str] | None, *, every: bool) -> list[str]:
     """The runners that are named.
 

@@ -23,6 +23,7 @@ def patch_runner(
     taint: options.Taints = None,
     timeout: options.Timeout = 600.0,
     force: options.Force = False,
+    owned: options.Owned = False,
     change: options.ChangeOptions,
     namespace: options.RunnersNamespace = None,
     cluster: ClusterOptions,
@@ -57,7 +58,7 @@ def patch_runner(
         found, nodes = find_pool(session, asked, may_be_empty=force)
         chosen = choose_all(find(session, namespace), names, namespace, every=all_runners)
         sent = [
-            plan_jobs(session, each, found, taints, nodes, prefer=prefer, force=force)
+            plan_jobs(session, each, found, taints, nodes, prefer=prefer, force=force, live=owned)
             for each in chosen
         ]
         if agree(change, runners=sent, named=bool(names)):
@@ -84,6 +85,7 @@ def apply(
     taint: options.Taints = None,
     timeout: options.Timeout = 600.0,
     force: options.Force = False,
+    owned: options.Owned = False,
     skip_pods: options.SkipPods = False,
     change: options.ChangeOptions,
     namespace: options.RunnersNamespace = None,
@@ -131,6 +133,7 @@ def apply(
             prefer=prefer,
             timeout=timeout,
             force=force,
+            owned=owned,
             look_at_pods=not skip_pods,
             agree=ask,
             live=live,

@@ -82,7 +82,10 @@ def plan_patch(runner: Runner, wanted: Tables) -> RunnerPlan:
     record = [past for past in _recorded(runner) if _is_there(past.added, read(text))]
     record += [done] * bool(done.added)
     warnings = tuple(_warnings(runner, wanted))
-    return RunnerPlan(runner, text, after, _annotation(record), done.added, (), warnings)
+    # A new change gets its time when it is written.
+    changed = "" if done.added else _changed(runner)
+    annotation = _annotation(record, changed)
+    return RunnerPlan(runner, text, after, annotation, done.added, (), warnings)
 
 
 def plan_undo(runner: Runner) -> RunnerPlan:
@@ -114,7 +117,7 @@ def stale_pods(runner: Runner, pods: Sequence[Json]) -> list[str]:
         for entry in runner.config_map["metadata"].get("managedFields") or ()
         if "f:data" in (entry.get("fieldsV1") or {})
     ]
-    changed = max(changes, default="")
+    changed = max([*changes, _changed(runner)])
     return [
         pod["metadata"]["name"]
         for pod in pods
@@ -234,7 +237,14 @@ def _recorded(runner: Runner) -> list[Edit]:
     return []
 
 
-def _annotation(record: list[Edit]) -> str:
+def _changed(runner: Runner) -> str:
+    """When agtool changed the data, where the ConfigMap itself no longer says it; else empty."""
+    with suppress(ValueError, AttributeError):
+        return str(json.loads(runner.record or "{}").get("changed", ""))
+    return ""
+
+
+def _annotation(record: list[Edit], changed: str) -> str:
     template = [
         {
             "before": past.before,
@@ -245,7 +255,8 @@ def _annotation(record: list[Edit]) -> str:
         }
         for past in record
     ]
-    return json.dumps({"template": template}, separators=(",", ":")) if record else ""
+    time = {"changed": changed} if changed else {}
+    return json.dumps({"template": template, **time}, separators=(",", ":")) if record else ""
 
 
 def _strings(value: Mapping[str, Any]) -> dict[str, str]:

@@ -43,6 +43,7 @@ WITH_A_VALUE = {
 WITHOUT = ("--overwrite", "--force", "--skip-pods", "--dry-run", "--prefer")
 LEFT_OUT = {
     "--all-runners": "where there is one runner, it is the one that is chosen in any case",
+    "--live": "where nobody owns the ConfigMap, nothing is put back",
     "--yes": "scripts have it in any case, and a person who is not asked loses nothing",
     **dict.fromkeys(("--context", "--kubeconfig", "--as", "--as-group"), "another cluster or user"),
 }
