@@ -452,9 +452,7 @@ def test_bad_input(
 
 def test_secrets_are_not_shown(run: Callable[..., Done], tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
-    file.write_text(
-        f'[[runners]]\n  token = "glrt-hidden"\n{DEFAULT_TEMPLATE.partition(chr(10))[2]}'
-    )
+    file.write_text(f'{DEFAULT_TEMPLATE}    bearer_token = "glrt-hidden"\n')
     done = run("edit", file, "--preset", "gke-spot")
     assert done.exit_code == 0
     assert "glrt-hidden" not in done.stdout + done.stderr
