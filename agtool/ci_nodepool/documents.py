@@ -274,6 +274,7 @@ class CheckedRunner:
         prefers: labels of the nodes that they would rather have; empty: no wish.
         taints: that the nodes have to which jobs are sent.
         findings: what is wrong, and what could be better.
+        advice: settings that help jobs to survive the loss of a node, with the lines.
         change: the line that lets the jobs run there; null: none is missing, or none is known.
     """
 
@@ -286,6 +287,7 @@ class CheckedRunner:
     prefers: str
     taints: list[MetTaint]
     findings: list[Finding]
+    advice: list[Finding]
     change: Line | None
 
 
@@ -307,10 +309,12 @@ class EditedRunner:
     Attributes:
         runner: its name, or that of the file and the place in it.
         entries: what was added.
+        settings: other lines that were added, as TOML.
     """
 
     runner: str
     entries: Tables
+    settings: list[str]
 
 
 @dataclass(frozen=True)
@@ -339,9 +343,11 @@ class Status:
     Attributes:
         warnings: what could not be looked at.
         problems: what does not fit together, the worst first.
+        advice: settings that help jobs to survive the loss of a node, with the lines.
     """
 
     pools: list[PoolStatus]
     runners: list[RunnerStatus]
     warnings: list[Finding]
     problems: list[Finding]
+    advice: list[Finding]

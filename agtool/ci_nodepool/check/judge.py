@@ -65,6 +65,7 @@ def _judge(found: Found, own: Jobs, known: Known) -> documents.CheckedRunner:
         prefers=wished(own.spec),
         taints=[documents.MetTaint(str(taint), own.tolerates(taint)) for taint in met],
         findings=[replace(each, hint=_hint(each)) for each in findings],
+        advice=list(own.advice()),
         change=_change(found, own, meant or nodes),
     )
 

@@ -11,7 +11,7 @@ import typer
 from agtool.ci_nodepool import documents, parse
 from agtool.ci_nodepool.cli import options
 from agtool.core.command import Format, Result
-from agtool.core.errors import ConfigurationError, UsageError
+from agtool.core.errors import ConfigurationError, UsageError, without_effect
 from agtool.core.options import Output, flag, grouped
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ def edit(
     pool: options.ProviderOptions,
     taint: options.Taints = None,
     prefer: options.Prefer = False,
+    survive: Annotated[
+        bool,
+        flag("Add what helps jobs to survive the loss of a node, as check advises.", "--survive"),
+    ] = False,
     runner: Annotated[
         list[str] | None,
         options.text(
@@ -52,6 +56,7 @@ def edit(
     \b
     Examples:
       agtool ci-nodepool edit values.yaml --preset gke-spot
+      agtool ci-nodepool edit values.yaml --survive
       agtool ci-nodepool edit clusters/ci.yaml -l pool=ci --taint dedicated=ci:NoSchedule --write
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     from agtool.ci_nodepool.edit import plan_edit
@@ -61,17 +66,28 @@ def edit(
 
     taints = [parse.parse_taint(each) for each in taint or ()]
     asked = pool.pool(given=taints)
-    if not asked.selector:
+    if not (asked.selector or survive):
         raise UsageError(
             "nothing says to which nodes the jobs shall go",
             hint="Add --preset NAME, or --selector KEY=VALUE and --taint KEY=VALUE:EFFECT.",
         )
+    for option, given in (("--taint", taints), ("--prefer", prefer)):
+        if given and not asked.selector:
+            raise without_effect(option, "without --preset or --selector")
     if Path(file).is_dir():
         raise UsageError(f"{file} is a folder", hint="Name one file at a time.")
     (loaded,) = load([file])
     try:
         found = read([loaded], "default")
-        edited = plan_edit(loaded, found, asked, taints, names=runner or (), prefer=prefer)
+        edited = plan_edit(
+            loaded,
+            found,
+            asked if asked.selector else None,
+            taints,
+            names=runner or (),
+            prefer=prefer,
+            survive=survive,
+        )
     except NotYaml as error:
         raise ConfigurationError(
             f"{file} is neither YAML nor TOML: {error}",
@@ -82,7 +98,10 @@ def edit(
         _write(Path(file), edited.after)
     data = documents.Edited(
         loaded.name,
-        [documents.EditedRunner(name, added) for name, added in edited.added.items()],
+        [
+            documents.EditedRunner(name, added, edited.settings[name])
+            for name, added in edited.added.items()
+        ],
         list(edited.as_wanted),
         write and changed,
         edited.diff,

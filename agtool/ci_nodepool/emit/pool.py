@@ -71,7 +71,7 @@ def _eks(wanted: Wanted) -> str:
 
 
 def _eks_rule(wanted: Wanted) -> str:
-    keys = [each.key for each in (*wanted.labels, *wanted.taints)]
+    keys = [each.key for each in wanted.labels] + [each.key for each in wanted.taints]
     reserved = any(
         k.partition("/")[0].endswith(("eks.amazonaws.com", "kubernetes.io")) for k in keys
     )

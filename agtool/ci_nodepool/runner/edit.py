@@ -29,6 +29,7 @@ from agtool.ci_nodepool.runner.placement import (
     missing,
 )
 from agtool.ci_nodepool.runner.pod.decode import ignored_table
+from agtool.ci_nodepool.runner.survival import Setting
 from agtool.ci_nodepool.runner.toml import (
     KUBERNETES,
     Insertion,
@@ -238,6 +239,35 @@ def _canonical(value: object) -> object:
     if isinstance(value, list):
         return [_canonical(item) for item in value]
     return type(value).__name__, repr(value)
+
+
+def add_setting(text: str, setting: Setting) -> Insertion:
+    """The insertion that adds a setting to [runners.kubernetes], or to a table in it.
+
+    Raises:
+        CannotPatch: no place was found that leaves everything else as it is, or the setting is
+            there with another value.
+    """
+    expected = parse(text)
+    kubernetes = expected["runners"][0].setdefault("kubernetes", {})
+    table = kubernetes.setdefault(setting.table, {}) if setting.table else kubernetes
+    value = load(f"value = {setting.value}")["value"]
+    if not isinstance(table, dict) or setting.key in table:
+        raise CannotPatch(
+            f"the runner's template has {setting.key} already, with another value",
+            hint=f"Change it by hand: {setting.line}",
+        )
+    table[setting.key] = value
+    target = (*KUBERNETES, setting.table) if setting.table else KUBERNETES
+    canonical = _canonical(expected)
+    for offset, fragment in candidates(text, target, {}, lines=[setting.line]):
+        if _canonical(meaning(text[:offset] + fragment + text[offset:])) == canonical:
+            return Insertion(offset, fragment)
+    raise CannotPatch(
+        f"no place was found in the runner's template where {setting.line} can be added without "
+        "changing anything else",
+        hint="Write `kubernetes` as a table of its own, [runners.kubernetes], in `runners.config`.",
+    )
 
 
 _MAY_BE_EMPTY = {SELECTOR, TOLERATIONS, "kubernetes", *WISHES}

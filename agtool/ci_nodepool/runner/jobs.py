@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from agtool.ci_nodepool import scheduling
 from agtool.ci_nodepool.model import Node, Taint, Toleration, tolerated
 from agtool.ci_nodepool.runner.pod.build import JobPod
+from agtool.ci_nodepool.runner.survival import as_finding
 from agtool.core.finding import Finding
 
 
@@ -80,6 +81,13 @@ class Jobs:
     def with_doubts(self, *doubts: str) -> Jobs:
         """The same with more doubts."""
         return replace(self, pod=replace(self.pod, doubts=(*self.pod.doubts, *doubts)))
+
+    def advice(self) -> Iterator[Finding]:
+        """What helps these jobs to survive the loss of a node; of those that wish for one too."""
+        if self.pod.fails or not (self.ask_for_nodes or scheduling.wishes(self.spec)):
+            return
+        for setting in self.pod.advice:
+            yield as_finding(setting, self.subject)
 
     def with_findings(self, *findings: Finding) -> Jobs:
         """The same with more settings that have no effect."""

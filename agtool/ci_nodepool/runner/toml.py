@@ -112,10 +112,16 @@ def _path(statement: str) -> Path:
     return path
 
 
-def candidates(text: str, target: Path, entries: Mapping[str, str]) -> Iterator[Insertion]:
-    """The places and pieces to try, best first, for `entries` in the table `target`."""
+def candidates(
+    text: str, target: Path, entries: Mapping[str, str], *, lines: Sequence[str] = ()
+) -> Iterator[Insertion]:
+    """The places and pieces to try, best first, for `entries` in the table `target`.
+
+    Args:
+        lines: more assignments, as they are.
+    """
     statements = statements_of(text)
-    assignments = [f"{quoted(k)} = {quoted(v)}" for k, v in entries.items()]
+    assignments = [f"{quoted(k)} = {quoted(v)}" for k, v in entries.items()] + [*lines]
     # As the table itself is written; where it is not there, as the one around it is.
     for path in (target, KUBERNETES):
         for statement in statements:

@@ -13,6 +13,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.check.judge import ADVICE
+from agtool.ci_nodepool.runner.survival import SURVIVAL
+from agtool.ci_nodepool.show.status import advice_lines
 from agtool.core.finding import Finding
 from agtool.core.text import count, printable
 
@@ -37,6 +39,7 @@ def text(checked: documents.Checked) -> Iterator[str]:
     if not checked.runners:
         yield "No runner was found."
         return
+    yield from advice_lines([each for runner in checked.runners for each in runner.advice])
     found = [each.verdict for each in checked.runners]
     yield ", ".join(
         f"{count(found.count(word), 'runner')}: {_WORDS[word]}" for word in order if word in found
@@ -73,7 +76,7 @@ def junit(checked: documents.Checked) -> Iterator[str]:
 def github(checked: documents.Checked) -> Iterator[str]:
     """A workflow command for each finding."""
     for runner in checked.runners:
-        for finding in runner.findings:
+        for finding in (*runner.findings, *runner.advice):
             line = runner.change.line if runner.change else runner.line
             place = f"file={_property(runner.file)},line={line},title={_property(finding.code)}"
             yield f"::{_level(finding)} {place}::{_data(_with_change(runner, finding))}"
@@ -109,14 +112,14 @@ def _where(runner: documents.CheckedRunner) -> str:
 
 
 def _level(finding: Finding) -> str:
-    if finding.code in ADVICE:
+    if finding.code in ADVICE or finding.code in SURVIVAL:
         return "notice"
     return "warning" if finding.code == "doubt" else "error"
 
 
 def _with_change(runner: documents.CheckedRunner, finding: Finding) -> str:
     parts = [finding.message, finding.hint]
-    if runner.change and finding.code not in ADVICE:
+    if runner.change and finding.code not in (*ADVICE, *SURVIVAL):
         lines = [line.strip() for line in runner.change.text.splitlines()]
         parts.append(f"Add at line {runner.change.line}:\n" + "\n".join(lines))
     return "\n".join(filter(None, parts))

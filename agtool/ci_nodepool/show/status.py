@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.model import Toleration
 from agtool.ci_nodepool.pool.fates import FATES, Affected
+from agtool.ci_nodepool.runner.survival import RETRY
+from agtool.core.finding import Finding
 from agtool.core.table import table
-from agtool.core.text import count
+from agtool.core.text import count, some
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -45,8 +47,23 @@ def view(status: documents.Status) -> Iterator[str | RenderableType]:
     for problem in status.problems:
         yield f"! {problem.message}"
         yield from (f"    {line}" for line in problem.hint.splitlines())
+    yield from advice_lines(status.advice)
     if status.pools and not status.problems:
         yield f"Everything {'that was looked at ' * bool(status.warnings)}fits together."
+
+
+def advice_lines(advice: Sequence[Finding]) -> Iterator[str]:
+    """What helps, once for all that lack it, and what the teams have to do."""
+    if not advice:
+        return
+    yield "So that jobs survive the loss of a node:"
+    for code in dict.fromkeys(each.code for each in advice):
+        same = [each for each in advice if each.code == code]
+        names = list(dict.fromkeys(each.subject.removeprefix("runner ") for each in same))
+        yield f"- {same[0].message}: {some(names)}"
+        yield from (f"    {line}" for line in same[0].hint.splitlines())
+    yield f"- {RETRY.message}"
+    yield from (f"    {line}" for line in RETRY.hint.splitlines())
 
 
 def _where(runner: documents.RunnerStatus) -> str:

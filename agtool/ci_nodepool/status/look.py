@@ -62,7 +62,11 @@ def find_status(
         pools.append(status)
     problems = judge(pools, jobs, nodes, problems)
     return documents.Status(
-        [pool.document() for pool in pools], runners, list(dict.fromkeys(warnings)), problems
+        [pool.document() for pool in pools],
+        runners,
+        list(dict.fromkeys(warnings)),
+        problems,
+        [finding for own in jobs for finding in own.advice()],
     )
 
 

@@ -457,3 +457,44 @@ def test_secrets_are_not_shown(run: Callable[..., Done], tmp_path: Path) -> None
     assert done.exit_code == 0
     assert "glrt-hidden" not in done.stdout + done.stderr
     assert "bearer_token = ..." in done.stdout
+
+
+# -- jobs that survive ----------------------------------------------------------------------------
+
+
+def test_what_helps_jobs_to_survive_is_advised_and_added(
+    run: Callable[..., Done], tmp_path: Path
+) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values(FITS)))
+    document = checked(run, file, "--preset", "gke-spot")
+    assert document["exit_code"] == 0
+    advice = document["data"]["runners"][0]["advice"]
+    assert [each["code"] for each in advice] == [
+        "poll-timeout",
+        "disruption-budget",
+        "safe-to-evict",
+    ]
+    assert "runner_interrupted" in run("check", file, "--preset", "gke-spot").stdout
+    done = run("edit", file, "--survive", "--write")
+    assert done.exit_code == 0, done.stderr
+    assert checked(run, file, "--preset", "gke-spot")["data"]["runners"][0]["advice"] == []
+    config = yaml.safe_load(file.read_text())["runners"]["config"]
+    assert "poll_timeout = 600" in config
+    assert f'"{GKE}" = "true"' in config
+    assert "already as wanted" in run("edit", file, "--survive").stdout
+
+
+def test_karpenter_has_an_annotation_of_its_own(run: Callable[..., Done]) -> None:
+    document = checked(run, CASES / "helmrelease.yaml", "--preset", "karpenter-spot")
+    assert "do-not-disrupt" in [each["code"] for each in document["data"]["runners"][0]["advice"]]
+
+
+def test_a_setting_that_somebody_chose_is_not_changed(
+    run: Callable[..., Done], tmp_path: Path
+) -> None:
+    file = tmp_path / "r.toml"
+    file.write_text(FITS.replace("    namespace", "    poll_timeout = 60\n    namespace"))
+    done = run("edit", file, "--survive", "--write")
+    assert done.exit_code == 3
+    assert "poll_timeout = 600" in done.stderr

@@ -8,7 +8,7 @@ from agtool.ci_nodepool.model import RECORD
 from agtool.ci_nodepool.runner.fields import release
 from agtool.ci_nodepool.runner.ownership import owner
 
-DATA = {"f:data": {"f:config.template.toml": {}}}
+DATA: Any = {"f:data": {"f:config.template.toml": {}}}
 
 
 def manifest(

@@ -93,7 +93,7 @@ def test_many_nodes_are_shown_at_once(capsys: pytest.CaptureFixture[str]) -> Non
     nodes[4321] = node("n-bare")
     began = time.process_time()
     pool = PoolStatus(Pool((), f"{KEY}=true"), nodes).document()
-    print_view(view(documents.Status([pool], [], [], [])))
+    print_view(view(documents.Status([pool], [], [], [], [])))
     assert time.process_time() - began < 5  # it took 20
     first, *_ = [line for line in capsys.readouterr().out.splitlines() if line.startswith("n-")]
     assert "n-bare" in first

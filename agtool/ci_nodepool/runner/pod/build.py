@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from agtool.ci_nodepool.runner import survival
 from agtool.ci_nodepool.runner.pod import patches
 from agtool.ci_nodepool.runner.pod.accepted import rejection
 from agtool.ci_nodepool.runner.pod.decode import Section
+from agtool.ci_nodepool.runner.survival import Setting
 from agtool.ci_nodepool.scheduling import Spec
 from agtool.core.finding import Finding
 
@@ -33,6 +35,7 @@ class JobPod:
         doubts: what cannot be told about where it runs.
         findings: settings that are ignored or lost.
         leave_by: settings that let a job choose other nodes by its variables.
+        advice: settings that the runner lacks, so that jobs survive the loss of a node.
     """
 
     spec: Spec
@@ -40,6 +43,7 @@ class JobPod:
     doubts: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     leave_by: tuple[str, ...] = ()
+    advice: tuple[Setting, ...] = ()
 
 
 def job_pod(section: Section, classes: RuntimeClasses | None = None) -> JobPod:
@@ -49,7 +53,9 @@ def job_pod(section: Section, classes: RuntimeClasses | None = None) -> JobPod:
         classes: the runtime classes that are known.
     """
     leave_by = [name for name in _LEAVE_BY if section.kubernetes.get(name)]
-    return replace(_job_pod(section, classes or {}), leave_by=tuple(leave_by))
+    made = _job_pod(section, classes or {})
+    advice = survival.lacking(section.kubernetes, made.spec)
+    return replace(made, leave_by=tuple(leave_by), advice=tuple(advice))
 
 
 _LEAVE_BY = ("node_selector_overwrite_allowed", "node_tolerations_overwrite_allowed")
