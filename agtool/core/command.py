@@ -50,8 +50,12 @@ class Format(str, Enum):
     """The choices of `--output`."""
 
     table = "table"
+    text = "text"
     json = "json"
     name = "name"
+    junit = "junit"
+    github = "github"
+    gitlab = "gitlab"
 
 
 @dataclass(frozen=True)

@@ -177,8 +177,11 @@ def _remember(context: typer.Context, value: Format) -> str:
     return value.value  # Typer makes a Format of it once more, for the command
 
 
-def _output(*formats: str) -> Any:
-    """`--output`; read before all others, so that an error in these is printed as JSON too."""
+def output_option(*formats: str) -> Any:
+    """`--output` with these formats.
+
+    It is read before all others, so that an error in these is printed as JSON too.
+    """
     choices = f"{', '.join(formats[:-1])} or {formats[-1]}"
 
     def parse(value: str | Format) -> str:
@@ -198,9 +201,9 @@ def _output(*formats: str) -> Any:
     )
 
 
-Output = Annotated[Format, _output("table", "json")]
+Output = Annotated[Format, output_option("table", "json")]
 
-OutputOrNames = Annotated[Format, _output("table", "json", "name")]
+OutputOrNames = Annotated[Format, output_option("table", "json", "name")]
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")
