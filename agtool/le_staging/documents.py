@@ -88,19 +88,43 @@ class ChainCertificate:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What one address of a host showed.
+
+    Attributes:
+        address: the IP address.
+        key: type and size of the key of the certificate; null: none was seen.
+        sha256: the fingerprint of the certificate.
+        not_after: when its validity ends, in UTC.
+        verdict: what the certificate is.
+        problems: the codes of what is wrong with it.
+    """
+
+    address: str
+    key: str | None
+    sha256: str | None
+    not_after: datetime | None
+    verdict: VerdictWord
+    problems: list[str]
+
+
+@dataclass(frozen=True)
 class Host:
     """What was found at one host. What is not known is null.
 
     Attributes:
         target: the host as it was given.
         host: its name in ASCII, or its address.
-        port: the TCP port.
+        port: the TCP port; 0: what was given is no host.
         verdict: what its certificate is; FAILED also if no certificate was seen.
         as_expected: whether the verdict is the expected one.
         issued_by: the verdict that there would be without problems of dates, names and clients'
             certificates; null: no root vouches for the certificate.
         problems: why it is not as expected.
         warnings: what will be a problem, or is one for other clients.
+        notes: what is worth knowing, and no fault: that a wildcard was checked as another name,
+            that the host has addresses which were not looked at.
+        sights: what each address showed, with each kind of key; only with `--all-addresses`.
         anchor: the root that was really used.
         matched_name: the name in the certificate that stands for the host.
         days_left: whole days until the certificate expires; negative: since it expired.
@@ -120,6 +144,8 @@ class Host:
     issued_by: VerdictWord | None
     problems: list[Finding]
     warnings: list[Finding]
+    notes: list[Finding]
+    sights: list[Sight]
     anchor: Anchor | None
     matched_name: str | None
     days_left: int | None
@@ -163,11 +189,13 @@ class InstalledRoot:
         name: its common name, or the whole name of its subject.
         sha256: its fingerprint.
         private: it belongs to a private ACME CA.
+        trusted: its production twin is in Mozilla's list, or it belongs to a private CA.
     """
 
     name: str
     sha256: str
     private: bool
+    trusted: bool
 
 
 @dataclass(frozen=True)

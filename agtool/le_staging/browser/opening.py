@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +14,9 @@ from agtool.le_staging.browser import installed, start, tested, turn
 from agtool.le_staging.browser.installed import Browser, Version
 from agtool.le_staging.browser.profile import Anchors, Command, Profile, digests
 from agtool.le_staging.documents import BrowserOpened, Kind, ProfileFolder, Program, SelfTest
-from agtool.le_staging.roots import fetch, store
+from agtool.le_staging.roots import fetch, store, trust
 from agtool.le_staging.roots.pins import CURRENT
+from agtool.le_staging.roots.store import Root
 
 
 class Wish(NamedTuple):
@@ -27,6 +29,7 @@ class Wish(NamedTuple):
         firefox: whether it must be a Firefox.
         sandbox: whether Chromium's sandbox is on.
         self_test: test the browser even if it has passed.
+        untrusted_twins: trust the roots too whose production twins no public store has.
     """
 
     urls: tuple[str, ...] = ()
@@ -35,6 +38,11 @@ class Wish(NamedTuple):
     firefox: bool = False
     sandbox: bool = True
     self_test: bool = False
+    untrusted_twins: bool = False
+
+    def trusted(self, roots: Sequence[Root]) -> list[Root]:
+        """Those of the fetched roots that the profile is to trust."""
+        return list(roots) if self.untrusted_twins else trust.split(roots)[0]
 
 
 def choose(wish: Wish) -> tuple[Browser, Version]:
@@ -69,9 +77,10 @@ def plan(wish: Wish) -> BrowserOpened:
     chosen, version = choose(wish)
     steps = []
     try:
-        roots = [root.name for root in store.roots()]
+        roots = [root.name for root in wish.trusted(store.roots())]
     except store.NotFetched:
-        roots = [pin.name for pin in CURRENT]
+        wanted = [Root(pin.name, pin.url, pin.sha256, b"") for pin in CURRENT]
+        roots = [root.name for root in wish.trusted(wanted)]
         steps.append("fetch the roots")
     known = tested.remembered(chosen, version)
     if known is None or wish.self_test:
@@ -88,7 +97,7 @@ def run(wish: Wish) -> BrowserOpened:
     when the browser runs and what it trusts would have to change.
     """
     chosen, version = choose(wish)
-    roots = fetch.ensure()
+    roots = wish.trusted(fetch.ensure())
     with turn.taken(chosen.data):
         passed = _passed(wish, chosen, version)
         profile = tested.make(passed.kind, chosen, chosen.data, sandbox=wish.sandbox)

@@ -17,6 +17,7 @@ from agtool.core.command import Format, Result
 from agtool.core.errors import ConfigurationError, UsageError
 from agtool.core.options import DryRun, Output, flag, option
 from agtool.le_staging.cli.lines import lines
+from agtool.le_staging.cli.twins import UntrustedTwins
 
 if TYPE_CHECKING:
     from agtool.le_staging import documents
@@ -62,6 +63,7 @@ def chrome(  # noqa: PLR0917  # Typer's way: a parameter is an option
         bool, flag("Test the browser again, even if it passed before.", "--self-test")
     ] = False,
     no_sandbox: NoSandbox = False,
+    untrusted_twins: UntrustedTwins = False,
     notify: Annotated[bool, flag("Show errors on the desktop too.", "--notify")] = False,
     dry_run: DryRun = False,
     _output: Output = Format.table,
@@ -91,6 +93,7 @@ def chrome(  # noqa: PLR0917  # Typer's way: a parameter is an option
             firefox=firefox,
             sandbox=not no_sandbox,
             self_test=self_test,
+            untrusted_twins=untrusted_twins,
         )
         done = opening.plan(wish) if dry_run else opening.run(wish)
     return Result(done, _for_people(done))
@@ -147,11 +150,12 @@ def domains(only: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def desktop(
+def desktop(  # noqa: PLR0917
     only: Only = None,
     browser: Browser = None,
     firefox: Firefox = False,
     no_sandbox: NoSandbox = False,
+    untrusted_twins: UntrustedTwins = False,
     dry_run: DryRun = False,
     _output: Output = Format.table,
 ) -> Result[documents.LauncherInstalled]:
@@ -175,6 +179,7 @@ def desktop(
     command += [f"--browser={chosen.program}"] if browser else []
     command += ["--firefox"] if firefox else []
     command += ["--no-sandbox"] if no_sandbox else []
+    command += ["--untrusted-twins"] if untrusted_twins else []
     contents = launcher.contents(command)
     if not dry_run:
         launcher.install(contents)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from agtool.le_staging.certificate import Certificate
     from agtool.le_staging.verify.checker import Report
+    from agtool.le_staging.verify.look import Sight
 
 _COLOURS = {
     Verdict.staging: "bold yellow",
@@ -34,7 +35,7 @@ def as_data(expected: Verdict, reports: Sequence[Report]) -> documents.HostsVeri
 def _host(report: Report) -> documents.Host:
     evidence, judgement = report.evidence, report.judgement
     anchor = judgement.anchor if judgement else None
-    about = str(report.target)
+    about = _about(report)
     return documents.Host(
         target=report.target.shown,
         host=report.target.host,
@@ -44,6 +45,8 @@ def _host(report: Report) -> documents.Host:
         issued_by=judgement.issued_by.value if anchor and judgement else None,
         problems=[replace(problem, subject=about) for problem in report.problems],
         warnings=[replace(warning, subject=about) for warning in report.warnings],
+        notes=[replace(note, subject=about) for note in report.notes],
+        sights=[_sight(sight) for sight in report.sights],
         anchor=documents.Anchor(anchor.subject, anchor.sha256) if anchor else None,
         matched_name=judgement.matched if judgement else None,
         days_left=_days_left(report, evidence.presented[0]) if evidence else None,
@@ -53,6 +56,23 @@ def _host(report: Report) -> documents.Host:
         tls=evidence.tls if evidence else None,
         cipher=evidence.cipher if evidence else None,
         seconds=round(report.seconds, 3),
+    )
+
+
+def _about(report: Report) -> str:
+    """HOST:PORT, or what was given and is no host."""
+    return str(report.target) if report.target.port else report.target.shown
+
+
+def _sight(sight: Sight) -> documents.Sight:
+    leaf = sight.evidence.presented[0] if sight.evidence else None
+    return documents.Sight(
+        address=sight.address,
+        key=leaf.key if leaf else None,
+        sha256=leaf.sha256 if leaf else None,
+        not_after=leaf.not_after if leaf else None,
+        verdict=sight.verdict.value,
+        problems=[problem.code for problem in sight.problems],
     )
 
 
@@ -77,6 +97,11 @@ def for_people(expected: Verdict, reports: Sequence[Report]) -> Iterator[Rendera
         line.rstrip()
         yield line
         yield from _findings(report)
+    if several := sum(_several(report) for report in reports):
+        yield (
+            f"{count(several, 'host')} with several addresses, of which one was checked: "
+            "--all-addresses checks each"
+        )
     if failed := sum(not report.as_expected for report in reports):
         yield (f"{failed:,} of {count(len(reports), 'host')} did not verify as {expected.name}")
 
@@ -84,10 +109,13 @@ def for_people(expected: Verdict, reports: Sequence[Report]) -> Iterator[Rendera
 def _full(report: Report) -> Iterator[RenderableType]:
     from rich.tree import Tree
 
-    head = _text(f"{report.target}  ")
+    head = _text(f"{_about(report)}  ")
     head.append(report.verdict.value, style=_COLOURS[report.verdict])
     yield head
     yield from _findings(report)
+    for note in report.notes:
+        yield printable(f"  {note.message}. {note.hint}".rstrip())
+    yield from map(_line_of, report.sights)
     evidence, judgement = report.evidence, report.judgement
     if not (evidence and judgement):
         return
@@ -111,6 +139,19 @@ def _full(report: Report) -> Iterator[RenderableType]:
     }
     for name, value in facts.items():
         yield printable(f"{name:<11}{value}")
+
+
+def _several(report: Report) -> bool:
+    return any(note.code == "several-addresses" for note in report.notes)
+
+
+def _line_of(sight: Sight) -> Text:
+    leaf = sight.evidence.presented[0] if sight.evidence else None
+    line = _text(f"  {sight.address:<16} {leaf.key if leaf else '':<12} ")
+    line.append(sight.verdict.value, style=_COLOURS[sight.verdict])
+    line.append(printable("  " + ", ".join(problem.code for problem in sight.problems)))
+    line.rstrip()
+    return line
 
 
 def _days_left(report: Report, leaf: Certificate) -> int:

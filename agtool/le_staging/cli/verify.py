@@ -12,10 +12,12 @@ import typer
 
 from agtool.core.command import Format, Result
 from agtool.core.errors import ConfigurationError, UsageError
-from agtool.core.options import Output, duration, number, option, path, positive
+from agtool.core.options import Output, duration, flag, number, option, path, positive
+from agtool.le_staging.cli.twins import UntrustedTwins
 
 if TYPE_CHECKING:
     from agtool.le_staging import documents
+    from agtool.le_staging.roots.store import Root
     from agtool.le_staging.verify.checker import Report
     from agtool.le_staging.verify.target import Target
 
@@ -72,6 +74,13 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     ip: Annotated[
         Literal["4", "6"] | None, option("[4|6]", "Use only this version of IP.  [default: both]")
     ] = None,
+    all_addresses: Annotated[
+        bool,
+        flag(
+            "Check each address of a host, and certificates with both kinds of keys.",
+            "--all-addresses",
+        ),
+    ] = False,
     timeout: Annotated[
         float,
         duration("Give up on a host after this time.  [default: 10s]", callback=positive),
@@ -102,18 +111,18 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool le-staging verify --from-file hosts.txt --warn-days 14 --output json
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     from agtool.core.live import Progress
-    from agtool.le_staging.roots.fetch import ensure
-    from agtool.le_staging.verify.judge import Verdict
     from agtool.le_staging.verify.target import PORTS, parse_overrides
 
     protocol = starttls or ""
-    targets = _targets(hosts or [], from_file, port or PORTS[protocol])
+    lines = _lines(hosts or [], from_file, port or PORTS[protocol])
     overrides = parse_overrides(resolve or [], connect_to or [])
-    roots = ensure()
+    roots = _roots(expect)
     import socket
 
     from agtool.le_staging.cli import report
-    from agtool.le_staging.verify.checker import Checker, How, in_order
+    from agtool.le_staging.verify.checker import Checker, failed_line, in_order
+    from agtool.le_staging.verify.judge import Verdict
+    from agtool.le_staging.verify.look import How
 
     how = How(
         roots=roots,
@@ -123,11 +132,16 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
         family={"4": socket.AF_INET, "6": socket.AF_INET6}.get(ip or "", socket.AF_UNSPEC),
         overrides=overrides,
         warn_days=warn_days,
+        all_addresses=all_addresses,
     )
+    targets = [target for target in lines.values() if not isinstance(target, UsageError)]
     with Progress("hosts checked", len(targets)) as progress:
-        reports = list(
-            in_order(targets, Checker(how).check, timeout=timeout, progress=progress.advance)
-        )
+        check = Checker(how).check
+        checked = in_order(targets, check, timeout=timeout, progress=progress.advance)
+        reports = [
+            failed_line(text, found) if isinstance(found, UsageError) else next(checked)
+            for text, found in lines.items()
+        ]
     if pem:
         _save_chains(pem, reports)
     return Result(
@@ -137,7 +151,23 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     )
 
 
-def _targets(hosts: list[str], file: Path | None, port: int) -> list[Target]:
+def _roots(expect: str) -> list[Root]:
+    """The roots of staging; for production nobody has to fetch them."""
+    from agtool.le_staging.roots import fetch, store
+
+    if expect != "production":
+        return fetch.ensure()
+    try:
+        return store.roots()
+    except store.NotFetched:
+        return []
+
+
+def _lines(hosts: list[str], file: Path | None, port: int) -> dict[str, Target | UsageError]:
+    """Each host that was given, and what is wrong with it if it is none.
+
+    Raises UsageError when there is none at all.
+    """
     from agtool.le_staging.verify.target import parse
 
     listed = list(hosts)
@@ -153,7 +183,17 @@ def _targets(hosts: list[str], file: Path | None, port: int) -> list[Target]:
         listed += [line for line in lines if line]
     if not listed:
         raise UsageError("no host was given", hint="Name at least one host, or use --from-file.")
-    return list(dict.fromkeys(parse(host, port) for host in listed))
+    found: dict[Target | str, tuple[str, Target | UsageError]] = {}
+    for text in listed:
+        try:
+            target = parse(text, port)
+            found.setdefault(target, (text, target))
+        except UsageError as error:
+            found.setdefault(text, (text, error))
+    wrong = [error for _, error in found.values() if isinstance(error, UsageError)]
+    if len(wrong) == len(found) and file is None:
+        raise wrong[0]  # with nothing to check, it is the command line that is wrong
+    return dict(found.values())
 
 
 def _save_chains(folder: Path, reports: Iterable[Report]) -> None:
@@ -175,9 +215,13 @@ def curl(
     ],
     resolve: Resolve = None,
     connect_to: ConnectTo = None,
+    untrusted_twins: UntrustedTwins = False,
     _output: Output = Format.table,
 ) -> Result[documents.CurlCommand]:
     """Print the curl command that trusts the staging roots only.
+
+    They are those whose production twins the public stores have, so that what curl says
+    would hold for a production certificate.
 
     --cacert alone is not enough: Debian's curl goes on trusting the system's roots,
     so that it accepts a production certificate too.
@@ -190,13 +234,13 @@ def curl(
 
     from agtool.le_staging.documents import CurlCommand
     from agtool.le_staging.roots.fetch import ensure
-    from agtool.le_staging.roots.store import bundle, no_certificates
+    from agtool.le_staging.roots.store import bundle_of, no_certificates
     from agtool.le_staging.verify.target import join, parse, parse_overrides
 
     parse_overrides(resolve or [], connect_to or [])  # wrong ones are refused here
     target = parse(host, 443)
-    ensure()
-    argv = ["curl", "--cacert", str(bundle()), "--capath", str(no_certificates())]
+    bundle = bundle_of(ensure(), untrusted_twins=untrusted_twins)
+    argv = ["curl", "--cacert", str(bundle), "--capath", str(no_certificates())]
     if any(map(os.environ.get, ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"))):
         argv += ["--noproxy", "*"]  # as `verify`, which never uses one
     for name, values in (("--resolve", resolve), ("--connect-to", connect_to)):

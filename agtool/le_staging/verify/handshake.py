@@ -14,10 +14,12 @@ import socket
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from OpenSSL import SSL, crypto
 
 from agtool.le_staging.certificate import from_openssl
+from agtool.le_staging.paths import these
 from agtool.le_staging.verify import starttls
 from agtool.le_staging.verify.connect import MORE_TIME, Address, NoTls, connect, seconds_left
 from agtool.le_staging.verify.evidence import Evidence, Flaw
@@ -54,49 +56,60 @@ def _listen(connection: SSL.Connection, event: int, value: int) -> None:
         signs.asked = True
 
 
-def context(anchors: Iterable[bytes]) -> SSL.Context:
-    """What all handshakes share: these certificates (DER) are the only anchors."""
+KEYS = {"RSA": b"aRSA", "ECDSA": b"aECDSA"}
+"""Kinds of keys that a server may have certificates for side by side, and OpenSSL's ciphers."""
+
+
+def context(anchors: Iterable[bytes], key: str = "") -> SSL.Context:
+    """What all handshakes share: these certificates (DER) are the only anchors.
+
+    key: a word of `KEYS` for a certificate with such a key only. That is asked for in TLS 1.2,
+    where the cipher suites say it.
+    """
     made = SSL.Context(SSL.TLS_CLIENT_METHOD)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
+    if key:
+        made.set_max_proto_version(SSL.TLS1_2_VERSION)
+        made.set_cipher_list(KEYS[key])
     store = made.get_cert_store()
     assert store is not None  # noqa: S101  # a context always has one
-    for der in anchors:
-        store.add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
-    store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+    these(anchors)(store)
     made.set_info_callback(_listen)
     return made
 
 
+class Way(NamedTuple):
+    """How to begin.
+
+    Attributes:
+        protocol: what to speak first ("" for nothing), a word of `starttls`.
+        alpn: the protocols to offer in the handshake (RFC 7301).
+        deadline: as of time.monotonic().
+    """
+
+    protocol: str
+    alpn: Sequence[str]
+    deadline: float
+
+
 def shake_hands(
-    target: Target,
-    found: Sequence[Address],
-    context: SSL.Context,
-    *,
-    protocol: str,
-    deadline: float,
+    target: Target, found: Sequence[Address], context: SSL.Context, way: Way
 ) -> Evidence:
     """Connect, do the handshake, hang up; who vouches for the chain is not asked yet.
 
-    protocol: what to speak first ("" for nothing), a word of `starttls`. deadline: as of
-    time.monotonic(). Raises NoTls.
+    Raises NoTls.
     """
     try:
-        with connect(found, deadline) as connection:
-            if protocol:
-                starttls.start(protocol, connection, deadline)
-            return _over(connection, target, context, protocol, deadline)
+        with connect(found, way.deadline) as connection:
+            if way.protocol:
+                starttls.start(way.protocol, connection, way.deadline)
+            return _over(connection, target, context, way)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise NoTls("unreachable", f"the connection broke: {reason}", "Try again.") from error
 
 
-def _over(
-    connection: socket.socket,
-    target: Target,
-    context: SSL.Context,
-    protocol: str,
-    deadline: float,
-) -> Evidence:
+def _over(connection: socket.socket, target: Target, context: SSL.Context, way: Way) -> Evidence:
     flaws: dict[Flaw, None] = {}
 
     def note(
@@ -114,12 +127,12 @@ def _over(
     tls.set_connect_state()
     if not target.is_address:
         tls.set_tlsext_host_name(target.host.encode())
-    if not protocol:
-        tls.set_alpn_protos([b"h2", b"http/1.1"])  # as curl does
+    if way.alpn:
+        tls.set_alpn_protos([name.encode() for name in way.alpn])
     try:
-        _finish(tls, connection, deadline)
+        _finish(tls, connection, way.deadline)
         if signs.asked and tls.get_protocol_version() == SSL.TLS1_3_VERSION:
-            _await_refusal(tls, connection, deadline, signs)
+            _await_refusal(tls, connection, way.deadline, signs)
     except NoTls:
         # TLS 1.2 has it within the handshake, after all that we want to know.
         if not signs.refused:
@@ -127,15 +140,19 @@ def _over(
     try:
         presented = tuple(map(from_openssl, tls.get_peer_cert_chain() or []))
         chain = tuple(map(from_openssl, tls.get_verified_chain() or []))
-    except ValueError as error:
-        raise NoTls("tls", f"the server's certificate cannot be read: {error}") from error
+    except (ValueError, crypto.Error) as error:
+        raise NoTls(
+            "unreadable-certificate",
+            f"a certificate that the server sends cannot be read: {error}",
+            "Get a new certificate from the ACME server.",
+        ) from error
     if not presented:
         raise NoTls("tls", "the server sent no certificate")
     with suppress(SSL.Error):
         tls.shutdown()
     return Evidence(
         presented,
-        chain,
+        chain or presented[:1],
         tuple(flaws),
         refused=signs.refused,
         address=address,
@@ -204,11 +221,37 @@ _NOT_TLS = {
 """What OpenSSL says when the answer does not look like TLS."""
 
 
+_HINTS = {
+    "unrecognized name": "The server knows no site of this name. Check the name, and that the "
+    "server (virtual host, Ingress) has it.",
+    "internal error": "Many servers say so while they have no certificate for the name. Check that "
+    "the server has this site, and whether its log tells that the certificate was issued.",
+    "no application protocol": "Offer a protocol that the server speaks: --alpn, as in --alpn "
+    "postgresql.",
+    "handshake failure": "Check that the server has a certificate for this name, and cipher suites "
+    "that are not outdated.",
+    "protocol version": "Let the server use TLS 1.2 or TLS 1.3: nothing older is accepted.",
+    "unsupported protocol": "Let the server use TLS 1.2 or TLS 1.3: nothing older is accepted.",
+    "access denied": "The server has a list of who may come. Check it, and the proxies between.",
+    "unexpected eof": "Check the port, and that the server has a certificate for that name.",
+    "certificate required": "The server wants a certificate from its clients: --cert and --key.",
+    "bad certificate": "The server does not like the certificate of --cert.",
+    "unknown ca": "The server does not know the CA of the certificate of --cert.",
+    "dh key too small": "Let the server use ECDHE, or a larger DH group.",
+    "legacy": "Let the server's TLS library be updated: it cannot renegotiate safely (RFC 5746).",
+    "asn1": "The server sends what is no certificate. Get a new one from the ACME server.",
+}
+"""A part of what OpenSSL says, and what to do."""
+
+
 def _failure(error: SSL.Error) -> NoTls:
     reasons = [entry[-1] for entry in (error.args[0] if error.args else []) if entry[-1]]
     if _NOT_TLS & set(reasons):
         return NoTls("not-tls", "the server does not speak TLS on that port", _PORT)
     reason = reasons[-1] if reasons else "it closed the connection"
+    hints = (hint for part, hint in _HINTS.items() if part in " ".join(reasons).lower())
     return NoTls(
-        "tls", f"the TLS handshake failed: {reason}", "Check the TLS settings of the server."
+        "tls",
+        f"the TLS handshake failed: {reason}",
+        next(hints, "Check the TLS settings of the server, and what its log tells."),
     )

@@ -1,0 +1,61 @@
+"""Which staging roots to trust: those whose production twins the public has.
+
+A staging certificate is worth what its production twin would be. Of Let's Encrypt's production
+roots not all are in the public stores yet; what ends in one of the others works nowhere. The
+public store is Mozilla's list in the package certifi, so that the answer changes with it.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agtool.le_staging.certificate import key_of
+from agtool.le_staging.roots.pins import BY_SHA256, PINS, TWINS
+
+if TYPE_CHECKING:
+    from agtool.le_staging.roots.store import Root
+
+_BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
+
+
+def mozilla() -> list[bytes]:
+    """The certificates (DER) of Mozilla's list."""
+    import certifi
+
+    blocks = Path(certifi.where()).read_bytes().split(_BEGIN)[1:]
+    return [binascii.a2b_base64(block.partition(_END)[0]) for block in blocks]
+
+
+def publicly_trusted_keys() -> frozenset[str]:
+    """The keys (SHA-256 of SubjectPublicKeyInfo) of Mozilla's list."""
+    return frozenset(map(key_of, mozilla()))
+
+
+def split(roots: Sequence[Root]) -> tuple[list[Root], list[Root]]:
+    """The roots to trust, and those whose twins no public store has.
+
+    A private CA has no twin: its root is trusted.
+    """
+    known = publicly_trusted_keys() if any(not root.private for root in roots) else frozenset()
+    trusted: list[Root] = []
+    others: list[Root] = []
+    for root in roots:
+        twin = TWINS.get(BY_SHA256[root.sha256].name) if root.sha256 in BY_SHA256 else None
+        (trusted if twin is None or twin.spki in known else others).append(root)
+    return trusted, others
+
+
+def lets_encrypt_s(spki: str, authority_key: str) -> str:
+    """Whose key this is, or who issued the certificate, if it is Let's Encrypt; else "".
+
+    By key, not by name. authority_key: as of a `Certificate`.
+    """
+    for known in (*PINS, *TWINS.values()):
+        if spki == known.spki:
+            return f"{known.name} of Let's Encrypt"
+        if authority_key and authority_key == known.key_id:
+            return f"issued by {known.name} of Let's Encrypt"
+    return ""
