@@ -50,6 +50,10 @@ class Wanted(NamedTuple):
     sha256: str
 
 
+class _NoConnection(UnreachableError):
+    """The server was not reached, so that it has no other file to give either."""
+
+
 class _NotServed(DeniedError):
     """The server was reached, and does not give the file."""
 
@@ -106,8 +110,8 @@ def fetch(wanted: Sequence[Wanted], *, force: bool) -> RootsFetched:
                         warnings.append(Finding(error.code, message, error.hint, want.url))
                     else:
                         failed.append(error)
-                    if isinstance(error, UnreachableError) and not new:
-                        break  # no network: the others would only take as long to fail
+                    if isinstance(error, _NoConnection):
+                        break  # the others would only take as long to fail
     if new:
         present, _ = _present()  # again: another agtool may have fetched others meanwhile
     roots = {**present, **new}
@@ -125,9 +129,10 @@ def fetch(wanted: Sequence[Wanted], *, force: bool) -> RootsFetched:
 
 
 def _with_what_was_kept(error: AgtoolError, kept: int) -> AgtoolError:
-    if kept:
-        error.message += f"; {count(kept, 'other root')} {'was' if kept == 1 else 'were'} fetched"
-    return error
+    if not kept:
+        return error
+    were = f"{count(kept, 'other root')} {'was' if kept == 1 else 'were'} fetched"
+    return type(error)(f"{error.message}; {were}", hint=error.hint, subject=error.subject)
 
 
 def ensure() -> list[Root]:
@@ -206,7 +211,9 @@ def _get(client: httpx.Client, want: Wanted) -> Root:
     except httpx.HTTPError as error:
         # Without the number of an error before it and the place in Python's source after it.
         reason = re.sub(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$", "", str(error))
-        raise UnreachableError(
+        connecting = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+        kind = _NoConnection if isinstance(error, connecting) else UnreachableError
+        raise kind(
             f"cannot fetch {want.url}: {reason or 'no answer in time'}",
             hint="Set SSL_CERT_FILE to a file with the root of this server, or of the proxy that "
             "answers in its place."

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agtool.le_staging.certificate import key_of
-from agtool.le_staging.roots.pins import BY_SHA256, PINS, TWINS
+from agtool.le_staging.roots.pins import BY_SHA256, TWINS
 
 if TYPE_CHECKING:
     from agtool.le_staging.roots.store import Root
@@ -53,7 +53,7 @@ def lets_encrypt_s(spki: str, authority_key: str) -> str:
 
     By key, not by name. authority_key: as of a `Certificate`.
     """
-    for known in (*PINS, *TWINS.values()):
+    for known in (*BY_SHA256.values(), *TWINS.values()):
         if spki == known.spki:
             return f"{known.name} of Let's Encrypt"
         if authority_key and authority_key == known.key_id:

@@ -6,7 +6,7 @@ import queue
 import resource
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -71,7 +71,8 @@ class Checker:
     def check(self, target: Target) -> Report:
         """Check one host; takes no longer than the timeout, unless the resolver does."""
         how, began = self._how, time.monotonic()
-        way = Way(how.protocol, () if how.protocol else HTTP, began + how.timeout)
+        alpn = how.alpn or (() if how.protocol else HTTP)
+        way = Way(how.protocol, alpn, began + how.timeout)
         try:
             found = addresses(*plan_destination(target, how.overrides), how.family)
         except NoTls as error:
@@ -103,8 +104,8 @@ class Checker:
             target=target,
             verdict=shown.verdict,
             as_expected=shown.verdict is expected,
-            problems=_merged(sights, [sight.problems for sight in sights]),
-            warnings=_merged(sights, [sight.warnings for sight in sights]),
+            problems=_located(sights, [sight.problems for sight in sights]),
+            warnings=_located(sights, [sight.warnings for sight in sights]),
             evidence=shown.evidence,
             judgement=shown.judgement,
             now=datetime.now(timezone.utc),
@@ -114,18 +115,23 @@ class Checker:
         )
 
 
-def _merged(
+def merged(findings: Iterable[tuple[Finding, ...]]) -> tuple[Finding, ...]:
+    """Each finding once."""
+    return tuple(dict.fromkeys(one for several in findings for one in several))
+
+
+def _located(
     sights: Sequence[Sight], findings: Sequence[tuple[Finding, ...]]
 ) -> tuple[Finding, ...]:
     """Each finding once, with the addresses where it holds unless it holds everywhere."""
-    merged = {one: one for several in findings for one in several}
-    for finding in list(merged):
+    found = {one: one for one in merged(findings)}
+    for finding in list(found):
         where = [s for s, several in zip(sights, findings, strict=True) if finding in several]
         if len(where) < len(sights):
             places = dict.fromkeys(f"{s.address} {f'({s.key})' if s.key else ''}" for s in where)
             shown = ", ".join(place.rstrip() for place in places)
-            merged[finding] = replace(finding, message=f"at {shown}: {finding.message}")
-    return tuple(merged.values())
+            found[finding] = replace(finding, message=f"at {shown}: {finding.message}")
+    return tuple(found.values())
 
 
 def _notes(

@@ -38,14 +38,19 @@ _NO_CERTIFICATE = {40, 42, 43, 44, 45, 46, 48, 49, 116}
 _PORT = "Check the port. Mail servers and databases may need --starttls."
 
 
-class _Signs:
-    """What OpenSSL tells of a connection while it is busy with it."""
+class Signs:
+    """What OpenSSL tells of a connection while it is busy with it.
 
-    asked = False
-    """The server asked for our certificate."""
+    Attributes:
+        asked: the server asked for our certificate.
+        refused: an alert says that the server does not want us without one.
+        flaws: what OpenSSL objects to, in its order.
+    """
 
-    refused = False
-    """An alert says that the server does not want us without one."""
+    def __init__(self) -> None:
+        self.asked = False
+        self.refused = False
+        self.flaws: dict[Flaw, None] = {}
 
 
 def _listen(connection: SSL.Connection, event: int, value: int) -> None:
@@ -102,7 +107,7 @@ def shake_hands(
     try:
         with connect(found, way.deadline) as connection:
             if way.protocol:
-                starttls.start(way.protocol, connection, way.deadline)
+                starttls.start(way.protocol, connection, way.deadline, target.host)
             return _over(connection, target, context, way)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -110,21 +115,8 @@ def shake_hands(
 
 
 def _over(connection: socket.socket, target: Target, context: SSL.Context, way: Way) -> Evidence:
-    flaws: dict[Flaw, None] = {}
-
-    def note(
-        _connection: SSL.Connection, _certificate: crypto.X509, code: int, depth: int, fine: int
-    ) -> bool:
-        if not fine:
-            flaws[Flaw(code, depth)] = None
-        return True
-
     address = str(connection.getpeername()[0])  # while nobody has hung up yet
-    tls = SSL.Connection(context, connection)
-    signs = _Signs()
-    tls.set_app_data(signs)
-    tls.set_verify(SSL.VERIFY_PEER, note)
-    tls.set_connect_state()
+    tls, signs = begin(context, connection)
     if not target.is_address:
         tls.set_tlsext_host_name(target.host.encode())
     if way.alpn:
@@ -137,6 +129,39 @@ def _over(connection: socket.socket, target: Target, context: SSL.Context, way: 
         # TLS 1.2 has it within the handshake, after all that we want to know.
         if not signs.refused:
             raise
+    evidence = seen(tls, signs)
+    with suppress(SSL.Error):
+        tls.shutdown()
+    return evidence._replace(
+        refused=signs.refused,
+        address=address,
+        tls=tls.get_protocol_version_name(),
+        cipher=tls.get_cipher_name() or "",
+    )
+
+
+def begin(context: SSL.Context, connection: socket.socket | None) -> tuple[SSL.Connection, Signs]:
+    """A handshake that has not begun, and what OpenSSL will tell of it.
+
+    connection: None for one whose messages are handed over in memory.
+    """
+    tls, signs = SSL.Connection(context, connection), Signs()
+
+    def note(
+        _connection: SSL.Connection, _certificate: crypto.X509, code: int, depth: int, fine: int
+    ) -> bool:
+        if not fine:
+            signs.flaws[Flaw(code, depth)] = None
+        return True
+
+    tls.set_app_data(signs)
+    tls.set_verify(SSL.VERIFY_PEER, note)
+    tls.set_connect_state()
+    return tls, signs
+
+
+def seen(tls: SSL.Connection, signs: Signs) -> Evidence:
+    """What the server's message with its certificates showed. Raises NoTls."""
     try:
         presented = tuple(map(from_openssl, tls.get_peer_cert_chain() or []))
         chain = tuple(map(from_openssl, tls.get_verified_chain() or []))
@@ -148,17 +173,7 @@ def _over(connection: socket.socket, target: Target, context: SSL.Context, way: 
         ) from error
     if not presented:
         raise NoTls("tls", "the server sent no certificate")
-    with suppress(SSL.Error):
-        tls.shutdown()
-    return Evidence(
-        presented,
-        chain or presented[:1],
-        tuple(flaws),
-        refused=signs.refused,
-        address=address,
-        tls=tls.get_protocol_version_name(),
-        cipher=tls.get_cipher_name() or "",
-    )
+    return Evidence(presented, chain or presented[:1], tuple(signs.flaws))
 
 
 def _finish(tls: SSL.Connection, connection: socket.socket, deadline: float) -> None:
@@ -178,13 +193,13 @@ def _finish(tls: SSL.Connection, connection: socket.socket, deadline: float) -> 
                 "Check the port, and that the server has a certificate for that name.",
             ) from error
         except SSL.Error as error:
-            raise _failure(error) from error
+            raise failure(error) from error
         left = seconds_left(deadline, "waiting for the TLS handshake", f"{_PORT} {MORE_TIME}")
         poll.poll(1000 * left)
 
 
 def _await_refusal(
-    tls: SSL.Connection, connection: socket.socket, deadline: float, signs: _Signs
+    tls: SSL.Connection, connection: socket.socket, deadline: float, signs: Signs
 ) -> None:
     """Give a server that asked for our certificate the time to say that it needs one.
 
@@ -244,7 +259,8 @@ _HINTS = {
 """A part of what OpenSSL says, and what to do."""
 
 
-def _failure(error: SSL.Error) -> NoTls:
+def failure(error: SSL.Error) -> NoTls:
+    """What an error of OpenSSL means for the host."""
     reasons = [entry[-1] for entry in (error.args[0] if error.args else []) if entry[-1]]
     if _NOT_TLS & set(reasons):
         return NoTls("not-tls", "the server does not speak TLS on that port", _PORT)

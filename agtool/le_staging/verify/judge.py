@@ -60,14 +60,19 @@ class Judgement(NamedTuple):
 
 _CLIENT_CERTIFICATE = Finding(
     "client-certificate",
-    "the server accepts only clients that have a certificate of their own",
-    "Give curl such a certificate with --cert and --key. What is said here of the server's own "
+    "the server accepts only clients that have a certificate of their own, of a CA that it knows",
+    "Give such a certificate with --cert and --key. What is said here of the server's own "
     "certificate holds.",
 )
 
 
-def judge(target: Target, evidence: Evidence, anchors: Collection[str], now: datetime) -> Judgement:
-    """Decide; anchors: the fingerprints of the roots that count as staging and are trusted."""
+def judge(
+    target: Target | None, evidence: Evidence, anchors: Collection[str], now: datetime
+) -> Judgement:
+    """Decide; anchors: the fingerprints of the roots that count as staging and are trusted.
+
+    target: what the certificate must be for; None: whatever its names are.
+    """
     codes = {flaw.code for flaw in evidence.flaws} - DATES
     path, voucher = evidence.chain, evidence.voucher
     issued_by = Verdict.failed
@@ -88,13 +93,13 @@ def judge(target: Target, evidence: Evidence, anchors: Collection[str], now: dat
             issued_by = Verdict.staging
     anchor = None if issued_by is Verdict.failed else path[-1]
     twin = [not_publicly_trusted_twin(path)] if evidence.twin and path is evidence.twin else []
-    matched = matching_name(target.host, evidence.presented[0])
+    matched = matching_name(target.host, evidence.presented[0]) if target else None
     problems = [
         *twin,
         *problems_of_trust(evidence, trusted=anchor is not None),
         *_problems_of_revocation(path),
         *_problems_of_dates(evidence, path, now, own_path=own_path),
-        *_problems_of_names(target, evidence.presented[0], matched),
+        *(_problems_of_names(target, evidence.presented[0], matched) if target else ()),
         *([_CLIENT_CERTIFICATE] if evidence.refused else []),
     ]
     verdict = Verdict.failed if problems else issued_by
@@ -188,17 +193,24 @@ def warnings(
     judgement: Judgement,
     leaf: Certificate,
     now: datetime,
-    warn_days: int,
+    warn_days: float,
+    *,
+    warn_left: float = 0,
     presented: Sequence[Certificate] = (),
 ) -> tuple[Finding, ...]:
-    """What does not make a host fail, but will, or does so elsewhere."""
+    """What does not make a host fail, but will, or does so elsewhere.
+
+    warn_days, warn_left: warn of a certificate that expires within so many days, or has this
+    share of its lifetime left (0 to 1).
+    """
     found = [
         _revoked(certificate, "although nobody needs it")
         for certificate in presented
         if certificate.sha256 in REVOKED and certificate not in judgement.path
     ]
     left = leaf.not_after - now
-    if timedelta(0) <= left <= timedelta(days=warn_days):
+    share = (leaf.not_after - leaf.not_before) * warn_left
+    if timedelta(0) <= left <= max(timedelta(days=warn_days), share):
         found.append(
             Finding(
                 "expires-soon",

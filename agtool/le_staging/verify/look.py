@@ -21,6 +21,7 @@ from agtool.le_staging.verify.evidence import Evidence
 from agtool.le_staging.verify.handshake import KEYS, Way, context, shake_hands
 from agtool.le_staging.verify.judge import Judgement, Verdict
 from agtool.le_staging.verify.public import PublicRoots, avoiding_revoked
+from agtool.le_staging.verify.replay import show
 from agtool.le_staging.verify.target import Override, Target
 
 
@@ -35,6 +36,8 @@ class How(NamedTuple):
         family: AF_INET, AF_INET6, or AF_UNSPEC for both.
         overrides: where to connect instead.
         warn_days: warn of certificates that expire within so many days.
+        warn_left: and of those with this share of their lifetime left, from 0 to 1.
+        alpn: the protocols to offer in the handshake (RFC 7301).
         all_addresses: look at each address, and at certificates with both kinds of keys.
     """
 
@@ -44,7 +47,9 @@ class How(NamedTuple):
     timeout: float = 10
     family: socket.AddressFamily = socket.AF_UNSPEC
     overrides: tuple[Override, ...] = ()
-    warn_days: int = 0
+    warn_days: float = 0
+    warn_left: float = 0
+    alpn: Sequence[str] = ()
     all_addresses: bool = False
 
 
@@ -94,6 +99,21 @@ class Looker:
             evidence = shake_hands(target, found, self._contexts[key], way)
         except NoTls as error:
             return Sight(str(found[0][1][0]), Verdict.failed, (error.problem,))
+        return self.judged(target, evidence)
+
+    def stored(self, target: Target | None, chain: Sequence[Certificate]) -> Sight:
+        """What is to be said of a chain (leaf first) that nobody serves yet, as if it were served.
+
+        target: the name for which it is to be good; None: whatever its names are.
+        """
+        try:
+            evidence = show(chain, self._contexts[""])
+        except NoTls as error:
+            return Sight("", Verdict.failed, (error.problem,))
+        return self.judged(target, evidence)
+
+    def judged(self, target: Target | None, evidence: Evidence) -> Sight:
+        """The verdict on what a handshake showed."""
         with self._lock:
             evidence = self._vouched(evidence)
         now = datetime.now(timezone.utc)
@@ -104,7 +124,12 @@ class Looker:
             judgement.verdict,
             (*judgement.problems, *([surprise] if surprise else [])),
             judge.warnings(
-                judgement, evidence.presented[0], now, self._how.warn_days, evidence.presented
+                judgement,
+                evidence.presented[0],
+                now,
+                self._how.warn_days,
+                warn_left=self._how.warn_left,
+                presented=evidence.presented,
             ),
             evidence,
             judgement,
@@ -130,11 +155,8 @@ class Looker:
     def _known_name(self, top: Certificate) -> str:
         """The known root whose name the end of a chain has that no root vouches for."""
         name = top.subject if top.self_issued else top.issuer
-        for pin in CURRENT:
-            key, wanted = (
-                (top.spki, pin.spki) if top.self_issued else (top.authority_key, pin.key_id)
-            )
-            if name == pin.name and key and key != wanted:
+        for pin in CURRENT:  # whose keys are known, fetched or not
+            if top.self_issued and name == pin.name and top.spki != pin.spki:
                 return "a staging root"
         return self._names.get(name, "")
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from agtool.core.errors import UsageError
 
 PORTS = {"": 443, "smtp": 25, "imap": 143, "pop3": 110, "ftp": 21, "ldap": 389, "postgres": 5432}
+PORTS |= {"mysql": 3306, "xmpp": 5222, "sieve": 4190, "lmtp": 24}
 """The port of each protocol that starts without TLS; "": that of HTTPS."""
 
 

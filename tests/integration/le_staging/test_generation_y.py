@@ -83,7 +83,6 @@ def judged(worlds: Worlds, folder: Path, above: tuple[str, ...], leaf: str) -> R
         # What curl is given trusts by the same rule.
         bundle = store.bundle_of(fetched(worlds.staging))
         assert curl(ports[0], bundle, folder / "empty") == accepted
-    event("curl accepts the twin" if accepted else "curl refuses the twin")
     assert (report.verdict is Verdict.staging) == accepted, (above, report.problems)
     assert (twin.verdict is Verdict.production) == accepted, (above, twin.problems)
     assert report.as_expected == accepted
@@ -160,7 +159,8 @@ def test_every_arrangement(
     worlds: Worlds, folder: Path, arrangement: tuple[str, tuple[str, ...]]
 ) -> None:
     leaf, above = arrangement
-    judged(worlds, folder, above, leaf)
+    report = judged(worlds, folder, above, leaf)
+    event(f"{report.verdict.value} {' '.join(codes(report))}")
 
 
 def test_when_the_public_store_gets_the_new_roots(worlds: Worlds, folder: Path) -> None:
