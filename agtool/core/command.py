@@ -48,8 +48,11 @@ class Format(str, Enum):
     """The choices of `--output`."""
 
     table = "table"
+    text = "text"
     json = "json"
     name = "name"
+    junit = "junit"
+    prometheus = "prometheus"
 
 
 @dataclass(frozen=True)

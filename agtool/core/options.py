@@ -172,6 +172,9 @@ def _output(*formats: str) -> Any:
 
 Output = Annotated[Format, _output("table", "json")]
 
+# text is another word for table. For CI and for monitoring; the command makes what is shown.
+OutputOrReports = Annotated[Format, _output("table", "text", "json", "junit", "prometheus")]
+
 OutputOrNames = Annotated[Format, _output("table", "json", "name")]
 
 DryRun = Annotated[

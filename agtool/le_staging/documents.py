@@ -171,6 +171,52 @@ class HostsVerified:
 
 
 @dataclass(frozen=True)
+class StoredChain:
+    """What was found in a file or a Secret. What is not known is null.
+
+    Attributes:
+        source: the file, or `secret NAMESPACE/NAME`.
+        verdict: what its certificate is; FAILED also if there is none.
+        as_expected: whether the verdict is the expected one.
+        issued_by: as of a host.
+        problems: why it is not as expected.
+        warnings: what will be a problem, or is one for other clients.
+        anchor: the root that was really used.
+        matched_name: the name in the certificate that stands for the first of `--name`.
+        days_left: whole days until the certificate expires; negative: since it expired.
+        chain: the path that a client would use, the server's certificate first.
+        stored: the fingerprints of what is stored, in its order.
+        key_fits: whether the private key belongs to the first certificate; null: there is none.
+    """
+
+    source: str
+    verdict: VerdictWord
+    as_expected: bool
+    issued_by: VerdictWord | None
+    problems: list[Finding]
+    warnings: list[Finding]
+    anchor: Anchor | None
+    matched_name: str | None
+    days_left: int | None
+    chain: list[ChainCertificate]
+    stored: list[str]
+    key_fits: bool | None
+
+
+@dataclass(frozen=True)
+class StoredChecked:
+    """What `check` found.
+
+    Attributes:
+        expected: the verdict that is a success.
+        chains: one for each file or Secret.
+    """
+
+    expected: VerdictWord
+    chains: list[StoredChain]
+
+
+@dataclass(frozen=True)
 class CurlCommand:
     """The curl command that is as strict as `verify`.
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from agtool.core.finding import Finding
 from agtool.core.text import count, printable
 from agtool.le_staging import documents
-from agtool.le_staging.verify.judge import Verdict
+from agtool.le_staging.verify.judge import Judgement, Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,16 +44,16 @@ def _host(report: Report) -> documents.Host:
         verdict=report.verdict.value,
         as_expected=report.as_expected,
         issued_by=judgement.issued_by.value if anchor and judgement else None,
-        problems=[replace(problem, subject=about) for problem in report.problems],
-        warnings=[replace(warning, subject=about) for warning in report.warnings],
-        notes=[replace(note, subject=about) for note in report.notes],
+        problems=with_subject(report.problems, about),
+        warnings=with_subject(report.warnings, about),
+        notes=with_subject(report.notes, about),
         sights=[_sight(sight) for sight in report.sights],
         anchor=documents.Anchor(anchor.subject, anchor.sha256) if anchor else None,
         matched_name=judgement.matched if judgement else None,
-        days_left=_days_left(report, evidence.presented[0]) if evidence else None,
-        chain=[_certificate(found) for found in judgement.path] if judgement else [],
+        days_left=days_left(evidence.presented[0], report.now) if evidence else None,
+        chain=[certificate_of(found) for found in judgement.path] if judgement else [],
         presented=[sent.sha256 for sent in evidence.presented] if evidence else [],
-        address=evidence.address if evidence else None,
+        address=(evidence.address or None) if evidence else None,
         tls=evidence.tls if evidence else None,
         cipher=evidence.cipher if evidence else None,
         seconds=round(report.seconds, 3),
@@ -76,7 +77,13 @@ def _sight(sight: Sight) -> documents.Sight:
     )
 
 
-def _certificate(certificate: Certificate) -> documents.ChainCertificate:
+def with_subject(findings: Iterable[Finding], about: str) -> list[Finding]:
+    """The findings, which say what they are about."""
+    return [replace(finding, subject=about) for finding in findings]
+
+
+def certificate_of(certificate: Certificate) -> documents.ChainCertificate:
+    """A certificate of a path."""
     shown = [field.name for field in fields(documents.ChainCertificate)]
     return documents.ChainCertificate(**{name: getattr(certificate, name) for name in shown})
 
@@ -92,11 +99,11 @@ def for_people(expected: Verdict, reports: Sequence[Report]) -> Iterator[Rendera
         line.append(f"{report.verdict.value:<10}", style=_COLOURS[report.verdict])
         if report.evidence and report.judgement:
             anchor = report.judgement.anchor
-            line.append(f"  {_lifetime(report, report.evidence.presented[0]):>14}")
+            line.append(f"  {_lifetime(report.evidence.presented[0], report.now):>14}")
             line.append(printable(f"  {anchor.subject}" if anchor else ""))
         line.rstrip()
         yield line
-        yield from _findings(report)
+        yield from findings(report.problems, report.warnings)
     if several := sum(_several(report) for report in reports):
         yield (
             f"{count(several, 'host')} with several addresses, of which one was checked: "
@@ -107,37 +114,51 @@ def for_people(expected: Verdict, reports: Sequence[Report]) -> Iterator[Rendera
 
 
 def _full(report: Report) -> Iterator[RenderableType]:
-    from rich.tree import Tree
-
-    head = _text(f"{_about(report)}  ")
-    head.append(report.verdict.value, style=_COLOURS[report.verdict])
-    yield head
-    yield from _findings(report)
+    yield headline(_about(report), report.verdict)
+    yield from findings(report.problems, report.warnings)
     for note in report.notes:
         yield printable(f"  {note.message}. {note.hint}".rstrip())
     yield from map(_line_of, report.sights)
     evidence, judgement = report.evidence, report.judgement
     if not (evidence and judgement):
         return
+    yield tree(judgement)
+    yield from facts(judgement, evidence.presented[0], report.now)
+    tls = (evidence.tls, evidence.cipher, evidence.address or "through a proxy")
+    yield printable(f"TLS        {', '.join(tls)}")
+
+
+def headline(about: str, verdict: Verdict) -> Text:
+    """What was checked, and the verdict."""
+    return _text(f"{about}  ").append(verdict.value, style=_COLOURS[verdict])
+
+
+def tree(judgement: Judgement) -> RenderableType:
+    """The path, its anchor on top."""
+    from rich.tree import Tree
+
     *below, top = judgement.path
     root = _text(f"{top.subject}  ")
     root.append("(anchor)" if judgement.anchor else "(not trusted)", style="dim")
-    tree = branch = Tree(root)
+    made = branch = Tree(root)
     for certificate in reversed(below):
         branch = branch.add(_text(certificate.subject))
-    yield tree
-    leaf = evidence.presented[0]
+    return made
+
+
+def facts(judgement: Judgement, leaf: Certificate, now: datetime) -> Iterator[str]:
+    """What the certificate says, a line for each fact."""
+    top = judgement.path[-1]
     names = leaf.names or [f"{name} (common name)" for name in leaf.common_names]
-    facts = {
+    told = {
         "anchor" if judgement.anchor else "no anchor": f"{top.subject}, SHA-256 {top.sha256}",
         "names": ", ".join(names) or "none",
         "matches": judgement.matched or "none of them",
         "valid": f"{leaf.not_before:%Y-%m-%d %H:%M} to {leaf.not_after:%Y-%m-%d %H:%M} UTC, "
-        + _lifetime(report, leaf),
+        + _lifetime(leaf, now),
         "key": f"{leaf.key}, signed with {leaf.signature}",
-        "TLS": f"{evidence.tls}, {evidence.cipher}, {evidence.address}",
     }
-    for name, value in facts.items():
+    for name, value in told.items():
         yield printable(f"{name:<11}{value}")
 
 
@@ -154,18 +175,18 @@ def _line_of(sight: Sight) -> Text:
     return line
 
 
-def _days_left(report: Report, leaf: Certificate) -> int:
+def days_left(leaf: Certificate, now: datetime) -> int:
     """Whole days; 0 on the last and on the first one after it."""
-    return int((leaf.not_after - report.now) / timedelta(days=1))
+    return int((leaf.not_after - now) / timedelta(days=1))
 
 
-def _lifetime(report: Report, leaf: Certificate) -> str:
-    expired = leaf.not_after < report.now
-    return "expired" if expired else f"{count(_days_left(report, leaf), 'day')} left"
+def _lifetime(leaf: Certificate, now: datetime) -> str:
+    return "expired" if leaf.not_after < now else f"{count(days_left(leaf, now), 'day')} left"
 
 
-def _findings(report: Report) -> Iterator[Text]:
-    for style, found in (("red", report.problems), ("yellow", report.warnings)):
+def findings(problems: Iterable[Finding], warnings: Iterable[Finding]) -> Iterator[Text]:
+    """What is wrong, and what to do."""
+    for style, found in (("red", problems), ("yellow", warnings)):
         for finding in found:
             text = _text("  ").append(finding.code, style=style)
             text.append(printable(f": {finding.message}"))

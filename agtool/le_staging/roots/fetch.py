@@ -22,15 +22,14 @@ from agtool.core.finding import Finding
 from agtool.core.output import say
 from agtool.core.text import count, printable
 from agtool.le_staging.documents import FetchedRoot, RootsFetched
-from agtool.le_staging.roots import store, trust
+from agtool.le_staging.roots import store
+from agtool.le_staging.roots.given import PEM
 from agtool.le_staging.roots.pins import BY_SHA256, CURRENT
+from agtool.le_staging.roots.private import refuse_public
 from agtool.le_staging.roots.store import Root
 
 if TYPE_CHECKING:
     import httpx
-
-    from agtool.le_staging.certificate import Certificate
-
 _TIMEOUT = 10.0
 """Seconds for each step of a request: connecting, one read."""
 
@@ -39,8 +38,6 @@ _ALL_IN_ALL = 60.0
 
 _LONGEST = 64 * 1024
 """Bytes that a file with one certificate may have."""
-
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s+[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 
 
 class Wanted(NamedTuple):
@@ -242,7 +239,7 @@ def _checked(want: Wanted, content: bytes) -> Root:
     """The certificate in `content` (PEM or DER) with that fingerprint. Raises DeniedError."""
     from agtool.le_staging.certificate import parse
 
-    blocks = [ssl.PEM_cert_to_DER_cert(block.decode()) for block in _PEM.findall(content)]
+    blocks = [ssl.PEM_cert_to_DER_cert(block.decode()) for block in PEM.findall(content)]
     found = {hashlib.sha256(der).hexdigest(): der for der in blocks or [content]}
     for sha256 in found:
         refuse_retired(sha256)
@@ -254,7 +251,7 @@ def _checked(want: Wanted, content: bytes) -> Root:
         raise _not_the_one(want, f"not a certificate: {error}") from error
     pin = BY_SHA256.get(want.sha256)
     if pin is None or pin.signed_by:
-        _refuse_public(certificate)
+        refuse_public(certificate)
     now = datetime.now(timezone.utc)
     if not certificate.not_before <= now <= certificate.not_after:
         raise DeniedError(
@@ -265,30 +262,6 @@ def _checked(want: Wanted, content: bytes) -> Root:
         )
     name = pin.name if pin else printable(certificate.subject)
     return Root(name, want.url, want.sha256, certificate.der, pin is None)
-
-
-def _refuse_public(certificate: Certificate) -> None:
-    """Raises DeniedError for a certificate that is not of a private CA, whatever its name says.
-
-    As a staging root it would make every production certificate a staging one.
-    """
-    import certifi
-
-    from agtool.le_staging.paths import Anchors
-
-    whose = trust.lets_encrypt_s(certificate.spki, certificate.authority_key)
-    public = Anchors(lambda public: public.load_locations(certifi.where()))
-    if not whose and certificate.spki in trust.publicly_trusted_keys():
-        whose = "a public root"
-    elif not whose and (path := public.path([certificate])):
-        whose = f"issued by {path[-1].subject}, a public root"
-    if whose:
-        raise DeniedError(
-            f"{printable(certificate.subject)} is refused as the root of a private CA: by its key "
-            f"it is {printable(whose)}",
-            hint="Nothing has to be fetched for it. If a host does not verify, let its server send "
-            "the whole chain (fullchain.pem), with the cross-sign by a root that is known.",
-        )
 
 
 def _not_served(want: Wanted, answer: str) -> _NotServed:

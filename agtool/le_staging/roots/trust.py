@@ -10,13 +10,23 @@ from __future__ import annotations
 import binascii
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 from agtool.le_staging.certificate import key_of
 from agtool.le_staging.roots.pins import BY_SHA256, TWINS
 
-if TYPE_CHECKING:
-    from agtool.le_staging.roots.store import Root
+
+class _Fetched(Protocol):
+    """What `store.Root` has."""
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def private(self) -> bool: ...
+
+
+Root = TypeVar("Root", bound=_Fetched)
 
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 
@@ -53,9 +63,11 @@ def lets_encrypt_s(spki: str, authority_key: str) -> str:
 
     By key, not by name. authority_key: as of a `Certificate`.
     """
-    for known in (*BY_SHA256.values(), *TWINS.values()):
-        if spki == known.spki:
-            return f"{known.name} of Let's Encrypt"
-        if authority_key and authority_key == known.key_id:
-            return f"issued by {known.name} of Let's Encrypt"
+    known = [(pin.name, pin.spki, pin.key_id) for pin in BY_SHA256.values()]
+    known += [(twin.name, twin.spki, twin.key_id) for twin in TWINS.values()]
+    for name, key, key_id in known:
+        if spki == key:
+            return f"{name} of Let's Encrypt"
+        if authority_key and authority_key == key_id:
+            return f"issued by {name} of Let's Encrypt"
     return ""

@@ -40,7 +40,8 @@ def check(stored: Stored, names: Sequence[Target], looker: Looker) -> Checked:
     if not stored.chain:
         problems = stored.problems or (_NO_CERTIFICATE,)
         return Checked(stored, Verdict.failed, problems, (), None, None)
-    sights = [looker.stored(name, stored.chain) for name in names or [None]]
+    wanted: Sequence[Target | None] = names or [None]
+    sights = [looker.stored(name, stored.chain) for name in wanted]
     shown = next((sight for sight in sights if sight.verdict is Verdict.failed), sights[0])
     own = [problem for problem in stored.problems if problem.code not in _HARMLESS]
     problems = (*own, *_problems_of_key(stored), *merged(s.problems for s in sights))

@@ -30,10 +30,10 @@ def public_key_of(content: bytes, password: str | None) -> str:
     encrypted = b"ENCRYPTED" in content
     secret = password.encode() if password is not None and (encrypted or not pem) else None
     try:
-        key = _quietly(lambda: load(content, secret))
+        key = _quietly(load, content, secret)
     except TypeError:  # a password is needed; or, in DER, none
         try:
-            key = _quietly(lambda: load(content, None))
+            key = _quietly(load, content, None)
         except (TypeError, ValueError) as error:
             raise NeedsPassword from error
     except ValueError as error:
@@ -54,7 +54,7 @@ def read_pkcs12(content: bytes, password: str | None) -> tuple[list[bytes], str]
 
     for secret in [password.encode()] if password is not None else [None, b""]:
         try:
-            found = _quietly(lambda secret=secret: pkcs12.load_pkcs12(content, secret))
+            found = _quietly(pkcs12.load_pkcs12, content, secret)
             break
         except ValueError as error:
             wrong = "password" in str(error).lower() or "mac" in str(error).lower()
@@ -74,7 +74,7 @@ def _digest(key: Any) -> str:
     return hashlib.sha256(public).hexdigest()
 
 
-def _quietly(load: Callable[[], Any]) -> Any:
+def _quietly(load: Callable[..., Any], content: bytes, password: bytes | None) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # oddities of other people's files
-        return load()
+        return load(content, password)

@@ -83,7 +83,7 @@ def is_tls_secret(document: object) -> bool:
 
 def documents(content: bytes) -> Iterator[dict[str, Any]]:
     """The Kubernetes objects in YAML or JSON, those of lists one by one. Raises ValueError."""
-    import yaml
+    import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this
 
     try:
         found = list(yaml.load_all(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))

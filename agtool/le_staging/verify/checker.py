@@ -20,10 +20,8 @@ from agtool.le_staging.verify.evidence import Evidence
 from agtool.le_staging.verify.handshake import KEYS, Way
 from agtool.le_staging.verify.judge import Judgement, Verdict
 from agtool.le_staging.verify.look import How, Looker, Sight
-from agtool.le_staging.verify.target import Target, plan_destination
-
-HTTP = ("h2", "http/1.1")
-"""What curl offers (ALPN)."""
+from agtool.le_staging.verify.proxy import Tunnel
+from agtool.le_staging.verify.target import Target, join, plan_destination
 
 _ADDRESSES_AT_ONCE = 16
 
@@ -71,19 +69,29 @@ class Checker:
     def check(self, target: Target) -> Report:
         """Check one host; takes no longer than the timeout, unless the resolver does."""
         how, began = self._how, time.monotonic()
-        alpn = how.alpn or (() if how.protocol else HTTP)
-        way = Way(how.protocol, alpn, began + how.timeout)
+        way = Way(how.protocol, how.alpn or self._usual, began + how.timeout)
         try:
-            found = addresses(*plan_destination(target, how.overrides), how.family)
+            hosts, port = plan_destination(target, how.overrides)
+            if proxy := how.proxies.for_host(hosts[0].removesuffix(".")):
+                way = way._replace(tunnel=Tunnel(proxy, hosts[0], port))
+                hosts, port = (proxy.host,), proxy.port
+            found = addresses(hosts, port, how.family)
         except NoTls as error:
             return failure(target, error, time.monotonic() - began)
-        if how.all_addresses:
+        if how.all_addresses and not way.tunnel:
             with ThreadPoolExecutor(min(_ADDRESSES_AT_ONCE, len(found))) as pool:
                 looks = pool.map(lambda address: self._both_keys(target, address, way), found)
                 sights = [sight for seen in looks for sight in seen]
         else:
             sights = [self._looker.look(target, found, way)]
-        return self._report(target, found, sights, time.monotonic() - began)
+        report = self._report(target, sights, time.monotonic() - began)
+        notes = _notes(target, found, sights[0], way, everywhere=how.all_addresses)
+        return report._replace(notes=tuple(notes))
+
+    @property
+    def _usual(self) -> tuple[str, ...]:
+        """What curl offers (ALPN)."""
+        return () if self._how.protocol else ("h2", "http/1.1")
 
     def _both_keys(self, target: Target, address: Address, way: Way) -> list[Sight]:
         """What one address shows, also with the other kind of key if it has both."""
@@ -94,9 +102,7 @@ class Checker:
                 seen.append(other)
         return seen
 
-    def _report(
-        self, target: Target, found: Sequence[Address], sights: Sequence[Sight], seconds: float
-    ) -> Report:
+    def _report(self, target: Target, sights: Sequence[Sight], seconds: float) -> Report:
         expected = self._how.expected
         # What is shown in full is the first that is not as it should be.
         shown = next((sight for sight in sights if sight.verdict is not expected), sights[0])
@@ -110,7 +116,6 @@ class Checker:
             judgement=shown.judgement,
             now=datetime.now(timezone.utc),
             seconds=seconds,
-            notes=tuple(_notes(target, found, sights, everywhere=self._how.all_addresses)),
             sights=tuple(sights) if self._how.all_addresses else (),
         )
 
@@ -135,16 +140,22 @@ def _located(
 
 
 def _notes(
-    target: Target, found: Sequence[Address], sights: Sequence[Sight], *, everywhere: bool
+    target: Target, found: Sequence[Address], sight: Sight, way: Way, *, everywhere: bool
 ) -> Iterator[Finding]:
     if target.is_wildcard:
         yield Finding("wildcard", f"{target.shown} was checked as {target.host}")
+    if way.tunnel:
+        proxy = join(way.tunnel.proxy.host, way.tunnel.proxy.port)
+        yield Finding(
+            "proxy", f"checked through the proxy {proxy}, at whichever address it has chosen"
+        )
+        return
     others = len({str(address[0]) for _, address in found}) - 1
     if others and not everywhere:
         yield Finding(
             "several-addresses",
             f"{target.host} has {count(others, 'other address', 'other addresses')} than "
-            f"{sights[0].address}, of which nothing is said here",
+            f"{sight.address}, of which nothing is said here",
             "Use --all-addresses to check each.",
         )
 

@@ -18,11 +18,14 @@ from typing import NamedTuple
 
 from OpenSSL import SSL, crypto
 
+from agtool.core.errors import ConfigurationError
 from agtool.le_staging.certificate import from_openssl
 from agtool.le_staging.paths import these
 from agtool.le_staging.verify import starttls
+from agtool.le_staging.verify.alerts import PORT_HINT, failure
 from agtool.le_staging.verify.connect import MORE_TIME, Address, NoTls, connect, seconds_left
 from agtool.le_staging.verify.evidence import Evidence, Flaw
+from agtool.le_staging.verify.proxy import Tunnel, connect_through
 from agtool.le_staging.verify.target import Target
 
 _REFUSAL = 3.0
@@ -33,9 +36,6 @@ _ASKED = b"SSLv3/TLS read server certificate request"
 
 _NO_CERTIFICATE = {40, 42, 43, 44, 45, 46, 48, 49, 116}
 """Alerts (RFC 8446, 6.2) that may stand for "without a certificate you do not come in here"."""
-
-
-_PORT = "Check the port. Mail servers and databases may need --starttls."
 
 
 class Signs:
@@ -65,11 +65,19 @@ KEYS = {"RSA": b"aRSA", "ECDSA": b"aECDSA"}
 """Kinds of keys that a server may have certificates for side by side, and OpenSSL's ciphers."""
 
 
-def context(anchors: Iterable[bytes], key: str = "") -> SSL.Context:
+class Own(NamedTuple):
+    """A certificate of ours for hosts that want one, and its key; both are files in PEM."""
+
+    certificate: str
+    key: str
+
+
+def context(anchors: Iterable[bytes], key: str = "", own: Own | None = None) -> SSL.Context:
     """What all handshakes share: these certificates (DER) are the only anchors.
 
     key: a word of `KEYS` for a certificate with such a key only. That is asked for in TLS 1.2,
-    where the cipher suites say it.
+    where the cipher suites say it. own: shown to servers that ask for it.
+    Raises ConfigurationError when it cannot be used.
     """
     made = SSL.Context(SSL.TLS_CLIENT_METHOD)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
@@ -80,7 +88,26 @@ def context(anchors: Iterable[bytes], key: str = "") -> SSL.Context:
     assert store is not None  # noqa: S101  # a context always has one
     these(anchors)(store)
     made.set_info_callback(_listen)
+    if own:
+        _use(made, own)
     return made
+
+
+def _use(made: SSL.Context, own: Own) -> None:
+    made.set_passwd_cb(lambda *_: b"")  # rather than that OpenSSL asks on the terminal
+    try:
+        made.use_certificate_chain_file(own.certificate)
+        made.use_privatekey_file(own.key)
+        made.check_privatekey()
+    except SSL.Error as error:
+        # Else OpenSSL says in the first handshake what went wrong here.
+        reasons = [entry[-1] for entry in (error.args[0] if error.args else []) if entry[-1]]
+        raise ConfigurationError(
+            f"cannot use {own.certificate} with the key in {own.key}: "
+            f"{reasons[0] if reasons else 'they cannot be read'}",
+            hint="Give PEM files with --cert and --key: a certificate, and its key without a "
+            "password.",
+        ) from error
 
 
 class Way(NamedTuple):
@@ -90,11 +117,13 @@ class Way(NamedTuple):
         protocol: what to speak first ("" for nothing), a word of `starttls`.
         alpn: the protocols to offer in the handshake (RFC 7301).
         deadline: as of time.monotonic().
+        tunnel: what a proxy at the addresses is asked for; None: there is no proxy.
     """
 
     protocol: str
     alpn: Sequence[str]
     deadline: float
+    tunnel: Tunnel | None = None
 
 
 def shake_hands(
@@ -106,6 +135,8 @@ def shake_hands(
     """
     try:
         with connect(found, way.deadline) as connection:
+            if way.tunnel:
+                connect_through(way.tunnel, connection, way.deadline)
             if way.protocol:
                 starttls.start(way.protocol, connection, way.deadline, target.host)
             return _over(connection, target, context, way)
@@ -134,7 +165,7 @@ def _over(connection: socket.socket, target: Target, context: SSL.Context, way: 
         tls.shutdown()
     return evidence._replace(
         refused=signs.refused,
-        address=address,
+        address="" if way.tunnel else address,
         tls=tls.get_protocol_version_name(),
         cipher=tls.get_cipher_name() or "",
     )
@@ -194,7 +225,7 @@ def _finish(tls: SSL.Connection, connection: socket.socket, deadline: float) -> 
             ) from error
         except SSL.Error as error:
             raise failure(error) from error
-        left = seconds_left(deadline, "waiting for the TLS handshake", f"{_PORT} {MORE_TIME}")
+        left = seconds_left(deadline, "waiting for the TLS handshake", f"{PORT_HINT} {MORE_TIME}")
         poll.poll(1000 * left)
 
 
@@ -221,53 +252,3 @@ def _await_refusal(
                 return
         except SSL.Error:
             return
-
-
-_NOT_TLS = {
-    "wrong version number",
-    "packet length too long",
-    "http request",
-    "https proxy request",
-    "unknown protocol",
-    "unexpected message",
-    "record layer failure",
-    "bad record type",
-}
-"""What OpenSSL says when the answer does not look like TLS."""
-
-
-_HINTS = {
-    "unrecognized name": "The server knows no site of this name. Check the name, and that the "
-    "server (virtual host, Ingress) has it.",
-    "internal error": "Many servers say so while they have no certificate for the name. Check that "
-    "the server has this site, and whether its log tells that the certificate was issued.",
-    "no application protocol": "Offer a protocol that the server speaks: --alpn, as in --alpn "
-    "postgresql.",
-    "handshake failure": "Check that the server has a certificate for this name, and cipher suites "
-    "that are not outdated.",
-    "protocol version": "Let the server use TLS 1.2 or TLS 1.3: nothing older is accepted.",
-    "unsupported protocol": "Let the server use TLS 1.2 or TLS 1.3: nothing older is accepted.",
-    "access denied": "The server has a list of who may come. Check it, and the proxies between.",
-    "unexpected eof": "Check the port, and that the server has a certificate for that name.",
-    "certificate required": "The server wants a certificate from its clients: --cert and --key.",
-    "bad certificate": "The server does not like the certificate of --cert.",
-    "unknown ca": "The server does not know the CA of the certificate of --cert.",
-    "dh key too small": "Let the server use ECDHE, or a larger DH group.",
-    "legacy": "Let the server's TLS library be updated: it cannot renegotiate safely (RFC 5746).",
-    "asn1": "The server sends what is no certificate. Get a new one from the ACME server.",
-}
-"""A part of what OpenSSL says, and what to do."""
-
-
-def failure(error: SSL.Error) -> NoTls:
-    """What an error of OpenSSL means for the host."""
-    reasons = [entry[-1] for entry in (error.args[0] if error.args else []) if entry[-1]]
-    if _NOT_TLS & set(reasons):
-        return NoTls("not-tls", "the server does not speak TLS on that port", _PORT)
-    reason = reasons[-1] if reasons else "it closed the connection"
-    hints = (hint for part, hint in _HINTS.items() if part in " ".join(reasons).lower())
-    return NoTls(
-        "tls",
-        f"the TLS handshake failed: {reason}",
-        next(hints, "Check the TLS settings of the server, and what its log tells."),
-    )

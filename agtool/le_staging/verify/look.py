@@ -18,8 +18,9 @@ from agtool.le_staging.roots.store import Root
 from agtool.le_staging.verify import judge
 from agtool.le_staging.verify.connect import Address, NoTls
 from agtool.le_staging.verify.evidence import Evidence
-from agtool.le_staging.verify.handshake import KEYS, Way, context, shake_hands
+from agtool.le_staging.verify.handshake import KEYS, Own, Way, context, shake_hands
 from agtool.le_staging.verify.judge import Judgement, Verdict
+from agtool.le_staging.verify.proxy import Proxies
 from agtool.le_staging.verify.public import PublicRoots, avoiding_revoked
 from agtool.le_staging.verify.replay import show
 from agtool.le_staging.verify.target import Override, Target
@@ -37,7 +38,9 @@ class How(NamedTuple):
         overrides: where to connect instead.
         warn_days: warn of certificates that expire within so many days.
         warn_left: and of those with this share of their lifetime left, from 0 to 1.
-        alpn: the protocols to offer in the handshake (RFC 7301).
+        alpn: the protocols to offer in the handshake (RFC 7301); none: curl's.
+        own: a certificate of ours for hosts that want one.
+        proxies: through which proxy to connect.
         all_addresses: look at each address, and at certificates with both kinds of keys.
     """
 
@@ -50,6 +53,8 @@ class How(NamedTuple):
     warn_days: float = 0
     warn_left: float = 0
     alpn: Sequence[str] = ()
+    own: Own | None = None
+    proxies: Proxies = Proxies()
     all_addresses: bool = False
 
 
@@ -83,7 +88,7 @@ class Looker:
         self._how = how
         trusted, self._others = trust.split(how.roots)
         self._contexts = {
-            key: context((root.der for root in trusted), key)
+            key: context((root.der for root in trusted), key, how.own)
             for key in ("", *(KEYS if how.all_addresses else ()))
         }
         self._anchors = {root.sha256 for root in trusted}

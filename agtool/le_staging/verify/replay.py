@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from OpenSSL import SSL
 
 from agtool.le_staging.certificate import Certificate
+from agtool.le_staging.verify.alerts import failure
 from agtool.le_staging.verify.evidence import Evidence
-from agtool.le_staging.verify.handshake import begin, failure, seen
+from agtool.le_staging.verify.handshake import begin, seen
 
 _ECDHE_ECDSA, _ECDHE_RSA = b"\xc0\x2b", b"\xc0\x2f"
 """TLS_ECDHE_..._WITH_AES_128_GCM_SHA256: the certificate's key decides which."""
