@@ -14,8 +14,10 @@ import socket
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from OpenSSL import SSL, crypto
 
 from agtool.core.errors import ConfigurationError
@@ -94,17 +96,22 @@ def context(anchors: Iterable[bytes], key: str = "", own: Own | None = None) -> 
 
 
 def _use(made: SSL.Context, own: Own) -> None:
-    made.set_passwd_cb(lambda *_: b"")  # rather than that OpenSSL asks on the terminal
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    # Read here: OpenSSL would ask for a password on the terminal.
     try:
+        key: Any = load_pem_private_key(Path(own.key).read_bytes(), None)
         made.use_certificate_chain_file(own.certificate)
-        made.use_privatekey_file(own.key)
+        made.use_privatekey(crypto.PKey.from_cryptography_key(key))
         made.check_privatekey()
-    except SSL.Error as error:
+    except (OSError, TypeError, ValueError, UnsupportedAlgorithm, SSL.Error) as error:
         # Else OpenSSL says in the first handshake what went wrong here.
-        reasons = [entry[-1] for entry in (error.args[0] if error.args else []) if entry[-1]]
+        stack = error.args[0] if isinstance(error, SSL.Error) and error.args else []
+        reasons = [entry[-1] for entry in stack if entry[-1]] or [
+            getattr(error, "strerror", "") or " ".join(str(error).split()) or "they are unreadable"
+        ]
         raise ConfigurationError(
-            f"cannot use {own.certificate} with the key in {own.key}: "
-            f"{reasons[0] if reasons else 'they cannot be read'}",
+            f"cannot use {own.certificate} with the key in {own.key}: {reasons[0]}",
             hint="Give PEM files with --cert and --key: a certificate, and its key without a "
             "password.",
         ) from error
