@@ -50,12 +50,12 @@ def of_secret(secret: dict[str, Any], source: str, password: str | None = None) 
     """What a Secret of type kubernetes.io/tls has, or one with the same entries."""
     entries: dict[str, bytes] = {}
     problems = []
-    for name, value in (secret.get("data") or {}).items():
+    for name, value in mapping(secret.get("data")).items():
         try:
             entries[name] = base64.b64decode(str(value), validate=True)
         except (binascii.Error, ValueError):
             problems.append(_unreadable(f"its entry {name} is not base64"))
-    entries |= {n: str(v).encode() for n, v in (secret.get("stringData") or {}).items()}
+    entries |= {n: str(v).encode() for n, v in mapping(secret.get("stringData")).items()}
     found = _pem(source, b"\n".join(entries.get(n, b"") for n in ("tls.crt", "tls.key")), password)
     if "tls.crt" not in entries or not entries["tls.crt"].strip():
         problems.append(
@@ -77,7 +77,7 @@ def is_tls_secret(document: object) -> bool:
     """Whether a Kubernetes object is a Secret for a server."""
     if not isinstance(document, dict) or document.get("kind") != "Secret":
         return False
-    entries = {**(document.get("data") or {}), **(document.get("stringData") or {})}
+    entries = {**mapping(document.get("data")), **mapping(document.get("stringData"))}
     return document.get("type") == "kubernetes.io/tls" or "tls.crt" in entries
 
 
@@ -93,9 +93,16 @@ def documents(content: bytes) -> Iterator[dict[str, Any]]:
         raise ValueError("it is nested too deeply") from error
     for document in found:
         if isinstance(document, dict) and str(document.get("kind", "")).endswith("List"):
-            yield from (one for one in document.get("items") or () if isinstance(one, dict))
+            items = document.get("items")
+            listed = items if isinstance(items, list) else []
+            yield from (one for one in listed if isinstance(one, dict))
         elif isinstance(document, dict):
             yield document
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """The value if it is an object; else none: what a manifest has can be anything."""
+    return value if isinstance(value, dict) else {}
 
 
 def _looks_like_a_manifest(content: bytes) -> bool:
@@ -110,7 +117,7 @@ def _manifests(source: str, content: bytes, password: str | None) -> Iterator[St
         return
     secrets = list(filter(is_tls_secret, objects))
     for secret in secrets:
-        names = secret.get("metadata") or {}
+        names = mapping(secret.get("metadata"))
         name = "/".join(str(names[part]) for part in ("namespace", "name") if names.get(part))
         yield of_secret(secret, f"secret {name or '(no name)'}", password)
     if not secrets:

@@ -102,10 +102,9 @@ def _use(made: SSL.Context, own: Own) -> None:
     try:
         key: Any = load_pem_private_key(Path(own.key).read_bytes(), None)
         made.use_certificate_chain_file(own.certificate)
-        made.use_privatekey(crypto.PKey.from_cryptography_key(key))
+        made.use_privatekey(key)
         made.check_privatekey()
     except (OSError, TypeError, ValueError, UnsupportedAlgorithm, SSL.Error) as error:
-        # Else OpenSSL says in the first handshake what went wrong here.
         stack = error.args[0] if isinstance(error, SSL.Error) and error.args else []
         reasons = [entry[-1] for entry in stack if entry[-1]] or [
             getattr(error, "strerror", "") or " ".join(str(error).split()) or "they are unreadable"
