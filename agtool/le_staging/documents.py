@@ -228,6 +228,37 @@ class CurlCommand:
 
 
 @dataclass(frozen=True)
+class EnvironmentVariable:
+    """A variable that makes programs trust the staging roots.
+
+    Attributes:
+        name: its name.
+        value: a file, or options that name one.
+        replaces: it replaces what the program trusts, so that its file has the public roots too;
+            otherwise it adds the staging roots to that.
+        read_by: which programs read it.
+    """
+
+    name: str
+    value: str
+    replaces: bool
+    read_by: str
+
+
+@dataclass(frozen=True)
+class TrustingEnvironment:
+    """What `env` prints.
+
+    Attributes:
+        variables: what to set.
+        roots: the names of the staging roots that are trusted then.
+    """
+
+    variables: list[EnvironmentVariable]
+    roots: list[str]
+
+
+@dataclass(frozen=True)
 class InstalledRoot:
     """A root that is trusted as staging.
 

@@ -35,8 +35,12 @@ def mozilla() -> list[bytes]:
     """The certificates (DER) of Mozilla's list."""
     import certifi
 
-    blocks = Path(certifi.where()).read_bytes().split(_BEGIN)[1:]
-    return [binascii.a2b_base64(block.partition(_END)[0]) for block in blocks]
+    return certificates(Path(certifi.where()).read_bytes())
+
+
+def certificates(pem: bytes) -> list[bytes]:
+    """The certificates (DER) in a file of them."""
+    return [binascii.a2b_base64(block.partition(_END)[0]) for block in pem.split(_BEGIN)[1:]]
 
 
 def publicly_trusted_keys() -> frozenset[str]:
