@@ -413,7 +413,9 @@ class BrowserOpened:
         only: the domains for which it trusts them; none: for all.
         urls: what is opened.
         steps: what would be done before the start; only with `--dry-run`.
-        command: the words of the command that starts the browser.
+        prepared_only: the profile was prepared, and the browser is not started.
+        command: the words of the command that starts the browser: its program, then the flags
+            that another program needs to start it with the profile, then the URLs.
         environment: what its environment has beyond that of agtool.
         pid: the process that was started; null: the browser was running, or nothing was done.
         already_running: the browser was running, and the URLs were opened in its window.
@@ -427,6 +429,7 @@ class BrowserOpened:
     only: list[str]
     urls: list[str]
     steps: list[str]
+    prepared_only: bool
     command: list[str]
     environment: dict[str, str]
     pid: int | None

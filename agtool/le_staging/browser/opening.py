@@ -12,7 +12,7 @@ from agtool.core.errors import ConfigurationError, DeniedError, UsageError
 from agtool.core.output import say
 from agtool.le_staging.browser import installed, start, tested, turn
 from agtool.le_staging.browser.installed import Browser, Version
-from agtool.le_staging.browser.profile import Anchors, Command, Profile, digests
+from agtool.le_staging.browser.profile import Command, Profile, digests
 from agtool.le_staging.documents import BrowserOpened, Kind, ProfileFolder, Program, SelfTest
 from agtool.le_staging.roots import fetch, store, trust
 from agtool.le_staging.roots.pins import CURRENT
@@ -30,6 +30,7 @@ class Wish(NamedTuple):
         sandbox: whether Chromium's sandbox is on.
         self_test: test the browser even if it has passed.
         untrusted_twins: trust the roots too whose production twins no public store has.
+        start: whether to start the browser, and not only to prepare its profile.
     """
 
     urls: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class Wish(NamedTuple):
     sandbox: bool = True
     self_test: bool = False
     untrusted_twins: bool = False
+    start: bool = True
 
     def trusted(self, roots: Sequence[Root]) -> list[Root]:
         """Those of the fetched roots that the profile is to trust."""
@@ -102,13 +104,22 @@ def run(wish: Wish) -> BrowserOpened:
         passed = _passed(wish, chosen, version)
         profile = tested.make(passed.kind, chosen, chosen.data, sandbox=wish.sandbox)
         command = profile.command(wish.urls)
-        pid = _open(profile, command, {root.der: wish.domains for root in roots}, chosen.data)
+        anchors = {root.der: wish.domains for root in roots}
+        running = profile.running()
+        if running and profile.trusted() != digests(anchors):
+            raise DeniedError(
+                f"the browser is running with {chosen.data}, and what it trusts would change",
+                hint="Close its windows, then try again.",
+            )
+        if not running:
+            profile.prepare(anchors)
+        pid = _open(profile, command, chosen.data, running=running) if wish.start else None
     return replace(
         _opened(wish, chosen, version, passed.kind, command),
         dry_run=False,
         roots=[root.name for root in roots],
         pid=pid,
-        already_running=pid is None,
+        already_running=running,
         self_test=passed,
     )
 
@@ -125,6 +136,7 @@ def _opened(
         only=list(wish.domains),
         urls=list(wish.urls),
         steps=[],
+        prepared_only=not wish.start,
         command=command.argv,
         environment=command.environment,
         pid=None,
@@ -133,22 +145,13 @@ def _opened(
     )
 
 
-def _open(profile: Profile, command: Command, anchors: Anchors, folder: Path) -> int | None:
-    """Start the browser so that it trusts these, or use the one that runs if it does.
-
-    Returns its process id; None: it ran. Raises DeniedError when what runs trusts others.
-    """
-    if profile.running():
-        if profile.trusted() != digests(anchors):
-            raise DeniedError(
-                f"the browser is running with {folder}, and what it trusts would change",
-                hint="Close its windows, then try again.",
-            )
-        if not start.hand_over(command):
-            say("warning: the running browser has not answered; check whether it shows a question")
-        return None
-    profile.prepare(anchors)
-    return start.start(profile, command, folder / "browser.log")
+def _open(profile: Profile, command: Command, folder: Path, *, running: bool) -> int | None:
+    """Start the browser, or use the one that runs; its process id; None: it ran."""
+    if not running:
+        return start.start(profile, command, folder / "browser.log")
+    if not start.hand_over(command):
+        say("warning: the running browser has not answered; check whether it shows a question")
+    return None
 
 
 def _passed(wish: Wish, chosen: Browser, version: Version) -> SelfTest:

@@ -21,7 +21,7 @@ from tests.unit.test_reference import Option, examples, rows, shape
 ROOT_FOLDER = Path(__file__).parents[3]
 REFERENCE = (ROOT_FOLDER / "docs/reference/le-staging.md").read_text(encoding="utf-8")
 HOW_TO = (ROOT_FOLDER / "docs/how-to/le-staging.md").read_text(encoding="utf-8")
-COMMANDS = ("verify", "check", "fetch", "curl", "status")
+COMMANDS = ("verify", "check", "fetch", "curl", "env", "status")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
