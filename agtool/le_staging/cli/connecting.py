@@ -125,9 +125,9 @@ class Connecting(NamedTuple):
     def settings(self) -> dict[str, Any]:
         """What `verify.look.How` has of this. Raises UsageError or ConfigurationError."""
         from agtool.core.errors import UsageError
-        from agtool.le_staging.verify.handshake import Own
         from agtool.le_staging.verify.proxy import choose
         from agtool.le_staging.verify.target import parse_overrides
+        from agtool.le_staging.verify.way import Own
 
         if self.key and not self.cert:
             raise UsageError("--key needs --cert", hint="Give the certificate too: --cert FILE.")

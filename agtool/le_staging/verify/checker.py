@@ -7,7 +7,6 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import NamedTuple
@@ -17,11 +16,11 @@ from agtool.core.finding import Finding
 from agtool.core.text import count
 from agtool.le_staging.verify.connect import Address, NoTls, addresses
 from agtool.le_staging.verify.evidence import Evidence
-from agtool.le_staging.verify.handshake import KEYS, Way
 from agtool.le_staging.verify.judge import Judgement, Verdict
 from agtool.le_staging.verify.look import How, Looker, Sight
 from agtool.le_staging.verify.proxy import Tunnel
 from agtool.le_staging.verify.target import Target, join, plan_destination
+from agtool.le_staging.verify.way import KEYS, Way
 
 _ADDRESSES_AT_ONCE = 16
 
@@ -69,7 +68,7 @@ class Checker:
     def check(self, target: Target) -> Report:
         """Check one host; takes no longer than the timeout, unless the resolver does."""
         how, began = self._how, time.monotonic()
-        way = Way(how.protocol, how.alpn or self._usual, began + how.timeout)
+        way = Way(how.protocol, how.offers, began + how.timeout)
         try:
             hosts, port = plan_destination(target, how.overrides)
             if proxy := how.proxies.for_host(hosts[0].removesuffix(".")):
@@ -79,6 +78,8 @@ class Checker:
         except NoTls as error:
             return failure(target, error, time.monotonic() - began)
         if how.all_addresses and not way.tunnel:
+            from concurrent.futures import ThreadPoolExecutor
+
             with ThreadPoolExecutor(min(_ADDRESSES_AT_ONCE, len(found))) as pool:
                 looks = pool.map(lambda address: self._both_keys(target, address, way), found)
                 sights = [sight for seen in looks for sight in seen]
@@ -87,11 +88,6 @@ class Checker:
         report = self._report(target, sights, time.monotonic() - began)
         notes = _notes(target, found, sights[0], way, everywhere=how.all_addresses)
         return report._replace(notes=tuple(notes))
-
-    @property
-    def _usual(self) -> tuple[str, ...]:
-        """What curl offers (ALPN)."""
-        return () if self._how.protocol else ("h2", "http/1.1")
 
     def _both_keys(self, target: Target, address: Address, way: Way) -> list[Sight]:
         """What one address shows, also with the other kind of key if it has both."""

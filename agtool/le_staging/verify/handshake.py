@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from OpenSSL import SSL, crypto
@@ -23,12 +23,12 @@ from OpenSSL import SSL, crypto
 from agtool.core.errors import ConfigurationError
 from agtool.le_staging.certificate import from_openssl
 from agtool.le_staging.paths import these
-from agtool.le_staging.verify import starttls
 from agtool.le_staging.verify.alerts import PORT_HINT, failure
-from agtool.le_staging.verify.connect import MORE_TIME, Address, NoTls, connect, seconds_left
+from agtool.le_staging.verify.connect import MORE_TIME, Address, NoTls, seconds_left
 from agtool.le_staging.verify.evidence import Evidence, Flaw
-from agtool.le_staging.verify.proxy import Tunnel, connect_through
+from agtool.le_staging.verify.opened import opened
 from agtool.le_staging.verify.target import Target
+from agtool.le_staging.verify.way import KEYS, Own, Way
 
 _REFUSAL = 3.0
 """Seconds in which a server that asked for our certificate should have said that it needs one."""
@@ -61,17 +61,6 @@ def _listen(connection: SSL.Connection, event: int, value: int) -> None:
         signs.refused |= signs.asked and value & 0xFF in _NO_CERTIFICATE
     elif connection.get_state_string() == _ASKED:
         signs.asked = True
-
-
-KEYS = {"RSA": b"aRSA", "ECDSA": b"aECDSA"}
-"""Kinds of keys that a server may have certificates for side by side, and OpenSSL's ciphers."""
-
-
-class Own(NamedTuple):
-    """A certificate of ours for hosts that want one, and its key; both are files in PEM."""
-
-    certificate: str
-    key: str
 
 
 def context(anchors: Iterable[bytes], key: str = "", own: Own | None = None) -> SSL.Context:
@@ -116,22 +105,6 @@ def _use(made: SSL.Context, own: Own) -> None:
         ) from error
 
 
-class Way(NamedTuple):
-    """How to begin.
-
-    Attributes:
-        protocol: what to speak first ("" for nothing), a word of `starttls`.
-        alpn: the protocols to offer in the handshake (RFC 7301).
-        deadline: as of time.monotonic().
-        tunnel: what a proxy at the addresses is asked for; None: there is no proxy.
-    """
-
-    protocol: str
-    alpn: Sequence[str]
-    deadline: float
-    tunnel: Tunnel | None = None
-
-
 def shake_hands(
     target: Target, found: Sequence[Address], context: SSL.Context, way: Way
 ) -> Evidence:
@@ -139,16 +112,8 @@ def shake_hands(
 
     Raises NoTls.
     """
-    try:
-        with connect(found, way.deadline) as connection:
-            if way.tunnel:
-                connect_through(way.tunnel, connection, way.deadline)
-            if way.protocol:
-                starttls.start(way.protocol, connection, way.deadline, target.host)
-            return _over(connection, target, context, way)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise NoTls("unreachable", f"the connection broke: {reason}", "Try again.") from error
+    with opened(target, found, way) as connection:
+        return _over(connection, target, context, way)
 
 
 def _over(connection: socket.socket, target: Target, context: SSL.Context, way: Way) -> Evidence:

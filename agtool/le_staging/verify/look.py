@@ -7,23 +7,23 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from agtool.core.finding import Finding
-from agtool.le_staging.certificate import Certificate, parse
-from agtool.le_staging.paths import Anchors, these
+from agtool.le_staging.certificate import Certificate
 from agtool.le_staging.roots import trust
-from agtool.le_staging.roots.pins import CURRENT
 from agtool.le_staging.roots.store import Root
 from agtool.le_staging.verify import judge
 from agtool.le_staging.verify.connect import Address, NoTls
 from agtool.le_staging.verify.evidence import Evidence
-from agtool.le_staging.verify.handshake import KEYS, Own, Way, context, shake_hands
 from agtool.le_staging.verify.judge import Judgement, Verdict
 from agtool.le_staging.verify.proxy import Proxies
-from agtool.le_staging.verify.public import PublicRoots, avoiding_revoked
-from agtool.le_staging.verify.replay import show
+from agtool.le_staging.verify.quick import Quick
 from agtool.le_staging.verify.target import Override, Target
+from agtool.le_staging.verify.way import Own, Way
+
+if TYPE_CHECKING:
+    from agtool.le_staging.verify.thorough import Thorough
 
 
 class How(NamedTuple):
@@ -57,6 +57,11 @@ class How(NamedTuple):
     proxies: Proxies = Proxies()
     all_addresses: bool = False
 
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """What to offer by ALPN."""
+        return tuple(self.alpn) or (() if self.protocol else ("h2", "http/1.1"))
+
 
 class Sight(NamedTuple):
     """What one handshake came to.
@@ -82,29 +87,44 @@ class Sight(NamedTuple):
 
 
 class Looker:
-    """Looks at hosts; what the looks share is read once."""
+    """Looks at hosts; what the looks share is read once.
+
+    A host that is as it should be is told by the standard library, in one handshake: what the
+    other libraries cost at the start is much more than that. Any other host is looked at again,
+    thoroughly, and then only that handshake counts.
+    """
 
     def __init__(self, how: How) -> None:
         self._how = how
-        trusted, self._others = trust.split(how.roots)
-        self._contexts = {
-            key: context((root.der for root in trusted), key, how.own)
-            for key in ("", *(KEYS if how.all_addresses else ()))
-        }
+        trusted, others = trust.split(how.roots)
+        self._trusted = [root.der for root in trusted]
+        self._others = [root.der for root in others]
         self._anchors = {root.sha256 for root in trusted}
-        self._trusted = Anchors(these([root.der for root in trusted]))
-        self._twins = Anchors(these([root.der for root in self._others]))
-        self._private = tuple(root.name for root in how.roots if root.private)
-        self._public = PublicRoots()
+        # A certificate of our own and the kind of key cannot be had from the standard library.
+        simple = how.own is None and not how.all_addresses
+        production = how.expected is Verdict.production
+        self._quick = Quick(self._trusted, public=production, alpn=how.offers) if simple else None
         self._lock = threading.Lock()
 
     def look(self, target: Target, found: Sequence[Address], way: Way, key: str = "") -> Sight:
-        """One handshake with the first of these addresses that answers."""
+        """What a handshake with the first of these addresses that answers shows."""
+        refused = ""
         try:
-            evidence = shake_hands(target, found, self._contexts[key], way)
+            if self._quick and not key:
+                evidence, refused = self._quick.look(target, found, way)
+                if evidence:
+                    return self._sight(target, evidence)
+            with self._lock:
+                thorough = self._thorough
+            evidence = thorough.look(target, found, way, key)
+            sight = self.judged(target, evidence)
+            # The two libraries may differ; two servers do so if it accepts the next one.
+            if self._quick and refused and sight.verdict is self._how.expected:
+                again = self._quick.look(target, found, way)
+                return _two_answers(sight, refused) if again.evidence else sight
         except NoTls as error:
             return Sight(str(found[0][1][0]), Verdict.failed, (error.problem,))
-        return self.judged(target, evidence)
+        return sight
 
     def stored(self, target: Target | None, chain: Sequence[Certificate]) -> Sight:
         """What is to be said of a chain (leaf first) that nobody serves yet, as if it were served.
@@ -112,15 +132,18 @@ class Looker:
         target: the name for which it is to be good; None: whatever its names are.
         """
         try:
-            evidence = show(chain, self._contexts[""])
+            evidence = self._thorough.show(chain)
         except NoTls as error:
             return Sight("", Verdict.failed, (error.problem,))
         return self.judged(target, evidence)
 
     def judged(self, target: Target | None, evidence: Evidence) -> Sight:
-        """The verdict on what a handshake showed."""
+        """The verdict on what a handshake showed, after asking who vouches for it."""
         with self._lock:
-            evidence = self._vouched(evidence)
+            evidence = self._thorough.vouched(evidence)
+        return self._sight(target, evidence)
+
+    def _sight(self, target: Target | None, evidence: Evidence) -> Sight:
         now = datetime.now(timezone.utc)
         judgement = judge.judge(target, evidence, self._anchors, now)
         surprise = judge.surprise(judgement, self._how.expected)
@@ -140,36 +163,26 @@ class Looker:
             judgement,
         )
 
-    def _vouched(self, evidence: Evidence) -> Evidence:
-        """The evidence with who vouches for the chain."""
-        sent = evidence.presented
-        if not self._anchors.isdisjoint(certificate.sha256 for certificate in evidence.chain):
-            if not evidence.flaws:
-                evidence = evidence._replace(
-                    chain=avoiding_revoked(self._trusted, sent) or evidence.chain
-                )
-            return evidence
-        if voucher := self._public.voucher(sent):
-            return evidence._replace(voucher=voucher)
-        if self._others and (twin := self._twins.path(sent)):
-            return evidence._replace(twin=twin)
-        return evidence._replace(
-            private=self._private, look_alike=self._known_name(evidence.chain[-1])
+    @cached_property
+    def _thorough(self) -> Thorough:
+        from agtool.le_staging.verify.thorough import Thorough
+
+        private = [root for root in self._how.roots if root.private]
+        return Thorough(
+            self._trusted,
+            self._others,
+            own=self._how.own,
+            private=[root.name for root in private],
         )
 
-    def _known_name(self, top: Certificate) -> str:
-        """The known root whose name the end of a chain has that no root vouches for."""
-        name = top.subject if top.self_issued else top.issuer
-        for pin in CURRENT:  # whose keys are known, fetched or not
-            if top.self_issued and name == pin.name and top.spki != pin.spki:
-                return "a staging root"
-        return self._names.get(name, "")
 
-    @cached_property
-    def _names(self) -> dict[str, str]:
-        public = dict.fromkeys((parse(der).subject for der in trust.mozilla()), "a public root")
-        fetched = {
-            parse(root.der).subject: "a private CA's root" if root.private else "a staging root"
-            for root in self._how.roots
-        }
-        return {**public, **fetched}
+def _two_answers(sight: Sight, refused: str) -> Sight:
+    """Two handshakes, of which one was refused and the other one was not, are two servers."""
+    problem = Finding(
+        "two-answers",
+        f"of two connections to {sight.address} one got a certificate that is refused ({refused}), "
+        "the other one a good one",
+        "Several servers stand behind that address: reload all of them.",
+    )
+    problems = (problem, *sight.problems)
+    return sight._replace(verdict=Verdict.failed, problems=problems)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agtool.core.errors import ConfigurationError
-from agtool.le_staging.verify import handshake, proxy, target
+from agtool.le_staging.verify import handshake, proxy, target, way
 from agtool.le_staging.verify.checker import Checker, Report
 from agtool.le_staging.verify.judge import Verdict
 from agtool.le_staging.verify.look import How
@@ -117,6 +117,24 @@ def test_both_kinds_of_keys(staging: Authority, tmp_path: Path, broken: str) -> 
     assert codes(report) == (["expired"] if broken else [])
     if broken:
         assert report.problems[0].message.startswith(f"at 127.0.0.1 ({broken}): ")
+
+
+def test_two_servers_behind_one_address(staging: Authority, tmp_path: Path) -> None:
+    """The first one has not been reloaded."""
+    old = staging.intermediate.leaf(NAME, days=(-90, -1))
+    new = staging.intermediate.leaf(NAME)
+    contexts = iter([tls.tls_context(tmp_path / one.sha256, one) for one in (old, new, new)])
+
+    def balance(connection: socket.socket) -> None:
+        tls.https(next(contexts))(connection)
+
+    with tls.Listener(balance) as balancer:
+        override = target.parse_connect_to(f"::127.0.0.1:{balancer.port}")
+        how = How((as_root(staging.root),), overrides=(override,))
+        report = Checker(how).check(target.parse(NAME, 443))
+    assert (report.verdict, codes(report)) == (Verdict.failed, ["two-answers"])
+    assert "certificate has expired" in report.problems[0].message
+    assert "reload all" in report.problems[0].hint
 
 
 # -- names -------------------------------------------------------------------------------------
@@ -292,7 +310,7 @@ def test_a_certificate_of_ours(
             override = target.parse_connect_to(f"::127.0.0.1:{server.port}")
             how = How((as_root(staging.root),), overrides=(override,), timeout=60)
             if own:
-                how = how._replace(own=handshake.Own(str(file), str(file)))
+                how = how._replace(own=way.Own(str(file), str(file)))
             report = Checker(how).check(target.parse(NAME, 443))
         assert codes(report) == problems
 
@@ -308,6 +326,4 @@ def test_a_certificate_of_ours_that_cannot_be_used(staging: Authority, tmp_path:
         ("key", "key"),
     ):
         with pytest.raises(ConfigurationError, match="cannot use"):
-            handshake.context(
-                [], own=handshake.Own(str(tmp_path / certificate), str(tmp_path / key))
-            )
+            handshake.context([], own=way.Own(str(tmp_path / certificate), str(tmp_path / key)))
