@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agtool.core.errors import ConfigurationError
-from agtool.core.files import write_atomically
 
 _HINT = "Free some space, or correct the permissions."
 
@@ -42,5 +41,7 @@ def write(path: Path, content: str | bytes, *, mode: int = 0o600, hint: str = _H
             own_folder(path.parent)
         else:
             _make(path.parent, 0o755)
+        from agtool.core.files import write_atomically
+
         content = content.encode() if isinstance(content, str) else content
         write_atomically(path, content, mode=mode)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 
@@ -161,6 +159,8 @@ def _for_tests(done: documents.BrowserOpened) -> Iterator[str]:
 
 def url_of_site(text: str) -> str:
     """A URL to open; one without a scheme is taken as https. Raises UsageError."""
+    from urllib.parse import urlsplit
+
     url = text if "://" in text else f"https://{text}"
     try:
         parts = urlsplit(url)
@@ -240,6 +240,8 @@ def _program() -> str:
     for path in (Path(sys.argv[0]), beside):
         if path.name == "agtool" and os.access(path, os.X_OK) and path.is_file():
             return str(path.absolute())
+    import shutil
+
     if found := shutil.which("agtool"):
         return found
     raise ConfigurationError(

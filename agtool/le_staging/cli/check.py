@@ -75,7 +75,7 @@ def check(  # noqa: PLR0917  # Typer's way: a parameter is an option
     view = formatted(output, map(case_of_file, data.chains), fail=judging.fail_on_warning)
     return Result(
         data,
-        _for_people(expected, checked, data.chains) if view is None else view,
+        view or _for_people(expected, checked, data.chains),
         exit_code=judging.exit_code((one.as_expected, one.warnings) for one in data.chains),
     )
 
@@ -136,7 +136,7 @@ def _for_people(
         yield from report.findings(one.problems, one.warnings)
         judgement = one.sight.judgement if one.sight else None
         if judgement:
-            yield report.tree(judgement)
+            yield from report.tree(judgement)
             yield from report.facts(judgement, one.stored.chain[0], now)
         if one.key is not None:
             yield "key        " + (

@@ -55,16 +55,14 @@ def case_of_file(found: documents.StoredChain) -> Case:
     )
 
 
-def formatted(output: Format, cases: Iterable[Case], *, fail: bool) -> list[str] | None:
-    """The text of the cases in that format; None: it is none for programs.
+def formatted(output: Format, cases: Iterable[Case], *, fail: bool) -> list[str]:
+    """The text of the cases in that format; none for one that is not of these two.
 
     fail: whether a warning counts as a failure.
     """
     if output is Format.junit:
         return list(_junit(list(cases), fail=fail))
-    if output is Format.prometheus:
-        return list(_prometheus(list(cases)))
-    return None
+    return list(_prometheus(list(cases))) if output is Format.prometheus else []
 
 
 def _junit(cases: Sequence[Case], *, fail: bool) -> Iterator[str]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agtool.core.finding import Finding
 from agtool.core.text import count, printable
-from agtool.le_staging import documents
 from agtool.le_staging.verify.judge import Judgement, Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
+    from agtool.le_staging import documents
     from agtool.le_staging.certificate import Certificate
     from agtool.le_staging.verify.checker import Report
     from agtool.le_staging.verify.look import Sight
@@ -28,12 +29,35 @@ _COLOURS = {
 }
 
 
+Piece = tuple[str, str]
+"""A text, and its style; "" for none."""
+
+
+def styled(*pieces: Piece) -> str | Text:
+    """One line of what a server said and we did, without markup and control characters.
+
+    Plain where nobody sees colours: rich takes longer to import than a host to check.
+    """
+    shown = [(printable(text, besides="\n"), style) for text, style in pieces]
+    if not sys.stdout.isatty():
+        return "".join(text for text, _ in shown).rstrip()
+    from rich.text import Text
+
+    line = Text.assemble(*shown)
+    line.rstrip()
+    return line
+
+
 def as_data(expected: Verdict, reports: Sequence[Report]) -> documents.HostsVerified:
     """For programs."""
+    from agtool.le_staging import documents
+
     return documents.HostsVerified(expected.value, [_host(report) for report in reports])
 
 
 def _host(report: Report) -> documents.Host:
+    from agtool.le_staging import documents
+
     evidence, judgement = report.evidence, report.judgement
     anchor = judgement.anchor if judgement else None
     about = _about(report)
@@ -66,6 +90,8 @@ def _about(report: Report) -> str:
 
 
 def _sight(sight: Sight) -> documents.Sight:
+    from agtool.le_staging import documents
+
     leaf = sight.evidence.presented[0] if sight.evidence else None
     return documents.Sight(
         address=sight.address,
@@ -84,6 +110,10 @@ def with_subject(findings: Iterable[Finding], about: str) -> list[Finding]:
 
 def certificate_of(certificate: Certificate) -> documents.ChainCertificate:
     """A certificate of a path."""
+    from dataclasses import fields
+
+    from agtool.le_staging import documents
+
     shown = [field.name for field in fields(documents.ChainCertificate)]
     return documents.ChainCertificate(**{name: getattr(certificate, name) for name in shown})
 
@@ -95,14 +125,16 @@ def for_people(expected: Verdict, reports: Sequence[Report]) -> Iterator[Rendera
         return
     width = max(len(printable(report.target.shown)) for report in reports)
     for report in reports:
-        line = _text(f"{printable(report.target.shown):<{width}}  ")
-        line.append(f"{report.verdict.value:<10}", style=_COLOURS[report.verdict])
+        rest = ""
         if report.evidence and report.judgement:
             anchor = report.judgement.anchor
-            line.append(f"  {_lifetime(report.evidence.presented[0], report.now):>14}")
-            line.append(printable(f"  {anchor.subject}" if anchor else ""))
-        line.rstrip()
-        yield line
+            rest = f"  {_lifetime(report.evidence.presented[0], report.now):>14}"
+            rest += f"  {anchor.subject}" if anchor else ""
+        yield styled(
+            (f"{printable(report.target.shown):<{width}}  ", ""),
+            (f"{report.verdict.value:<10}", _COLOURS[report.verdict]),
+            (rest, ""),
+        )
         yield from findings(report.problems, report.warnings)
     if several := sum(_several(report) for report in reports):
         yield (
@@ -122,28 +154,24 @@ def _full(report: Report) -> Iterator[RenderableType]:
     evidence, judgement = report.evidence, report.judgement
     if not (evidence and judgement):
         return
-    yield tree(judgement)
+    yield from tree(judgement)
     yield from facts(judgement, evidence.presented[0], report.now)
     tls = (evidence.tls, evidence.cipher, evidence.address or "through a proxy")
     yield printable(f"TLS        {', '.join(tls)}")
 
 
-def headline(about: str, verdict: Verdict) -> Text:
+def headline(about: str, verdict: Verdict) -> RenderableType:
     """What was checked, and the verdict."""
-    return _text(f"{about}  ").append(verdict.value, style=_COLOURS[verdict])
+    return styled((f"{about}  ", ""), (verdict.value, _COLOURS[verdict]))
 
 
-def tree(judgement: Judgement) -> RenderableType:
+def tree(judgement: Judgement) -> Iterator[RenderableType]:
     """The path, its anchor on top."""
-    from rich.tree import Tree
-
     *below, top = judgement.path
-    root = _text(f"{top.subject}  ")
-    root.append("(anchor)" if judgement.anchor else "(not trusted)", style="dim")
-    made = branch = Tree(root)
-    for certificate in reversed(below):
-        branch = branch.add(_text(certificate.subject))
-    return made
+    kind = "(anchor)" if judgement.anchor else "(not trusted)"
+    yield styled((f"{top.subject}  ", ""), (kind, "dim"))
+    for depth, certificate in enumerate(reversed(below)):
+        yield styled((f"{'    ' * depth}└── {certificate.subject}", ""))
 
 
 def facts(judgement: Judgement, leaf: Certificate, now: datetime) -> Iterator[str]:
@@ -166,13 +194,13 @@ def _several(report: Report) -> bool:
     return any(note.code == "several-addresses" for note in report.notes)
 
 
-def _line_of(sight: Sight) -> Text:
+def _line_of(sight: Sight) -> RenderableType:
     leaf = sight.evidence.presented[0] if sight.evidence else None
-    line = _text(f"  {sight.address:<16} {leaf.key if leaf else '':<12} ")
-    line.append(sight.verdict.value, style=_COLOURS[sight.verdict])
-    line.append(printable("  " + ", ".join(problem.code for problem in sight.problems)))
-    line.rstrip()
-    return line
+    return styled(
+        (f"  {sight.address:<16} {leaf.key if leaf else '':<12} ", ""),
+        (sight.verdict.value, _COLOURS[sight.verdict]),
+        ("  " + ", ".join(problem.code for problem in sight.problems), ""),
+    )
 
 
 def days_left(leaf: Certificate, now: datetime) -> int:
@@ -184,19 +212,11 @@ def _lifetime(leaf: Certificate, now: datetime) -> str:
     return "expired" if leaf.not_after < now else f"{count(days_left(leaf, now), 'day')} left"
 
 
-def findings(problems: Iterable[Finding], warnings: Iterable[Finding]) -> Iterator[Text]:
+def findings(problems: Iterable[Finding], warnings: Iterable[Finding]) -> Iterator[RenderableType]:
     """What is wrong, and what to do."""
     for style, found in (("red", problems), ("yellow", warnings)):
         for finding in found:
-            text = _text("  ").append(finding.code, style=style)
-            text.append(printable(f": {finding.message}"))
-            if finding.hint:
-                text.append(printable(f"\n    {finding.hint}", besides="\n"), style="dim")
-            yield text
-
-
-def _text(text: str) -> Text:
-    """What a server said, without markup and control characters."""
-    from rich.text import Text
-
-    return Text(printable(text))
+            hint = f"\n    {finding.hint}" if finding.hint else ""
+            yield styled(
+                ("  ", ""), (finding.code, style), (f": {finding.message}", ""), (hint, "dim")
+            )

@@ -41,7 +41,7 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
         path("FOLDER", "Save the certificates that each host sends as a file in FOLDER."),
     ] = None,
     output: OutputOrReports = Format.table,
-) -> Result[documents.HostsVerified]:
+) -> Result[documents.HostsVerified | None]:
     """Verify that hosts have valid staging certificates.
 
     It is as strict as `curl --cacert` with the staging roots and no others. The verdict
@@ -62,7 +62,6 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     lines = _lines(hosts or [], from_file, connecting.default_port)
     settings = {**connecting.settings(), **judging.settings(connecting.cacert)}
     from agtool.le_staging.cli import report
-    from agtool.le_staging.cli.formats import case_of_host, formatted
     from agtool.le_staging.verify.checker import Checker, failed_line, in_order
     from agtool.le_staging.verify.look import How
 
@@ -77,13 +76,15 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
         ]
     if pem:
         _save_chains(pem, reports)
+    code = judging.exit_code((found.as_expected, found.warnings) for found in reports)
+    if output in {Format.table, Format.text}:
+        # Without the document, whose types take longer to make than a host to check.
+        return Result(None, report.for_people(how.expected, reports), exit_code=code)
+    from agtool.le_staging.cli.formats import case_of_host, formatted
+
     data = report.as_data(how.expected, reports)
-    view = formatted(output, map(case_of_host, data.hosts), fail=judging.fail_on_warning)
-    return Result(
-        data,
-        report.for_people(how.expected, reports) if view is None else view,
-        exit_code=judging.exit_code((host.as_expected, host.warnings) for host in data.hosts),
-    )
+    cases = map(case_of_host, data.hosts)
+    return Result(data, formatted(output, cases, fail=judging.fail_on_warning), exit_code=code)
 
 
 def _lines(hosts: list[str], file: Path | None, port: int) -> dict[str, Target | UsageError]:

@@ -21,7 +21,6 @@ from agtool.core.errors import (
 from agtool.core.finding import Finding
 from agtool.core.output import say
 from agtool.core.text import count, printable
-from agtool.le_staging.documents import FetchedRoot, RootsFetched
 from agtool.le_staging.roots import store
 from agtool.le_staging.roots.given import PEM
 from agtool.le_staging.roots.pins import BY_SHA256, CURRENT
@@ -30,6 +29,8 @@ from agtool.le_staging.roots.store import Root
 
 if TYPE_CHECKING:
     import httpx
+
+    from agtool.le_staging.documents import RootsFetched
 _TIMEOUT = 10.0
 """Seconds for each step of a request: connecting, one read."""
 
@@ -91,6 +92,8 @@ def fetch(wanted: Sequence[Wanted], *, force: bool) -> RootsFetched:
     that are not there now: UnreachableError, DeniedError when what is served is not what was
     wanted, and ConfigurationError.
     """
+    from agtool.le_staging.documents import FetchedRoot, RootsFetched
+
     present, warnings = _present()
     missing = [want for want in wanted if force or want.sha256 not in present]
     new: dict[str, Root] = {}

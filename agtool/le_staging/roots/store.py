@@ -17,13 +17,15 @@ from ssl import DER_cert_to_PEM_cert
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
-from agtool.core.files import write_atomically
 from agtool.le_staging.certificate import parse
 from agtool.le_staging.roots import trust
 from agtool.le_staging.roots.pins import BY_SHA256, CURRENT
 from agtool.le_staging.writing import own_folder, writing
+from agtool.le_staging.writing import write as write_file
 
 _HINT = "Fetch the roots again: agtool le-staging fetch --force"
+
+_SPACE = "Free some space, or set XDG_DATA_HOME to a folder you can write to."
 
 _NONE = "# none\n"
 """What a file without roots has: an empty one was cut off."""
@@ -193,7 +195,7 @@ def _write(path: Path, listed: Sequence[Root]) -> None:
         f"# {root.name}\n# {root.url}\n# SHA-256 {root.sha256}\n{DER_cert_to_PEM_cert(root.der)}"
         for root in listed
     )
-    with writing(path, hint="Free some space, or set XDG_DATA_HOME to a folder you can write to."):
+    with writing(path, hint=_SPACE):
         own_folder(path.parent)
         no_certificates().mkdir(mode=0o755, exist_ok=True)
-        write_atomically(path, (text or _NONE).encode(), mode=0o644)
+    write_file(path, text or _NONE, mode=0o644, hint=_SPACE)

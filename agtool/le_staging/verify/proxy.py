@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import os
 import re
@@ -11,7 +10,6 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
 
 from agtool.core.errors import ConfigurationError
 from agtool.core.text import printable
@@ -72,6 +70,9 @@ def choose(url: str | None, *, https: bool, environment: Mapping[str, str] = os.
 
 
 def _parse(url: str, source: str) -> Proxy:
+    import base64
+    from urllib.parse import unquote, urlsplit
+
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         host, port = parts.hostname, parts.port or (80 if "://" in url else 1080)
