@@ -109,68 +109,6 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Host:
-    """What was found at one host. What is not known is null.
-
-    Attributes:
-        target: the host as it was given.
-        host: its name in ASCII, or its address.
-        port: the TCP port; 0: what was given is no host.
-        verdict: what its certificate is; FAILED also if no certificate was seen.
-        as_expected: whether the verdict is the expected one.
-        issued_by: the verdict that there would be without problems of dates, names and clients'
-            certificates; null: no root vouches for the certificate.
-        problems: why it is not as expected.
-        warnings: what will be a problem, or is one for other clients.
-        notes: what is worth knowing, and no fault: that a wildcard was checked as another name,
-            that the host has addresses which were not looked at.
-        sights: what each address showed, with each kind of key; only with `--all-addresses`.
-        anchor: the root that was really used.
-        matched_name: the name in the certificate that stands for the host.
-        days_left: whole days until the certificate expires; negative: since it expired.
-        chain: the path that was used, the host's certificate first.
-        presented: the fingerprints of what the server sent, in its order.
-        address: the IP address that answered.
-        tls: the version of TLS.
-        cipher: the cipher suite.
-        seconds: how long the check took.
-    """
-
-    target: str
-    host: str
-    port: int
-    verdict: VerdictWord
-    as_expected: bool
-    issued_by: VerdictWord | None
-    problems: list[Finding]
-    warnings: list[Finding]
-    notes: list[Finding]
-    sights: list[Sight]
-    anchor: Anchor | None
-    matched_name: str | None
-    days_left: int | None
-    chain: list[ChainCertificate]
-    presented: list[str]
-    address: str | None
-    tls: str | None
-    cipher: str | None
-    seconds: float
-
-
-@dataclass(frozen=True)
-class HostsVerified:
-    """What `verify` found.
-
-    Attributes:
-        expected: the verdict that is a success.
-        hosts: one for each host, in the order in which they were given.
-    """
-
-    expected: VerdictWord
-    hosts: list[Host]
-
-
-@dataclass(frozen=True)
 class StoredChain:
     """What was found in a file or a Secret. What is not known is null.
 
@@ -201,6 +139,74 @@ class StoredChain:
     chain: list[ChainCertificate]
     stored: list[str]
     key_fits: bool | None
+
+
+@dataclass(frozen=True)
+class Host:
+    """What was found at one host. What is not known is null.
+
+    Attributes:
+        target: the host as it was given.
+        host: its name in ASCII, or its address.
+        port: the TCP port; 0: what was given is no host.
+        verdict: what its certificate is; FAILED also if no certificate was seen.
+        as_expected: whether the verdict is the expected one.
+        issued_by: the verdict that there would be without problems of dates, names and clients'
+            certificates; null: no root vouches for the certificate.
+        problems: why it is not as expected.
+        warnings: what will be a problem, or is one for other clients.
+        notes: what is worth knowing, and no fault: that a wildcard was checked as another name,
+            that the host has addresses which were not looked at.
+        sights: what each address showed, with each kind of key; only with `--all-addresses`.
+        source: the Kubernetes object that serves the host; null: it was given.
+        stored: what the Secret has that the object names; null: nobody knows.
+        anchor: the root that was really used.
+        matched_name: the name in the certificate that stands for the host.
+        days_left: whole days until the certificate expires; negative: since it expired.
+        chain: the path that was used, the host's certificate first.
+        presented: the fingerprints of what the server sent, in its order.
+        address: the IP address that answered.
+        tls: the version of TLS.
+        cipher: the cipher suite.
+        seconds: how long the check took.
+    """
+
+    target: str
+    host: str
+    port: int
+    verdict: VerdictWord
+    as_expected: bool
+    issued_by: VerdictWord | None
+    problems: list[Finding]
+    warnings: list[Finding]
+    notes: list[Finding]
+    sights: list[Sight]
+    source: str | None
+    stored: StoredChain | None
+    anchor: Anchor | None
+    matched_name: str | None
+    days_left: int | None
+    chain: list[ChainCertificate]
+    presented: list[str]
+    address: str | None
+    tls: str | None
+    cipher: str | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class HostsVerified:
+    """What `verify` found.
+
+    Attributes:
+        expected: the verdict that is a success.
+        hosts: one for each host, in the order in which they were given.
+        warnings: what could not be read in the cluster.
+    """
+
+    expected: VerdictWord
+    hosts: list[Host]
+    warnings: list[Finding]
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from agtool.le_staging import documents
-    from agtool.le_staging.stored.check import Checked
     from agtool.le_staging.verify.judge import Verdict
+    from agtool.le_staging.verify.kept import Checked
 
 
 def check(  # noqa: PLR0917  # Typer's way: a parameter is an option
@@ -62,6 +62,7 @@ def check(  # noqa: PLR0917  # Typer's way: a parameter is an option
     contents = [(file, _content(file)) for file in files]
     settings = judging.settings(cacert)
     from agtool.le_staging.cli.formats import case_of_file, formatted
+    from agtool.le_staging.cli.report import chain_of
     from agtool.le_staging.documents import StoredChecked
     from agtool.le_staging.stored.check import check as judge
     from agtool.le_staging.stored.check import with_keys
@@ -71,7 +72,7 @@ def check(  # noqa: PLR0917  # Typer's way: a parameter is an option
     looker, expected = Looker(How(**settings)), settings["expected"]
     found = with_keys(one for file, text in contents for one in stored(file, text, password))
     checked = [judge(one, names, looker) for one in found]
-    data = StoredChecked(expected.value, [_document(one, expected) for one in checked])
+    data = StoredChecked(expected.value, [chain_of(one, expected) for one in checked])
     view = formatted(output, map(case_of_file, data.chains), fail=judging.fail_on_warning)
     return Result(
         data,
@@ -99,29 +100,6 @@ def _password(file: Path | None) -> str | None:
         raise ConfigurationError(
             f"cannot read {file}: {reason}", hint="Correct --password-file."
         ) from error
-
-
-def _document(checked: Checked, expected: Verdict) -> documents.StoredChain:
-    from agtool.le_staging import documents
-    from agtool.le_staging.cli.report import certificate_of, days_left, with_subject
-
-    judgement = checked.sight.judgement if checked.sight else None
-    chain, source = checked.stored.chain, checked.stored.source
-    anchor = judgement.anchor if judgement else None
-    return documents.StoredChain(
-        source=source,
-        verdict=checked.verdict.value,
-        as_expected=checked.verdict is expected,
-        issued_by=judgement.issued_by.value if anchor and judgement else None,
-        problems=with_subject(checked.problems, source),
-        warnings=with_subject(checked.warnings, source),
-        anchor=documents.Anchor(anchor.subject, anchor.sha256) if anchor else None,
-        matched_name=judgement.matched if judgement else None,
-        days_left=days_left(chain[0], datetime.now(timezone.utc)) if chain else None,
-        chain=[certificate_of(one) for one in judgement.path] if judgement else [],
-        stored=[one.sha256 for one in chain],
-        key_fits=checked.key,
-    )
 
 
 def _for_people(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from agtool.core.finding import Finding
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agtool.le_staging import documents
     from agtool.le_staging.certificate import Certificate
     from agtool.le_staging.verify.checker import Report
+    from agtool.le_staging.verify.kept import Checked
     from agtool.le_staging.verify.look import Sight
 
 _COLOURS = {
@@ -48,14 +49,18 @@ def styled(*pieces: Piece) -> str | Text:
     return line
 
 
-def as_data(expected: Verdict, reports: Sequence[Report]) -> documents.HostsVerified:
+def as_data(
+    expected: Verdict, reports: Sequence[Report], warnings: Sequence[Finding] = ()
+) -> documents.HostsVerified:
     """For programs."""
     from agtool.le_staging import documents
 
-    return documents.HostsVerified(expected.value, [_host(report) for report in reports])
+    return documents.HostsVerified(
+        expected.value, [_host(report, expected) for report in reports], list(warnings)
+    )
 
 
-def _host(report: Report) -> documents.Host:
+def _host(report: Report, expected: Verdict) -> documents.Host:
     from agtool.le_staging import documents
 
     evidence, judgement = report.evidence, report.judgement
@@ -72,6 +77,8 @@ def _host(report: Report) -> documents.Host:
         warnings=with_subject(report.warnings, about),
         notes=with_subject(report.notes, about),
         sights=[_sight(sight) for sight in report.sights],
+        source=report.source or None,
+        stored=chain_of(report.stored, expected) if report.stored else None,
         anchor=documents.Anchor(anchor.subject, anchor.sha256) if anchor else None,
         matched_name=judgement.matched if judgement else None,
         days_left=days_left(evidence.presented[0], report.now) if evidence else None,
@@ -103,6 +110,29 @@ def _sight(sight: Sight) -> documents.Sight:
     )
 
 
+def chain_of(checked: Checked, expected: Verdict) -> documents.StoredChain:
+    """A stored chain."""
+    from agtool.le_staging import documents
+
+    judgement = checked.sight.judgement if checked.sight else None
+    chain, source = checked.stored.chain, checked.stored.source
+    anchor = judgement.anchor if judgement else None
+    return documents.StoredChain(
+        source=source,
+        verdict=checked.verdict.value,
+        as_expected=checked.verdict is expected,
+        issued_by=judgement.issued_by.value if anchor and judgement else None,
+        problems=with_subject(checked.problems, source),
+        warnings=with_subject(checked.warnings, source),
+        anchor=documents.Anchor(anchor.subject, anchor.sha256) if anchor else None,
+        matched_name=judgement.matched if judgement else None,
+        days_left=days_left(chain[0], datetime.now(timezone.utc)) if chain else None,
+        chain=[certificate_of(one) for one in judgement.path] if judgement else [],
+        stored=[one.sha256 for one in chain],
+        key_fits=checked.key,
+    )
+
+
 def with_subject(findings: Iterable[Finding], about: str) -> list[Finding]:
     """The findings, which say what they are about."""
     return [replace(finding, subject=about) for finding in findings]
@@ -118,9 +148,12 @@ def certificate_of(certificate: Certificate) -> documents.ChainCertificate:
     return documents.ChainCertificate(**{name: getattr(certificate, name) for name in shown})
 
 
-def for_people(expected: Verdict, reports: Sequence[Report]) -> Iterator[RenderableType]:
+def for_people(
+    expected: Verdict, reports: Sequence[Report], warnings: Sequence[Finding] = ()
+) -> Iterator[RenderableType]:
     """One host in full; of many hosts a line each, and what is wrong."""
-    if len(reports) == 1:
+    yield from findings((), warnings)
+    if len(reports) == 1 and not reports[0].source:
         yield from _full(reports[0])
         return
     width = max(len(printable(report.target.shown)) for report in reports)
@@ -133,6 +166,7 @@ def for_people(expected: Verdict, reports: Sequence[Report]) -> Iterator[Rendera
         yield styled(
             (f"{printable(report.target.shown):<{width}}  ", ""),
             (f"{report.verdict.value:<10}", _COLOURS[report.verdict]),
+            *_of_objects(report),
             (rest, ""),
         )
         yield from findings(report.problems, report.warnings)
@@ -143,6 +177,15 @@ def for_people(expected: Verdict, reports: Sequence[Report]) -> Iterator[Rendera
         )
     if failed := sum(not report.as_expected for report in reports):
         yield (f"{failed:,} of {count(len(reports), 'host')} did not verify as {expected.name}")
+
+
+def _of_objects(report: Report) -> list[Piece]:
+    """What its Secret has, and which object serves it."""
+    if not report.source:
+        return []
+    stored = report.stored.verdict if report.stored else None
+    secret = (f"{stored.value if stored else '?':<10}", _COLOURS[stored] if stored else "dim")
+    return [("  stored ", "dim"), secret, (f"  {report.source}", "dim")]
 
 
 def _full(report: Report) -> Iterator[RenderableType]:

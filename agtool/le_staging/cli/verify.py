@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,20 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agtool.core.command import Format, Result
-from agtool.core.errors import ConfigurationError, UsageError
-from agtool.core.options import OutputOrReports, path
+from agtool.core.errors import UsageError
+from agtool.core.options import ClusterOptions, OutputOrReports, path
 from agtool.le_staging.cli.connecting import Connecting
 from agtool.le_staging.cli.judging import Judging
+from agtool.le_staging.cli.sources import Sources
 
 if TYPE_CHECKING:
     from agtool.le_staging import documents
     from agtool.le_staging.verify.checker import Report
-    from agtool.le_staging.verify.target import Target
 
 
 def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     judging: Judging,
     connecting: Connecting,
+    sources: Sources,
+    cluster: ClusterOptions,
     hosts: Annotated[
         list[str] | None,
         typer.Argument(
@@ -31,10 +32,6 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
             help="Host names, addresses or URLs.",
             show_default=False,
         ),
-    ] = None,
-    from_file: Annotated[
-        Path | None,
-        path("FILE", "Also check the hosts in FILE, one on each line; - stands for stdin."),
     ] = None,
     pem: Annotated[
         Path | None,
@@ -56,68 +53,44 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool le-staging verify --resolve example.com:443:192.0.2.7 example.com
       agtool le-staging verify --starttls smtp mail.example.com
       agtool le-staging verify --from-file hosts.txt --warn-days 14 --output json
+      agtool le-staging verify --from-cluster -A --expect production
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     from agtool.core.live import Progress
 
-    lines = _lines(hosts or [], from_file, connecting.default_port)
+    if sources.print_rbac:
+        return Result(None, [sources.rbac()])
+    port = connecting.default_port
+    jobs = sources.jobs(hosts or [], port, cluster)
     settings = {**connecting.settings(), **judging.settings(connecting.cacert)}
+    settings["overrides"] += jobs.overrides
     from agtool.le_staging.cli import report
     from agtool.le_staging.verify.checker import Checker, failed_line, in_order
     from agtool.le_staging.verify.look import How
 
     how = How(**settings)
-    targets = [target for target in lines.values() if not isinstance(target, UsageError)]
+    checker = Checker(how)
+    told = jobs.told(checker, how.expected)
+    targets = [] if sources.offline else [t for t in jobs.targets if not isinstance(t, UsageError)]
     with Progress("hosts checked", len(targets)) as progress:
-        check = Checker(how).check
-        checked = in_order(targets, check, timeout=how.timeout, progress=progress.advance)
+        checked = in_order(targets, checker.check, timeout=how.timeout, progress=progress.advance)
         reports = [
-            failed_line(text, found) if isinstance(found, UsageError) else next(checked)
-            for text, found in lines.items()
+            failed_line(text, found)
+            if isinstance(found, UsageError)
+            else told(number, None if sources.offline else next(checked))
+            for number, (text, found) in enumerate(jobs.lines)
         ]
     if pem:
         _save_chains(pem, reports)
     code = judging.exit_code((found.as_expected, found.warnings) for found in reports)
     if output in {Format.table, Format.text}:
         # Without the document, whose types take longer to make than a host to check.
-        return Result(None, report.for_people(how.expected, reports), exit_code=code)
+        view = report.for_people(how.expected, reports, jobs.warnings)
+        return Result(None, view, exit_code=code)
     from agtool.le_staging.cli.formats import case_of_host, formatted
 
-    data = report.as_data(how.expected, reports)
+    data = report.as_data(how.expected, reports, jobs.warnings)
     cases = map(case_of_host, data.hosts)
     return Result(data, formatted(output, cases, fail=judging.fail_on_warning), exit_code=code)
-
-
-def _lines(hosts: list[str], file: Path | None, port: int) -> dict[str, Target | UsageError]:
-    """Each host that was given, and what is wrong with it if it is none.
-
-    Raises UsageError when there is none at all.
-    """
-    from agtool.le_staging.verify.target import parse
-
-    listed = list(hosts)
-    if file is not None:
-        try:
-            text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not text (UTF-8)"
-            raise ConfigurationError(
-                f"cannot read {file}: {reason}", hint="Correct --from-file."
-            ) from error
-        lines = (line.partition("#")[0].strip() for line in text.splitlines())
-        listed += [line for line in lines if line]
-    if not listed:
-        raise UsageError("no host was given", hint="Name at least one host, or use --from-file.")
-    found: dict[Target | str, tuple[str, Target | UsageError]] = {}
-    for text in listed:
-        try:
-            target = parse(text, port)
-            found.setdefault(target, (text, target))
-        except UsageError as error:
-            found.setdefault(text, (text, error))
-    wrong = [error for _, error in found.values() if isinstance(error, UsageError)]
-    if len(wrong) == len(found) and file is None:
-        raise wrong[0]  # with nothing to check, it is the command line that is wrong
-    return dict(found.values())
 
 
 def _save_chains(folder: Path, reports: Iterable[Report]) -> None:

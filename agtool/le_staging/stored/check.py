@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from agtool.core.finding import Finding
-from agtool.le_staging.stored.read import Stored
 from agtool.le_staging.verify.checker import merged
 from agtool.le_staging.verify.judge import Verdict
-from agtool.le_staging.verify.look import Looker, Sight
+from agtool.le_staging.verify.kept import Checked, Stored
+from agtool.le_staging.verify.look import Looker
 from agtool.le_staging.verify.target import Target
-
-
-class Checked(NamedTuple):
-    """What is said of a stored chain.
-
-    Attributes:
-        stored: what was found.
-        verdict: failed also if there is no certificate.
-        problems: why it is not as expected.
-        sight: what a client says of the chain; None: there is none.
-        key: whether the private key belongs to the first certificate; None: there is no key.
-    """
-
-    stored: Stored
-    verdict: Verdict
-    problems: tuple[Finding, ...]
-    warnings: tuple[Finding, ...]
-    sight: Sight | None
-    key: bool | None
 
 
 def check(stored: Stored, names: Sequence[Target], looker: Looker) -> Checked:

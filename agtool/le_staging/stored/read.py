@@ -6,32 +6,17 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from agtool.core.finding import Finding
 from agtool.le_staging import der as asn1
 from agtool.le_staging.certificate import Certificate, parse
 from agtool.le_staging.stored.key import KeyUnreadable, NeedsPassword, public_key_of
+from agtool.le_staging.verify.kept import Stored
 
 _BLOCK = re.compile(
     rb"-----BEGIN (?P<kind>[A-Z0-9 ]+)-----(?P<content>.*?)-----END (?P=kind)-----", re.DOTALL
 )
-
-
-class Stored(NamedTuple):
-    """A chain that lies somewhere, as a server would send it.
-
-    Attributes:
-        source: the file, or `secret NAMESPACE/NAME`.
-        chain: its certificates in their order; the first is the server's own.
-        key: the SHA-256 of the public key that belongs to the private key; empty: there is none.
-        problems: what of it cannot be read.
-    """
-
-    source: str
-    chain: tuple[Certificate, ...]
-    key: str
-    problems: tuple[Finding, ...]
 
 
 def stored(source: str, content: bytes, password: str | None = None) -> list[Stored]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from agtool.core.errors import UsageError
 from agtool.core.finding import Finding
@@ -21,6 +21,9 @@ from agtool.le_staging.verify.look import How, Looker, Sight
 from agtool.le_staging.verify.proxy import Tunnel
 from agtool.le_staging.verify.target import Target, join, plan_destination
 from agtool.le_staging.verify.way import KEYS, Way
+
+if TYPE_CHECKING:
+    from agtool.le_staging.verify.kept import Checked
 
 _ADDRESSES_AT_ONCE = 16
 
@@ -43,6 +46,8 @@ class Report(NamedTuple):
         seconds: how long it took.
         notes: what is worth knowing, and no fault.
         sights: all handshakes, if each address was to be looked at.
+        source: the Kubernetes object that serves the host; empty: it was given.
+        stored: what its Secret has; None: nobody knows.
     """
 
     target: Target
@@ -56,6 +61,8 @@ class Report(NamedTuple):
     seconds: float
     notes: tuple[Finding, ...] = ()
     sights: tuple[Sight, ...] = ()
+    source: str = ""
+    stored: Checked | None = None
 
 
 class Checker:
@@ -63,7 +70,7 @@ class Checker:
 
     def __init__(self, how: How) -> None:
         self._how = how
-        self._looker = Looker(how)
+        self.looker = Looker(how)
 
     def check(self, target: Target) -> Report:
         """Check one host; takes no longer than the timeout, unless the resolver does."""
@@ -84,16 +91,16 @@ class Checker:
                 looks = pool.map(lambda address: self._both_keys(target, address, way), found)
                 sights = [sight for seen in looks for sight in seen]
         else:
-            sights = [self._looker.look(target, found, way)]
+            sights = [self.looker.look(target, found, way)]
         report = self._report(target, sights, time.monotonic() - began)
         notes = _notes(target, found, sights[0], way, everywhere=how.all_addresses)
         return report._replace(notes=tuple(notes))
 
     def _both_keys(self, target: Target, address: Address, way: Way) -> list[Sight]:
         """What one address shows, also with the other kind of key if it has both."""
-        seen = [self._looker.look(target, [address], way)]
+        seen = [self.looker.look(target, [address], way)]
         for key in sorted(KEYS.keys() - {seen[0].key}) if seen[0].evidence else ():
-            other = self._looker.look(target, [address], way, key)
+            other = self.looker.look(target, [address], way, key)
             if other.evidence:  # else it has no such certificate, or no TLS 1.2
                 seen.append(other)
         return seen

@@ -194,7 +194,8 @@ def dump(home: Home, argv: Sequence[str], env: Mapping[str, str], url: str) -> t
 def site(agtool: Agtool, tmp_path: Path) -> Iterator[Site]:
     """Give a site whose root has not been fetched."""
     ca = root("Test Staging Root")
-    leaf = ca.intermediate("Test Intermediate").leaf("shop.test", "xn--bcher-kva.test")
+    issuer = ca.intermediate("Test Intermediate")
+    leaf = issuer.leaf("shop.test", "xn--bcher-kva.test")
     env = {"XDG_DATA_HOME": str(tmp_path / "data"), **dict.fromkeys(PROXIES, "")}
     with tls.Listener(tls.https(tls.tls_context(tmp_path / "server", leaf))) as server:
-        yield Site(ca, leaf, server, env, agtool)
+        yield Site(ca, issuer, leaf, server, env, agtool)

@@ -15,9 +15,10 @@ PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
 
 class Site(NamedTuple):
-    """A CA, a good server for shop.test with its certificate, and agtool's environment."""
+    """A CA, a good server for shop.test, its certificate, and agtool's environment."""
 
     ca: Issued
+    issuer: Issued
     leaf: Issued
     server: tls.Listener
     env: dict[str, str]

@@ -118,7 +118,7 @@ def test_real_programs(local: Local, name: str) -> None:
         program = find_program(command[0]) if "/" not in command[0] else Path(command[0])
     if file:
         (local.folder / file).write_text(code)
-    argv = [program, *command[1:], *([file] if file else [])]
+    argv: list[str | Path] = [program, *command[1:], *([file] if file else [])]
     # Go has its cache in the home.
     home = {"GOCACHE": str(local.folder / "go"), "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local"}
     code_, out, err = local.run(*argv, local.url, trusting=False, **home)

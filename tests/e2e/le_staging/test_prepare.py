@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_what_is_printed_is_javascript_with_the_same_flags(home: Home) -> None:
         "const chromium = {launchPersistentContext: out}, puppeteer = {launch: out};"
     )
     for name in ("Playwright", "Puppeteer"):
-        argv = [node, "-e", f"{stub} {lines[name]}"]
+        argv: list[str | Path] = [node, "-e", f"{stub} {lines[name]}"]
         run = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
         told = json.loads(run.stdout)
         assert str(browser) in told

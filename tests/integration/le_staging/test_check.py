@@ -10,10 +10,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from agtool.le_staging.stored.check import Checked, check, with_keys
+from agtool.le_staging.stored.check import check, with_keys
 from agtool.le_staging.stored.read import stored
 from agtool.le_staging.verify import target
 from agtool.le_staging.verify.judge import Verdict
+from agtool.le_staging.verify.kept import Checked
 from agtool.le_staging.verify.look import How, Looker
 from tests.integration.le_staging.conftest import Authority, as_root
 from tests.integration.le_staging.test_beside_curl import ROWS, Row
@@ -220,8 +221,7 @@ def test_names(staging: Authority) -> None:
 def test_what_openssl_made(staging: Authority, tmp_path: Path) -> None:
     """A PKCS 12 of the usual tool, with and without a password."""
     leaf = staging.intermediate.leaf(NAME)
-    context = tls.tls_context(tmp_path, leaf)
-    assert context
+    tls.tls_context(tmp_path, leaf)  # writes both files
     for password in ("", "secret"):
         argv = ["openssl", "pkcs12", "-export", "-in", "chain.pem", "-inkey", "key.pem"]
         argv += ["-out", "made.p12", "-passout", f"pass:{password}"]

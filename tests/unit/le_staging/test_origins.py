@@ -1,5 +1,7 @@
 """Certificates that well-known software makes for itself have their own names and cures."""
 
+from typing import Any
+
 import pytest
 
 from agtool.le_staging.certificate import Certificate
@@ -20,7 +22,7 @@ def first_problem(leaf: Certificate, *above: Certificate, private: tuple[str, ..
     return f"{problem.code}: {problem.message} / {problem.hint}"
 
 
-def leaf(issuer: str, **more: object) -> Certificate:
+def leaf(issuer: str, **more: Any) -> Certificate:
     """A certificate for the host, below that issuer."""
     made = certificate("shop.test", issuer, names=("shop.test",))
     return made._replace(issuer_name=f"CN={issuer}")._replace(**more)
