@@ -11,6 +11,7 @@ import ipaddress
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from agtool.le_staging import der as asn1
@@ -95,6 +96,7 @@ class Certificate(NamedTuple):
         return [*self.dns_names, *self.addresses]
 
 
+@lru_cache(maxsize=256)  # many hosts have the same intermediates and roots
 def parse(der: bytes) -> Certificate:
     """Read a certificate. Raises ValueError when it is none."""
     outer = asn1.read(der)
