@@ -56,6 +56,7 @@ class Format(str, Enum):
     junit = "junit"
     github = "github"
     gitlab = "gitlab"
+    prometheus = "prometheus"
 
 
 @dataclass(frozen=True)

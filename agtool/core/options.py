@@ -203,6 +203,9 @@ def output_option(*formats: str) -> Any:
 
 Output = Annotated[Format, output_option("table", "json")]
 
+# text is another word for table. For CI and for monitoring; the command makes what is shown.
+OutputOrReports = Annotated[Format, output_option("table", "text", "json", "junit", "prometheus")]
+
 OutputOrNames = Annotated[Format, output_option("table", "json", "name")]
 
 DryRun = Annotated[
