@@ -58,7 +58,7 @@ def announce(config: pytest.Config, what: str) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what uses a cluster: since they share it, these tests do not run side by side."""
-    if {"cluster", "control_plane"} & set(getattr(item, "fixturenames", ())):
+    if {"cluster", "control_plane", "scheduling"} & set(getattr(item, "fixturenames", ())):
         item.add_marker(pytest.mark.kubernetes)
 
 

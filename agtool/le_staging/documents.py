@@ -88,19 +88,78 @@ class ChainCertificate:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What one address of a host showed.
+
+    Attributes:
+        address: the IP address.
+        key: type and size of the key of the certificate; null: none was seen.
+        sha256: the fingerprint of the certificate.
+        not_after: when its validity ends, in UTC.
+        verdict: what the certificate is.
+        problems: the codes of what is wrong with it.
+    """
+
+    address: str
+    key: str | None
+    sha256: str | None
+    not_after: datetime | None
+    verdict: VerdictWord
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class StoredChain:
+    """What was found in a file or a Secret. What is not known is null.
+
+    Attributes:
+        source: the file, or `secret NAMESPACE/NAME`.
+        verdict: what its certificate is; FAILED also if there is none.
+        as_expected: whether the verdict is the expected one.
+        issued_by: as of a host.
+        problems: why it is not as expected.
+        warnings: what will be a problem, or is one for other clients.
+        anchor: the root that was really used.
+        matched_name: the name in the certificate that stands for the first of `--name`.
+        days_left: whole days until the certificate expires; negative: since it expired.
+        chain: the path that a client would use, the server's certificate first.
+        stored: the fingerprints of what is stored, in its order.
+        key_fits: whether the private key belongs to the first certificate; null: there is none.
+    """
+
+    source: str
+    verdict: VerdictWord
+    as_expected: bool
+    issued_by: VerdictWord | None
+    problems: list[Finding]
+    warnings: list[Finding]
+    anchor: Anchor | None
+    matched_name: str | None
+    days_left: int | None
+    chain: list[ChainCertificate]
+    stored: list[str]
+    key_fits: bool | None
+
+
+@dataclass(frozen=True)
 class Host:
     """What was found at one host. What is not known is null.
 
     Attributes:
         target: the host as it was given.
         host: its name in ASCII, or its address.
-        port: the TCP port.
+        port: the TCP port; 0: what was given is no host.
         verdict: what its certificate is; FAILED also if no certificate was seen.
         as_expected: whether the verdict is the expected one.
         issued_by: the verdict that there would be without problems of dates, names and clients'
             certificates; null: no root vouches for the certificate.
         problems: why it is not as expected.
         warnings: what will be a problem, or is one for other clients.
+        notes: what is worth knowing, and no fault: that a wildcard was checked as another name,
+            that the host has addresses which were not looked at.
+        sights: what each address showed, with each kind of key; only with `--all-addresses`.
+        source: the Kubernetes object that serves the host; null: it was given.
+        stored: what the Secret has that the object names; null: nobody knows.
         anchor: the root that was really used.
         matched_name: the name in the certificate that stands for the host.
         days_left: whole days until the certificate expires; negative: since it expired.
@@ -120,6 +179,10 @@ class Host:
     issued_by: VerdictWord | None
     problems: list[Finding]
     warnings: list[Finding]
+    notes: list[Finding]
+    sights: list[Sight]
+    source: str | None
+    stored: StoredChain | None
     anchor: Anchor | None
     matched_name: str | None
     days_left: int | None
@@ -138,10 +201,25 @@ class HostsVerified:
     Attributes:
         expected: the verdict that is a success.
         hosts: one for each host, in the order in which they were given.
+        warnings: what could not be read in the cluster.
     """
 
     expected: VerdictWord
     hosts: list[Host]
+    warnings: list[Finding]
+
+
+@dataclass(frozen=True)
+class StoredChecked:
+    """What `check` found.
+
+    Attributes:
+        expected: the verdict that is a success.
+        chains: one for each file or Secret.
+    """
+
+    expected: VerdictWord
+    chains: list[StoredChain]
 
 
 @dataclass(frozen=True)
@@ -156,6 +234,37 @@ class CurlCommand:
 
 
 @dataclass(frozen=True)
+class EnvironmentVariable:
+    """A variable that makes programs trust the staging roots.
+
+    Attributes:
+        name: its name.
+        value: a file, or options that name one.
+        replaces: it replaces what the program trusts, so that its file has the public roots too;
+            otherwise it adds the staging roots to that.
+        read_by: which programs read it.
+    """
+
+    name: str
+    value: str
+    replaces: bool
+    read_by: str
+
+
+@dataclass(frozen=True)
+class TrustingEnvironment:
+    """What `env` prints.
+
+    Attributes:
+        variables: what to set.
+        roots: the names of the staging roots that are trusted then.
+    """
+
+    variables: list[EnvironmentVariable]
+    roots: list[str]
+
+
+@dataclass(frozen=True)
 class InstalledRoot:
     """A root that is trusted as staging.
 
@@ -163,11 +272,13 @@ class InstalledRoot:
         name: its common name, or the whole name of its subject.
         sha256: its fingerprint.
         private: it belongs to a private ACME CA.
+        trusted: its production twin is in Mozilla's list, or it belongs to a private CA.
     """
 
     name: str
     sha256: str
     private: bool
+    trusted: bool
 
 
 @dataclass(frozen=True)
@@ -308,7 +419,9 @@ class BrowserOpened:
         only: the domains for which it trusts them; none: for all.
         urls: what is opened.
         steps: what would be done before the start; only with `--dry-run`.
-        command: the words of the command that starts the browser.
+        prepared_only: the profile was prepared, and the browser is not started.
+        command: the words of the command that starts the browser: its program, then the flags
+            that another program needs to start it with the profile, then the URLs.
         environment: what its environment has beyond that of agtool.
         pid: the process that was started; null: the browser was running, or nothing was done.
         already_running: the browser was running, and the URLs were opened in its window.
@@ -322,6 +435,7 @@ class BrowserOpened:
     only: list[str]
     urls: list[str]
     steps: list[str]
+    prepared_only: bool
     command: list[str]
     environment: dict[str, str]
     pid: int | None

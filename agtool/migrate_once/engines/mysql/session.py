@@ -37,6 +37,10 @@ class Session(BaseConnection):
         """The socket's descriptor, for which PyMySQL has no public name."""
         return int(self._sock.fileno())  # type: ignore[attr-defined]
 
+    def thread(self) -> int:
+        """The number that the other side gave this session when it was made."""
+        return int(self.thread_id())  # type: ignore[no-untyped-call]
+
     def local_port(self) -> int:
         """Our TCP port; 0 on a Unix socket."""
         name = self._sock.getsockname()  # type: ignore[attr-defined]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import psycopg2
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
     from agtool.migrate_once.engines.postgresql.diagnosis import Answer
+
+Access = Literal["READ WRITE", "READ ONLY"]
+"""What a transaction may do; one that reads only is possible on a standby too."""
 
 _OTHER_SERVERS = {
     "crdb_version": "CockroachDB",
@@ -73,10 +76,12 @@ def connect(database: Database, timeout: float = CONNECT_TIMEOUT) -> Connection:
 
 
 @contextmanager
-def transaction(connection: Connection, application_name: str) -> Iterator[Cursor]:
+def transaction(
+    connection: Connection, application_name: str, access: Access = "READ WRITE"
+) -> Iterator[Cursor]:
     """A short transaction; rolled back by an exception."""
     with connection.cursor() as cursor:
-        begin(cursor, application_name)
+        begin(cursor, application_name, access)
         try:
             yield cursor
             cursor.execute("COMMIT")
@@ -86,7 +91,19 @@ def transaction(connection: Connection, application_name: str) -> Iterator[Curso
             raise
 
 
-def begin(cursor: Cursor, application_name: str) -> None:
+@contextmanager
+def savepoint(cursor: Cursor) -> Iterator[Cursor]:
+    """A part of a transaction that may fail: an exception rolls that back, and nothing before."""
+    cursor.execute("SAVEPOINT part")
+    try:
+        yield cursor
+    except BaseException:
+        with suppress(psycopg2.Error):
+            cursor.execute("ROLLBACK TO SAVEPOINT part")
+        raise
+
+
+def begin(cursor: Cursor, application_name: str, access: Access = "READ WRITE") -> None:
     """BEGIN, untouched by what the role or the database set as defaults.
 
     The name is ours for the transaction only: given when connecting, it would stay with a
@@ -97,7 +114,7 @@ def begin(cursor: Cursor, application_name: str) -> None:
     if cursor.connection.server_version >= 170000:
         timeouts.append("transaction_timeout")
     cursor.execute(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+        f"BEGIN ISOLATION LEVEL READ COMMITTED {access}"
         + "".join(f"; SET LOCAL {name} = 0" for name in timeouts)
         + "; SET LOCAL application_name = %s"
         "; SELECT set_config('synchronous_commit', 'local', true) "
@@ -110,7 +127,7 @@ def refused(database: Database, error: psycopg2.Error) -> AgtoolError:
     """What an error of a statement means, by its SQLSTATE; a lost connection has none."""
     text = database.redact(first_line(error))
     if error.pgcode == _READ_ONLY or (error.pgcode == _NOT_SUPPORTED and _is_standby(database)):
-        return standby(database, text)
+        return standby(database)
     gone = isinstance(error, psycopg2.DatabaseError) and error.pgcode is None
     if gone and (answer := _ask(database, "BEGIN")) and answer.pools_statements:
         # psycopg2's blocking calls know only that the pooler closed the connection.
@@ -139,10 +156,10 @@ def _ask(database: Database, statement: str) -> Answer | None:
     return None
 
 
-def standby(database: Database, reason: str) -> NotYet:
-    """The server does not take writes; it may be promoted."""
+def standby(database: Database) -> NotYet:
+    """The server does not take writes, or not yet."""
     return NotYet(
-        f"{database} is a standby or read-only: {reason}",
+        f"{database} is a standby or read-only",
         hint="A lock on a standby does not stop others. Give the URL of the primary, or promote "
         "this server.",
     )

@@ -1,48 +1,41 @@
-"""`agtool migrate-once`: parse, wire, hand the result on."""
+"""What can be set, in groups.
 
-from __future__ import annotations
+Not with postponed annotations: to compile them at each start takes 4 ms of CPU.
+"""
 
 import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import typer
 
-from agtool.core import options
-from agtool.core.command import Format, Result, make_app
-from agtool.core.errors import INTERRUPTED, ConfigurationError, UsageError, without_effect
-from agtool.core.options import Output, duration, grouped, number, option, path, wrapped_command
-from agtool.core.output import say
+from agtool.core.errors import ConfigurationError, UsageError
+from agtool.core.options import (
+    LogFormat,
+    duration,
+    flag,
+    given_options,
+    not_empty,
+    number,
+    option,
+    path,
+)
+from agtool.migrate_once.backend import Backend
 from agtool.migrate_once.engines import open_backend
 from agtool.migrate_once.model import Attempt, TableName, new_run_id
-from agtool.migrate_once.result_file import ResultFile
 from agtool.migrate_once.url import Database, Parts, find_database, is_port
-
-if TYPE_CHECKING:
-    from agtool.migrate_once import documents
-    from agtool.migrate_once.backend import Backend
 
 _LONGEST_GRACE = 3600.0
 """Seconds; the kernel cannot probe a connection after more than nine hours."""
 
-_OF_STATUS = {"--limit", "--output"}
-"""Options that have an effect with --status only."""
-
-_OF_COMMAND = {"--key", "--kill-grace", "--name", "--result-file", "--wait-timeout"}
-"""Options that have none with --status."""
-
-app = make_app()
-
 
 def _port(context: typer.Context, value: str | None) -> str | None:
     """A port's number. AGTOOL_PORT=tcp://10.0.0.1:80 is Kubernetes', for a service agtool."""
-    if value is None or (
-        value.startswith("tcp://") and "--port" not in options.given_options(context)
-    ):
+    if value is None or (value.startswith("tcp://") and "--port" not in given_options(context)):
         return None
-    options.not_empty(value)
+    not_empty(value)
     if not (is_port(value) and int(value)):
         raise typer.BadParameter(f"{value!r} is not a number from 1 to 65535.")
     return value
@@ -54,14 +47,9 @@ def _kill_grace(value: float) -> float:
     return value
 
 
-@app.command("migrate-once")
-@grouped
-def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
-    context: typer.Context,
-    command: Annotated[
-        list[str] | None,
-        wrapped_command("The command to run."),
-    ] = None,
+class DatabaseOptions(NamedTuple):
+    """Which database."""
+
     database_url: Annotated[
         str | None,
         option(
@@ -70,7 +58,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             "and others write it. Also: environment variable AGTOOL_DATABASE_URL, then "
             "DATABASE_URL, then SQLALCHEMY_DATABASE_URI.",
         ),
-    ] = None,
+    ] = None
     database_url_file: Annotated[
         Path | None,
         path(
@@ -78,7 +66,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             "Read the URL from this file, such as a mounted Secret, again for each connection.",
             envvar="AGTOOL_DATABASE_URL_FILE",
         ),
-    ] = None,
+    ] = None
     engine: Annotated[
         Literal["postgresql", "mysql", "mariadb", "sqlite"] | None,
         typer.Option(
@@ -86,7 +74,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             help="Name the kind of database, if it is given in parts instead of a URL.",
             envvar="AGTOOL_ENGINE",
         ),
-    ] = None,
+    ] = None
     host: Annotated[
         str | None,
         option(
@@ -95,7 +83,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             "MYSQL_HOST, MARIADB_HOST, if there is no URL.",
             envvar="AGTOOL_HOST",
         ),
-    ] = None,
+    ] = None
     port: Annotated[
         str | None,
         option(
@@ -105,7 +93,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             callback=_port,
             envvar="AGTOOL_PORT",
         ),
-    ] = None,
+    ] = None
     user: Annotated[
         str | None,
         option(
@@ -113,7 +101,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             "Name the account. Also: PGUSER, POSTGRES_USER, MYSQL_USER, MARIADB_USER.",
             envvar="AGTOOL_USER",
         ),
-    ] = None,
+    ] = None
     password_file: Annotated[
         Path | None,
         path(
@@ -122,7 +110,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             "POSTGRES_PASSWORD, MYSQL_PASSWORD, MARIADB_PASSWORD, and those of images with _FILE.",
             envvar="AGTOOL_PASSWORD_FILE",
         ),
-    ] = None,
+    ] = None
     password_command: Annotated[
         str | None,
         option(
@@ -131,7 +119,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             "server refuses that, and every 5 minutes. For tokens, such as those of IAM.",
             envvar="AGTOOL_PASSWORD_COMMAND",
         ),
-    ] = None,
+    ] = None
     database: Annotated[
         str | None,
         option(
@@ -140,7 +128,12 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             "MYSQL_DATABASE, MARIADB_DATABASE.",
             envvar="AGTOOL_DATABASE",
         ),
-    ] = None,
+    ] = None
+
+
+class LockOptions(NamedTuple):
+    """Which lock in it."""
+
     lock_table: Annotated[
         str | None,
         option(
@@ -149,7 +142,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             "MySQL: agtool_install_locks; SQLite: a file beside the database]",
             envvar="AGTOOL_LOCK_TABLE",
         ),
-    ] = None,
+    ] = None
     lock: Annotated[
         Literal["table", "advisory"] | None,
         option(
@@ -158,7 +151,12 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             "agtool (PostgreSQL).  [default: advisory]",
             envvar="AGTOOL_LOCK",
         ),
-    ] = None,
+    ] = None
+
+
+class KeyOptions(NamedTuple):
+    """What COMMAND is, and when it is not to run."""
+
     name: Annotated[
         str,
         option(
@@ -166,7 +164,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             "The name of COMMAND in the history; each name has keys of its own.",
             envvar="AGTOOL_NAME",
         ),
-    ] = "default",
+    ] = "default"
     key: Annotated[
         str | None,
         option(
@@ -175,21 +173,68 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             "image.",
             envvar="AGTOOL_KEY",
         ),
-    ] = None,
+    ] = None
+
+    attempts: Annotated[
+        int | None,
+        number(
+            "NUMBER",
+            "Do not run COMMAND any more once it has failed so often with --key (exit code 125)",
+            1,
+            1000,
+            envvar="AGTOOL_ATTEMPTS",
+        ),
+    ] = None
+    retry: Annotated[
+        bool,
+        flag("Count the failures for --attempts from zero, beginning with this run.", "--retry"),
+    ] = False
+
+    def attempt(self) -> Attempt:
+        """This invocation's wish to run it.
+
+        Raises:
+            UsageError: a text is too long, or no text.
+        """
+        for option_name, text, most in (("--name", self.name, 200), ("--key", self.key or "", 500)):
+            if len(text) > most:
+                raise UsageError(
+                    f"{option_name} has {len(text)} characters",
+                    hint=f"Shorten it. It may have {most} at most.",
+                )
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise UsageError(
+                    f"{option_name} is not UTF-8 text", hint=f"Write {option_name} in UTF-8."
+                ) from None
+        return Attempt(
+            self.name,
+            self.key,
+            _place(),
+            new_run_id(),
+            self.attempts if self.key else None,
+            self.retry,
+        )
+
+
+class TimeOptions(NamedTuple):
+    """For how long, in seconds."""
+
     wait_timeout: Annotated[
         float,
         duration(
             "Stop waiting for the lock after this time (exit code 124).  [default: never]",
             envvar="AGTOOL_WAIT_TIMEOUT",
         ),
-    ] = math.inf,
+    ] = math.inf
     connect_timeout: Annotated[
         float,
         duration(
             "Stop trying to reach the database after this time (exit code 125).  [default: 2m]",
             envvar="AGTOOL_CONNECT_TIMEOUT",
         ),
-    ] = 120.0,
+    ] = 120.0
     kill_grace: Annotated[
         float,
         duration(
@@ -197,100 +242,56 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             envvar="AGTOOL_KILL_GRACE",
             callback=_kill_grace,
         ),
-    ] = 10.0,
+    ] = 10.0
+
+
+class ReportOptions(NamedTuple):
+    """How it is told."""
+
     result_file: Annotated[
         Path | None,
         path("FILE", "Write the result to this file as JSON.", envvar="AGTOOL_RESULT_FILE"),
-    ] = None,
-    status: Annotated[
-        bool,
-        typer.Option(
-            "--status",
-            callback=options.runs_nothing,
-            help="Show who holds the lock, who waits for it and what has run; run nothing.",
+    ] = None
+    metrics_file: Annotated[
+        Path | None,
+        path(
+            "FILE",
+            "Keep this file up to date for Prometheus, as node_exporter's textfile collector "
+            "reads it.",
+            envvar="AGTOOL_METRICS_FILE",
         ),
-    ] = False,
-    output: Output = Format.table,  # noqa: ARG001  # the frame has read it
-    limit: Annotated[
-        int,
-        number("NUMBER", "With --status: show at most so many runs that have ended", 1, 10000),
-    ] = 20,
-) -> Result[documents.Status | documents.Outcome | None]:
-    """Run COMMAND once at a time among all replicas.
+    ] = None
+    log_format: LogFormat = "text"
 
-    A lock in the database lets one replica run COMMAND while the others wait. Then
-    they run it in turn and find nothing to do; with --key they do not run it.
-
-    The exit code is that of COMMAND, or 124: it waited too long for the lock.
-    125: agtool failed, or the lock was lost. 126: COMMAND cannot be run.
-    127: COMMAND was not found.
-
-    \b
-    Examples:
-      agtool migrate-once -- alembic upgrade head
-      agtool migrate-once --key "$IMAGE_DIGEST" -- python manage.py migrate
-      agtool migrate-once --database-url-file /secrets/url -- ./upgrade.sh
-      agtool migrate-once --status --output json
-    """  # noqa: D301  # the backslash keeps the examples' lines apart
-    given = options.given_options(context)
-
-    def backend() -> Backend:
-        parts = Parts(
-            engine,
-            host,
-            None if port is None else int(port),
-            user,
-            password_file,
-            database,
-            password_command,
-        )
-        return open_backend(
-            _find(given, database_url, database_url_file, parts),
-            TableName.parse(lock_table) if lock_table else None,
-            lock=lock,
-            kill_grace=kill_grace,
-            connect_timeout=connect_timeout,
-        )
-
-    if status:
-        _refuse(given & _OF_COMMAND, "with --status")
-        if command:
-            raise UsageError("--status runs no command", hint="Leave out what follows --.")
-        from agtool.migrate_once.status import view
-
-        found = backend().status(limit)
-        return Result(found, view(found))
-    with ResultFile(result_file, context.obj.exit_code) as result:
-        from agtool.core.signals import die_as_by_ctrl_c
-        from agtool.migrate_once.acquire import Job
-        from agtool.migrate_once.run import run
-
-        if not command:
+    def refuse_same_file(self) -> None:
+        """Raises UsageError if one file is to hold both the result and the metrics."""
+        if self.result_file is not None and self.result_file == self.metrics_file:
             raise UsageError(
-                "there is no COMMAND to run",
-                hint="Example: agtool migrate-once -- alembic upgrade head\n"
-                "To see what has run: agtool migrate-once --status",
+                f"--result-file and --metrics-file name the same file {self.result_file}",
+                hint="Give each a file of its own.",
             )
-        _refuse(given & _OF_STATUS, "without --status")
-        job = Job(
-            argv=command,
-            backend=backend(),
-            attempt=_attempt(name, key),
-            wait_timeout=wait_timeout,
-            connect_timeout=connect_timeout,
-            kill_grace=kill_grace,
-        )
-        for warning in job.backend.warnings:
-            say(f"warning: {warning}")
-        outcome = run(job)
-        result.record(job.attempt, job.backend.lock_name, outcome)
-    if outcome.signal == "SIGINT" and outcome.exit_code == INTERRUPTED:
-        die_as_by_ctrl_c()
-    return Result(None, exit_code=outcome.exit_code)
 
 
-def _find(given: set[str], url: str | None, file: Path | None, parts: Parts) -> Database:
+def backend(
+    where: DatabaseOptions, lock: LockOptions, times: TimeOptions, given: set[str]
+) -> Backend:
+    """The port to the database. Does not connect. given: the options on the command line.
+
+    Raises:
+        AgtoolError: the options make no sense, or something that they name is missing.
+    """
+    return open_backend(
+        _find(where, given),
+        TableName.parse(lock.lock_table) if lock.lock_table else None,
+        lock=lock.lock,
+        kill_grace=times.kill_grace,
+        connect_timeout=times.connect_timeout,
+    )
+
+
+def _find(where: DatabaseOptions, given: set[str]) -> Database:
     """The database; of two options that say the same, what stands on the command line wins."""
+    url, file = where.database_url, where.database_url_file
     if file is not None and "--database-url-file" not in given:
         if url is not None:
             file = None
@@ -299,39 +300,28 @@ def _find(given: set[str], url: str | None, file: Path | None, parts: Parts) -> 
                 "AGTOOL_DATABASE_URL and AGTOOL_DATABASE_URL_FILE are both set",
                 hint="Unset one of them.",
             )
-    if parts.password_file is not None and parts.password_command is not None:
+    password_file, password_command = where.password_file, where.password_command
+    if password_file is not None and password_command is not None:
         on_line = given & {"--password-file", "--password-command"}
         if len(on_line) != 1:
             raise UsageError("--password-file and --password-command cannot be given together")
         if "--password-file" in on_line:
-            parts = parts._replace(password_command=None)
+            password_command = None
         else:
-            parts = parts._replace(password_file=None)
+            password_file = None
+    parts = Parts(
+        where.engine,
+        where.host,
+        None if where.port is None else int(where.port),
+        where.user,
+        password_file,
+        where.database,
+        password_command,
+    )
     found = find_database(url, file, parts, os.environ)
     if url is not None:
         _hide_from_process_list(url, str(found))
     return found
-
-
-def _refuse(useless: set[str], why: str) -> None:
-    if useless:
-        raise without_effect(min(useless), why)
-
-
-def _attempt(name: str, key: str | None) -> Attempt:
-    for option_name, text, most in (("--name", name, 200), ("--key", key or "", 500)):
-        if len(text) > most:
-            raise UsageError(
-                f"{option_name} has {len(text)} characters",
-                hint=f"Shorten it. It may have {most} at most.",
-            )
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise UsageError(
-                f"{option_name} is not UTF-8 text", hint=f"Write {option_name} in UTF-8."
-            ) from None
-    return Attempt(name, key, _place(), new_run_id())
 
 
 def _place() -> str:
