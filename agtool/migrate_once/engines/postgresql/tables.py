@@ -50,6 +50,9 @@ _RACES = (
     psycopg2.errors.InternalError_,  # tuple concurrently updated
 )
 
+NOT_RECORDED = (*MISSING, *_RACES, psycopg2.errors.InsufficientPrivilege)
+"""Errors that leave the end of another's run without a record, which is no reason not to go on."""
+
 _SYSTEM = "('pg_catalog', 'information_schema', 'pg_toast')"
 
 # In the order in which it is quick: objects of users have numbers from 16384.
