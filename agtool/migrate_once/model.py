@@ -157,14 +157,14 @@ class End(NamedTuple):
 
     Attributes:
         state: done, failed or lost.
-        exit_code: with which agtool ends, or the command's.
+        exit_code: with which agtool ends, or the command's; None: it is not known.
         waited, ran: seconds, for a record that has to be made anew.
         counts: whether it is a failure of the command, if it is not done: not if agtool was told to
             end, nor if the command was never started.
     """
 
     state: str
-    exit_code: int
+    exit_code: int | None
     waited: float
     ran: float
     counts: bool = True

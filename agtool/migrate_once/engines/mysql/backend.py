@@ -104,9 +104,18 @@ class MySQL:
             cursor.execute("COMMIT")
 
     def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
+        """In the table, which is made for a run that has left a sign, as at its own end."""
         with self._session() as cursor:
+            sign = signs.read(cursor, self.tables.lock)
+            if sign is None or sign.run_id != run_id:
+                _if_there(
+                    lambda: self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts)
+                )
+                return
+            end = sign.lost(self.runs.now(cursor), exit_code, counts=counts)
+            _if_there(lambda: self.tables.create(cursor))
+            _if_there(lambda: self.runs.record_end(cursor, sign.attempt(), end))
             signs.remove(cursor, self.tables.lock, run_id)
-            _if_there(lambda: self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts))
 
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         with self._session() as cursor:

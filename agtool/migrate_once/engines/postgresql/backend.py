@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from agtool.migrate_once.backend import AlreadyDone, Busy, Exhausted, Survey
 from agtool.migrate_once.engines.postgresql import session, signs, statements
 from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, take
 from agtool.migrate_once.engines.postgresql.parameters import warnings
-from agtool.migrate_once.engines.postgresql.tables import MISSING, Tables
+from agtool.migrate_once.engines.postgresql.tables import MISSING, NOT_RECORDED, Tables
 from agtool.migrate_once.engines.sign import Sign
 from agtool.migrate_once.model import Attempt, Situation, TableName, Unfinished
 from agtool.migrate_once.url import Database
@@ -124,15 +124,20 @@ class PostgreSQL:
             self.runs.record_start(cursor, attempt, patience)
 
     def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
+        """In the runs table, which is made for a run that has left a sign, as at its own end."""
         with self.transaction() as cursor:
+            signed: Sign | None = None
             for number, sign in signs.read(cursor, self.tables.advisory_name).items():
                 if sign.run_id == run_id:
                     signs.remove(cursor, number)
-            cursor.execute("SAVEPOINT record")
-            try:
-                self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts)
-            except MISSING:
-                cursor.execute("ROLLBACK TO SAVEPOINT record")
+                    signed = sign
+            with suppress(*NOT_RECORDED), session.savepoint(cursor):
+                if signed is None:
+                    self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts)
+                else:
+                    self.tables.create(cursor)
+                    end = signed.lost(self.runs.now(cursor), exit_code, counts=counts)
+                    self.runs.record_end(cursor, signed.attempt(), end)
 
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         with self.transaction() as cursor:
