@@ -134,7 +134,7 @@ class PostgreSQL:
             now = self.runs.now(cursor)
             running = [sign.run(now) for sign in self._signs(cursor)]
             if not recorded:
-                return Status(self.lock_name, held, now, running, [], [])
+                return Status(self.lock_name, held, now, running, None if held else [], [])
             status = self.runs.status(cursor, limit, lock=self.lock_name, held=held)
             return replace(status, running=running + status.running)
 
