@@ -121,7 +121,7 @@ class Acquisition:
         """
         began = time.monotonic()
         look_at: float | None = None  # not at the first try, which mostly succeeds
-        waiters = 0
+        waiters: int | None = 0
         holder = ""
         while True:
             look = look_at is not None and time.monotonic() >= look_at
@@ -161,7 +161,7 @@ class Acquisition:
         statements on the server are stopped.
         """
         held_since = time.monotonic()
-        while unfinished := lock.unfinished():
+        while unfinished := self._patiently(lock.unfinished, lock):
             last = max(run.patience for run in unfinished)
             left = held_since + last - time.monotonic()
             if left <= 0:
@@ -169,11 +169,10 @@ class Acquisition:
             self.tell(Dying(unfinished, left))
             self._sleep(min(0.2, left))
         ids = [run.run_id for run in unfinished]
-        stop = partial(self.backend.stop_statements, ids)
         give_up = time.monotonic() + self.patience
-        while ids and (running := self._patiently(stop, lock)):
+        while ids and (running := lock.stop_statements(ids)):
             if time.monotonic() >= give_up:
-                places = ", ".join(run.place for run in unfinished)
+                places = ", ".join(run.place or "not known which" for run in unfinished)
                 raise DeniedError(
                     f"{count(running, 'statement')} of a previous run ({places}) cannot be stopped "
                     "on the server; the command was not run",
@@ -184,7 +183,7 @@ class Acquisition:
             self.tell(Stopping(running))
             self._sleep(0.1)
         for run_id in ids:
-            self._patiently(partial(self.backend.record_end, run_id, "lost", None), lock)
+            self._patiently(partial(self.backend.record_lost, run_id, None), lock)
         try:
             self._patiently(partial(self.backend.record_start, self.attempt, self.patience), lock)
             # Held after the record was there: so whoever gets the lock next sees the record.
@@ -193,7 +192,7 @@ class Acquisition:
             self._sleep(0)  # the last moment at which we can be told to stop
         except (LockLost, Cancelled):
             with suppress(AgtoolError):
-                self.backend.record_end(self.attempt.run_id, "lost", None)
+                self.backend.record_lost(self.attempt.run_id, None)
             raise
         return Acquired(lock, self.attempt, proven_at)
 

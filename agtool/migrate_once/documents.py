@@ -47,7 +47,8 @@ class Status:
         held: whether the lock is held now.
         now: the server's clock.
         running: runs that have not recorded their end; without `held` they have lost the lock.
-        waiting: replicas that gave a sign of life in the last 15 seconds, the longest first.
+        waiting: replicas that gave a sign of life in the last 15 seconds, the longest first; null:
+            nothing tells, since the first command of an empty database runs.
         history: runs that have ended, the latest first, as many as --limit says.
     """
 
@@ -55,7 +56,7 @@ class Status:
     held: bool
     now: datetime
     running: list[Run]
-    waiting: list[Run]
+    waiting: list[Run] | None
     history: list[Run]
 
 
@@ -76,7 +77,8 @@ class Outcome:
         ran_seconds: how long the command ran; null: it did not.
         started_at: the command's start by this machine's clock, in ISO 8601; null: none.
         signal: that was passed on to the command, or that ended the wait; null: none.
-        reason: for people, why the command did not run or did not come to its own end.
+        reason: for people, why the command did not run or did not come to its own end, or why
+            its key is not marked as done, or its end not recorded; null: none of these.
         marked_done: whether this run marked the key as done.
     """
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from agtool.core.live import Live
 from agtool.core.text import count, some
 from agtool.migrate_once.acquire import Dying, News, Stopping, Unreachable, Waiting
+from agtool.migrate_once.model import Unfinished
 
 _REPEAT = 15.0
 """Seconds between two lines of a log that say the same."""
@@ -27,6 +28,11 @@ def sentence(news: News, lock_name: str, age: float) -> str:
             return (
                 f"waiting for the lock, held by {holder.place} for {held:.0f} s "
                 f"(since {holder.started_at:%H:%M:%S UTC}){others}"
+            )
+        case Dying([Unfinished(run_id="")], left):
+            return (
+                "got the lock; nothing tells whether an earlier run in this empty database is "
+                f"still stopping: starting in {max(0.0, left - age):.0f} s at the latest"
             )
         case Dying(runs, left):
             return (
