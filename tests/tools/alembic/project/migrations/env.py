@@ -21,6 +21,7 @@ with create_engine(os.environ["DATABASE_URL"], poolclass=pool.NullPool).connect(
         # In MySQL a schema is a database: that would be those of others.
         include_schemas=connection.dialect.name == "postgresql",
         include_name=include_name,
+        transaction_per_migration=True,
     )
     with context.begin_transaction():
         context.run_migrations()

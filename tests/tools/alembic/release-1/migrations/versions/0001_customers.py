@@ -1,4 +1,4 @@
-"""Customers, and an index made while they are in use."""
+"""Customers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,8 +13,6 @@ def upgrade():
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("name", sa.String(100), nullable=False),
     )
-    with op.get_context().autocommit_block():
-        op.execute("@index@")
 
 
 def downgrade():
