@@ -156,7 +156,7 @@ class PostgreSQLTarget(Target):
         }
 
     def dump(self) -> list[str]:
-        return [str(find_postgresql("pg_dump"))]
+        return [str(find_postgresql("pg_dump")), "--no-owner"]
 
     def load(self) -> list[str]:
         return [str(find_postgresql("psql")), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
