@@ -24,6 +24,11 @@ def test_polling_is_quick_at_first_and_never_a_burden(waited: float, waiters: in
         assert waiters / interval <= 50.1  # tries per second, all together
 
 
+@given(st.floats(0, 1e6))
+def test_polling_is_no_burden_where_nothing_tells_how_many_wait(waited: float) -> None:
+    assert 0.2 <= poll_interval(waited, None) <= 2.0
+
+
 @given(st.floats(0, 3600))
 def test_a_holder_is_dead_before_anybody_else_may_begin(grace: float) -> None:
     assert NOTICE == HEARTBEAT + REPLY
