@@ -156,9 +156,10 @@ class Sources(NamedTuple):
             if given and not objects:
                 raise without_effect(name, "without --from-cluster or --from-manifests")
         names = ("--context", "--kubeconfig", "--as", "--as-group")
-        own = (("--namespace", self.namespace), ("-A", self.all_namespaces))
-        for name, given in (*own, *zip(names, cluster, strict=True)):
-            if given and not self.from_cluster:
+        of_cluster: dict[str, object] = {"--namespace": self.namespace, "-A": self.all_namespaces}
+        of_cluster |= zip(names, cluster, strict=True)
+        for name, value in of_cluster.items():
+            if value and not self.from_cluster:
                 raise without_effect(name, "without --from-cluster")
 
     def _found(self, cluster: ClusterOptions) -> Found | None:
