@@ -6,6 +6,7 @@ tests/cases/ci_nodepool has them.
 import json
 import shlex
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -529,3 +530,56 @@ def test_a_runner_kept_by_hand_is_found(
 def test_that_no_runner_was_found_is_said(nodepool: Nodepool, fake_nodes: MakeNodes) -> None:
     fake_nodes(1, {GKE: "true"}, [taint(GKE, "true")])
     assert "No GitLab runner was found." in nodepool("status").stdout
+
+
+# -- jobs ----------------------------------------------------------------------------------------
+
+
+def test_jobs_are_counted_by_pool(
+    nodepool: Nodepool, fake_nodes: MakeNodes, control_plane_namespace: str
+) -> None:
+    """The events are written as the real controllers write them, which do not run here."""
+    (name,) = fake_nodes(1, {GKE: "true"}, prefix="counted")
+    space, name_of = control_plane_namespace, "runner-abc-project-7-concurrent-{}"
+    pods = f"/api/v1/namespaces/{space}/pods"
+    for number, (node, labels) in enumerate(
+        ((name, {"job.runner.gitlab.com/pod": "x"}), ("", {"pod": "x"}), (name, {"pod": "web"}))
+    ):
+        containers = [{"name": each, "image": "none"} for each in ("build", "helper")]
+        spec: Object = {
+            "containers": containers[: 2 - (number == 2)],
+            "nodeSelector": {GKE: "true"},
+        }
+        if node:
+            spec["nodeName"] = node
+        nodepool.api.post(
+            pods, {"metadata": {"name": name_of.format(number), "labels": labels}, "spec": spec}
+        )
+
+    def happened(pod: str, reason: str, message: str) -> None:
+        involved = {"kind": "Pod", "namespace": space, "name": pod, "uid": pod}
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        nodepool.api.post(
+            f"/api/v1/namespaces/{space}/events",
+            {
+                "metadata": {"generateName": "e-"},
+                "involvedObject": involved,
+                "reason": reason,
+                "message": message,
+                "lastTimestamp": now,
+            },
+        )
+
+    for number, reason in ((8, "TaintManagerEviction"), (9, "Preempted")):
+        pod = name_of.format(number)
+        happened(pod, "Scheduled", f"Successfully assigned {space}/{pod} to {name}")
+        happened(pod, reason, f"Marking for deletion Pod {space}/{pod}")
+    happened("web-1", "Preempted", "by another")
+    (pool,) = nodepool.json("status", "--jobs", "--preset", "gke-spot")["data"]["pools"]
+    assert pool["jobs"] == {
+        "running": 1,
+        "waiting": 1,
+        "lost": {"a NoExecute taint": 1, "a pod of higher priority": 1},
+    }
+    assert "1 job on these nodes, 1 waiting" in nodepool("status", "--jobs").stdout
+    nodepool.api.delete(pods)
