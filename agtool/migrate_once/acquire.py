@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -78,12 +78,14 @@ class Job(NamedTuple):
     """What to run, and where the lock is; times in seconds.
 
     Attributes:
+        env: the environment that agtool was given, which is the command's too.
         wait_timeout: for which somebody else may hold the lock; one try is always made.
         connect_timeout: for which the database may be out of reach, at a stretch.
         kill_grace: between SIGTERM and SIGKILL when the lock is lost.
     """
 
     argv: Sequence[str]
+    env: Mapping[bytes, bytes]
     backend: Backend
     attempt: Attempt
     wait_timeout: float

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from agtool.core.finding import Finding
+
 
 @dataclass(frozen=True)
 class Run:
@@ -78,6 +80,7 @@ class Outcome:
         signal: that was passed on to the command, or that ended the wait; null: none.
         reason: for people, why the command did not run or did not come to its own end.
         marked_done: whether this run marked the key as done.
+        warnings: what agtool could not guard the command against, each once.
     """
 
     name: str
@@ -94,3 +97,4 @@ class Outcome:
     signal: str | None
     reason: str | None
     marked_done: bool
+    warnings: list[Finding]

@@ -7,15 +7,25 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import WRAPPER_FAILED, AgtoolError, DeniedError
+from agtool.core.finding import Finding
 from agtool.core.output import say
 from agtool.core.process.command import Keeper
-from agtool.core.process.keeper import CannotRun, Ended, Event, LeftBehind, Silent, Started, Task
+from agtool.core.process.keeper import (
+    CannotRun,
+    Ended,
+    Event,
+    LeftBehind,
+    Silent,
+    Started,
+    Task,
+    Uncontained,
+)
 from agtool.core.process.tree import kill_descendants, signal_processes
 from agtool.core.signals import Signals, reap
 from agtool.core.text import count
@@ -45,7 +55,8 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
         keeper = Keeper(
             Task(
                 job.argv,
-                env={**os.environ, **backend.environment(attempt)},
+                env={**job.env, **_encoded(backend.environment(attempt))},
+                ignored=signals.ignored,
                 keep_open=lock.keep_open,
                 patience=NOTICE,
                 last_pulse=proven_at,
@@ -87,7 +98,12 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
         signal=work.signal.name if work.signal else None,
         reason=work.lost or work.cannot_run,
         marked_done=marked_done,
+        warnings=work.warnings,
     )
+
+
+def _encoded(variables: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
 
 
 class _Heartbeat:
@@ -142,6 +158,7 @@ class _Work:
     lost: str | None = None
     cannot_run: str | None = None
     left_behind: bool = False
+    warnings: list[Finding] = field(default_factory=list)
     stopper: threading.Thread | None = None
     give_up: float | None = None
 
@@ -153,7 +170,9 @@ class _Work:
             for event in self.keeper.events():
                 self._handle(event)
         except EOFError:
-            kill_descendants()  # what is left of its tree
+            # Its own group only where it has one: on a terminal that is ours.
+            group = None if self.keeper.on_terminal else self.heartbeat.command
+            kill_descendants(group)  # what is left of its tree
             self.lose("the process that guards the command was killed")
             self.over = True
 
@@ -163,14 +182,22 @@ class _Work:
                 self.heartbeat.command = pid
             case CannotRun(code, reason):
                 self.exit_code, self.cannot_run, self.over = code, reason, True
+            case Uncontained(reason, hint):
+                self.warn(Finding("uncontained", reason, hint))
             case LeftBehind(number):
                 self.left_behind = True
-                left = count(number, "process", "processes")
+                # None where /proc shows none: then it is only known that there are some.
+                left = count(number, "process", "processes") if number else "processes"
                 say(f"the command left {left} behind; stopping what it left")
             case Silent(seconds):
                 self.lose(f"no answer from the database for {seconds:.0f} s")
             case Ended(code):
                 self.exit_code, self.over = code, True
+
+    def warn(self, finding: Finding) -> None:
+        """Say it now, and in the result."""
+        self.warnings.append(finding)
+        say(f"warning: {finding.message}\n{finding.hint}")
 
     def lose(self, reason: str) -> None:
         """The lock is lost: end the command, and what it runs on the server."""

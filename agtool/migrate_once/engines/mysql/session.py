@@ -262,8 +262,8 @@ def locked_by_others(error: BaseException | None) -> bool:
 
 def text(database: Database, error: pymysql.Error) -> str:
     """The message in one line, without the password."""
-    message = str(error.args[1]) if len(error.args) > 1 else str(error)
-    return database.redact((message.strip().splitlines() or ["the connection was closed"])[0])
+    message = database.redact(str(error.args[1]) if len(error.args) > 1 else str(error))
+    return (message.strip().splitlines() or ["the connection was closed"])[0]
 
 
 def _cannot_connect(database: Database, error: pymysql.Error) -> AgtoolError:

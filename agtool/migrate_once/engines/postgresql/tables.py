@@ -82,7 +82,8 @@ class Tables:
         try:
             yield
         except psycopg2.errors.InsufficientPrivilege as error:
-            raise self._ask_administrator(first_line(error)) from error
+            reason = self.database.redact(first_line(error))
+            raise self._ask_administrator(reason) from error
         except psycopg2.Error as error:
             raise refused(self.database, error) from error
 
