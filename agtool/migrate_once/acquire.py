@@ -171,9 +171,8 @@ class Acquisition:
             self.tell(Dying(unfinished, left))
             self._sleep(min(0.2, left))
         ids = [run.run_id for run in unfinished]
-        stop = partial(self.backend.stop_statements, ids)
         give_up = time.monotonic() + self.patience
-        while ids and (running := self._patiently(stop, lock)):
+        while ids and (running := lock.stop_statements(ids)):
             if time.monotonic() >= give_up:
                 places = ", ".join(run.place for run in unfinished)
                 raise DeniedError(
@@ -186,7 +185,7 @@ class Acquisition:
             self.tell(Stopping(running))
             self._sleep(0.1)
         for run_id in ids:
-            self._patiently(partial(self.backend.record_end, run_id, "lost", None), lock)
+            self._patiently(partial(self.backend.record_lost, run_id, None), lock)
         try:
             self._patiently(partial(self.backend.record_start, self.attempt, self.patience), lock)
             # Held after the record was there: so whoever gets the lock next sees the record.
@@ -195,7 +194,7 @@ class Acquisition:
             self._sleep(0)  # the last moment at which we can be told to stop
         except (LockLost, Cancelled):
             with suppress(AgtoolError):
-                self.backend.record_end(self.attempt.run_id, "lost", None)
+                self.backend.record_lost(self.attempt.run_id, None)
             raise
         return Acquired(lock, self.attempt, proven_at)
 

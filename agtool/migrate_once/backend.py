@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from agtool.core.errors import UnreachableError
-from agtool.migrate_once.model import Attempt, Situation, Unfinished
+from agtool.migrate_once.model import Attempt, End, Situation, Unfinished
 
 if TYPE_CHECKING:
     from agtool.migrate_once.documents import Status
@@ -63,8 +63,22 @@ class Lock(Protocol):
             LockLost: as for `check`.
         """
 
-    def finish(self, state: str, exit_code: int) -> None:
-        """Record how the run ended and release the lock, both or neither.
+    def stop_statements(self, run_ids: Sequence[str]) -> int:
+        """As `Backend.stop_statements`, by the lock's own session.
+
+        So it needs no new one, which may be refused by the time that a command has ended: its
+        password has changed, or no connection is left.
+
+        Raises:
+            LockLost: as for `check`.
+            AgtoolError: the server does not let us look.
+        """
+
+    def finish(self, end: End) -> str | None:
+        """Record how the run ended and release the lock.
+
+        What the command has done to our table is mended for it. Returns None when the record is
+        there, else for people why there is none, and the lock is released all the same.
 
         Raises:
             LockLost: as for `check`; nothing is recorded.
@@ -102,7 +116,7 @@ class Backend(Protocol):
         the loss of the lock in which this run's command is dead.
         """
 
-    def record_end(self, run_id: str, state: str, exit_code: int | None) -> None:
+    def record_lost(self, run_id: str, exit_code: int | None) -> None:
         """Record the end of a run that could not do so with `Lock.finish`."""
 
     def stop_statements(self, run_ids: Sequence[str]) -> int:

@@ -78,7 +78,8 @@ class Outcome:
         ran_seconds: how long the command ran; null: it did not.
         started_at: the command's start by this machine's clock, in ISO 8601; null: none.
         signal: that was passed on to the command, or that ended the wait; null: none.
-        reason: for people, why the command did not run or did not come to its own end.
+        reason: for people, why the command did not run or did not come to its own end, or why
+            its key is not marked as done, or its end not recorded; null: none of these.
         marked_done: whether this run marked the key as done.
         warnings: what agtool could not guard the command against, each once.
     """

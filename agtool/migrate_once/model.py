@@ -133,6 +133,21 @@ class Unfinished(NamedTuple):
     patience: float
 
 
+class End(NamedTuple):
+    """How a run ended.
+
+    Attributes:
+        state: done, failed or lost.
+        exit_code: with which agtool ends, or the command's.
+        waited, ran: seconds, for a record that has to be made anew.
+    """
+
+    state: str
+    exit_code: int
+    waited: float
+    ran: float
+
+
 class Situation(NamedTuple):
     """What a waiter can know of the others."""
 

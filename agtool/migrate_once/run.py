@@ -15,7 +15,7 @@ from agtool.core.output import say
 from agtool.core.signals import Signals, Wakeup, reap
 from agtool.migrate_once.acquire import Acquired, Acquisition, Job, News, WaitedTooLong
 from agtool.migrate_once.backend import AlreadyDone, LockLost
-from agtool.migrate_once.model import Outcome
+from agtool.migrate_once.model import End, Outcome
 from agtool.migrate_once.story import Story
 
 _LAST_CHANCE = 0.7
@@ -109,7 +109,7 @@ class _Waiter:
             if isinstance(result, Acquired):
                 # With a last word, for which a successor would wait.
                 with suppress(LockLost):
-                    result.lock.finish("lost", WRAPPER_FAILED)
+                    result.lock.finish(End("lost", WRAPPER_FAILED, 0.0, 0.0))
 
     def _tell(self, news: News) -> None:
         self._news.append(news)
@@ -139,7 +139,8 @@ def _work(job: Job, got: Acquired, signals: Signals, waited: float) -> Outcome:
         say(f"error: cannot run {job.argv[0]}: {end.reason}")
     else:
         say(f"{program} ended with exit code {end.exit_code} after {end.ran_seconds:.1f} s")
-        if end.exit_code == 0 and job.attempt.key is not None and not end.marked_done:
-            why = f"it got {end.signal}" if end.signal else "a part of it had to be stopped"
-            say(f"key {job.attempt.key} is not marked as done: {why}")
+        if end.reason and (end.exit_code or job.attempt.key is None):
+            say(end.reason)
+        elif end.reason:
+            say(f"key {job.attempt.key} is not marked as done: {end.reason}")
     return end

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from agtool.migrate_once.model import SEEN, Attempt, Situation, TableName, Unfinished
+from agtool.migrate_once.model import SEEN, Attempt, End, Situation, TableName, Unfinished
 
 if TYPE_CHECKING:
     from agtool.migrate_once.documents import Run, Status
@@ -59,9 +59,9 @@ class Recorder:
         with self.transaction() as cursor:
             self.runs.record_start(cursor, attempt, patience)
 
-    def record_end(self, run_id: str, state: str, exit_code: int | None) -> None:
+    def record_lost(self, run_id: str, exit_code: int | None) -> None:
         with self.transaction() as cursor:
-            self.runs.record_end(cursor, run_id, state, exit_code)
+            self.runs.set_end(cursor, run_id, "lost", exit_code)
 
 
 class RunTable:
@@ -129,8 +129,25 @@ class RunTable:
         if cursor.rowcount == 0:
             self._insert(cursor, attempt, "running", patience)
 
-    def record_end(self, cursor: Cursor, run_id: str, state: str, exit_code: int | None) -> None:
-        """How the run ended."""
+    def record_end(self, cursor: Cursor, attempt: Attempt, end: End) -> bool:
+        """How the run ended; whether that is recorded.
+
+        The command may have emptied the table, or put another in its place.
+        """
+        if self.set_end(cursor, attempt.run_id, end.state, end.exit_code):
+            return True
+        self._execute(
+            cursor,
+            "INSERT INTO {t} (run_id, name, done_key, place, state, exit_code, waiting_since, "
+            f"started_at, finished_at) VALUES ({{p}}, {{p}}, {{p}}, {{p}}, {{p}}, {{p}}, "
+            f"{self.dialect.ago(end.waited + end.ran)}, {self.dialect.ago(end.ran)}, {{now}})",
+            *(attempt.run_id, attempt.name, attempt.key, attempt.place),
+            *(end.state, end.exit_code),
+        )
+        return cursor.rowcount == 1
+
+    def set_end(self, cursor: Cursor, run_id: str, state: str, exit_code: int | None) -> bool:
+        """How the run ended, if it is recorded; whether it is."""
         self._execute(
             cursor,
             "UPDATE {t} SET state = {p}, exit_code = {p}, finished_at = {now} WHERE run_id = {p}",
@@ -138,6 +155,7 @@ class RunTable:
             exit_code,
             run_id,
         )
+        return cursor.rowcount == 1
 
     def unfinished(self, cursor: Cursor) -> list[Unfinished]:
         """Runs that began and have not said that they ended."""

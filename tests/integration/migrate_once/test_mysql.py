@@ -20,7 +20,7 @@ from agtool.migrate_once.backend import AlreadyDone, Busy, LockLost, NotYet
 from agtool.migrate_once.engines.mysql import session as mysql_session
 from agtool.migrate_once.engines.mysql.backend import MySQL
 from agtool.migrate_once.engines.mysql.lock import MySQLLock
-from agtool.migrate_once.model import Attempt, TableName, new_run_id
+from agtool.migrate_once.model import Attempt, End, TableName, new_run_id
 from agtool.migrate_once.url import parse
 from tests.conftest import MariaDBDatabase, needed
 from tests.e2e.conftest import wait_until
@@ -42,6 +42,9 @@ if statement:
     connection.cursor().execute(statement)
 time.sleep(60)
 """
+
+DONE = End("done", 0, waited=0.0, ran=0.0)
+FAILED = End("failed", 3, waited=0.0, ran=0.0)
 
 
 def new_attempt(key: str | None = None, name: str = "default") -> Attempt:
@@ -149,7 +152,7 @@ def test_one_has_the_lock_and_the_next_gets_it(mariadb_database: MariaDBDatabase
     assert status.held
     assert [run.run_id for run in status.waiting] == [second.run_id]
     lock.check()
-    lock.finish("done", 0)
+    lock.finish(DONE)
     assert holder(mariadb_database, port) is None
     take(port, second).release()
     assert holder(mariadb_database, port) is None
@@ -177,7 +180,7 @@ def test_the_lock_is_the_tables(mariadb_database: MariaDBDatabase) -> None:
 def test_keys_are_exact(mariadb_database: MariaDBDatabase) -> None:
     port = backend(mariadb_database.url)
     attempt = new_attempt("Kéy")
-    take(port, attempt).finish("done", 0)
+    take(port, attempt).finish(DONE)
     assert isinstance(port.attempt(new_attempt("Kéy"), look=False), AlreadyDone)
     for key, name in (("kéy", "default"), ("Key", "default"), ("Kéy", "Default")):
         lock = port.attempt(new_attempt(key, name), look=False)
@@ -187,7 +190,7 @@ def test_keys_are_exact(mariadb_database: MariaDBDatabase) -> None:
 
 def test_a_failed_run_marks_nothing(mariadb_database: MariaDBDatabase) -> None:
     port = backend(mariadb_database.url)
-    take(port, new_attempt("k")).finish("failed", 3)
+    take(port, new_attempt("k")).finish(FAILED)
     lock = port.attempt(new_attempt("k"), look=False)
     assert isinstance(lock, MySQLLock)
     lock.release()
@@ -202,7 +205,7 @@ def test_a_killed_session_has_lost_the_lock(mariadb_database: MariaDBDatabase) -
     with pytest.raises(LockLost):
         lock.check()
     with pytest.raises(LockLost):
-        lock.finish("done", 0)
+        lock.finish(DONE)
     successor = port.attempt(new_attempt("k"), look=False)
     assert isinstance(successor, MySQLLock), "there is no marker"
     assert [run.run_id for run in successor.unfinished()] == [attempt.run_id]
@@ -221,9 +224,9 @@ def test_no_marker_without_the_lock_even_if_the_session_lives(
     with pytest.raises(LockLost, match="does not hold"):
         lock.check()
     with pytest.raises(LockLost, match="does not hold"):
-        lock.finish("done", 0)
+        lock.finish(DONE)
     assert isinstance(port.attempt(new_attempt("k"), look=False), MySQLLock)
-    port.record_end(attempt.run_id, "lost", None)  # the row is not left locked
+    port.record_lost(attempt.run_id, None)  # the row is not left locked
 
 
 def test_a_silent_session_loses_the_lock_in_time_and_not_sooner(harsh: MariaDB) -> None:
@@ -253,7 +256,7 @@ def test_harsh_defaults_do_no_harm(harsh: MariaDB) -> None:
     assert busy.situation is not None
     time.sleep(2.5)
     lock.check(os.getpid())
-    lock.finish("done", 0)
+    lock.finish(DONE)
     assert isinstance(port.attempt(new_attempt(attempt.key), look=False), AlreadyDone)
     status = port.status(10)
     (run,) = status.history
@@ -282,7 +285,7 @@ def test_a_dump_that_has_locked_the_table_costs_nobody_the_lock(
         with pytest.raises(NotYet):
             port.record_start(new_attempt(), 1)
         threading.Timer(1.5, lambda: dump.cursor().execute("UNLOCK TABLES")).start()
-        lock.finish("done", 0)
+        lock.finish(DONE)
     assert isinstance(port.attempt(new_attempt("k"), look=False), AlreadyDone)
 
 
@@ -412,7 +415,7 @@ def test_no_right_to_create(mariadb: MariaDB, table: str | None, runs: str) -> N
             for statement in statements:
                 administrator.cursor().execute(statement.removesuffix(";"))
         port = backend(url, other or None)
-        take(port, new_attempt("k")).finish("done", 0)
+        take(port, new_attempt("k")).finish(DONE)
         assert isinstance(port.attempt(new_attempt("k"), look=True), AlreadyDone)
         assert port.status(5).history[0].state == "done"
     finally:
@@ -429,7 +432,7 @@ def test_create_is_not_needed_when_the_table_is_there(mariadb_database: MariaDBD
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.agtool_install_locks_runs TO {name}_b@'%%'"
     )
     try:
-        take(backend(server.url(name, user=f"{name}_b")), new_attempt()).finish("done", 0)
+        take(backend(server.url(name, user=f"{name}_b")), new_attempt()).finish(DONE)
     finally:
         server.execute(f"DROP USER {name}_b@'%%'")
 
@@ -556,7 +559,7 @@ def test_unix_socket(mariadb: MariaDB) -> None:
     port = backend(url, "by_socket")
     lock = take(port, new_attempt())
     lock.check(os.getpid())
-    lock.finish("done", 0)
+    lock.finish(DONE)
 
 
 def test_a_password_beyond_latin_1(mariadb_database: MariaDBDatabase) -> None:
@@ -587,7 +590,7 @@ def test_tls(harsh: MariaDB) -> None:
     port = backend(f"{harsh.url()}?ssl_ca={authority}", "by_tls")
     lock = take(port, new_attempt())
     lock.check()
-    lock.finish("done", 0)
+    lock.finish(DONE)
 
 
 @pytest.mark.parametrize(

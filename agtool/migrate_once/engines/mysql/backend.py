@@ -8,12 +8,11 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pymysql
-from pymysql.constants import ER
 
 from agtool.migrate_once.backend import AlreadyDone, Busy
-from agtool.migrate_once.engines.mysql import session
+from agtool.migrate_once.engines.mysql import session, statements
 from agtool.migrate_once.engines.mysql.lock import MySQLLock, take
-from agtool.migrate_once.engines.mysql.session import error_number, locked_by_others
+from agtool.migrate_once.engines.mysql.session import error_number
 from agtool.migrate_once.engines.mysql.tables import MISSING, Tables
 from agtool.migrate_once.engines.runs import Recorder
 from agtool.migrate_once.model import Attempt, Situation, TableName
@@ -63,35 +62,8 @@ class MySQL(Recorder):
             return lock
 
     def stop_statements(self, run_ids: Sequence[str]) -> int:
-        """KILL every session recorded for one of the runs, but idle ones.
-
-        The server ends an idle session of a dead process by itself. One that is being killed
-        counts until it is gone, for its statement may take long to roll back; what we may not
-        kill counts too: the caller waits for it.
-        """
         with self._session() as cursor:
-            marks = ", ".join(["%s"] * len(run_ids))
-            cursor.execute(
-                f"SELECT sessions FROM {self.runs.table} "
-                f"WHERE sessions IS NOT NULL AND run_id IN ({marks})",
-                tuple(run_ids),
-            )
-            known = {one for (sessions,) in cursor.fetchall() for one in sessions.split()}
-            if not known:
-                return 0
-            cursor.execute("SELECT id, host, command FROM information_schema.processlist")
-            active = [
-                int(ident)
-                for ident, host, command in cursor.fetchall()
-                if f"{ident}@{host}" in known and command != "Sleep"
-            ]
-            for ident in active:
-                try:
-                    cursor.execute(f"KILL {ident}")
-                except pymysql.Error as error:
-                    if error_number(error) not in (ER.NO_SUCH_THREAD, ER.KILL_DENIED_ERROR):
-                        raise
-            return len(active)
+            return statements.stop(cursor, statements.recorded(cursor, self.runs, run_ids))
 
     def status(self, limit: int) -> Status:
         from agtool.migrate_once.documents import Status
@@ -115,13 +87,20 @@ class MySQL(Recorder):
             raise
 
     def _look(self, cursor: Cursor, attempt: Attempt) -> Situation:
-        try:
+        with self._whatever_became_of_it():
             self.runs.note_waiting(cursor, attempt)
+        with self._whatever_became_of_it():
+            return self.runs.situation(cursor, attempt)
+        return Situation(None, 0)
+
+    @contextmanager
+    def _whatever_became_of_it(self) -> Iterator[None]:
+        """A dump holds the table, or the command has dropped or replaced it: wait all the same."""
+        try:
+            yield
         except pymysql.Error as error:
-            # A dump holds the table for longer than we want to wait. We can still look.
-            if not locked_by_others(error):
+            if session.is_lost(error) or error_number(error) in session.NO_RIGHT:
                 raise
-        return self.runs.situation(cursor, attempt)
 
     def _connect(self) -> session.Session:
         return session.connect(self.database, self.silence, self.connect_timeout)

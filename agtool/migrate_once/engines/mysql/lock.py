@@ -12,8 +12,9 @@ import pymysql
 from agtool.core.process.tree import descendants, local_ports
 from agtool.migrate_once.backend import LockLost, NotYet
 from agtool.migrate_once.engines.mysql import session as sessions
+from agtool.migrate_once.engines.mysql import statements
 from agtool.migrate_once.engines.mysql.tables import READ_ONLY, Tables
-from agtool.migrate_once.model import REPLY, Attempt, Unfinished
+from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
@@ -58,13 +59,18 @@ class MySQLLock:
                 self._note_sessions(cursor, command)
 
     def unfinished(self) -> list[Unfinished]:
-        try:
-            with self._tables.translated(), self._session.cursor() as cursor:
-                return self._tables.runs.unfinished(cursor)
-        except NotYet as error:
-            raise LockLost(error.message) from error
+        with self._translated(), self._session.cursor() as cursor:
+            return self._tables.runs.unfinished(cursor)
 
-    def finish(self, state: str, exit_code: int) -> None:
+    def stop_statements(self, run_ids: Sequence[str]) -> int:
+        with self._translated(), self._session.cursor() as cursor:
+            if list(run_ids) == [self._attempt.run_id]:
+                known = self._known  # the command may have dropped the table
+            else:
+                known = statements.recorded(cursor, self._tables.runs, run_ids)
+            return statements.stop(cursor, known)
+
+    def finish(self, end: End) -> str | None:
         """First the record, then the release: a successor must see the record.
 
         The session that commits the record is the one that has the lock, and nothing but the
@@ -72,21 +78,37 @@ class MySQLLock:
         within the transaction is against a proxy that changes sessions under our feet. After the
         commit nothing can make the record untrue, so a failing release is no loss.
         """
-        give_up = time.monotonic() + REPLY
+        try:
+            with self._statement() as cursor:
+                problem = self._record(cursor, end)
+        except LockLost:
+            sessions.close(self._session)  # rolls back
+            raise
+        self.release()
+        return problem
+
+    def _record(self, cursor: Cursor, end: End) -> str | None:
+        """Record the end; what stands in the way of it."""
+        give_up = time.monotonic() + REPLY - 2  # a last try may take so long
+        mend = False
         while True:
             try:
-                with self._statement() as cursor:
-                    cursor.execute("START TRANSACTION")
-                    self._tables.runs.record_end(cursor, self._attempt.run_id, state, exit_code)
-                    self._prove(cursor)
-                    cursor.execute("COMMIT")
-                break
-            except LockLost as error:
-                # A dump may have the runs table locked for the moment.
-                if not sessions.locked_by_others(error.__cause__) or time.monotonic() > give_up:
-                    sessions.close(self._session)  # rolls back
+                if mend:
+                    self._tables.create(cursor)
+                cursor.execute("START TRANSACTION")
+                recorded = self._tables.runs.record_end(cursor, self._attempt, end)
+                self._prove(cursor)
+                cursor.execute("COMMIT")
+                return None if recorded else f"{self._tables.table.runs} does not take it"
+            except pymysql.Error as error:
+                if sessions.is_lost(error):
                     raise
-        self.release()
+                cursor.execute("ROLLBACK")
+                # A dump may have the table locked for the moment.
+                locked = sessions.locked_by_others(error) and time.monotonic() < give_up
+                if mend and not locked:
+                    return sessions.text(self._tables.database, error)
+                mend = mend or not locked
 
     def release(self) -> None:
         # The end of a session frees its lock too, but after we have gone on.
@@ -124,8 +146,9 @@ class MySQLLock:
                     cursor, self._attempt.run_id, " ".join(sorted(self._known))
                 )
             except pymysql.Error as error:
-                # A dump has locked the table. That must not cost us the lock: later, then.
-                if not sessions.locked_by_others(error):
+                # The command has dropped the table, or a dump has locked it. That must not cost
+                # us the lock: later, then.
+                if sessions.is_lost(error):
                     raise
             else:
                 self._noted = self._known
@@ -137,6 +160,14 @@ class MySQLLock:
         host, _, port = str(place).rpartition(":")
         own = self._session.local_port()
         return (host if port == str(own) else None), own
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            with self._tables.translated():
+                yield
+        except NotYet as error:
+            raise LockLost(error.message) from error
 
     @contextmanager
     def _statement(self) -> Iterator[Cursor]:

@@ -250,6 +250,13 @@ _NOT_YET = {
 }
 
 
+_ENDED = {ER.SERVER_SHUTDOWN, 1927, 3169, 4031}
+"""A session's last words: shutdown, KILL as MariaDB and as MySQL say it, silence."""
+
+_CR_LAST = 2999
+"""Numbers from CR_ERROR_FIRST to this are the driver's own."""
+
+
 def error_number(error: pymysql.Error) -> int:
     """The server's or the driver's error number; 0: none (a closed connection)."""
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0
@@ -258,6 +265,12 @@ def error_number(error: pymysql.Error) -> int:
 def locked_by_others(error: BaseException | None) -> bool:
     """Whether another session's lock on a table or row was in the way; worth another try."""
     return isinstance(error, pymysql.Error) and error_number(error) in _LOCKED_BY_OTHERS
+
+
+def is_lost(error: pymysql.Error) -> bool:
+    """Whether the connection has failed, rather than a statement on it."""
+    number = error_number(error)
+    return number in _ENDED or not number or CR.CR_ERROR_FIRST <= number <= _CR_LAST
 
 
 def text(database: Database, error: pymysql.Error) -> str:

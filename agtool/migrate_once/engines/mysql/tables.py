@@ -32,8 +32,8 @@ _DIALECT = Dialect(
     read_time=lambda value: value.replace(tzinfo=timezone.utc),
 )
 
-MISSING = {ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR}
-"""Error numbers: no such table, no such database."""
+MISSING = {ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR, ER.NO_DB_ERROR}
+"""Error numbers: no such table, no such database, the session's own was dropped."""
 
 READ_ONLY = "@@global.read_only, @@global.innodb_read_only"
 """What refuse_replica wants to know."""
@@ -71,18 +71,12 @@ class Tables:
         self._prepared = False
 
     def prepare(self, cursor: Cursor) -> None:
-        """Create the table if missing, without needing CREATE when it is there."""
+        """Create the table if missing, and warn of what the server cannot do."""
         if self._prepared:
             return
         cursor.execute(f"SELECT {READ_ONLY}")
         self.refuse_replica(*(cursor.fetchone() or ()))
-        try:
-            cursor.execute(f"SELECT 1 FROM {self.runs.table} LIMIT 0", ())
-        except pymysql.Error as error:
-            if sessions.error_number(error) not in MISSING:
-                raise
-            for statement in self._ddl(self.runs):
-                cursor.execute(statement, ())
+        self.create(cursor)
         cursor.execute("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'")
         if cursor.fetchone() == ("wsrep_on", "ON"):
             say(
@@ -90,6 +84,16 @@ class Tables:
                 "locks. Give every replica the address of the same node"
             )
         self._prepared = True
+
+    def create(self, cursor: Cursor) -> None:
+        """Create the table if missing, without needing CREATE when it is there."""
+        try:
+            cursor.execute(f"SELECT 1 FROM {self.runs.table} LIMIT 0", ())
+        except pymysql.Error as error:
+            if sessions.error_number(error) not in MISSING:
+                raise
+            for statement in self._ddl(self.runs):
+                cursor.execute(statement, ())
 
     def refuse_replica(self, *read_only: object) -> None:
         """Also to those with SUPER, who could write there: others have their lock elsewhere."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg2.errors
 
 from agtool.migrate_once.backend import AlreadyDone, Busy
-from agtool.migrate_once.engines.postgresql import session
+from agtool.migrate_once.engines.postgresql import session, statements
 from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, take
 from agtool.migrate_once.engines.postgresql.tables import Tables
 from agtool.migrate_once.engines.runs import Recorder
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
     from agtool.migrate_once.documents import Status
-
-_TAG = "agtool:"
-"""What the application_name of a command's sessions begins with; the run's id follows."""
 
 
 class PostgreSQL(Recorder):
@@ -54,7 +51,7 @@ class PostgreSQL(Recorder):
 
     def environment(self, attempt: Attempt) -> dict[str, str]:
         """PGAPPNAME, which libpq, psycopg, pgx and others send as application_name."""
-        return {"PGAPPNAME": _TAG + attempt.run_id}
+        return {"PGAPPNAME": statements.TAG + attempt.run_id}
 
     def attempt(self, attempt: Attempt, *, look: bool) -> PostgreSQLLock | AlreadyDone | Busy:
         self.application_name = f"agtool migrate-once {attempt.place}"[:63]
@@ -81,37 +78,8 @@ class PostgreSQL(Recorder):
             return lock
 
     def stop_statements(self, run_ids: Sequence[str]) -> int:
-        """pg_terminate_backend on every session with the tag of one of the runs.
-
-        Idle ones too, since what a dead process has sent may still be on its way to them; but not
-        behind a pooler, where an idle session may be somebody else's by now. What is at work and
-        not ours to terminate counts too: the caller waits for it. At work is what has a lock on
-        its virtual transaction: pg_stat_activity hides the state of another role's sessions,
-        pg_locks hides nothing.
-        """
         with self.transaction() as cursor:
-            cursor.execute(
-                "SELECT pid, at_work FROM (SELECT pid, EXISTS (SELECT 1 FROM pg_locks WHERE "
-                "pg_locks.pid = activity.pid AND locktype = 'virtualxid' AND granted) AS at_work "
-                # In any database. PgBouncer's application_name_add_host appends to the name.
-                "FROM pg_stat_activity AS activity WHERE application_name LIKE ANY(%s)) AS tagged "
-                # A pooler makes up the process id that it gives to a client.
-                "WHERE at_work OR pg_backend_pid() = %s",
-                (
-                    [f"{_TAG}{run_id}%" for run_id in run_ids],
-                    cursor.connection.get_backend_pid(),
-                ),
-            )
-            found = cursor.fetchall()
-            count = len(found)
-            for pid, at_work in found:
-                cursor.execute("SAVEPOINT one")
-                try:
-                    cursor.execute("SELECT pg_terminate_backend(%s)", (pid,))
-                except psycopg2.errors.InsufficientPrivilege:
-                    cursor.execute("ROLLBACK TO SAVEPOINT one")
-                    count -= not at_work
-            return count
+            return statements.stop(cursor, run_ids)
 
     def status(self, limit: int) -> Status:
         from agtool.migrate_once.documents import Status
@@ -143,9 +111,15 @@ class PostgreSQL(Recorder):
             return False
 
     def _look(self, connection: Connection, attempt: Attempt) -> Situation:
-        with session.transaction(connection, self.application_name) as cursor:
-            self.runs.note_waiting(cursor, attempt)
-            return self.runs.situation(cursor, attempt)
+        try:
+            with session.transaction(connection, self.application_name) as cursor:
+                self.runs.note_waiting(cursor, attempt)
+                return self.runs.situation(cursor, attempt)
+        except psycopg2.errors.InsufficientPrivilege:
+            raise
+        except psycopg2.ProgrammingError:
+            # The command has dropped the table, or put another in its place: we wait all the same.
+            return Situation(None, 0)
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:

@@ -10,9 +10,10 @@ import psycopg2
 import psycopg2.errors
 
 from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.migrate_once.engines.postgresql import statements
 from agtool.migrate_once.engines.postgresql.session import begin, first_line
 from agtool.migrate_once.engines.postgresql.tables import Tables
-from agtool.migrate_once.model import Attempt, Unfinished
+from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -86,14 +87,40 @@ class PostgreSQLLock:
         except NotYet as error:
             raise LockLost(error.message) from error
 
-    def finish(self, state: str, exit_code: int) -> None:
+    def stop_statements(self, run_ids: Sequence[str]) -> int:
+        try:
+            with self._tables.translated(), self._looking() as cursor:
+                return statements.stop(cursor, run_ids)
+        except NotYet as error:
+            raise LockLost(error.message) from error
+
+    def finish(self, end: End) -> str | None:
         with self._statement() as cursor:
-            self._tables.runs.record_end(cursor, self._attempt.run_id, state, exit_code)
+            problem = self._record(cursor, end)
             cursor.execute("COMMIT")
             # A transaction that had failed answers COMMIT with ROLLBACK, without an error.
             if cursor.statusmessage != "COMMIT":
                 raise LockLost(f"the server answered COMMIT with {cursor.statusmessage}")
         self._connection.close()
+        return problem
+
+    def _record(self, cursor: Cursor, end: End) -> str | None:
+        """Record the end in this transaction; what stands in the way of it."""
+        problem = f"{self._tables.table.runs} does not take it"
+        for mend in (False, True, True):  # twice, since another replica may create it as well
+            # Somebody's lock on our table must not keep us for longer than we have.
+            cursor.execute(f"SET LOCAL lock_timeout = {round(REPLY * 250)}; SAVEPOINT record")
+            try:
+                if mend:
+                    self._tables.create(cursor)
+                if self._tables.runs.record_end(cursor, self._attempt, end):
+                    return None
+            except psycopg2.Error as error:
+                if error.pgcode is None:  # the connection's, not the server's
+                    raise
+                problem = self._tables.database.redact(first_line(error))
+            cursor.execute("ROLLBACK TO SAVEPOINT record")
+        return problem
 
     def release(self) -> None:
         with suppress(psycopg2.Error):
@@ -117,5 +144,8 @@ class PostgreSQLLock:
         """
         with self._connection.cursor() as cursor:
             cursor.execute("SAVEPOINT look")
-            yield cursor
-            cursor.execute("ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look")
+            try:
+                yield cursor
+            finally:
+                if not self._connection.closed:
+                    cursor.execute("ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look")

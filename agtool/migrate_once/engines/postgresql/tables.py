@@ -18,6 +18,7 @@ from agtool.migrate_once.url import Database
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import cursor as Cursor
 
 DEFAULT_TABLE = TableName("agtool", "install_locks")
 
@@ -55,15 +56,7 @@ class Tables:
         for _ in range(50):
             try:
                 with transaction(connection, application_name) as cursor:
-                    cursor.execute(
-                        "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = %s), "
-                        "to_regclass(%s), to_regclass(%s)",
-                        (self.table.schema, self.locked, self.runs.table),
-                    )
-                    present = cursor.fetchone() or (False, None, None)
-                    for statement, is_there in zip(self._ddl, present, strict=True):
-                        if not is_there:
-                            cursor.execute(statement)
+                    self.create(cursor)
                 self._prepared = True
                 return
             except (
@@ -75,6 +68,18 @@ class Tables:
             ):
                 continue
         raise NotYet(f"cannot create {self.table}: other replicas create it at the same time")
+
+    def create(self, cursor: Cursor) -> None:
+        """Create what is missing, in the cursor's transaction."""
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = %s), "
+            "to_regclass(%s), to_regclass(%s)",
+            (self.table.schema, self.locked, self.runs.table),
+        )
+        present = cursor.fetchone() or (False, None, None)
+        for statement, is_there in zip(self._ddl, present, strict=True):
+            if not is_there:
+                cursor.execute(statement)
 
     @contextmanager
     def translated(self) -> Iterator[None]:
