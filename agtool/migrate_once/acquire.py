@@ -11,8 +11,18 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from agtool.core.errors import AgtoolError, DeniedError
+from agtool.core.finding import Finding
 from agtool.core.text import count
-from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Lock, LockLost, NotYet
+from agtool.migrate_once.backend import (
+    AlreadyDone,
+    Backend,
+    Busy,
+    Lock,
+    LockLost,
+    NotYet,
+    Session,
+)
+from agtool.migrate_once.findings import names, not_told_apart
 from agtool.migrate_once.model import (
     LOOK,
     Attempt,
@@ -50,7 +60,14 @@ class Stopping(NamedTuple):
     statements: int
 
 
-News = Unreachable | Waiting | Dying | Stopping
+class Unknown(NamedTuple):
+    """We hold the lock, but sessions that may be dead commands' may work for `left` seconds."""
+
+    sessions: list[Session]
+    left: float
+
+
+News = Unreachable | Waiting | Dying | Stopping | Unknown
 T = TypeVar("T")
 
 
@@ -66,12 +83,13 @@ class Acquired(NamedTuple):
     """A lock under which the command may start.
 
     attempt: as it was given, but perhaps with another run_id. proven_at: time.monotonic() at
-    which the lock was held for certain.
+    which the lock was held for certain. warnings: what is to be said of it.
     """
 
     lock: Lock
     attempt: Attempt
     proven_at: float
+    warnings: list[Finding]
 
 
 class Job(NamedTuple):
@@ -175,15 +193,17 @@ class Acquisition:
         while ids and (running := lock.stop_statements(ids)):
             if time.monotonic() >= give_up:
                 places = ", ".join(run.place for run in unfinished)
+                statements = count(len(running), "statement")
                 raise DeniedError(
-                    f"{count(running, 'statement')} of a previous run ({places}) cannot be stopped "
-                    "on the server; the command was not run",
+                    f"{statements} of a previous run ({places}) cannot be stopped on the server "
+                    f"({names(running)}); the command was not run",
                     hint="Another database user runs them. Wait for their end, or let an "
                     "administrator end them. On PostgreSQL: GRANT pg_signal_backend TO the user in "
                     "the database URL.",
                 )
-            self.tell(Stopping(running))
+            self.tell(Stopping(len(running)))
             self._sleep(0.1)
+        warnings = self._wait_for_strangers(lock, ids) if ids else []
         for run_id in ids:
             self._patiently(partial(self.backend.record_lost, run_id, None), lock)
         try:
@@ -196,7 +216,20 @@ class Acquisition:
             with suppress(AgtoolError):
                 self.backend.record_lost(self.attempt.run_id, None)
             raise
-        return Acquired(lock, self.attempt, proven_at)
+        return Acquired(lock, self.attempt, proven_at, warnings)
+
+    def _wait_for_strangers(self, lock: Lock, run_ids: list[str]) -> list[Finding]:
+        """Until nothing that may be the dead commands' works on the server, or for our patience."""
+        began = time.monotonic()
+        waited = 0.0
+        while found := lock.strangers(run_ids, waited):
+            left = began + self.patience - time.monotonic()
+            if left <= 0:
+                return [not_told_apart(found)]
+            self.tell(Unknown(found, left))
+            self._sleep(min(0.2, left))
+            waited = time.monotonic() - began
+        return []
 
     def _patiently(self, call: Callable[[], T], lock: Lock | None = None) -> T:
         """The result of `call`, tried again while the database is not there yet.

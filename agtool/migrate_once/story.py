@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from agtool.core.live import Live
 from agtool.core.text import count, some
-from agtool.migrate_once.acquire import Dying, News, Stopping, Unreachable, Waiting
+from agtool.migrate_once.acquire import Dying, News, Stopping, Unknown, Unreachable, Waiting
+from agtool.migrate_once.findings import names
 
 _REPEAT = 15.0
 """Seconds between two lines of a log that say the same."""
@@ -37,6 +38,11 @@ def sentence(news: News, lock_name: str, age: float) -> str:
         case Stopping(statements):
             left_behind = count(statements, "statement")
             return f"got the lock; stopping {left_behind} of the previous run on the server"
+        case Unknown(sessions, left):
+            return (
+                f"got the lock; nothing tells whether {names(sessions)} works for the previous "
+                f"run: starting in {max(0.0, left - age):.0f} s at the latest"
+            )
 
 
 class Story(Live):

@@ -7,7 +7,8 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
@@ -30,7 +31,8 @@ from agtool.core.process.keeper import (
 from agtool.core.process.tree import kill_descendants, signal_processes
 from agtool.core.signals import Signals, reap
 from agtool.core.text import count
-from agtool.migrate_once.backend import Backend, Lock, LockLost
+from agtool.migrate_once.backend import Backend, Lock, LockLost, Session
+from agtool.migrate_once.findings import left_running, names, not_ours_to_end, not_told_apart
 from agtool.migrate_once.model import (
     HEARTBEAT,
     MARGIN,
@@ -62,7 +64,7 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
     Raises:
         DeniedError: the system lets us start no process.
     """
-    lock, attempt, proven_at = got
+    lock, attempt, proven_at, warnings = got
     backend, grace = job.backend, job.kill_grace
     started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     try:
@@ -82,7 +84,11 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
         lock.finish(End("lost", WRAPPER_FAILED, waited, 0.0))
         raise DeniedError(f"cannot start a process: {error.strerror}") from error
     work = _Work(keeper, _Heartbeat(lock, keeper), lock, backend, attempt, grace, waited)
+    for warning in warnings:
+        work.warn(warning)
     work.heartbeat.start()
+    observer = _Observer(work)
+    observer.start()
     while not work.over:
         heartbeat = [work.heartbeat.news] if work.heartbeat.lost is None else []
         left = None if work.give_up is None else max(0.0, work.give_up - time.monotonic())
@@ -97,7 +103,8 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
         if work.heartbeat.lost is not None:
             work.lose(str(work.heartbeat.lost))
         work.read_events()
-    ran = time.monotonic() - work.began
+    ran = work.ran
+    observer.stop()
     work.conclude()
     keeper.close()
     lost = work.lost is not None
@@ -157,6 +164,31 @@ class _Heartbeat:
             self._keeper.pulse(began)
 
 
+class _Observer(threading.Thread):
+    """Looks at what the command does on the server. It may fail or hang: that changes nothing."""
+
+    def __init__(self, work: _Work) -> None:
+        super().__init__(daemon=True)
+        self._work = work
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Look until told to stop."""
+        # Often at first: who has just connected would be unknown if agtool were killed now.
+        while not self._stopped.wait(min(HEARTBEAT, 0.25 + 0.1 * self._work.ran)):
+            command = self._work.heartbeat.command
+            if command is None:
+                continue
+            with suppress(AgtoolError, LockLost):
+                for finding in self._work.lock.observe(command):
+                    self._work.warn(finding)
+
+    def stop(self) -> None:
+        """Look no more. One that is under way ends in order, if it does so soon."""
+        self._stopped.set()
+        self.join(HEARTBEAT)
+
+
 @dataclass
 class _Work:
     keeper: Keeper
@@ -173,9 +205,15 @@ class _Work:
     cannot_run: str | None = None
     left_behind: bool = False
     warnings: list[Finding] = field(default_factory=list)
+    told_of_refused: bool = False
     unmarked: str | None = None
     give_up: float | None = None
     began: float = field(default_factory=time.monotonic)
+
+    @property
+    def ran(self) -> float:
+        """Seconds since the command's start."""
+        return time.monotonic() - self.began
 
     @property
     def marked_done(self) -> bool:
@@ -216,9 +254,17 @@ class _Work:
                 self.exit_code, self.over = code, True
 
     def warn(self, finding: Finding) -> None:
-        """Say it now, and in the result."""
-        self.warnings.append(finding)
-        say(f"warning: {finding.message}\n{finding.hint}")
+        """Say it now, and in the result; once."""
+        if finding not in self.warnings:
+            self.warnings.append(finding)
+            say(f"warning: {finding.message}\n{finding.hint}")
+
+    def warn_of_refused(self, sessions: Sequence[Session]) -> None:
+        """That the server does not let us end some of these."""
+        refused = [session for session in sessions if session.refused]
+        if refused and not self.told_of_refused:
+            self.told_of_refused = True
+            self.warn(not_ours_to_end(refused))
 
     def lose(self, reason: str) -> None:
         """The lock is lost: end the command, and what it runs on the server."""
@@ -228,7 +274,7 @@ class _Work:
         self.keeper.end(self.grace)
         self.give_up = time.monotonic() + self.grace + MARGIN / 2
         say(f"the lock was lost ({reason}); ending the command")
-        stop = partial(stop_statements, self.backend, self.attempt.run_id, self.grace)
+        stop = partial(self._stop_by_others, self.grace, self.grace)
         threading.Thread(target=stop, daemon=True).start()
 
     def conclude(self) -> None:
@@ -251,13 +297,12 @@ class _Work:
         # A killed process's statement goes on in the server, and would commit under the next
         # holder's feet. A command that ended well may have killed one too (timeout 1 psql ...);
         # but behind a pooler we would rather not disturb others for that.
-        problem = None if done and self.lock.pooled else self._stop_under_lock()
+        problem = None if done and self.lock.pooled else self._stop_under_lock(done=done)
         if problem is not None:
             # The run stays unfinished, so that the successor waits for its statements.
             in_time(self.lock.release)
         else:
-            ran = time.monotonic() - self.began
-            end = End("done" if done else "failed", self.exit_code, self.waited, ran)
+            end = End("done" if done else "failed", self.exit_code, self.waited, self.ran)
             if unrecorded := in_time(partial(self.lock.finish, end)):
                 problem = f"the end of this run cannot be recorded: {unrecorded}"
         self.unmarked = problem
@@ -268,52 +313,98 @@ class _Work:
         elif self.left_behind:
             self.unmarked = "processes that it left behind had to be stopped"
 
-    def _stop_under_lock(self) -> str | None:
-        """End the command's statements; what stands in the way of it."""
-        give_up = time.monotonic() + time_to_die(self.grace)
-        stop = partial(self.lock.stop_statements, [self.attempt.run_id])
+    def _stop_under_lock(self, *, done: bool) -> str | None:
+        """End the command's statements; what stands in the way of it.
+
+        Of one that ended well, what is not known to be its own is others'.
+        """
+        patience = time_to_die(self.grace)
+        give_up = time.monotonic() + patience
         try:
-            while running := in_time(stop):
+            while running := in_time(partial(self.lock.stop_statements, [self.attempt.run_id])):
+                self.warn_of_refused(running)
                 if time.monotonic() >= give_up:
-                    return _still_running(running)
+                    self.warn(left_running(running))
+                    return left_running(running).message
                 time.sleep(0.1)
+            if not done:
+                self._wait_for_strangers(patience)
         except AgtoolError as error:
             return f"{_CANNOT_LOOK}: {error.message}"
         return None
 
+    def _wait_for_strangers(self, patience: float) -> None:
+        """Until nothing that may be the command's works on the server, or for our patience."""
+        began = time.monotonic()
+        waited = 0.0
+        while found := in_time(partial(self.lock.strangers, [self.attempt.run_id], waited)):
+            if waited >= patience:
+                self.warn(not_told_apart(found))
+                return
+            if waited == 0.0:
+                say(
+                    f"nothing tells whether {names(found)} works for the command; waiting for its "
+                    f"end for {patience:.0f} s at most"
+                )
+            time.sleep(0.1)
+            waited = time.monotonic() - began
+
     def _end_without_lock(self) -> None:
         """The command is dead. A successor waits for our word, so give it, if we still can."""
+        patience = time_to_die(self.grace)
 
         def record() -> None:
-            if problem := stop_statements(self.backend, self.attempt.run_id, REPLY):
-                say(problem)
+            if problem := self._stop_by_others(REPLY, patience):
+                self.warn(problem)
                 return
             try:
                 self.backend.record_lost(self.attempt.run_id, self.exit_code)
             except AgtoolError as error:
                 say(f"cannot record the end of this run: {error.message}")
 
-        if not within(NOTICE, record):
+        recorder = threading.Thread(target=record, daemon=True)
+        recorder.start()
+        recorder.join(NOTICE)
+        if self.told_of_refused:  # then it answers, and there is something to wait for
+            recorder.join(patience)
+        if recorder.is_alive():
             say(f"{_CANNOT_LOOK}: it does not answer")
 
+    def _stop_by_others(self, seconds: float, patience: float) -> Finding | None:
+        run_id = self.attempt.run_id
+        return stop_statements(self.backend, run_id, seconds, patience, self.warn_of_refused)
 
-def stop_statements(backend: Backend, run_id: str, seconds: float) -> str | None:
-    """Stop the run's statements on the server; after `seconds`, what stands in the way of it."""
-    deadline = time.monotonic() + seconds
+
+def stop_statements(
+    backend: Backend,
+    run_id: str,
+    seconds: float,
+    patience: float,
+    tell: Callable[[Sequence[Session]], None],
+) -> Finding | None:
+    """Stop the run's statements on the server, by new sessions; what stands in the way of it.
+
+    Args:
+        seconds: for which to try.
+        patience: seconds to wait for those that the server does not let us end.
+        tell: called with those that still work.
+    """
+    began = time.monotonic()
     while True:
         try:
-            if not (running := backend.stop_statements([run_id])):
-                return None
-            problem = _still_running(running)
+            running = backend.stop_statements([run_id])
+            if not running:
+                strangers = backend.strangers([run_id], 0.0)
+                return not_told_apart(strangers) if strangers else None
+            tell(running)
+            problem = left_running(running)
+            refused = any(session.refused for session in running)
         except AgtoolError as error:
-            problem = f"{_CANNOT_LOOK}: {error.message}"
-        if time.monotonic() >= deadline:
+            problem = Finding(error.code, f"{_CANNOT_LOOK}: {error.message}", error.hint)
+            refused = False
+        if time.monotonic() - began >= (patience if refused else seconds):
             return problem
         time.sleep(0.1)
-
-
-def _still_running(statements: int) -> str:
-    return f"{count(statements, 'statement')} of the command cannot be ended on the server"
 
 
 def in_time(call: Callable[[], T]) -> T:
@@ -350,8 +441,9 @@ def _record_orphaned(backend: Backend, attempt: Attempt) -> None:
     """In the keeper: agtool was killed, and the command with it. The lock is still ours."""
 
     def record() -> None:
-        if problem := stop_statements(backend, attempt.run_id, NOTICE):
-            say(problem)
+        run_id = attempt.run_id
+        if problem := stop_statements(backend, run_id, NOTICE, NOTICE, lambda _: None):
+            say(problem.message)
         else:
             backend.record_lost(attempt.run_id, None)
 

@@ -60,7 +60,8 @@ class Database(NamedTuple):
 
         # sslpassword, ssl_key_password
         secrets = [value for key, value in self.options.items() if key.endswith("password")]
-        shown = {self.user, self.database, self.host, str(self.port), *self._place().split(",")}
+        parts = (self.user, self.database, self.host, str(self.port))
+        shown = {part or "" for part in (*parts, *self._place().split(","))}
         return mask(text, [self.password or "", *secrets], shown)
 
 

@@ -10,7 +10,7 @@ MASK = "***"
 
 # Messages in any language: beside " ' and ` the guillemets, and the curved ones, high and low.
 _QUOTE = "[\"'`\u00ab\u00bb\u2018-\u201f\u2039\u203a]"
-_ASSIGNED = r"(?:password|passwd|passphrase|pwd)\s?[=:]\s?"
+_ASSIGNED = r"(?:password|passwd|passphrase|pwd)\s?=\s?"
 
 
 def mask(words: str, secrets: Iterable[str], shown: Collection[str]) -> str:

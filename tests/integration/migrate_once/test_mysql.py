@@ -15,7 +15,7 @@ import pymysql
 import pytest
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
-from agtool.core.process.tree import local_ports
+from agtool.core.process.connections import connections_of
 from agtool.migrate_once.backend import AlreadyDone, Busy, LockLost, NotYet
 from agtool.migrate_once.engines.mysql import session as mysql_session
 from agtool.migrate_once.engines.mysql.backend import MySQL
@@ -319,7 +319,7 @@ def test_statements_of_a_dead_command_are_stopped(
     # Many rows, as a migration's statement has: MySQL commits a single sleep() that is killed.
     work = "INSERT INTO work SELECT sleep(2) FROM information_schema.collations LIMIT 200"
     lock = take(port, attempt)
-    assert port.stop_statements([attempt.run_id]) == 0
+    assert port.stop_statements([attempt.run_id]) == []
     active, idle = client(work), client("")
     statement = "SELECT id FROM information_schema.processlist WHERE info LIKE 'INSERT INTO work%'"
     wait_until(lambda: mariadb_database.rows(statement), "the statement runs")
@@ -330,9 +330,9 @@ def test_statements_of_a_dead_command_are_stopped(
     active.wait()
     lock.check(idle.pid)
     assert mariadb_database.rows(statement), "the server does not stop it by itself"
-    assert port.stop_statements([attempt.run_id, "another"]) == 1
+    assert len(port.stop_statements([attempt.run_id, "another"])) == 1
     wait_until(
-        lambda: port.stop_statements([attempt.run_id]) == 0, "the statement has ended", seconds=10
+        lambda: port.stop_statements([attempt.run_id]) == [], "the statement has ended", seconds=10
     )
     assert not mariadb_database.rows(statement)
     assert mariadb_database.rows("SELECT * FROM work") == []
@@ -348,31 +348,15 @@ def test_the_locks_own_session_is_never_stopped(mariadb_database: MariaDBDatabas
     lock = take(port, attempt)
     with subprocess.Popen(["sleep", "60"], pass_fds=[lock.keep_open]) as command:
         try:
-            assert local_ports([command.pid])
+            assert connections_of([command.pid])
             lock.check(command.pid)
         finally:
             command.kill()
     ((sessions,),) = mariadb_database.rows("SELECT sessions FROM agtool_install_locks_runs")
     assert not sessions
-    assert port.stop_statements([attempt.run_id]) == 0
+    assert port.stop_statements([attempt.run_id]) == []
     lock.check()
     lock.release()
-
-
-def test_a_socket_is_found_in_a_process(folder: Path) -> None:
-    listen = free_port()
-    script = (
-        f"import socket, time; s = socket.create_server(('127.0.0.1', {listen})); "
-        f"open({str(folder / 'up')!r}, 'w'); time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", script]) as process:
-        try:
-            wait_until((folder / "up").exists, "it listens")
-            assert local_ports([process.pid]) == {listen}
-            assert local_ports([os.getpid()]) & {listen} == set()
-        finally:
-            process.kill()
-    assert local_ports([process.pid]) == set()
 
 
 # -- refusals -----------------------------------------------------------------------------

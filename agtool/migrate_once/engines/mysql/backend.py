@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
-from agtool.migrate_once.backend import AlreadyDone, Busy
+from agtool.migrate_once.backend import AlreadyDone, Busy, Session
 from agtool.migrate_once.engines.mysql import session, statements
 from agtool.migrate_once.engines.mysql.lock import MySQLLock, take
 from agtool.migrate_once.engines.mysql.session import error_number
@@ -61,9 +61,15 @@ class MySQL(Recorder):
             unless_locked.pop_all()
             return lock
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
+    def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         with self._session() as cursor:
             return statements.stop(cursor, statements.recorded(cursor, self.runs, run_ids))
+
+    def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
+        with self._session() as cursor:
+            known = statements.recorded(cursor, self.runs, run_ids)
+            age = statements.age(cursor, self.runs, run_ids)
+            return statements.strangers(cursor, known, waited, age)
 
     def status(self, limit: int) -> Status:
         from agtool.migrate_once.documents import Status

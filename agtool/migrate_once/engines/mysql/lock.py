@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
-from agtool.core.process.tree import descendants, local_ports
-from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.core.finding import Finding
+from agtool.core.process.connections import Connection as TcpConnection
+from agtool.core.process.connections import connection_of, connections_of
+from agtool.core.process.tree import descendants
+from agtool.migrate_once.backend import LockLost, NotYet, Session
 from agtool.migrate_once.engines.mysql import session as sessions
 from agtool.migrate_once.engines.mysql import statements
 from agtool.migrate_once.engines.mysql.tables import READ_ONLY, Tables
+from agtool.migrate_once.findings import not_seen
 from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
+
+
+_RIGHTS = "PROCESS and the right to end other accounts' sessions, CONNECTION_ADMIN"
+"""What lets us see and end the sessions of other accounts."""
 
 
 def take(session: sessions.Session, tables: Tables, attempt: Attempt) -> MySQLLock | None:
@@ -48,9 +56,16 @@ class MySQLLock:
         self.watch: Sequence[int] = (self.keep_open,)
         self._tables = tables
         self._attempt = attempt
-        self._own: tuple[str | None, int] | None = None
+        self._began = time.monotonic()
+        self._own = connection_of(self.keep_open)
+        self._host: str | None = None
         self._known: set[str] = set()
         self._noted: set[str] = set()
+        # The server's latest session when all of the command's were known; 0: never.
+        self._complete_to = self._latest = 0
+        self._unseen: set[str] = set()
+        self._told = False
+        self._findings: list[Finding] = []
 
     def check(self, command: int | None = None) -> None:
         with self._statement() as cursor:
@@ -62,13 +77,27 @@ class MySQLLock:
         with self._translated(), self._session.cursor() as cursor:
             return self._tables.runs.unfinished(cursor)
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
+    def observe(self, command: int) -> list[Finding]:
+        """What `check` found, whose session may look. Nothing waits for one that has GET_LOCK."""
+        found, self._findings = self._findings, []
+        return found
+
+    def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         with self._translated(), self._session.cursor() as cursor:
             if list(run_ids) == [self._attempt.run_id]:
                 known = self._known  # the command may have dropped the table
             else:
                 known = statements.recorded(cursor, self._tables.runs, run_ids)
             return statements.stop(cursor, known)
+
+    def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
+        with self._translated(), self._session.cursor() as cursor:
+            if list(run_ids) == [self._attempt.run_id]:
+                age, known, newer = time.monotonic() - self._began, self._known, self._complete_to
+            else:
+                age = statements.age(cursor, self._tables.runs, run_ids)
+                known, newer = statements.recorded(cursor, self._tables.runs, run_ids), 0
+            return statements.strangers(cursor, known, waited, age, newer_than=newer)
 
     def finish(self, end: End) -> str | None:
         """First the record, then the release: a successor must see the record.
@@ -127,19 +156,25 @@ class MySQLLock:
         A session stays recorded until the server has ended it: when its process dies, its
         statement goes on.
         """
-        if self._own is None:
-            self._own = self._own_place(cursor)
-        host, own_port = self._own
+        own = self._own
+        if own is not None and self._host is None:
+            self._find_ourselves(cursor, own)
+        if own is None or not self._host:
+            return  # on a Unix socket, or somebody in between has changed our port
         # The command has inherited the lock's own socket.
-        ports = local_ports([command, *descendants(command)]) - {own_port}
-        if host is not None and ports:
+        found = connections_of([command, *descendants(command)]) - {own}
+        places = {f"{self._host}:{one.port}" for one in found if one[1:] == own[1:]}
+        if places or self._known:
             cursor.execute("SELECT id, host FROM information_schema.processlist")
-            places = {f"{host}:{port}" for port in ports}
+            rows = cursor.fetchall()
             self._known = {
                 session
-                for ident, place in cursor.fetchall()
+                for ident, place in rows
                 if (session := f"{ident}@{place}") in self._known or place in places
             }
+            # Not this look's: its latest may have come after we looked for connections.
+            self._complete_to, self._latest = self._latest, max(ident for ident, _ in rows)
+            self._tell_unseen(places - {place for _, place in rows})
         if self._known != self._noted:
             try:
                 self._tables.runs.note_sessions(
@@ -153,13 +188,24 @@ class MySQLLock:
             else:
                 self._noted = self._known
 
-    def _own_place(self, cursor: Cursor) -> tuple[str | None, int]:
-        """Our host as the server sees it (None: it sees another port than ours), and our port."""
-        cursor.execute("SELECT host FROM information_schema.processlist WHERE id = connection_id()")
-        (place,) = cursor.fetchone() or ("",)
+    def _tell_unseen(self, places: set[str]) -> None:
+        """Of connections that were made twice a heartbeat ago; a new one has no session yet."""
+        if (again := places & self._unseen) and not self._told:
+            self._told = True
+            ports = sorted(int(place.rpartition(":")[2]) for place in again)
+            self._findings.append(not_seen(ports, _RIGHTS))
+        self._unseen = places
+
+    def _find_ourselves(self, cursor: Cursor, own: TcpConnection) -> None:
+        """Our host as the server sees it; empty: it sees another port than ours."""
+        cursor.execute(
+            "SELECT id, host FROM information_schema.processlist WHERE id = connection_id()"
+        )
+        ident, place = cursor.fetchone() or (0, "")
         host, _, port = str(place).rpartition(":")
-        own = self._session.local_port()
-        return (host if port == str(own) else None), own
+        self._host = host if port == str(own.port) else ""
+        # The command's sessions are later ones.
+        self._complete_to = self._latest = ident if self._host else 0
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -49,11 +49,6 @@ class Session(BaseConnection):
         """The socket's descriptor, for which PyMySQL has no public name."""
         return int(self._sock.fileno())  # type: ignore[attr-defined]
 
-    def local_port(self) -> int:
-        """Our TCP port; 0 on a Unix socket."""
-        name = self._sock.getsockname()  # type: ignore[attr-defined]
-        return int(name[1]) if isinstance(name, tuple) else 0
-
 
 def connect(database: Database, silence: int, timeout: float = _CONNECT_TIMEOUT) -> Session:
     """A session with settings of its own, whatever the server's or the user's defaults.

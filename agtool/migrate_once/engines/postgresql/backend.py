@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import psycopg2.errors
 
-from agtool.migrate_once.backend import AlreadyDone, Busy
+from agtool.migrate_once.backend import AlreadyDone, Busy, Session
 from agtool.migrate_once.engines.postgresql import session, statements
 from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, take
+from agtool.migrate_once.engines.postgresql.observe import BRIEF
 from agtool.migrate_once.engines.postgresql.tables import Tables
 from agtool.migrate_once.engines.runs import Recorder
 from agtool.migrate_once.model import Attempt, Situation, TableName
@@ -68,6 +69,7 @@ class PostgreSQL(Recorder):
                 application_name=self.application_name,
                 lock=self.lock,
                 time_to_die=self.time_to_die,
+                connect=self._brief,
             )
             if lock is None:
                 return Busy(self._look(connection, attempt) if look else None)
@@ -77,9 +79,15 @@ class PostgreSQL(Recorder):
             unless_locked.pop_all()
             return lock
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
+    def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         with self.transaction() as cursor:
-            return statements.stop(cursor, run_ids)
+            known = statements.recorded(cursor, self.runs, run_ids)
+            return statements.stop(cursor, run_ids, known)
+
+    def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
+        with self.transaction() as cursor:
+            began = statements.began(cursor, self.runs, run_ids)
+            return statements.strangers(cursor, began, waited)
 
     def status(self, limit: int) -> Status:
         from agtool.migrate_once.documents import Status
@@ -120,6 +128,17 @@ class PostgreSQL(Recorder):
         except psycopg2.ProgrammingError:
             # The command has dropped the table, or put another in its place: we wait all the same.
             return Situation(None, 0)
+
+    @contextmanager
+    def _brief(self, database: str | None) -> Iterator[Cursor]:
+        """The same for who has little time, and perhaps in another database."""
+        url = self.database if database is None else self.database._replace(database=database)
+        with (
+            closing(session.connect(url, BRIEF)) as connection,
+            self.tables.translated(),
+            session.transaction(connection, self.application_name) as cursor,
+        ):
+            yield cursor
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import psycopg2
 import psycopg2.errors
 
-from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.core.process.connections import connection_of, plain
+from agtool.migrate_once.backend import LockLost, NotYet, Session
 from agtool.migrate_once.engines.postgresql import statements
+from agtool.migrate_once.engines.postgresql.observe import Connect, Observer, Place
 from agtool.migrate_once.engines.postgresql.session import begin, first_line
 from agtool.migrate_once.engines.postgresql.tables import Tables
 from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished
@@ -28,12 +30,15 @@ def take(
     application_name: str,
     lock: str,
     time_to_die: float,
+    connect: Connect,
 ) -> PostgreSQLLock | None:
     """Begin the lock's transaction and lock, or roll back and return None.
 
     The advisory lock is taken in both modes, so that replicas with different --lock exclude each
     other; without the table's lock VACUUM of the database does not wait. The server is told to
     keep a silent client's lock until its command is dead.
+
+    connect: for looking at what the command does.
     """
     silence = int(time_to_die)
     with connection.cursor() as cursor:
@@ -42,10 +47,13 @@ def take(
             f"SET LOCAL tcp_keepalives_idle = {max(1, silence - 6)}; "
             "SET LOCAL tcp_keepalives_interval = 2; SET LOCAL tcp_keepalives_count = 3; "
             f"SET LOCAL tcp_user_timeout = {silence * 1000}; "
-            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)), pg_backend_pid()",
+            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)), pg_backend_pid(), "
+            "extract(epoch FROM now()), host(inet_client_addr()), inet_client_port(), "
+            "current_database()",
             (tables.advisory_name,),
         )
-        taken, pid = cursor.fetchone() or (False, 0)
+        row = cursor.fetchone() or (False, 0, 0, None, None, None)
+        taken, pid, began, client, port, database = row
         if taken and lock == "table":
             try:
                 cursor.execute(f"LOCK TABLE {tables.locked} IN SHARE ROW EXCLUSIVE MODE NOWAIT")
@@ -56,20 +64,39 @@ def take(
             return None
     # A pooler makes up the process id that it gives to a client.
     pooled = pid != connection.get_backend_pid()
-    return PostgreSQLLock(connection, tables, attempt, pooled=pooled)
+    own = connection_of(connection.fileno())
+    seen = client is not None and own is not None and port == own.port and not pooled
+    place = Place(pid, plain(client) if seen else None, own, float(began))
+    observer = Observer(
+        place,
+        runs=tables.runs,
+        run_id=attempt.run_id,
+        lock=lock,
+        database=database,
+        connect=connect,
+    )
+    return PostgreSQLLock(connection, tables, attempt, observer, pooled=pooled)
 
 
 class PostgreSQLLock:
     """The held lock: an open transaction on its own connection."""
 
     def __init__(
-        self, connection: Connection, tables: Tables, attempt: Attempt, *, pooled: bool
+        self,
+        connection: Connection,
+        tables: Tables,
+        attempt: Attempt,
+        observer: Observer,
+        *,
+        pooled: bool,
     ) -> None:
         self._connection = connection
         self.keep_open = connection.fileno()
         self.watch: Sequence[int] = (self.keep_open,)
         self._tables = tables
         self._attempt = attempt
+        self._observer = observer
+        self.observe = observer.look
         self.pooled = pooled
 
     def check(self, command: int | None = None) -> None:
@@ -81,18 +108,27 @@ class PostgreSQLLock:
             return self._tables.runs.is_done(cursor, self._attempt)
 
     def unfinished(self) -> list[Unfinished]:
-        try:
-            with self._tables.translated(), self._looking() as cursor:
-                return self._tables.runs.unfinished(cursor)
-        except NotYet as error:
-            raise LockLost(error.message) from error
+        with self._translated(), self._looking() as cursor:
+            return self._tables.runs.unfinished(cursor)
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
-        try:
-            with self._tables.translated(), self._looking() as cursor:
-                return statements.stop(cursor, run_ids)
-        except NotYet as error:
-            raise LockLost(error.message) from error
+    def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
+        with self._translated(), self._looking() as cursor:
+            # Of our own we know at least as much, and the command may have dropped the table.
+            own = list(run_ids) == [self._attempt.run_id]
+            runs = self._tables.runs
+            known = self._observer.known if own else statements.recorded(cursor, runs, run_ids)
+            return statements.stop(cursor, run_ids, known)
+
+    def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
+        with self._translated(), self._looking() as cursor:
+            place = self._observer.place
+            if list(run_ids) == [self._attempt.run_id]:
+                complete = self._observer.complete_until
+                return statements.strangers(
+                    cursor, place.began, waited, place.pid, connected=complete
+                )
+            began = statements.began(cursor, self._tables.runs, run_ids)
+            return statements.strangers(cursor, began, waited, place.pid)
 
     def finish(self, end: End) -> str | None:
         with self._statement() as cursor:
@@ -125,6 +161,14 @@ class PostgreSQLLock:
     def release(self) -> None:
         with suppress(psycopg2.Error):
             self._connection.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            with self._tables.translated():
+                yield
+        except NotYet as error:
+            raise LockLost(error.message) from error
 
     @contextmanager
     def _statement(self) -> Iterator[Cursor]:

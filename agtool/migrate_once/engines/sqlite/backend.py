@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from agtool.migrate_once.backend import AlreadyDone, Busy
+from agtool.migrate_once.backend import AlreadyDone, Busy, Session
 from agtool.migrate_once.engines.runs import Recorder
 from agtool.migrate_once.engines.sqlite.files import Files
 from agtool.migrate_once.engines.sqlite.lock import SQLiteLock, is_held, take
@@ -56,9 +56,13 @@ class SQLite(Recorder):
             self.runs.note_waiting(cursor, attempt)
             return Busy(self.runs.situation(cursor, attempt))
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
-        """Nothing to stop: statements run inside the command's processes and die with them."""
-        return 0
+    def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
+        """None: statements run inside the command's processes and die with them."""
+        return []
+
+    def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
+        """None, for the same reason."""
+        return []
 
     def status(self, limit: int) -> Status:
         from agtool.migrate_once.documents import Status

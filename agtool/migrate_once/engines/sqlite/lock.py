@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from agtool.core.errors import AgtoolError
-from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.core.finding import Finding
+from agtool.migrate_once.backend import LockLost, NotYet, Session
 from agtool.migrate_once.engines.sqlite.files import Files
 from agtool.migrate_once.model import Attempt, End, Unfinished
 
@@ -90,9 +91,17 @@ class SQLiteLock:
         except NotYet as error:
             raise LockLost(error.message) from error
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
-        """Nothing to stop: statements run inside the command's processes and die with them."""
-        return 0
+    def observe(self, command: int) -> list[Finding]:
+        """Nothing: there is no server."""
+        return []
+
+    def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
+        """None: statements run inside the command's processes and die with them."""
+        return []
+
+    def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
+        """None, for the same reason."""
+        return []
 
     def finish(self, end: End) -> str | None:
         problem = None
