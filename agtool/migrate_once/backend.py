@@ -64,11 +64,15 @@ class Lock(Protocol):
         pooled: whether a pooler passes sessions on: one of ours may be another client's by now.
         keep_open: a descriptor; while any process holds it open, the lock stays (a crash aside).
         watch: descriptors that become readable when the lock may have been lost.
+        horizon: for `Backend.strangers`: all of the command's sessions that are older are known.
     """
 
     pooled: bool
     keep_open: int
     watch: Sequence[int]
+
+    @property
+    def horizon(self) -> float: ...
 
     def check(self, command: int | None = None) -> None:
         """Prove that the lock is held: a round trip to the server.
@@ -150,6 +154,9 @@ class Backend(Protocol):
         look: also leave a sign of life, and see who holds the lock.
         """
 
+    def is_held_by(self, run_ids: Sequence[str]) -> bool:
+        """Whether one of these runs holds the lock, whoever asks."""
+
     def record_start(self, attempt: Attempt, patience: float) -> None:
         """Make known to all that this run has begun.
 
@@ -166,11 +173,14 @@ class Backend(Protocol):
         Returns what was found, some of which may have ended since; empty means that none is left.
         """
 
-    def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
+    def strangers(
+        self, run_ids: Sequence[str], waited: float, horizon: float = 0.0
+    ) -> list[Session]:
         """Sessions at work that may be of these runs: nothing tells them apart from others'.
 
         They are waited for, and not ended: on the account and in the database of the URL, at work
         since the first of the runs began or later, and for the last `waited` seconds at least.
+        horizon: a lock's; then only sessions that are not older.
         """
 
     def environment(self, attempt: Attempt) -> dict[str, str]:

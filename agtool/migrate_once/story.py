@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from agtool.core.live import Live
 from agtool.core.text import count, some
-from agtool.migrate_once.acquire import Dying, News, Stopping, Unknown, Unreachable, Waiting
+from agtool.migrate_once.acquire import Dying, Leftover, News, Unreachable, Waiting
 from agtool.migrate_once.findings import names
 
 _REPEAT = 15.0
@@ -35,13 +35,13 @@ def sentence(news: News, lock_name: str, age: float) -> str:
                 f"recorded its end and may still be stopping: starting in "
                 f"{max(0.0, left - age):.0f} s at the latest"
             )
-        case Stopping(statements):
-            left_behind = count(statements, "statement")
-            return f"got the lock; stopping {left_behind} of the previous run on the server"
-        case Unknown(sessions, left):
+        case Leftover(left) if left.sessions:
+            statements = count(len(left.sessions), "statement")
+            return f"got the lock; stopping {statements} of the previous run on the server"
+        case Leftover(left):
             return (
-                f"got the lock; nothing tells whether {names(sessions)} works for the previous "
-                f"run: starting in {max(0.0, left - age):.0f} s at the latest"
+                f"got the lock; nothing tells whether {names(left.strangers)} works for the "
+                f"previous run: starting in {max(0.0, left.seconds - age):.0f} s at the latest"
             )
 
 

@@ -7,7 +7,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -32,12 +32,14 @@ from agtool.core.process.tree import kill_descendants, signal_processes
 from agtool.core.signals import Signals, reap
 from agtool.core.text import count
 from agtool.migrate_once.backend import Backend, Lock, LockLost, Session
-from agtool.migrate_once.findings import left_running, names, not_ours_to_end, not_told_apart
+from agtool.migrate_once.findings import names, not_ours_to_end
+from agtool.migrate_once.leftovers import Left, end_statements
 from agtool.migrate_once.model import (
     HEARTBEAT,
     MARGIN,
     NOTICE,
     REPLY,
+    RUNS,
     Attempt,
     End,
     Outcome,
@@ -71,7 +73,7 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
         keeper = Keeper(
             Task(
                 job.argv,
-                env={**job.env, **_encoded(backend.environment(attempt))},
+                env={**job.env, **_added(job, attempt)},
                 ignored=signals.ignored,
                 keep_open=lock.keep_open,
                 patience=NOTICE,
@@ -122,8 +124,12 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
     )
 
 
-def _encoded(variables: Mapping[str, str]) -> dict[bytes, bytes]:
-    return {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
+def _added(job: Job, attempt: Attempt) -> dict[bytes, bytes]:
+    """What the command finds in its environment besides what agtool was given."""
+    within = job.env.get(RUNS.encode(), b"").split()
+    added = {RUNS.encode(): b" ".join([*within, attempt.run_id.encode()])}
+    tags = job.backend.environment(attempt)
+    return added | {name.encode(): value.encode() for name, value in tags.items()}
 
 
 class _Heartbeat:
@@ -205,7 +211,7 @@ class _Work:
     cannot_run: str | None = None
     left_behind: bool = False
     warnings: list[Finding] = field(default_factory=list)
-    told_of_refused: bool = False
+    told: set[str] = field(default_factory=set)
     unmarked: str | None = None
     give_up: float | None = None
     began: float = field(default_factory=time.monotonic)
@@ -259,13 +265,6 @@ class _Work:
             self.warnings.append(finding)
             say(f"warning: {finding.message}\n{finding.hint}")
 
-    def warn_of_refused(self, sessions: Sequence[Session]) -> None:
-        """That the server does not let us end some of these."""
-        refused = [session for session in sessions if session.refused]
-        if refused and not self.told_of_refused:
-            self.told_of_refused = True
-            self.warn(not_ours_to_end(refused))
-
     def lose(self, reason: str) -> None:
         """The lock is lost: end the command, and what it runs on the server."""
         if self.lost is not None:
@@ -274,8 +273,7 @@ class _Work:
         self.keeper.end(self.grace)
         self.give_up = time.monotonic() + self.grace + MARGIN / 2
         say(f"the lock was lost ({reason}); ending the command")
-        stop = partial(self._stop_by_others, self.grace, self.grace)
-        threading.Thread(target=stop, daemon=True).start()
+        threading.Thread(target=self._stop_at_once, daemon=True).start()
 
     def conclude(self) -> None:
         """Stop what is left on the server, record the end, and release the lock.
@@ -318,93 +316,94 @@ class _Work:
 
         Of one that ended well, what is not known to be its own is others'.
         """
-        patience = time_to_die(self.grace)
-        give_up = time.monotonic() + patience
+        run = [self.attempt.run_id]
+
+        def strangers(waited: float) -> list[Session]:
+            return in_time(partial(self.lock.strangers, run, waited))
+
         try:
-            while running := in_time(partial(self.lock.stop_statements, [self.attempt.run_id])):
-                self.warn_of_refused(running)
-                if time.monotonic() >= give_up:
-                    self.warn(left_running(running))
-                    return left_running(running).message
-                time.sleep(0.1)
-            if not done:
-                self._wait_for_strangers(patience)
+            left = end_statements(
+                lambda: in_time(partial(self.lock.stop_statements, run)),
+                None if done else strangers,
+                time_to_die(self.grace),
+                tell=self.tell_left,
+            )
         except AgtoolError as error:
             return f"{_CANNOT_LOOK}: {error.message}"
-        return None
-
-    def _wait_for_strangers(self, patience: float) -> None:
-        """Until nothing that may be the command's works on the server, or for our patience."""
-        began = time.monotonic()
-        waited = 0.0
-        while found := in_time(partial(self.lock.strangers, [self.attempt.run_id], waited)):
-            if waited >= patience:
-                self.warn(not_told_apart(found))
-                return
-            if waited == 0.0:
-                say(
-                    f"nothing tells whether {names(found)} works for the command; waiting for its "
-                    f"end for {patience:.0f} s at most"
-                )
-            time.sleep(0.1)
-            waited = time.monotonic() - began
+        if left is None:
+            return None
+        self.warn(left.finding)
+        return left.finding.message if left.sessions else None
 
     def _end_without_lock(self) -> None:
         """The command is dead. A successor waits for our word, so give it, if we still can."""
-        patience = time_to_die(self.grace)
 
         def record() -> None:
-            if problem := self._stop_by_others(REPLY, patience):
-                self.warn(problem)
-                return
-            try:
-                self.backend.record_lost(self.attempt.run_id, self.exit_code)
-            except AgtoolError as error:
-                say(f"cannot record the end of this run: {error.message}")
+            if self._stop_by_others():
+                try:
+                    self.backend.record_lost(self.attempt.run_id, self.exit_code)
+                except AgtoolError as error:
+                    say(f"cannot record the end of this run: {error.message}")
 
         recorder = threading.Thread(target=record, daemon=True)
         recorder.start()
         recorder.join(NOTICE)
-        if self.told_of_refused:  # then it answers, and there is something to wait for
-            recorder.join(patience)
+        if self.told:  # then it answers, and there is something to wait for
+            recorder.join(time_to_die(self.grace))
         if recorder.is_alive():
             say(f"{_CANNOT_LOOK}: it does not answer")
 
-    def _stop_by_others(self, seconds: float, patience: float) -> Finding | None:
-        run_id = self.attempt.run_id
-        return stop_statements(self.backend, run_id, seconds, patience, self.warn_of_refused)
+    def _stop_by_others(self) -> bool:
+        """End the command's statements by new sessions; whether nothing is left."""
+        problem = end_by_others(
+            self.backend,
+            self.attempt.run_id,
+            self.lock.horizon,
+            time_to_die(self.grace),
+            self.tell_left,
+        )
+        if problem is not None:
+            self.warn(problem)
+        return problem is None
+
+    def _stop_at_once(self) -> None:
+        """What runs now, although the command is still dying."""
+        stop = partial(self.backend.stop_statements, [self.attempt.run_id])
+        with suppress(AgtoolError):  # there is another try when it is dead
+            end_statements(stop, None, self.grace, tell=self.tell_left)
+
+    def tell_left(self, left: Left) -> None:
+        """What the command has left on the server and is waited for; each kind once."""
+        refused = [session for session in left.sessions if session.refused]
+        if refused and "refused" not in self.told:
+            self.told.add("refused")
+            self.warn(not_ours_to_end(refused))
+        if left.strangers and "strangers" not in self.told:
+            self.told.add("strangers")
+            say(
+                f"nothing tells whether {names(left.strangers)} works for the command; waiting for "
+                f"its end for {left.seconds:.0f} s at most"
+            )
 
 
-def stop_statements(
-    backend: Backend,
-    run_id: str,
-    seconds: float,
-    patience: float,
-    tell: Callable[[Sequence[Session]], None],
+def end_by_others(
+    backend: Backend, run_id: str, horizon: float, patience: float, tell: Callable[[Left], None]
 ) -> Finding | None:
-    """Stop the run's statements on the server, by new sessions; what stands in the way of it.
-
-    Args:
-        seconds: for which to try.
-        patience: seconds to wait for those that the server does not let us end.
-        tell: called with those that still work.
-    """
-    began = time.monotonic()
+    """End the run's statements without its lock; what stands in the way of it."""
+    give_up = time.monotonic() + REPLY
     while True:
         try:
-            running = backend.stop_statements([run_id])
-            if not running:
-                strangers = backend.strangers([run_id], 0.0)
-                return not_told_apart(strangers) if strangers else None
-            tell(running)
-            problem = left_running(running)
-            refused = any(session.refused for session in running)
+            left = end_statements(
+                partial(backend.stop_statements, [run_id]),
+                lambda waited: backend.strangers([run_id], waited, horizon),
+                patience,
+                tell=tell,
+            )
+            return left.finding if left else None
         except AgtoolError as error:
-            problem = Finding(error.code, f"{_CANNOT_LOOK}: {error.message}", error.hint)
-            refused = False
-        if time.monotonic() - began >= (patience if refused else seconds):
-            return problem
-        time.sleep(0.1)
+            if time.monotonic() >= give_up:
+                return Finding(error.code, f"{_CANNOT_LOOK}: {error.message}", error.hint)
+            time.sleep(0.1)
 
 
 def in_time(call: Callable[[], T]) -> T:
@@ -441,8 +440,7 @@ def _record_orphaned(backend: Backend, attempt: Attempt) -> None:
     """In the keeper: agtool was killed, and the command with it. The lock is still ours."""
 
     def record() -> None:
-        run_id = attempt.run_id
-        if problem := stop_statements(backend, run_id, NOTICE, NOTICE, lambda _: None):
+        if problem := end_by_others(backend, attempt.run_id, 0.0, NOTICE, lambda _: None):
             say(problem.message)
         else:
             backend.record_lost(attempt.run_id, None)

@@ -11,7 +11,7 @@ import pymysql
 
 from agtool.migrate_once.backend import AlreadyDone, Busy, Session
 from agtool.migrate_once.engines.mysql import session, statements
-from agtool.migrate_once.engines.mysql.lock import MySQLLock, take
+from agtool.migrate_once.engines.mysql.lock import MySQLLock, lock_of_run, take
 from agtool.migrate_once.engines.mysql.session import error_number
 from agtool.migrate_once.engines.mysql.tables import MISSING, Tables
 from agtool.migrate_once.engines.runs import Recorder
@@ -61,15 +61,24 @@ class MySQL(Recorder):
             unless_locked.pop_all()
             return lock
 
+    def is_held_by(self, run_ids: Sequence[str]) -> bool:
+        holders = ", ".join(["is_used_lock(%s)"] * len(run_ids))
+        with self._session() as cursor:
+            names = map(lock_of_run, run_ids)
+            cursor.execute(f"SELECT is_used_lock(%s) IN ({holders})", (self.tables.lock, *names))
+            return cursor.fetchone() == (1,)
+
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         with self._session() as cursor:
             return statements.stop(cursor, statements.recorded(cursor, self.runs, run_ids))
 
-    def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
+    def strangers(
+        self, run_ids: Sequence[str], waited: float, horizon: float = 0.0
+    ) -> list[Session]:
         with self._session() as cursor:
             known = statements.recorded(cursor, self.runs, run_ids)
             age = statements.age(cursor, self.runs, run_ids)
-            return statements.strangers(cursor, known, waited, age)
+            return statements.strangers(cursor, known, waited, age, horizon)
 
     def status(self, limit: int) -> Status:
         from agtool.migrate_once.documents import Status

@@ -37,12 +37,22 @@ def take(session: sessions.Session, tables: Tables, attempt: Attempt) -> MySQLLo
         DeniedError: it is a replica.
     """
     with session.cursor() as cursor:
-        cursor.execute(f"SELECT {READ_ONLY}, get_lock(%s, 0)", (tables.lock,))
+        # The second says which run has the first: see `MySQL.is_held_by`.
+        cursor.execute(
+            f"SELECT {READ_ONLY}, CASE get_lock(%s, 0) WHEN 1 THEN get_lock(%s, 0) WHEN 0 THEN 0 "
+            "END",
+            (tables.lock, lock_of_run(attempt.run_id)),
+        )
         *read_only, taken = cursor.fetchone() or (0, 0, None)
     tables.refuse_replica(*read_only)
     if taken is None:
         raise NotYet(f"{tables.database} could not answer GET_LOCK")
     return MySQLLock(session, tables, attempt) if taken else None
+
+
+def lock_of_run(run_id: str) -> str:
+    """The name of the lock that a run has beside the lock itself."""
+    return f"agtool:run:{run_id}"
 
 
 class MySQLLock:
@@ -61,8 +71,9 @@ class MySQLLock:
         self._host: str | None = None
         self._known: set[str] = set()
         self._noted: set[str] = set()
-        # The server's latest session when all of the command's were known; 0: never.
-        self._complete_to = self._latest = 0
+        # The number of the server's latest session when all of the command's were known.
+        self.horizon: float = 0
+        self._latest = 0
         self._unseen: set[str] = set()
         self._told = False
         self._findings: list[Finding] = []
@@ -93,11 +104,13 @@ class MySQLLock:
     def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
         with self._translated(), self._session.cursor() as cursor:
             if list(run_ids) == [self._attempt.run_id]:
-                age, known, newer = time.monotonic() - self._began, self._known, self._complete_to
+                age, known = time.monotonic() - self._began, self._known
+                horizon = self.horizon
             else:
                 age = statements.age(cursor, self._tables.runs, run_ids)
-                known, newer = statements.recorded(cursor, self._tables.runs, run_ids), 0
-            return statements.strangers(cursor, known, waited, age, newer_than=newer)
+                known = statements.recorded(cursor, self._tables.runs, run_ids)
+                horizon = 0.0
+            return statements.strangers(cursor, known, waited, age, horizon)
 
     def finish(self, end: End) -> str | None:
         """First the record, then the release: a successor must see the record.
@@ -173,7 +186,7 @@ class MySQLLock:
                 if (session := f"{ident}@{place}") in self._known or place in places
             }
             # Not this look's: its latest may have come after we looked for connections.
-            self._complete_to, self._latest = self._latest, max(ident for ident, _ in rows)
+            self.horizon, self._latest = self._latest, max(ident for ident, _ in rows)
             self._tell_unseen(places - {place for _, place in rows})
         if self._known != self._noted:
             try:
@@ -205,7 +218,7 @@ class MySQLLock:
         host, _, port = str(place).rpartition(":")
         self._host = host if port == str(own.port) else ""
         # The command's sessions are later ones.
-        self._complete_to = self._latest = ident if self._host else 0
+        self.horizon = self._latest = ident if self._host else 0
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

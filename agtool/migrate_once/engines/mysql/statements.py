@@ -74,20 +74,20 @@ def stop(cursor: Cursor, known: Collection[str]) -> list[Session]:
 
 
 def strangers(
-    cursor: Cursor, known: Collection[str], waited: float, age: float, *, newer_than: int = 0
+    cursor: Cursor, known: Collection[str], waited: float, age: float, horizon: float
 ) -> list[Session]:
     """Sessions like the command's, in their present statement for `waited` to `age` seconds.
 
     Args:
         known: sessions of the command, which are ended.
-        newer_than: a session's number; those up to it are known to be others'. They are counted.
+        horizon: the number of a session; others up to it are not the command's. They are counted.
     """
     return [
         one.session
         for one in _active(cursor)
         # The server counts whole seconds.
         if one.like_ours and one.place not in known and waited - 1 <= one.seconds <= age + 1
-        if int(one.session.place) > newer_than
+        if int(one.session.place) > horizon
     ]
 
 

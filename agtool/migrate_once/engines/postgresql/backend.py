@@ -10,7 +10,7 @@ import psycopg2.errors
 
 from agtool.migrate_once.backend import AlreadyDone, Busy, Session
 from agtool.migrate_once.engines.postgresql import session, statements
-from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, take
+from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, advisory_name, take
 from agtool.migrate_once.engines.postgresql.observe import BRIEF
 from agtool.migrate_once.engines.postgresql.tables import Tables
 from agtool.migrate_once.engines.runs import Recorder
@@ -79,15 +79,31 @@ class PostgreSQL(Recorder):
             unless_locked.pop_all()
             return lock
 
+    def is_held_by(self, run_ids: Sequence[str]) -> bool:
+        key = "classid::bigint << 32 | objid::bigint"
+        held = (
+            f"SELECT pid FROM pg_locks WHERE granted AND locktype = 'advisory' AND objsubid = 1 "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+            f"AND ({key}) IN (SELECT hashtextextended(name, 0) FROM unnest(%s) AS name)"
+        )
+        with self.transaction() as cursor:
+            cursor.execute(
+                f"SELECT EXISTS ({held} INTERSECT {held})",
+                ([self.tables.advisory_name], [advisory_name(run_id) for run_id in run_ids]),
+            )
+            return cursor.fetchone() == (True,)
+
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         with self.transaction() as cursor:
             known = statements.recorded(cursor, self.runs, run_ids)
             return statements.stop(cursor, run_ids, known)
 
-    def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
+    def strangers(
+        self, run_ids: Sequence[str], waited: float, horizon: float = 0.0
+    ) -> list[Session]:
         with self.transaction() as cursor:
             began = statements.began(cursor, self.runs, run_ids)
-            return statements.strangers(cursor, began, waited)
+            return statements.strangers(cursor, began, waited, horizon)
 
     def status(self, limit: int) -> Status:
         from agtool.migrate_once.documents import Status

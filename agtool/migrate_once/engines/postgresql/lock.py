@@ -47,10 +47,12 @@ def take(
             f"SET LOCAL tcp_keepalives_idle = {max(1, silence - 6)}; "
             "SET LOCAL tcp_keepalives_interval = 2; SET LOCAL tcp_keepalives_count = 3; "
             f"SET LOCAL tcp_user_timeout = {silence * 1000}; "
-            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)), pg_backend_pid(), "
+            # The second says which run has the first: see `PostgreSQL.is_held_by`.
+            "SELECT CASE WHEN pg_try_advisory_xact_lock(hashtextextended(%s, 0)) "
+            "THEN pg_try_advisory_xact_lock(hashtextextended(%s, 0)) END, pg_backend_pid(), "
             "extract(epoch FROM now()), host(inet_client_addr()), inet_client_port(), "
             "current_database()",
-            (tables.advisory_name,),
+            (tables.advisory_name, advisory_name(attempt.run_id)),
         )
         row = cursor.fetchone() or (False, 0, 0, None, None, None)
         taken, pid, began, client, port, database = row
@@ -78,6 +80,11 @@ def take(
     return PostgreSQLLock(connection, tables, attempt, observer, pooled=pooled)
 
 
+def advisory_name(run_id: str) -> str:
+    """Of the advisory lock that a run has beside the lock itself."""
+    return f"agtool:run:{run_id}"
+
+
 class PostgreSQLLock:
     """The held lock: an open transaction on its own connection."""
 
@@ -98,6 +105,10 @@ class PostgreSQLLock:
         self._observer = observer
         self.observe = observer.look
         self.pooled = pooled
+
+    @property
+    def horizon(self) -> float:
+        return self._observer.complete_until
 
     def check(self, command: int | None = None) -> None:
         with self._statement() as cursor:
@@ -123,12 +134,10 @@ class PostgreSQLLock:
         with self._translated(), self._looking() as cursor:
             place = self._observer.place
             if list(run_ids) == [self._attempt.run_id]:
-                complete = self._observer.complete_until
-                return statements.strangers(
-                    cursor, place.began, waited, place.pid, connected=complete
-                )
-            began = statements.began(cursor, self._tables.runs, run_ids)
-            return statements.strangers(cursor, began, waited, place.pid)
+                began, horizon = place.began, self.horizon
+            else:
+                began, horizon = statements.began(cursor, self._tables.runs, run_ids), 0.0
+            return statements.strangers(cursor, began, waited, horizon, place.pid)
 
     def finish(self, end: End) -> str | None:
         with self._statement() as cursor:

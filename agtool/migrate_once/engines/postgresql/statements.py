@@ -105,7 +105,7 @@ def began(cursor: Cursor, runs: RunTable, run_ids: Sequence[str]) -> float:
 
 
 def strangers(
-    cursor: Cursor, since: float, waited: float, lock: int = 0, *, connected: float = 0.0
+    cursor: Cursor, since: float, waited: float, horizon: float, lock: int = 0
 ) -> list[Session]:
     """Sessions like the command's, without its tag, that began to work at `since` or later.
 
@@ -115,9 +115,9 @@ def strangers(
     the client is alive.
 
     Args:
-        since: seconds of the server's clock, as is `connected`.
+        since: seconds of the server's clock, as is `horizon`.
+        horizon: only sessions that were made then or later; earlier ones are known.
         lock: the process id of the lock's session.
-        connected: only sessions that were made then or later; earlier ones are known.
     """
     act_as_login(cursor)
     cursor.execute(
@@ -127,6 +127,6 @@ def strangers(
         "AND xact_start BETWEEN to_timestamp(%s) AND clock_timestamp() - %s * interval '1 second' "
         "AND backend_start >= to_timestamp(%s) "
         "AND pid NOT IN (pg_backend_pid(), %s) AND application_name NOT LIKE ALL(%s)",
-        (since, waited, connected, lock, [f"{TAG}%", f"{OWN}%"]),
+        (since, waited, horizon, lock, [f"{TAG}%", f"{OWN}%"]),
     )
     return [Session(str(pid), user, name, begun) for pid, user, name, begun in cursor.fetchall()]

@@ -56,11 +56,17 @@ class SQLite(Recorder):
             self.runs.note_waiting(cursor, attempt)
             return Busy(self.runs.situation(cursor, attempt))
 
+    def is_held_by(self, run_ids: Sequence[str]) -> bool:
+        with self.transaction() as cursor:
+            return any(run.run_id in run_ids for run in self.runs.unfinished(cursor))
+
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         """None: statements run inside the command's processes and die with them."""
         return []
 
-    def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
+    def strangers(
+        self, run_ids: Sequence[str], waited: float, horizon: float = 0.0
+    ) -> list[Session]:
         """None, for the same reason."""
         return []
 

@@ -68,6 +68,7 @@ class SQLiteLock:
     """The held lock: an open file."""
 
     pooled = False
+    horizon = 0.0
     watch: Sequence[int] = ()
 
     def __init__(self, files: Files, descriptor: int, attempt: Attempt) -> None:
