@@ -71,16 +71,16 @@ def holder(database: MariaDBDatabase, port: MySQL) -> object:
 
 
 @pytest.fixture
-def client(mariadb_database: MariaDBDatabase) -> Iterator[Callable[[str], "subprocess.Popen[str]"]]:
+def client(mariadb_database: MariaDBDatabase) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Give a function that starts a command with a session, which runs a statement."""
     server, name = mariadb_database.server, mariadb_database.name
     with ExitStack() as started:
 
-        def start(statement: str) -> "subprocess.Popen[str]":
+        def start(statement: str, user: str = name) -> "subprocess.Popen[str]":
             process = subprocess.Popen(
                 [
-                    *(sys.executable, "-c", CLIENT, str(server.port), name),
-                    *(server.passwords[name], name, statement),
+                    *(sys.executable, "-c", CLIENT, str(server.port), user),
+                    *(server.passwords[user], name, statement),
                 ],
                 stdout=subprocess.PIPE,
                 text=True,
@@ -356,6 +356,72 @@ def test_the_locks_own_session_is_never_stopped(mariadb_database: MariaDBDatabas
     assert not sessions
     assert port.stop_statements([attempt.run_id]) == []
     lock.check()
+    lock.release()
+
+
+def test_a_session_of_another_account_is_told(
+    mariadb_database: MariaDBDatabase, client: Callable[..., "subprocess.Popen[str]"]
+) -> None:
+    """Without the privilege PROCESS it is not seen."""
+    lock = take(backend(mariadb_database.url), new_attempt())
+    command = client("", "admin")
+    lock.check(command.pid)
+    assert lock.observe(command.pid) == []  # it might have connected just now
+    lock.check(command.pid)
+    (finding,) = lock.observe(command.pid)
+    assert finding.code == "unseen-session"
+    assert "PROCESS" in finding.hint
+    lock.check(command.pid)
+    assert lock.observe(command.pid) == []
+    lock.release()
+
+
+def test_a_session_that_may_not_be_ended_is_left_and_named(
+    mariadb_database: MariaDBDatabase, client: Callable[..., "subprocess.Popen[str]"]
+) -> None:
+    server, name = mariadb_database.server, mariadb_database.name
+    server.execute(f"GRANT PROCESS ON *.* TO {name}@'%%'")
+    attempt = new_attempt()
+    port = backend(mariadb_database.url)
+    lock = take(port, attempt)
+    command = client("SELECT sleep(600)", "admin")
+    statement = "SELECT id FROM information_schema.processlist WHERE info = 'SELECT sleep(600)'"
+    wait_until(lambda: mariadb_database.rows(statement), "the statement runs")
+    lock.check(command.pid)
+    for stop in (lock.stop_statements, port.stop_statements):
+        (session,) = stop([attempt.run_id])
+        assert session.refused
+        assert str(session).startswith(f"session {session.place} of admin, at work since ")
+    ((ident,),) = mariadb_database.rows(statement)
+    server.execute(f"KILL {ident}")
+    wait_until(lambda: lock.stop_statements([attempt.run_id]) == [], "it has ended")
+    lock.release()
+
+
+def test_strangers_are_those_of_the_runs_time(
+    mariadb_database: MariaDBDatabase, client: Callable[..., "subprocess.Popen[str]"]
+) -> None:
+    attempt = new_attempt()
+    port = backend(mariadb_database.url)
+    statement = "SELECT id FROM information_schema.processlist WHERE info = 'SELECT sleep(600)'"
+    client("SELECT sleep(600)")
+    wait_until(lambda: mariadb_database.rows(statement), "the application's statement runs")
+    time.sleep(3)  # the server tells whole seconds
+    lock = take(port, attempt)
+    assert lock.strangers([attempt.run_id], 0.0) == []
+    command = client("SELECT sleep(600)")
+    wait_until(lambda: len(mariadb_database.rows(statement)) == 2, "the command's runs too")
+    (stranger,) = lock.strangers([attempt.run_id], 0.0)
+    assert port.strangers([attempt.run_id], 0.0) == [stranger]
+    assert lock.strangers([attempt.run_id], 60.0) == []
+    # Once it is known to be the command's, it is ended.
+    lock.check(command.pid)
+    assert lock.strangers([attempt.run_id], 0.0) == []
+    assert [one.place for one in lock.stop_statements([attempt.run_id])] == [stranger.place]
+    # What connects later may be the command's, or not.
+    client("SELECT sleep(600)")
+    wait_until(lambda: mariadb_database.rows(statement), "a third one runs")
+    assert len(lock.strangers([attempt.run_id], 0.0)) == 1
     lock.release()
 
 

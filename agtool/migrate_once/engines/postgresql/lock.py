@@ -68,7 +68,7 @@ def take(
     pooled = pid != connection.get_backend_pid()
     own = connection_of(connection.fileno())
     seen = client is not None and own is not None and port == own.port and not pooled
-    place = Place(pid, plain(client) if seen else None, own, float(began))
+    place = Place(pid, plain(client) if seen else None, own, pooled, float(began))
     observer = Observer(
         place,
         runs=tables.runs,

@@ -17,8 +17,9 @@ from agtool.core.finding import Finding
 from agtool.core.process.connections import Connection, connections_of
 from agtool.core.process.tree import descendants
 from agtool.migrate_once.backend import NotYet
-from agtool.migrate_once.engines.postgresql.statements import IDENTITY, act_as_login
+from agtool.migrate_once.engines.postgresql.statements import IDENTITY, TAG, act_as_login
 from agtool.migrate_once.engines.runs import RunTable
+from agtool.migrate_once.findings import not_seen
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -39,15 +40,17 @@ class Place(NamedTuple):
 
     Attributes:
         pid: of its session, as the server calls it.
-        client: our address as the server sees it; None: a Unix socket, or somebody in between
-            has changed our port, so that no connection of ours is recognised there.
-        own: our connection, as this machine sees it.
+        client: our address as the server sees it; None: a Unix socket, or a pooler or a network
+            in between has changed our port, so that no connection of ours is recognised there.
+        own: our connection, as this machine sees it; None: a Unix socket.
+        pooled: whether it is a pooler's.
         began: when the lock's transaction began, in seconds of the server's clock.
     """
 
     pid: int
     client: str | None
     own: Connection | None
+    pooled: bool
     began: float
 
 
@@ -77,7 +80,8 @@ class Observer:
         self._connect = connect
         self._seen: set[Connection] = set()
         self._next = time.monotonic() + _LOOK
-        self._told: set[tuple[object, str]] = set()
+        self._unseen: set[int] = set()
+        self._told: set[str] = set()
         # The server's clock at a moment of ours; and when all that the command had was known.
         self._clock = (place.began, time.monotonic())
         self._complete_at = 0.0
@@ -101,7 +105,8 @@ class Observer:
         try:
             findings = self._look(now, connections)
         except NotYet:
-            if time.monotonic() - now < BRIEF:
+            # A pooler has reasons of its own to keep us waiting.
+            if self.place.pooled or time.monotonic() - now < BRIEF:
                 raise
             return self._waiting_for_database()
         self._seen, self._next = connections, time.monotonic() + _LOOK
@@ -114,10 +119,11 @@ class Observer:
             cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
             (server,) = cursor.fetchone() or (0.0,)
             self._clock = (float(server), time.monotonic())
-            if self.place.client:
-                self.known = self._sessions(cursor, connections)
-                self._complete_at = now
             findings = self._waiting(cursor)
+            if self.place.client:
+                unseen = self._recognise(cursor, connections)
+                self._complete_at = now
+                findings += self._unseen_twice(unseen)
         if self.known != noted:
             self._note()
         return findings
@@ -130,17 +136,37 @@ class Observer:
         found = connections_of([command, *descendants(command)]) - {own}
         return {one for one in found if one[1:] == own[1:]}
 
-    def _sessions(self, cursor: Cursor, connections: set[Connection]) -> frozenset[str]:
-        """Those of the connections, and those that were known before and are still there.
+    def _recognise(self, cursor: Cursor, connections: set[Connection]) -> set[int]:
+        """Know the sessions of the connections; returns the ports for which there is none.
 
-        When a process dies, its connection is gone, and its session may go on.
+        What was known before stays known as long as it is there: when a process dies, its
+        connection is gone, and its session may go on.
         """
+        ports = {one.port for one in connections}
         cursor.execute(
-            f"SELECT {IDENTITY} AS identity FROM pg_stat_activity "
+            f"SELECT {IDENTITY}, client_port FROM pg_stat_activity "
             f"WHERE client_addr = %s AND client_port = ANY(%s) OR {IDENTITY} = ANY(%s)",
-            (self.place.client, [one.port for one in connections], list(self.known)),
+            (self.place.client, list(ports), list(self.known)),
         )
-        return frozenset(identity for (identity,) in cursor.fetchall())
+        found = cursor.fetchall()
+        self.known = frozenset(identity for identity, _ in found)
+        # The tag of another role's session is shown, and nothing else.
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE %s "
+            "AND client_port IS NULL",
+            (f"{TAG}{self._run_id}%",),
+        )
+        (tagged,) = cursor.fetchone() or (0,)
+        unseen = ports - {port for _, port in found}
+        return unseen if len(unseen) > tagged else set()
+
+    def _unseen_twice(self, ports: set[int]) -> list[Finding]:
+        """One finding, of connections that had no session at two looks: a new one has none yet."""
+        again, self._unseen = ports & self._unseen, ports
+        if not again or "unseen" in self._told:
+            return []
+        self._told.add("unseen")
+        return [not_seen(sorted(again), "pg_read_all_stats and pg_signal_backend")]
 
     def _note(self) -> None:
         """For a successor. The command may have dropped the table, or hold it: then not."""
@@ -178,11 +204,13 @@ class Observer:
                     (_ON_DATABASE, name),
                 )
                 return self._new(cursor.fetchall(), _IN_THE_DATABASE)
+        except NotYet:
+            raise  # nothing can be reached
         except AgtoolError:
-            # Not for us. Who waits so lets nobody in, and nobody else does.
-            if (name, "") in self._told:
+            # That one is not for us. But nothing else lets nobody into ours.
+            if "database" in self._told:
                 return []
-            self._told.add((name, ""))
+            self._told.add("database")
             message = (
                 f"database {name} takes no new session, as while CREATE DATABASE ... TEMPLATE or "
                 "DROP DATABASE waits for agtool's to leave it"
@@ -193,8 +221,8 @@ class Observer:
         findings = []
         for pid, application, query in rows:
             statement = _one_line(query or "")
-            if (pid, statement) not in self._told:
-                self._told.add((pid, statement))
+            if f"{pid} {statement}" not in self._told:
+                self._told.add(f"{pid} {statement}")
                 name = f" ({application})" if application else ""
                 message = f"session {pid}{name} waits for agtool's own session: {statement}"
                 findings.append(Finding("blocked", message, way_out))
