@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
 from agtool.core.finding import Finding
+from agtool.core.process.tree import ancestors
 from agtool.core.text import count
 from agtool.migrate_once.backend import (
     AlreadyDone,
@@ -25,7 +26,6 @@ from agtool.migrate_once.findings import names
 from agtool.migrate_once.leftovers import Left, end_statements
 from agtool.migrate_once.model import (
     LOOK,
-    RUNS,
     Attempt,
     Situation,
     Unfinished,
@@ -122,7 +122,7 @@ class Acquisition:
     def __post_init__(self) -> None:
         self.backend = self.job.backend
         self.attempt = self.job.attempt
-        self._within = self.job.env.get(RUNS.encode(), b"").decode(errors="replace").split()
+        self._asked = False
         # Seconds in which our own command would be dead after a loss of the lock.
         self.patience = time_to_die(self.job.kill_grace)
 
@@ -169,12 +169,12 @@ class Acquisition:
             self._sleep(min(left, poll_interval(waited, waiters) * _jitter()))
 
     def _refuse_to_wait_for_ourselves(self) -> None:
-        """Who is part of a run that holds the lock would wait for ever."""
-        runs = self._within
-        if not runs:
+        """Who is part of the command of an agtool that holds the lock would wait for ever."""
+        if self._asked:
             return
-        self._within = []  # one of them holds it now or never
-        held: bool = self._patiently(partial(self.backend.is_held_by, runs))
+        self._asked = True
+        above = ancestors()  # a container's first process has none
+        held: bool = bool(above) and self._patiently(partial(self.backend.is_held_by, above))
         if held:
             raise ConfigurationError(
                 f"the lock ({self.backend.lock_name}) is held by the agtool migrate-once whose "

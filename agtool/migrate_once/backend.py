@@ -13,6 +13,7 @@ from agtool.migrate_once.model import Attempt, End, Situation, Unfinished
 
 if TYPE_CHECKING:
     from agtool.core.finding import Finding
+    from agtool.core.process.tree import Process
     from agtool.migrate_once.documents import Status
 
 
@@ -154,8 +155,8 @@ class Backend(Protocol):
         look: also leave a sign of life, and see who holds the lock.
         """
 
-    def is_held_by(self, run_ids: Sequence[str]) -> bool:
-        """Whether one of these runs holds the lock, whoever asks."""
+    def is_held_by(self, processes: Sequence[Process]) -> bool:
+        """Whether one of these processes holds the lock, whatever account it or we use."""
 
     def record_start(self, attempt: Attempt, patience: float) -> None:
         """Make known to all that this run has begun.

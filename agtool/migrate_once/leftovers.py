@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
+from agtool.core.errors import AgtoolError
 from agtool.core.finding import Finding
-from agtool.migrate_once.backend import Session
+from agtool.migrate_once.backend import Backend, Session
 from agtool.migrate_once.findings import left_running, not_told_apart
+from agtool.migrate_once.model import REPLY
+
+CANNOT_LOOK = "cannot look for the command's statements on the server"
 
 _PAUSE = 0.1
 
@@ -64,3 +69,23 @@ def end_statements(
             return left
         tell(left)
         sleep(_PAUSE)
+
+
+def end_by_others(
+    backend: Backend, run_id: str, horizon: float, patience: float, tell: Callable[[Left], None]
+) -> Finding | None:
+    """End the run's statements without its lock; what stands in the way of it."""
+    give_up = time.monotonic() + REPLY
+    while True:
+        try:
+            left = end_statements(
+                partial(backend.stop_statements, [run_id]),
+                lambda waited: backend.strangers([run_id], waited, horizon),
+                patience,
+                tell=tell,
+            )
+            return left.finding if left else None
+        except AgtoolError as error:
+            if time.monotonic() >= give_up:
+                return Finding(error.code, f"{CANNOT_LOOK}: {error.message}", error.hint)
+            time.sleep(_PAUSE)

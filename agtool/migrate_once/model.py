@@ -104,10 +104,6 @@ class TableName(NamedTuple):
         return ".".join(part for part in (self.schema, self.table) if part)
 
 
-RUNS = "AGTOOL_RUNS"
-"""The variable that tells a command the ids of the runs that it is part of, the outermost first."""
-
-
 def new_run_id() -> str:
     """Sixty-four random bits, as text."""
     return os.urandom(8).hex()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import select
 import signal
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from agtool.core.errors import WRAPPER_FAILED, AgtoolError, DeniedError
 from agtool.core.finding import Finding
@@ -31,27 +29,22 @@ from agtool.core.process.keeper import (
 from agtool.core.process.tree import kill_descendants, signal_processes
 from agtool.core.signals import Signals, reap
 from agtool.core.text import count
+from agtool.migrate_once.answers import in_time, within
 from agtool.migrate_once.backend import Backend, Lock, LockLost, Session
 from agtool.migrate_once.findings import names, not_ours_to_end
-from agtool.migrate_once.leftovers import Left, end_statements
+from agtool.migrate_once.leftovers import CANNOT_LOOK, Left, end_by_others, end_statements
 from agtool.migrate_once.model import (
-    HEARTBEAT,
     MARGIN,
     NOTICE,
-    REPLY,
-    RUNS,
     Attempt,
     End,
     Outcome,
     time_to_die,
 )
+from agtool.migrate_once.watching import Heartbeat, Observer
 
 if TYPE_CHECKING:
     from agtool.migrate_once.acquire import Acquired, Job
-
-
-_CANNOT_LOOK = "cannot look for the command's statements on the server"
-T = TypeVar("T")
 
 
 def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outcome:
@@ -69,11 +62,13 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
     lock, attempt, proven_at, warnings = got
     backend, grace = job.backend, job.kill_grace
     started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    added = backend.environment(attempt)
+    tags = {name.encode(): value.encode() for name, value in added.items()}
     try:
         keeper = Keeper(
             Task(
                 job.argv,
-                env={**job.env, **_added(job, attempt)},
+                env={**job.env, **tags},
                 ignored=signals.ignored,
                 keep_open=lock.keep_open,
                 patience=NOTICE,
@@ -85,11 +80,11 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
     except OSError as error:
         lock.finish(End("lost", WRAPPER_FAILED, waited, 0.0))
         raise DeniedError(f"cannot start a process: {error.strerror}") from error
-    work = _Work(keeper, _Heartbeat(lock, keeper), lock, backend, attempt, grace, waited)
+    work = _Work(keeper, Heartbeat(lock, keeper), lock, backend, attempt, grace, waited)
     for warning in warnings:
         work.warn(warning)
     work.heartbeat.start()
-    observer = _Observer(work)
+    observer = Observer(lock, lambda: work.heartbeat.command, work.warn)
     observer.start()
     while not work.over:
         heartbeat = [work.heartbeat.news] if work.heartbeat.lost is None else []
@@ -124,81 +119,10 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
     )
 
 
-def _added(job: Job, attempt: Attempt) -> dict[bytes, bytes]:
-    """What the command finds in its environment besides what agtool was given."""
-    within = job.env.get(RUNS.encode(), b"").split()
-    added = {RUNS.encode(): b" ".join([*within, attempt.run_id.encode()])}
-    tags = job.backend.environment(attempt)
-    return added | {name.encode(): value.encode() for name, value in tags.items()}
-
-
-class _Heartbeat:
-    """The thread that proves every second that the lock is held, and tells the keeper so."""
-
-    def __init__(self, lock: Lock, keeper: Keeper) -> None:
-        self._lock = lock
-        self._keeper = keeper
-        self.command: int | None = None
-        self.lost: Exception | None = None
-        self.news, self._tell = os.pipe()
-        self._stopped, self._stop = os.pipe()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
-        self.start = self._thread.start
-
-    def stop(self, seconds: float) -> bool:
-        """Stop beating; whether the lock is free to be used by the caller, and held."""
-        os.close(self._stop)
-        self._thread.join(seconds)
-        return not self._thread.is_alive() and self.lost is None
-
-    def _beat(self) -> None:
-        began = time.monotonic()
-        while True:
-            watched = [self._stopped, *self._lock.watch]
-            # From beginning to beginning: a slow answer must not delay the next proof.
-            pause = max(0.0, began + HEARTBEAT - time.monotonic())
-            readable, _, _ = select.select(watched, [], [], pause)
-            if self._stopped in readable:
-                return
-            began = time.monotonic()
-            try:
-                self._lock.check(self.command)
-            except Exception as error:  # noqa: BLE001  # what cannot be proven is lost
-                self.lost = error
-                os.close(self._tell)
-                return
-            self._keeper.pulse(began)
-
-
-class _Observer(threading.Thread):
-    """Looks at what the command does on the server. It may fail or hang: that changes nothing."""
-
-    def __init__(self, work: _Work) -> None:
-        super().__init__(daemon=True)
-        self._work = work
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        """Look until told to stop."""
-        # Often at first: who has just connected would be unknown if agtool were killed now.
-        while not self._stopped.wait(min(HEARTBEAT, 0.25 + 0.1 * self._work.ran)):
-            command = self._work.heartbeat.command
-            if command is None:
-                continue
-            with suppress(AgtoolError, LockLost):
-                for finding in self._work.lock.observe(command):
-                    self._work.warn(finding)
-
-    def stop(self) -> None:
-        """Look no more. One that is under way ends in order, if it does so soon."""
-        self._stopped.set()
-        self.join(HEARTBEAT)
-
-
 @dataclass
 class _Work:
     keeper: Keeper
-    heartbeat: _Heartbeat
+    heartbeat: Heartbeat
     lock: Lock
     backend: Backend
     attempt: Attempt
@@ -329,7 +253,7 @@ class _Work:
                 tell=self.tell_left,
             )
         except AgtoolError as error:
-            return f"{_CANNOT_LOOK}: {error.message}"
+            return f"{CANNOT_LOOK}: {error.message}"
         if left is None:
             return None
         self.warn(left.finding)
@@ -351,7 +275,7 @@ class _Work:
         if self.told:  # then it answers, and there is something to wait for
             recorder.join(time_to_die(self.grace))
         if recorder.is_alive():
-            say(f"{_CANNOT_LOOK}: it does not answer")
+            say(f"{CANNOT_LOOK}: it does not answer")
 
     def _stop_by_others(self) -> bool:
         """End the command's statements by new sessions; whether nothing is left."""
@@ -384,56 +308,6 @@ class _Work:
                 f"nothing tells whether {names(left.strangers)} works for the command; waiting for "
                 f"its end for {left.seconds:.0f} s at most"
             )
-
-
-def end_by_others(
-    backend: Backend, run_id: str, horizon: float, patience: float, tell: Callable[[Left], None]
-) -> Finding | None:
-    """End the run's statements without its lock; what stands in the way of it."""
-    give_up = time.monotonic() + REPLY
-    while True:
-        try:
-            left = end_statements(
-                partial(backend.stop_statements, [run_id]),
-                lambda waited: backend.strangers([run_id], waited, horizon),
-                patience,
-                tell=tell,
-            )
-            return left.finding if left else None
-        except AgtoolError as error:
-            if time.monotonic() >= give_up:
-                return Finding(error.code, f"{_CANNOT_LOOK}: {error.message}", error.hint)
-            time.sleep(0.1)
-
-
-def in_time(call: Callable[[], T]) -> T:
-    """The result of a call to the lock's session, or its error.
-
-    Raises:
-        LockLost: there is neither in the time for two answers that are as late as they may be.
-    """
-    results: list[T] = []
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            results.append(call())
-        except Exception as error:  # noqa: BLE001  # raised below
-            errors.append(error)
-
-    if not within(2 * REPLY, run):
-        raise LockLost("no answer from the database")
-    if errors:
-        raise errors[0]
-    return results[0]
-
-
-def within(seconds: float, call: Callable[[], None]) -> bool:
-    """Call in a thread; whether it returned in time. A network may hang for longer than we can."""
-    thread = threading.Thread(target=call, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return not thread.is_alive()
 
 
 def _record_orphaned(backend: Backend, attempt: Attempt) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from agtool.core.signals import reap
 
@@ -83,6 +84,12 @@ def sees_processes() -> bool:
         return False
 
 
+def _stat(file: Path) -> list[str]:
+    """The fields of proc(5), /proc/pid/stat, from the third on."""
+    # The name in parentheses may hold anything, so count from the last parenthesis.
+    return file.read_text(errors="replace").rpartition(")")[2].split()
+
+
 def descendants(root: int) -> list[int]:
     """The process ids below `root`, parents first, from /proc (empty where that shows none)."""
     if not sees_processes():
@@ -90,13 +97,42 @@ def descendants(root: int) -> list[int]:
     parents: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it ended meanwhile
-            # The name in parentheses may hold anything, so count from the last parenthesis.
-            fields = entry.read_text(errors="replace").rpartition(")")[2].split()
-            parents.setdefault(int(fields[1]), []).append(int(entry.parent.name))
+            parents.setdefault(int(_stat(entry)[1]), []).append(int(entry.parent.name))
     found = [root]
     for pid in found:
         found.extend(parents.get(pid, ()))
     return found[1:]
+
+
+class Process(NamedTuple):
+    """A process of this system; `name` is no other's in the world (pid, start, namespace, boot)."""
+
+    pid: int
+    name: str
+
+
+def this_process() -> Process | None:
+    """This process; None where /proc does not show it."""
+    return next(_upwards(os.getpid()), None)
+
+
+def ancestors() -> list[Process]:
+    """The parent of this process and those above it, as far as /proc shows them."""
+    return list(_upwards(os.getppid()))
+
+
+def _upwards(pid: int) -> Iterator[Process]:
+    if not sees_processes():
+        return
+    with suppress(OSError):  # hidden (hidepid), or it has ended
+        place = Path("/proc/self/ns/pid").readlink()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        while pid:
+            fields = (
+                Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+            )
+            yield Process(pid, f"{boot} {place} {pid} {fields[19]}")
+            pid = int(fields[1])
 
 
 def signal_processes(pids: Sequence[int], number: int) -> list[int]:

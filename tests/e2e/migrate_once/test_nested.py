@@ -82,14 +82,8 @@ def test_another_lock_is_taken(urls: Urls, agtool: Agtool, tmp_path: Path) -> No
     sqlite = urls.url.startswith("sqlite")
     other = f"sqlite:///{tmp_path}/other.db" if sqlite else urls.url
     options = [] if sqlite else ["--lock-table", "other_locks"]
-    script = inner(other, *options, command="printenv AGTOOL_RUNS")
-    done = agtool.run(
-        "migrate-once", "--", "sh", "-c", f"printenv AGTOOL_RUNS; {script}", url=urls.url
-    )
-    assert done.exit_code == 0, done.stderr
-    outer, within = done.stdout.splitlines()
-    assert within.split()[0] == outer
-    assert len(within.split()) == 2
+    done = agtool.run("migrate-once", "--", "sh", "-c", inner(other, *options), url=urls.url)
+    assert (done.exit_code, done.stdout) == (0, "inner\n"), done.stderr
 
 
 def test_a_key_that_is_done_needs_no_lock(urls: Urls, agtool: Agtool) -> None:
@@ -100,14 +94,22 @@ def test_a_key_that_is_done_needs_no_lock(urls: Urls, agtool: Agtool) -> None:
     assert (done.exit_code, done.stdout) == (0, "")
 
 
-def test_a_stale_variable_harms_nobody(urls: Urls, agtool: Agtool, gate: Gate) -> None:
-    """Of a run that holds no lock: somebody else's is waited for."""
+def test_neither_an_empty_environment_nor_a_session_of_its_own_hides_it(
+    urls: Urls, agtool: Agtool
+) -> None:
+    script = f"setsid --wait env -i {inner(urls.url)}"
+    done = agtool.run("migrate-once", "--", "sh", "-c", script, url=urls.url)
+    assert (done.exit_code, done.stdout) == (125, "")
+    assert done.stderr.count(MESSAGE) == 1
+
+
+def test_one_that_is_started_beside_a_holder_waits_for_it(
+    urls: Urls, agtool: Agtool, gate: Gate
+) -> None:
+    """They have ancestors in common, but neither is the other's."""
     holder = agtool.start("migrate-once", "--", *gate.command, url=urls.url)
     gate.wait()
-    waiter = agtool.start(
-        "migrate-once", "--", "echo", "ran", url=urls.url,
-        env={"AGTOOL_RUNS": "0123456789abcdef \N{EURO SIGN} %s"},
-    )  # fmt: skip
+    waiter = agtool.start("migrate-once", "--", "echo", "ran", url=urls.url)
     waiter.wait_for("waiting for")
     gate.open()
     assert holder.wait().exit_code == 0

@@ -11,7 +11,7 @@ import pymysql
 
 from agtool.migrate_once.backend import AlreadyDone, Busy, Session
 from agtool.migrate_once.engines.mysql import session, statements
-from agtool.migrate_once.engines.mysql.lock import MySQLLock, lock_of_run, take
+from agtool.migrate_once.engines.mysql.lock import MySQLLock, name_of_holder, take
 from agtool.migrate_once.engines.mysql.session import error_number
 from agtool.migrate_once.engines.mysql.tables import MISSING, Tables
 from agtool.migrate_once.engines.runs import Recorder
@@ -21,6 +21,7 @@ from agtool.migrate_once.url import Database
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
+    from agtool.core.process.tree import Process
     from agtool.migrate_once.documents import Status
 
 
@@ -61,10 +62,10 @@ class MySQL(Recorder):
             unless_locked.pop_all()
             return lock
 
-    def is_held_by(self, run_ids: Sequence[str]) -> bool:
-        holders = ", ".join(["is_used_lock(%s)"] * len(run_ids))
+    def is_held_by(self, processes: Sequence[Process]) -> bool:
+        holders = ", ".join(["is_used_lock(%s)"] * len(processes))
         with self._session() as cursor:
-            names = map(lock_of_run, run_ids)
+            names = map(name_of_holder, processes)
             cursor.execute(f"SELECT is_used_lock(%s) IN ({holders})", (self.tables.lock, *names))
             return cursor.fetchone() == (1,)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,13 +13,13 @@ import pymysql
 from agtool.core.finding import Finding
 from agtool.core.process.connections import Connection as TcpConnection
 from agtool.core.process.connections import connection_of, connections_of
-from agtool.core.process.tree import descendants
+from agtool.core.process.tree import Process, descendants, this_process
 from agtool.migrate_once.backend import LockLost, NotYet, Session
 from agtool.migrate_once.engines.mysql import session as sessions
 from agtool.migrate_once.engines.mysql import statements
 from agtool.migrate_once.engines.mysql.tables import READ_ONLY, Tables
 from agtool.migrate_once.findings import not_seen
-from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished
+from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished, new_run_id
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
@@ -37,11 +38,11 @@ def take(session: sessions.Session, tables: Tables, attempt: Attempt) -> MySQLLo
         DeniedError: it is a replica.
     """
     with session.cursor() as cursor:
-        # The second says which run has the first: see `MySQL.is_held_by`.
+        # The second says who has the first: see `MySQL.is_held_by`.
         cursor.execute(
             f"SELECT {READ_ONLY}, CASE get_lock(%s, 0) WHEN 1 THEN get_lock(%s, 0) WHEN 0 THEN 0 "
             "END",
-            (tables.lock, lock_of_run(attempt.run_id)),
+            (tables.lock, name_of_holder(this_process())),
         )
         *read_only, taken = cursor.fetchone() or (0, 0, None)
     tables.refuse_replica(*read_only)
@@ -50,9 +51,11 @@ def take(session: sessions.Session, tables: Tables, attempt: Attempt) -> MySQLLo
     return MySQLLock(session, tables, attempt) if taken else None
 
 
-def lock_of_run(run_id: str) -> str:
-    """The name of the lock that a run has beside the lock itself."""
-    return f"agtool:run:{run_id}"
+def name_of_holder(process: Process | None) -> str:
+    """The name of the lock that a holder has beside the lock itself."""
+    if process is None:
+        return f"agtool:process:{new_run_id()}"
+    return f"agtool:process:{hashlib.sha256(process.name.encode()).hexdigest()[:40]}"
 
 
 class MySQLLock:

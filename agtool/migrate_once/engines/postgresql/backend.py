@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
+    from agtool.core.process.tree import Process
     from agtool.migrate_once.documents import Status
 
 
@@ -79,7 +80,7 @@ class PostgreSQL(Recorder):
             unless_locked.pop_all()
             return lock
 
-    def is_held_by(self, run_ids: Sequence[str]) -> bool:
+    def is_held_by(self, processes: Sequence[Process]) -> bool:
         key = "classid::bigint << 32 | objid::bigint"
         held = (
             f"SELECT pid FROM pg_locks WHERE granted AND locktype = 'advisory' AND objsubid = 1 "
@@ -89,7 +90,7 @@ class PostgreSQL(Recorder):
         with self.transaction() as cursor:
             cursor.execute(
                 f"SELECT EXISTS ({held} INTERSECT {held})",
-                ([self.tables.advisory_name], [advisory_name(run_id) for run_id in run_ids]),
+                ([self.tables.advisory_name], list(map(advisory_name, processes))),
             )
             return cursor.fetchone() == (True,)
 

@@ -10,12 +10,13 @@ import psycopg2
 import psycopg2.errors
 
 from agtool.core.process.connections import connection_of, plain
+from agtool.core.process.tree import Process, this_process
 from agtool.migrate_once.backend import LockLost, NotYet, Session
 from agtool.migrate_once.engines.postgresql import statements
 from agtool.migrate_once.engines.postgresql.observe import Connect, Observer, Place
 from agtool.migrate_once.engines.postgresql.session import begin, first_line
 from agtool.migrate_once.engines.postgresql.tables import Tables
-from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished
+from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished, new_run_id
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -47,12 +48,12 @@ def take(
             f"SET LOCAL tcp_keepalives_idle = {max(1, silence - 6)}; "
             "SET LOCAL tcp_keepalives_interval = 2; SET LOCAL tcp_keepalives_count = 3; "
             f"SET LOCAL tcp_user_timeout = {silence * 1000}; "
-            # The second says which run has the first: see `PostgreSQL.is_held_by`.
+            # The second says who has the first: see `PostgreSQL.is_held_by`.
             "SELECT CASE WHEN pg_try_advisory_xact_lock(hashtextextended(%s, 0)) "
             "THEN pg_try_advisory_xact_lock(hashtextextended(%s, 0)) END, pg_backend_pid(), "
             "extract(epoch FROM now()), host(inet_client_addr()), inet_client_port(), "
             "current_database()",
-            (tables.advisory_name, advisory_name(attempt.run_id)),
+            (tables.advisory_name, advisory_name(this_process())),
         )
         row = cursor.fetchone() or (False, 0, 0, None, None, None)
         taken, pid, began, client, port, database = row
@@ -80,9 +81,9 @@ def take(
     return PostgreSQLLock(connection, tables, attempt, observer, pooled=pooled)
 
 
-def advisory_name(run_id: str) -> str:
-    """Of the advisory lock that a run has beside the lock itself."""
-    return f"agtool:run:{run_id}"
+def advisory_name(process: Process | None) -> str:
+    """Of the advisory lock that a holder has beside the lock itself."""
+    return f"agtool:process:{process.name if process else new_run_id()}"
 
 
 class PostgreSQLLock:

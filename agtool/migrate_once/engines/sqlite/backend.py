@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from agtool.migrate_once.backend import AlreadyDone, Busy, Session
 from agtool.migrate_once.engines.runs import Recorder
 from agtool.migrate_once.engines.sqlite.files import Files
-from agtool.migrate_once.engines.sqlite.lock import SQLiteLock, is_held, take
+from agtool.migrate_once.engines.sqlite.lock import SQLiteLock, is_held, is_open, take
 from agtool.migrate_once.model import Attempt
 from agtool.migrate_once.url import Database
 
 if TYPE_CHECKING:
+    from agtool.core.process.tree import Process
     from agtool.migrate_once.documents import Status
 
 
@@ -56,9 +57,9 @@ class SQLite(Recorder):
             self.runs.note_waiting(cursor, attempt)
             return Busy(self.runs.situation(cursor, attempt))
 
-    def is_held_by(self, run_ids: Sequence[str]) -> bool:
-        with self.transaction() as cursor:
-            return any(run.run_id in run_ids for run in self.runs.unfinished(cursor))
+    def is_held_by(self, processes: Sequence[Process]) -> bool:
+        """Whether one has the lock file open: only holders have, and who has started them."""
+        return any(is_open(self.files.lock, process.pid) for process in processes)
 
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         """None: statements run inside the command's processes and die with them."""

@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from agtool.core.errors import AgtoolError
 from agtool.core.finding import Finding
@@ -43,6 +44,16 @@ def is_held(files: Files) -> bool:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
             return True
+    return False
+
+
+def is_open(file: Path, pid: int) -> bool:
+    """Whether a process has this file open, as far as we may see that."""
+    with suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                if descriptor.samefile(file):
+                    return True
     return False
 
 
