@@ -93,6 +93,11 @@ class Database:
         """Its URL, as its owner."""
         return self.server.url(self.name, user=self.name)
 
+    def inhabit(self) -> None:
+        """Give it a table, since agtool keeps its own out of an empty database."""
+        self.server.execute("CREATE TABLE inhabited (n int)", self.name)
+        self.server.execute(f"ALTER TABLE inhabited OWNER TO {self.name}", self.name)
+
     def connect(self, *, autocommit: bool = True) -> Connection:
         """Return a new connection as its owner."""
         connection = psycopg2.connect(self.url, connect_timeout=5)
@@ -122,6 +127,10 @@ class MariaDBDatabase:
     def url(self) -> str:
         """Its URL, as its user."""
         return self.server.url(self.name, user=self.name)
+
+    def inhabit(self) -> None:
+        """Give it a table, since agtool keeps its own out of an empty database."""
+        self.server.execute(f"CREATE TABLE {self.name}.inhabited (n int)")
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return what a query gives, asked as superuser in this database."""

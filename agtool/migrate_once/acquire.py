@@ -137,7 +137,7 @@ class Acquisition:
         """
         began = time.monotonic()
         look_at: float | None = None  # not at the first try, which mostly succeeds
-        waiters = 0
+        waiters: int | None = 0
         holder = ""
         while True:
             look = look_at is not None and time.monotonic() >= look_at
@@ -193,7 +193,7 @@ class Acquisition:
         statements on the server are stopped.
         """
         held_since = time.monotonic()
-        while unfinished := lock.unfinished():
+        while unfinished := self._patiently(lock.unfinished, lock):
             last = max(run.patience for run in unfinished)
             left = held_since + last - time.monotonic()
             if left <= 0:
@@ -234,7 +234,7 @@ class Acquisition:
             return []
         if not left.sessions:
             return [left.finding]
-        places = ", ".join(run.place for run in runs)
+        places = ", ".join(run.place or "not known which" for run in runs)
         statements = count(len(left.sessions), "statement")
         raise DeniedError(
             f"{statements} of a previous run ({places}) cannot be stopped on the server "

@@ -12,11 +12,14 @@ from agtool.migrate_once.model import REPLY
 T = TypeVar("T")
 
 
-def in_time(call: Callable[[], T]) -> T:
+def in_time(call: Callable[[], T], answers: int = 3) -> T:
     """The result of a call to the lock's session, or its error.
 
+    Args:
+        answers: that the call waits for; each may be late.
+
     Raises:
-        LockLost: there is neither in the time for two answers that are as late as they may be.
+        LockLost: there is neither in the time for so many.
     """
     results: list[T] = []
     errors: list[Exception] = []
@@ -27,7 +30,7 @@ def in_time(call: Callable[[], T]) -> T:
         except Exception as error:  # noqa: BLE001  # raised below
             errors.append(error)
 
-    if not within(2 * REPLY, run):
+    if not within(answers * REPLY, run):
         raise LockLost("no answer from the database")
     if errors:
         raise errors[0]

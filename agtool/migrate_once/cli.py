@@ -117,14 +117,14 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         ),
     ] = None,
     lock: Annotated[
-        Literal["table", "advisory"],
+        Literal["table", "advisory"] | None,
         option(
             "[table|advisory]",
-            "Lock the table, or take an advisory lock only, which lets COMMAND run VACUUM on the "
-            "whole database (PostgreSQL).",
+            "Take an advisory lock, or lock the table itself, as others may do who do not use "
+            "agtool (PostgreSQL).  [default: advisory]",
             envvar="AGTOOL_LOCK",
         ),
-    ] = "table",
+    ] = None,
     name: Annotated[
         str,
         option(
@@ -208,7 +208,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         return open_backend(
             found,
             TableName.parse(lock_table) if lock_table else None,
-            advisory=lock == "advisory",
+            lock=lock,
             kill_grace=kill_grace,
             connect_timeout=connect_timeout,
         )

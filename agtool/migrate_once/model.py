@@ -42,13 +42,15 @@ def time_to_die(grace: float) -> float:
     return NOTICE + grace + MARGIN
 
 
-def poll_interval(waited: float, waiters: int) -> float:
+def poll_interval(waited: float, waiters: int | None) -> float:
     """Seconds until the next try for the lock, before jitter.
 
     A tenth of a second at first; then one per cent of the time already waited, so that a long
     migration is delayed by about that share at most, and with many waiters longer, so that
-    together they try no more than fifty times a second. Never above two seconds.
+    together they try no more than fifty times a second. Never above two seconds. Where nothing
+    tells how many wait (None), ten are assumed.
     """
+    waiters = 10 if waiters is None else waiters
     return min(2.0, max(0.1, waited * 0.01, waiters * 0.02))
 
 
@@ -126,7 +128,11 @@ class Attempt(NamedTuple):
 
 
 class Unfinished(NamedTuple):
-    """A run that has begun; `patience` seconds after it lost the lock its command is dead."""
+    """A run that has begun; `patience` seconds after it lost the lock its command is dead.
+
+    Attributes:
+        run_id, place: empty, if nothing tells whether there is such a run.
+    """
 
     run_id: str
     place: str
@@ -149,10 +155,10 @@ class End(NamedTuple):
 
 
 class Situation(NamedTuple):
-    """What a waiter can know of the others."""
+    """What a waiter can know of the others; None: nothing tells it."""
 
     holder: Run | None
-    waiters: int
+    waiters: int | None
 
 
 class Outcome(NamedTuple):

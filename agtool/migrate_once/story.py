@@ -9,6 +9,7 @@ from agtool.core.live import Live
 from agtool.core.text import count, some
 from agtool.migrate_once.acquire import Dying, Leftover, News, Unreachable, Waiting
 from agtool.migrate_once.findings import names
+from agtool.migrate_once.model import Unfinished
 
 _REPEAT = 15.0
 """Seconds between two lines of a log that say the same."""
@@ -29,20 +30,27 @@ def sentence(news: News, lock_name: str, age: float) -> str:
                 f"waiting for the lock, held by {holder.place} for {held:.0f} s "
                 f"(since {holder.started_at:%H:%M:%S UTC}){others}"
             )
+        case Dying([Unfinished(run_id="")], left):
+            return (
+                "got the lock; nothing tells whether an earlier run in this empty database is "
+                f"still stopping: starting in {max(0.0, left - age):.0f} s at the latest"
+            )
         case Dying(runs, left):
             return (
                 f"got the lock; the previous run ({some([run.place for run in runs])}) has not "
                 f"recorded its end and may still be stopping: starting in "
                 f"{max(0.0, left - age):.0f} s at the latest"
             )
-        case Leftover(left) if left.sessions:
-            statements = count(len(left.sessions), "statement")
-            return f"got the lock; stopping {statements} of the previous run on the server"
         case Leftover(left):
-            return (
-                f"got the lock; nothing tells whether {names(left.strangers)} works for the "
-                f"previous run: starting in {max(0.0, left.seconds - age):.0f} s at the latest"
-            )
+            if left.sessions:
+                statements = count(len(left.sessions), "statement")
+                what = f"stopping {statements} of the previous run on the server"
+            else:
+                what = (
+                    f"nothing tells whether {names(left.strangers)} works for the previous run: "
+                    f"starting in {max(0.0, left.seconds - age):.0f} s at the latest"
+                )
+            return f"got the lock; {what}"
 
 
 class Story(Live):

@@ -225,7 +225,7 @@ class _Work:
             in_time(self.lock.release)
         else:
             end = End("done" if done else "failed", self.exit_code, self.waited, self.ran)
-            if unrecorded := in_time(partial(self.lock.finish, end)):
+            if unrecorded := in_time(partial(self.lock.finish, end), answers=9):
                 problem = f"the end of this run cannot be recorded: {unrecorded}"
         self.unmarked = problem
         if self.exit_code != 0 or self.attempt.key is None:

@@ -98,6 +98,8 @@ def keep(control: socket.socket, task: Task, *, on_terminal: bool) -> NoReturn:
     """The keeper's whole life. It must never return into agtool's own code."""
     code = BUG
     try:
+        if not on_terminal:
+            os.setpgid(0, 0)  # whoever kills agtool's process group leaves the one who cleans up
         # FORWARDED has do-nothing handlers already, from Signals; SIG_IGN would be inherited.
         with Wakeup() as wakeup:
             wake_at(wakeup, signal.SIGCHLD, signal.SIGCONT)

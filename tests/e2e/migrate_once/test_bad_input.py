@@ -519,7 +519,9 @@ def test_status_of_a_fresh_database(agtool: Agtool, database: Database) -> None:
     done = agtool.run("migrate-once", "--status", url=database.url)
 
     assert (done.exit_code, done.stderr) == (0, "")
-    assert "table agtool.install_locks: free, 0 waiting; nothing has run yet" in done.stdout
+    assert (
+        "advisory lock of agtool.install_locks: free, 0 waiting; nothing has run yet" in done.stdout
+    )
 
     done = agtool.run("migrate-once", "--status", "--output", "json", url=database.url)
 

@@ -137,6 +137,7 @@ def kill_holder(database: MariaDBDatabase) -> None:
 def test_a_lost_lock_ends_the_command(
     agtool: Agtool, gate: Gate, mariadb_database: MariaDBDatabase
 ) -> None:
+    mariadb_database.inhabit()
     url = mariadb_database.url
     holder = agtool.start("migrate-once", "--key", "k", "--", *gate.command, url=url)
     gate.wait()
@@ -270,6 +271,7 @@ def test_dumps_go_on_while_the_lock_is_held(
 ) -> None:
     server = mariadb_database.server
     url = mariadb_database.url
+    mariadb_database.inhabit()
     holder = agtool.start("migrate-once", "--", *gate.command, url=url)
     gate.wait()
     dump = subprocess.run(
@@ -292,6 +294,7 @@ def test_sleeping_waiters_hold_no_connection(
     agtool: Agtool, gate: Gate, mariadb_database: MariaDBDatabase
 ) -> None:
     """More replicas wait than the user may have connections, and nobody minds."""
+    mariadb_database.inhabit()
     database, name = mariadb_database, mariadb_database.name
     database.server.execute(f"ALTER USER {name}@'%%' WITH MAX_USER_CONNECTIONS 3")
     url = database.url

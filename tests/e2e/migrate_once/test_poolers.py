@@ -103,6 +103,7 @@ def test_sleeping_waiters_hold_no_connection(
     """Neither of the pooler nor of the server."""
     pooler = pgbouncer()
     url = pooler.url(database.name, user=database.name)
+    database.inhabit()
     holder = agtool.start("migrate-once", "--", *gate.command, url=url)
     gate.wait()
     replicas = 10
@@ -201,7 +202,8 @@ def test_a_lost_lock_stops_the_command_s_statements_and_no_others(
     ended = ask(
         database.url,
         "SELECT count(pg_terminate_backend(pid)) FROM pg_locks "
-        "WHERE relation = 'agtool.install_locks'::regclass AND mode = 'ShareRowExclusiveLock'",
+        "WHERE locktype = 'advisory' AND database = "
+        "(SELECT oid FROM pg_database WHERE datname = current_database())",
     )
     assert ended == 1
     done = holder.wait(20)

@@ -27,6 +27,7 @@ from tests.e2e.conftest import wait_until
 from tests.servers.mariadb import MariaDB
 from tests.servers.mysql import new_mariadb
 from tests.servers.process import find_program, free_port, server_folder
+from tests.servers.proxy import TcpProxy
 
 # Connects, says so, and runs the given statement, or nothing. Arguments: port, user, password,
 # database, statement.
@@ -139,6 +140,7 @@ def harsh() -> Iterator[MariaDB]:
 
 
 def test_one_has_the_lock_and_the_next_gets_it(mariadb_database: MariaDBDatabase) -> None:
+    mariadb_database.inhabit()
     port = backend(mariadb_database.url)
     first, second = new_attempt(), new_attempt()
     lock = take(port, first)
@@ -245,6 +247,7 @@ def test_a_silent_session_loses_the_lock_in_time_and_not_sooner(harsh: MariaDB) 
 
 
 def test_harsh_defaults_do_no_harm(harsh: MariaDB) -> None:
+    MariaDBDatabase(harsh, "app").inhabit()
     port = backend(harsh.url(), "harsh")
     attempt = new_attempt("'k\\\"")
     lock = take(port, attempt)
@@ -272,6 +275,7 @@ def test_harsh_defaults_do_no_harm(harsh: MariaDB) -> None:
 def test_a_dump_that_has_locked_the_table_costs_nobody_the_lock(
     mariadb_database: MariaDBDatabase, client: Callable[[str], "subprocess.Popen[str]"]
 ) -> None:
+    mariadb_database.inhabit()
     port = backend(mariadb_database.url)
     lock = take(port, new_attempt("k"))
     command = client("SELECT sleep(50)")
@@ -343,6 +347,7 @@ def test_statements_of_a_dead_command_are_stopped(
 
 def test_the_locks_own_session_is_never_stopped(mariadb_database: MariaDBDatabase) -> None:
     """The command inherits the lock's socket."""
+    mariadb_database.inhabit()
     port = backend(mariadb_database.url)
     attempt = new_attempt()
     lock = take(port, attempt)
@@ -429,8 +434,11 @@ def test_strangers_are_those_of_the_runs_time(
 
 
 def failure(url: str, table: str | None = None) -> AgtoolError:
-    with pytest.raises(AgtoolError) as caught:
-        backend(url, table).attempt(new_attempt(), look=False)
+    attempt = new_attempt()
+    with pytest.raises(AgtoolError) as caught:  # noqa: PT012  # waiters need no right to create
+        port = backend(url, table)
+        assert isinstance(port.attempt(attempt, look=False), MySQLLock)
+        port.record_start(attempt, 20)
     return caught.value
 
 
@@ -475,6 +483,7 @@ def test_no_right_to_create(mariadb: MariaDB, table: str | None, runs: str) -> N
 
 
 def test_create_is_not_needed_when_the_table_is_there(mariadb_database: MariaDBDatabase) -> None:
+    mariadb_database.inhabit()
     server, name = mariadb_database.server, mariadb_database.name
     take(backend(mariadb_database.url), new_attempt()).release()
     server.create_role(f"{name}_b", "secret of b")
@@ -670,3 +679,106 @@ def test_tls_that_the_server_has_not(folder: Path) -> None:
         error = failure(f"{server.url()}?ssl_mode=REQUIRED")
     assert isinstance(error, DeniedError)
     assert "TLS" in error.hint
+
+
+# -- no place for a sign in an empty database ---------------------------------------------
+
+
+def occupy(database: MariaDBDatabase) -> None:
+    """Leave no place for agtool's sign, as on MySQL, which has none."""
+    if database.server.is_mariadb:
+        database.server.execute(f"ALTER DATABASE {database.name} COMMENT = 'somebody''s own'")
+
+
+def abort_a_session(database: MariaDBDatabase) -> None:
+    """Let the server count a session that has not ended in order."""
+    counted = "SHOW GLOBAL STATUS LIKE 'Aborted_clients'"
+    ((_, before),) = database.rows(counted)
+    with database.server.connect() as victim, victim.cursor() as cursor:
+        cursor.execute("SELECT connection_id()")
+        (session,) = cursor.fetchone() or (None,)
+        database.server.execute(f"KILL {session}")
+        wait_until(lambda: database.rows(counted)[0][1] != before, "it is counted")
+
+
+def unproven(port: MySQL) -> bool:
+    """Whether the lock, taken and released again, tells that an earlier run may be dying."""
+    lock = port.attempt(new_attempt(), look=False)
+    assert isinstance(lock, MySQLLock)
+    found = lock.unfinished()
+    lock.release()
+    assert all(run.run_id == "" for run in found)
+    return bool(found)
+
+
+def test_a_run_without_a_sign_is_proven_to_be_over_or_waited_for(
+    mariadb_database: MariaDBDatabase,
+) -> None:
+    occupy(mariadb_database)
+    abort_a_session(mariadb_database)
+    assert unproven(backend(mariadb_database.url)), "nothing is known of the time before"
+
+    waiter = backend(mariadb_database.url)
+    lock = take(backend(mariadb_database.url), new_attempt())
+    assert isinstance(waiter.attempt(new_attempt(), look=True), Busy)
+    assert mariadb_database.rows("SHOW TABLES") == [], "there is nothing of agtool's"
+    lock.release()
+    assert not unproven(waiter), "it has seen the lock held, and no session was lost since"
+
+    lock = take(backend(mariadb_database.url), new_attempt())
+    assert isinstance(waiter.attempt(new_attempt(), look=True), Busy)
+    mariadb_database.server.execute(f"KILL {holder(mariadb_database, waiter)}")
+    wait_until(lambda: holder(mariadb_database, waiter) is None, "the lock is free")
+    assert unproven(waiter), "its command may be alive"
+    with suppress(LockLost):
+        lock.check()
+
+
+def test_a_proxy_proves_nothing(mariadb_database: MariaDBDatabase) -> None:
+    """It may end in order on the server's side what it has lost on ours."""
+    occupy(mariadb_database)
+    server, name = mariadb_database.server, mariadb_database.name
+    with TcpProxy(server.host, server.port) as proxy:
+        waiter = backend(server.url(name, user=name, port=proxy.port))
+        lock = take(backend(mariadb_database.url), new_attempt())
+        assert isinstance(waiter.attempt(new_attempt(), look=True), Busy)
+        lock.release()
+        assert unproven(waiter)
+
+
+def test_a_long_statement_of_our_account_may_be_a_dead_commands(
+    mariadb_database: MariaDBDatabase, client: Callable[[str], "subprocess.Popen[str]"]
+) -> None:
+    occupy(mariadb_database)
+    abort_a_session(mariadb_database)
+    port = backend(mariadb_database.url)
+    client("SELECT sleep(50)")
+    running = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT sleep(50)%'"
+    wait_until(lambda: mariadb_database.rows(running), "the statement runs")
+    lock = port.attempt(new_attempt(), look=False)
+    assert isinstance(lock, MySQLLock)
+    ids = [run.run_id for run in lock.unfinished()]
+    assert lock.stop_statements(ids) == []
+    (stranger,) = lock.strangers(ids, 0.0)
+    assert stranger.account == mariadb_database.name
+    assert mariadb_database.rows(running), "it is not known to be the command's, so it goes on"
+    lock.release()
+
+
+@pytest.mark.parametrize("comment", ["", "somebody's own"])
+def test_the_comment_on_a_database_is_left_as_it_was(
+    mariadb_database: MariaDBDatabase, comment: str
+) -> None:
+    server, name = mariadb_database.server, mariadb_database.name
+    if not server.is_mariadb:
+        pytest.skip("MySQL has no such comment")
+    query = f"SELECT schema_comment FROM information_schema.schemata WHERE schema_name = '{name}'"
+    server.execute(f"ALTER DATABASE {name} CHARACTER SET latin2 COMMENT = %s", comment)
+    port, attempt = backend(mariadb_database.url), new_attempt("k")
+    lock = take(port, attempt)
+    ((during,),) = mariadb_database.rows(query)
+    assert (attempt.run_id in during) == (not comment)
+    lock.finish(DONE)
+    assert mariadb_database.rows(query) == [(comment,)]
+    ((_, create),) = mariadb_database.rows(f"SHOW CREATE DATABASE {name}")
+    assert "latin2" in create

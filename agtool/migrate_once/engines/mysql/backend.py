@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 import pymysql
 
 from agtool.migrate_once.backend import AlreadyDone, Busy, Session
-from agtool.migrate_once.engines.mysql import session, statements
+from agtool.migrate_once.engines.mysql import session, signs, statements
 from agtool.migrate_once.engines.mysql.lock import MySQLLock, name_of_holder, take
+from agtool.migrate_once.engines.mysql.proof import Counted
 from agtool.migrate_once.engines.mysql.session import error_number
-from agtool.migrate_once.engines.mysql.tables import MISSING, Tables
-from agtool.migrate_once.engines.runs import Recorder
+from agtool.migrate_once.engines.mysql.tables import Tables
+from agtool.migrate_once.engines.sign import Sign
 from agtool.migrate_once.model import Attempt, Situation, TableName
 from agtool.migrate_once.url import Database
 
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
     from agtool.core.process.tree import Process
     from agtool.migrate_once.documents import Status
 
+T = TypeVar("T")
 
-class MySQL(Recorder):
+
+class MySQL:
     """The port for MySQL and MariaDB. Seconds in time_to_die and connect_timeout."""
 
     def __init__(
@@ -42,6 +46,7 @@ class MySQL(Recorder):
         self.connect_timeout = connect_timeout
         self.tables = Tables(database, table, self._connect)
         self.runs = self.tables.runs
+        self._before: Counted | None = None
         self.lock_name = f"lock of {self.tables.table}"
         self.warnings: Sequence[str] = session.warnings(database)
 
@@ -49,15 +54,15 @@ class MySQL(Recorder):
         connection = self._connect()
         with ExitStack() as unless_locked, self.tables.translated(), connection.cursor() as cursor:
             unless_locked.callback(session.close, connection)
-            if self._is_done(cursor, attempt):
+            if self.tables.is_done(cursor, attempt):
                 return AlreadyDone()
-            self.tables.prepare(cursor)
-            lock = take(connection, self.tables, attempt)
+            self.tables.warn(cursor)
+            lock = take(connection, self.tables, attempt, self._before, self.silence)
             if lock is None:
                 return Busy(self._look(cursor, attempt) if look else None)
             unless_locked.callback(lock.release)
             # By another one, between our look and our lock.
-            if self.runs.is_done(cursor, attempt):
+            if lock.is_done():
                 return AlreadyDone()
             unless_locked.pop_all()
             return lock
@@ -68,6 +73,33 @@ class MySQL(Recorder):
             names = map(name_of_holder, processes)
             cursor.execute(f"SELECT is_used_lock(%s) IN ({holders})", (self.tables.lock, *names))
             return cursor.fetchone() == (1,)
+
+    def environment(self, _attempt: Attempt) -> dict[str, str]:
+        """Nothing: sessions carry no name."""
+        return {}
+
+    def record_start(self, attempt: Attempt, patience: float) -> None:
+        """In the table; but an empty database stays so, and a sign is left elsewhere, if it can."""
+        tables = self.tables
+        with self._session() as cursor:
+            tables.create(cursor)
+            if not tables.apart and self.runs.is_first_install(cursor):
+                self.runs.keep(cursor)
+                now = self.runs.now(cursor)
+                sign = Sign.of(tables.lock, attempt, patience, now)
+                tables.signed = signs.write(cursor, sign)
+                silent = not signs.has_place(cursor, tables.lock)
+                if (tables.signed or silent) and tables.clear(cursor):
+                    return
+                signs.remove(cursor, tables.lock, attempt.run_id)
+            cursor.execute("START TRANSACTION")
+            self.runs.record_start(cursor, attempt, patience)
+            cursor.execute("COMMIT")
+
+    def record_lost(self, run_id: str, exit_code: int | None) -> None:
+        with self._session() as cursor:
+            signs.remove(cursor, self.tables.lock, run_id)
+            _if_there(lambda: self.runs.set_end(cursor, run_id, "lost", exit_code))
 
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         with self._session() as cursor:
@@ -85,38 +117,26 @@ class MySQL(Recorder):
         from agtool.migrate_once.documents import Status
 
         with self._session() as cursor:
-            try:
-                cursor.execute("SELECT is_used_lock(%s) IS NOT NULL", (self.tables.lock,))
-                (held,) = cursor.fetchone() or (False,)
-                return self.runs.status(cursor, limit, lock=self.lock_name, held=bool(held))
-            except pymysql.Error as error:
-                if error_number(error) not in MISSING:
-                    raise
-                return Status(self.lock_name, False, self.runs.now(cursor), [], [], [])
-
-    def _is_done(self, cursor: Cursor, attempt: Attempt) -> bool:
-        try:
-            return self.runs.is_done(cursor, attempt)
-        except pymysql.Error as error:
-            if error_number(error) in MISSING:
-                return False
-            raise
+            cursor.execute("SELECT is_used_lock(%s) IS NOT NULL", (self.tables.lock,))
+            held = cursor.fetchone() == (1,)
+            now = self.runs.now(cursor)
+            sign = signs.read(cursor, self.tables.lock)
+            running = [sign.run(now)] if sign is not None else []
+            status = _if_there(
+                lambda: self.runs.status(cursor, limit, lock=self.lock_name, held=held)
+            ) or Status(self.lock_name, held, now, [], [], [])
+            return replace(status, running=running + status.running)
 
     def _look(self, cursor: Cursor, attempt: Attempt) -> Situation:
-        with self._whatever_became_of_it():
-            self.runs.note_waiting(cursor, attempt)
-        with self._whatever_became_of_it():
-            return self.runs.situation(cursor, attempt)
-        return Situation(None, 0)
-
-    @contextmanager
-    def _whatever_became_of_it(self) -> Iterator[None]:
-        """A dump holds the table, or the command has dropped or replaced it: wait all the same."""
-        try:
-            yield
-        except pymysql.Error as error:
-            if session.is_lost(error) or error_number(error) in session.NO_RIGHT:
-                raise
+        _if_there(lambda: self.runs.note_waiting(cursor, attempt))
+        if situation := _if_there(lambda: self.runs.situation(cursor, attempt)):
+            return situation
+        counted = Counted.look(cursor)
+        cursor.execute("SELECT is_used_lock(%s) IS NOT NULL", (self.tables.lock,))
+        if cursor.fetchone() == (1,):
+            self._before = counted
+        sign = signs.read(cursor, self.tables.lock)
+        return Situation(sign.run(self.runs.now(cursor)) if sign is not None else None, None)
 
     def _connect(self) -> session.Session:
         return session.connect(self.database, self.silence, self.connect_timeout)
@@ -130,10 +150,12 @@ class MySQL(Recorder):
         finally:
             session.close(connection)
 
-    @contextmanager
-    def transaction(self) -> Iterator[Cursor]:
-        """Both or all of the statements inside, or none: an error ends the session."""
-        with self._session() as cursor:
-            cursor.execute("START TRANSACTION")
-            yield cursor
-            cursor.execute("COMMIT")
+
+def _if_there(call: Callable[[], T]) -> T | None:
+    """The result; None: our table is not there yet, or a dump holds it, or it is another."""
+    try:
+        return call()
+    except pymysql.Error as error:
+        if session.is_lost(error) or error_number(error) in session.NO_RIGHT:
+            raise
+        return None

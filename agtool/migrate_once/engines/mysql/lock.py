@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pymysql
 
 from agtool.core.finding import Finding
-from agtool.core.process.connections import Connection as TcpConnection
 from agtool.core.process.connections import connection_of, connections_of
 from agtool.core.process.tree import Process, descendants, this_process
 from agtool.migrate_once.backend import LockLost, NotYet, Session
 from agtool.migrate_once.engines.mysql import session as sessions
-from agtool.migrate_once.engines.mysql import statements
-from agtool.migrate_once.engines.mysql.tables import READ_ONLY, Tables
+from agtool.migrate_once.engines.mysql import signs, statements
+from agtool.migrate_once.engines.mysql.proof import Counted
+from agtool.migrate_once.engines.mysql.tables import MISSING, READ_ONLY, Tables
 from agtool.migrate_once.findings import not_seen
 from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished, new_run_id
 
@@ -29,8 +29,16 @@ _RIGHTS = "PROCESS and the right to end other accounts' sessions, CONNECTION_ADM
 """What lets us see and end the sessions of other accounts."""
 
 
-def take(session: sessions.Session, tables: Tables, attempt: Attempt) -> MySQLLock | None:
+def take(
+    session: sessions.Session,
+    tables: Tables,
+    attempt: Attempt,
+    before: Counted | None = None,
+    patience: float = 0.0,
+) -> MySQLLock | None:
     """The lock; None: another session has it.
+
+    before, patience: as for `proof`.
 
     Raises:
         pymysql.Error: the statement failed.
@@ -48,7 +56,7 @@ def take(session: sessions.Session, tables: Tables, attempt: Attempt) -> MySQLLo
     tables.refuse_replica(*read_only)
     if taken is None:
         raise NotYet(f"{tables.database} could not answer GET_LOCK")
-    return MySQLLock(session, tables, attempt) if taken else None
+    return MySQLLock(session, tables, attempt, before, patience) if taken else None
 
 
 def name_of_holder(process: Process | None) -> str:
@@ -63,8 +71,17 @@ class MySQLLock:
 
     pooled = False
 
-    def __init__(self, session: sessions.Session, tables: Tables, attempt: Attempt) -> None:
+    def __init__(
+        self,
+        session: sessions.Session,
+        tables: Tables,
+        attempt: Attempt,
+        before: Counted | None = None,
+        patience: float = 0.0,
+    ) -> None:
         self._session = session
+        self._before = before
+        self._patience = patience
         self.keep_open = session.fileno()
         self.watch: Sequence[int] = (self.keep_open,)
         self._tables = tables
@@ -87,9 +104,26 @@ class MySQLLock:
             if command is not None:
                 self._note_sessions(cursor, command)
 
+    def is_done(self) -> bool:
+        """Whether the attempt's key is done."""
+        with self._session.cursor() as cursor:
+            return self._tables.is_done(cursor, self._attempt)
+
     def unfinished(self) -> list[Unfinished]:
+        tables = self._tables
         with self._translated(), self._session.cursor() as cursor:
-            return self._tables.runs.unfinished(cursor)
+            sign = signs.read(cursor, tables.lock)
+            found = [sign.unfinished()] if sign is not None else []
+            try:
+                return found + tables.runs.unfinished(cursor)
+            except pymysql.Error as error:
+                if sessions.error_number(error) not in MISSING:
+                    raise
+            if not found and not tables.apart and not signs.has_place(cursor, tables.lock):
+                counted = Counted.look(cursor)
+                if not (self._is_direct(cursor) and counted.proves(self._before, self._patience)):
+                    found.append(Unfinished("", "", self._patience))
+            return found
 
     def observe(self, command: int) -> list[Finding]:
         """What `check` found, whose session may look. Nothing waits for one that has GET_LOCK."""
@@ -99,10 +133,8 @@ class MySQLLock:
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         with self._translated(), self._session.cursor() as cursor:
             if list(run_ids) == [self._attempt.run_id]:
-                known = self._known  # the command may have dropped the table
-            else:
-                known = statements.recorded(cursor, self._tables.runs, run_ids)
-            return statements.stop(cursor, known)
+                return statements.stop(cursor, self._known)  # not all may be recorded
+            return statements.stop(cursor, statements.recorded(cursor, self._tables.runs, run_ids))
 
     def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
         with self._translated(), self._session.cursor() as cursor:
@@ -141,9 +173,13 @@ class MySQLLock:
                 if mend:
                     self._tables.create(cursor)
                 cursor.execute("START TRANSACTION")
+                if mend:
+                    self._tables.runs.restore(cursor)
                 recorded = self._tables.runs.record_end(cursor, self._attempt, end)
                 self._prove(cursor)
                 cursor.execute("COMMIT")
+                if self._tables.signed:
+                    signs.remove(cursor, self._tables.lock, self._attempt.run_id)
                 return None if recorded else f"{self._tables.table.runs} does not take it"
             except pymysql.Error as error:
                 if sessions.is_lost(error):
@@ -173,10 +209,10 @@ class MySQLLock:
         statement goes on.
         """
         own = self._own
-        if own is not None and self._host is None:
-            self._find_ourselves(cursor, own)
+        if self._host is None:
+            self._is_direct(cursor)
         if own is None or not self._host:
-            return  # on a Unix socket, or somebody in between has changed our port
+            return
         # The command has inherited the lock's own socket.
         found = connections_of([command, *descendants(command)]) - {own}
         places = {f"{self._host}:{one.port}" for one in found if one[1:] == own[1:]}
@@ -212,16 +248,22 @@ class MySQLLock:
             self._findings.append(not_seen(ports, _RIGHTS))
         self._unseen = places
 
-    def _find_ourselves(self, cursor: Cursor, own: TcpConnection) -> None:
-        """Our host as the server sees it; empty: it sees another port than ours."""
+    def _is_direct(self, cursor: Cursor) -> bool:
+        """Whether nobody stands between us and the server; if so, how it calls our host is known.
+
+        Somebody does if the server sees another port than ours.
+        """
+        if self._own is None:  # a Unix socket
+            return True
         cursor.execute(
             "SELECT id, host FROM information_schema.processlist WHERE id = connection_id()"
         )
         ident, place = cursor.fetchone() or (0, "")
         host, _, port = str(place).rpartition(":")
-        self._host = host if port == str(own.port) else ""
+        self._host = host if port == str(self._own.port) else ""
         # The command's sessions are later ones.
         self.horizon = self._latest = ident if self._host else 0
+        return bool(self._host)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
 from agtool.core.output import say
 from agtool.migrate_once.engines.mysql import session as sessions
 from agtool.migrate_once.engines.runs import Dialect, RunTable
-from agtool.migrate_once.model import TableName
+from agtool.migrate_once.model import Attempt, TableName
 from agtool.migrate_once.url import Database
 
 if TYPE_CHECKING:
@@ -38,12 +38,22 @@ MISSING = {ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR, ER.NO_DB_ERROR}
 READ_ONLY = "@@global.read_only, @@global.innodb_read_only"
 """What refuse_replica wants to know."""
 
+_HAS_TABLES = """EXISTS (SELECT 1 FROM information_schema.tables AS t
+ WHERE t.table_schema = database() AND NOT (right(t.table_name, 5) = '_runs' AND EXISTS (
+  SELECT 1 FROM information_schema.columns AS c WHERE c.table_schema = t.table_schema
+  AND c.table_name = t.table_name AND c.column_name = 'done_key')))"""
+"""Whether the URL's database has tables that are not agtool's, this one or another."""
+
 # Transactions for the marker; and keys that differ in case or accents are different keys.
 _STORAGE = "ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 
 
 class Tables:
     """The table, and what an error of a statement on it means.
+
+    Attributes:
+        apart: the table lies in another database than the URL's.
+        signed: this run has left a sign, which stands for the table in an empty database.
 
     Args:
         connect: gives a session of its own.
@@ -62,38 +72,68 @@ class Tables:
         self.database = database
         self.schema = table.schema
         self.table = TableName(schema, table.table)
+        self.apart = schema != database.database
         # Unqualified in the URL's database, whose name may hold anything.
-        self.runs = RunTable(table.runs, _DIALECT)
+        self.runs = self._run_table(table.runs)
         # Names of locks ignore case (and have 64 characters at most); so do some servers' tables.
         digest = hashlib.sha256(str(self.table).lower().encode()).hexdigest()
         self.lock = f"agtool:{digest[:40]}"
         self._connect = connect
-        self._prepared = False
+        self.signed = False
+        self._warned = False
 
-    def prepare(self, cursor: Cursor) -> None:
-        """Create the table if missing, and warn of what the server cannot do."""
-        if self._prepared:
+    def _run_table(self, name: TableName) -> RunTable:
+        marks_of = self.database.database if self.apart else None
+        return RunTable(name, _DIALECT, _HAS_TABLES, marks_of)
+
+    def is_done(self, cursor: Cursor, attempt: Attempt) -> bool:
+        """Whether the attempt's key is done."""
+        for before_columns in (False, True):
+            try:
+                return self.runs.is_done(cursor, attempt, before_columns=before_columns)
+            except pymysql.Error as error:
+                if sessions.error_number(error) not in (*MISSING, ER.BAD_FIELD_ERROR):
+                    raise
+        return False
+
+    def warn(self, cursor: Cursor) -> None:
+        """Say once what the server cannot do."""
+        if self._warned:
             return
-        cursor.execute(f"SELECT {READ_ONLY}")
-        self.refuse_replica(*(cursor.fetchone() or ()))
-        self.create(cursor)
         cursor.execute("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'")
         if cursor.fetchone() == ("wsrep_on", "ON"):
             say(
                 f"warning: {self.database} is a node of a Galera cluster, whose nodes do not share "
                 "locks. Give every replica the address of the same node"
             )
-        self._prepared = True
+        self._warned = True
 
     def create(self, cursor: Cursor) -> None:
-        """Create the table if missing, without needing CREATE when it is there."""
+        """Create table and columns that are missing; needs no CREATE when they are there."""
         try:
-            cursor.execute(f"SELECT 1 FROM {self.runs.table} LIMIT 0", ())
+            cursor.execute(f"SELECT * FROM {self.runs.table} LIMIT 0", ())
         except pymysql.Error as error:
             if sessions.error_number(error) not in MISSING:
                 raise
-            for statement in self._ddl(self.runs):
-                cursor.execute(statement, ())
+            statements = self._ddl(self.runs)
+        else:
+            present = {column[0] for column in cursor.description}
+            statements = self.runs.add_columns(present)
+        for statement in statements:
+            cursor.execute(statement, ())
+
+    def clear(self, cursor: Cursor) -> bool:
+        """Leave no table of ours in the database, if it can be made again later; whether so.
+
+        It is there.
+        """
+        try:
+            cursor.execute(f"DROP TABLE {self.runs.table}", ())
+        except pymysql.Error as error:
+            if sessions.is_lost(error):
+                raise
+            return False  # not our right, or somebody dumps it
+        return True
 
     def refuse_replica(self, *read_only: object) -> None:
         """Also to those with SUPER, who could write there: others have their lock elsewhere."""
@@ -119,7 +159,7 @@ class Tables:
 
     def _ask_administrator(self, reason: str) -> DeniedError:
         # Qualified, since an administrator's session may have another database.
-        qualified = RunTable(self.table.runs, _DIALECT)
+        qualified = self._run_table(self.table.runs)
         user, _, host = (self._account() or "THE_USER@%").rpartition("@")
         grant = (
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {qualified.table} "

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-import psycopg2.errors
-
 from agtool.migrate_once.backend import AlreadyDone, Busy, Session
-from agtool.migrate_once.engines.postgresql import session, statements
+from agtool.migrate_once.engines.postgresql import session, signs, statements
 from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, advisory_name, take
 from agtool.migrate_once.engines.postgresql.observe import BRIEF
-from agtool.migrate_once.engines.postgresql.tables import Tables
-from agtool.migrate_once.engines.runs import Recorder
-from agtool.migrate_once.model import Attempt, Situation, TableName
+from agtool.migrate_once.engines.postgresql.tables import MISSING, Tables
+from agtool.migrate_once.engines.sign import Sign
+from agtool.migrate_once.model import Attempt, Situation, TableName, Unfinished
 from agtool.migrate_once.url import Database
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
     from agtool.core.process.tree import Process
     from agtool.migrate_once.documents import Status
 
+    Transaction = Callable[[], AbstractContextManager[Cursor]]
 
-class PostgreSQL(Recorder):
+
+class PostgreSQL:
     """The port for PostgreSQL. Seconds in time_to_die and connect_timeout.
 
-    lock: 'table', or 'advisory' for upgrades that VACUUM the whole database.
+    lock: 'advisory', or 'table', which excludes others who lock the same table.
     """
 
     def __init__(
@@ -60,22 +61,25 @@ class PostgreSQL(Recorder):
         connection = session.connect(self.database, self.connect_timeout)
         with ExitStack() as unless_locked, self.tables.translated():
             unless_locked.callback(connection.close)
-            if self._is_done(connection, attempt):
+            transaction = partial(session.transaction, connection, self.application_name)
+            if self.tables.is_done(transaction, attempt):
                 return AlreadyDone()
-            self.tables.prepare(connection, self.application_name)
+            if self.lock == "table":
+                self.tables.prepare(connection, self.application_name)
             lock = take(
                 connection,
                 self.tables,
                 attempt,
+                self._unfinished_by_signs,
                 application_name=self.application_name,
                 lock=self.lock,
                 time_to_die=self.time_to_die,
                 connect=self._brief,
             )
             if lock is None:
-                return Busy(self._look(connection, attempt) if look else None)
+                return Busy(self._look(transaction, attempt) if look else None)
             # By another one, between our look and our lock.
-            if attempt.key is not None and lock.is_done():
+            if lock.is_done():
                 return AlreadyDone()
             unless_locked.pop_all()
             return lock
@@ -94,6 +98,34 @@ class PostgreSQL(Recorder):
             )
             return cursor.fetchone() == (True,)
 
+    def record_start(self, attempt: Attempt, patience: float) -> None:
+        """In the runs table; but an empty database stays so, and a sign is left elsewhere.
+
+        Advisory locks only: a locked table is there.
+        """
+        with self.transaction() as cursor:
+            self.tables.create(cursor)
+            first = self.lock == "advisory" and self.runs.is_first_install(cursor)
+            if first:
+                self.runs.keep(cursor)
+            if first and self.tables.clear(cursor):
+                now = self.runs.now(cursor)
+                sign = Sign.of(self.tables.advisory_name, attempt, patience, now)
+                self.tables.sign = signs.write(cursor, sign)
+            else:
+                self.runs.record_start(cursor, attempt, patience)
+
+    def record_lost(self, run_id: str, exit_code: int | None) -> None:
+        with self.transaction() as cursor:
+            for number, sign in signs.read(cursor, self.tables.advisory_name).items():
+                if sign.run_id == run_id:
+                    signs.remove(cursor, number)
+            cursor.execute("SAVEPOINT record")
+            try:
+                self.runs.set_end(cursor, run_id, "lost", exit_code)
+            except MISSING:
+                cursor.execute("ROLLBACK TO SAVEPOINT record")
+
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         with self.transaction() as cursor:
             known = statements.recorded(cursor, self.runs, run_ids)
@@ -110,9 +142,6 @@ class PostgreSQL(Recorder):
         from agtool.migrate_once.documents import Status
 
         with self.transaction() as cursor:
-            cursor.execute("SELECT to_regclass(%s)", (self.runs.table,))
-            if cursor.fetchone() == (None,):
-                return Status(self.lock_name, False, self.runs.now(cursor), [], [], [])
             cursor.execute(
                 # The table's own lock may be held by somebody with the recipe before agtool.
                 "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE granted "
@@ -120,31 +149,36 @@ class PostgreSQL(Recorder):
                 "AND (locktype = 'advisory' AND objsubid = 1 "
                 "AND (classid::bigint << 32 | objid::bigint) = hashtextextended(%s, 0) "
                 "OR locktype = 'relation' AND relation = to_regclass(%s) AND mode IN "
-                "('ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')))",
-                (self.tables.advisory_name, self.tables.locked),
+                "('ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))), "
+                "to_regclass(%s) IS NOT NULL",
+                (self.tables.advisory_name, self.tables.locked, self.runs.table),
             )
-            (held,) = cursor.fetchone() or (False,)
-            return self.runs.status(cursor, limit, lock=self.lock_name, held=held)
+            held, recorded = cursor.fetchone() or (False, False)
+            now = self.runs.now(cursor)
+            running = [sign.run(now) for sign in self._signs(cursor)]
+            if not recorded:
+                return Status(self.lock_name, held, now, running, [], [])
+            status = self.runs.status(cursor, limit, lock=self.lock_name, held=held)
+            return replace(status, running=running + status.running)
 
-    def _is_done(self, connection: Connection, attempt: Attempt) -> bool:
-        if attempt.key is None:
-            return False
-        try:
-            with session.transaction(connection, self.application_name) as cursor:
-                return self.runs.is_done(cursor, attempt)
-        except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
-            return False
+    def _signs(self, cursor: Cursor) -> list[Sign]:
+        return list(signs.read(cursor, self.tables.advisory_name).values())
 
-    def _look(self, connection: Connection, attempt: Attempt) -> Situation:
+    def _unfinished_by_signs(self) -> list[Unfinished]:
+        with self.transaction() as cursor:
+            return [sign.unfinished() for sign in self._signs(cursor)]
+
+    def _look(self, transaction: Transaction, attempt: Attempt) -> Situation:
         try:
-            with session.transaction(connection, self.application_name) as cursor:
+            with transaction() as cursor:
                 self.runs.note_waiting(cursor, attempt)
                 return self.runs.situation(cursor, attempt)
-        except psycopg2.errors.InsufficientPrivilege:
-            raise
-        except psycopg2.ProgrammingError:
-            # The command has dropped the table, or put another in its place: we wait all the same.
-            return Situation(None, 0)
+        except MISSING:
+            # Not made yet, or the command has dropped it, or put another in its place.
+            with transaction() as cursor:
+                now = self.runs.now(cursor)
+                holders = [sign.run(now) for sign in self._signs(cursor)]
+            return Situation(holders[-1] if holders else None, None)
 
     @contextmanager
     def _brief(self, database: str | None) -> Iterator[Cursor]:

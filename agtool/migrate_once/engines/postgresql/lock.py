@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,10 @@ import psycopg2.errors
 from agtool.core.process.connections import connection_of, plain
 from agtool.core.process.tree import Process, this_process
 from agtool.migrate_once.backend import LockLost, NotYet, Session
-from agtool.migrate_once.engines.postgresql import statements
+from agtool.migrate_once.engines.postgresql import signs, statements
 from agtool.migrate_once.engines.postgresql.observe import Connect, Observer, Place
 from agtool.migrate_once.engines.postgresql.session import begin, first_line
-from agtool.migrate_once.engines.postgresql.tables import Tables
+from agtool.migrate_once.engines.postgresql.tables import MISSING, Tables
 from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished, new_run_id
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def take(
     connection: Connection,
     tables: Tables,
     attempt: Attempt,
+    read_signs: Callable[[], list[Unfinished]],
     *,
     application_name: str,
     lock: str,
@@ -78,7 +79,7 @@ def take(
         database=database,
         connect=connect,
     )
-    return PostgreSQLLock(connection, tables, attempt, observer, pooled=pooled)
+    return PostgreSQLLock(connection, tables, attempt, observer, read_signs)
 
 
 def advisory_name(process: Process | None) -> str:
@@ -87,7 +88,10 @@ def advisory_name(process: Process | None) -> str:
 
 
 class PostgreSQLLock:
-    """The held lock: an open transaction on its own connection."""
+    """The held lock: an open transaction on its own connection.
+
+    read_signs: gives the runs that have left a sign, by a session of its own.
+    """
 
     def __init__(
         self,
@@ -95,8 +99,7 @@ class PostgreSQLLock:
         tables: Tables,
         attempt: Attempt,
         observer: Observer,
-        *,
-        pooled: bool,
+        read_signs: Callable[[], list[Unfinished]],
     ) -> None:
         self._connection = connection
         self.keep_open = connection.fileno()
@@ -105,7 +108,8 @@ class PostgreSQLLock:
         self._attempt = attempt
         self._observer = observer
         self.observe = observer.look
-        self.pooled = pooled
+        self._read_signs = read_signs
+        self.pooled = observer.place.pooled
 
     @property
     def horizon(self) -> float:
@@ -116,12 +120,16 @@ class PostgreSQLLock:
             cursor.execute("SHOW transaction_isolation")
 
     def is_done(self) -> bool:
-        with self._looking() as cursor:
-            return self._tables.runs.is_done(cursor, self._attempt)
+        return self._tables.is_done(self._looking, self._attempt)
 
     def unfinished(self) -> list[Unfinished]:
-        with self._translated(), self._looking() as cursor:
-            return self._tables.runs.unfinished(cursor)
+        found: list[Unfinished] = []
+        any_sign = False
+        with self._translated(), suppress(*MISSING), self._looking() as cursor:
+            cursor.execute(f"SELECT {signs.ANY}")
+            (any_sign,) = cursor.fetchone() or (False,)
+            found = self._tables.runs.unfinished(cursor)
+        return found + (self._read_signs() if any_sign else [])
 
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         with self._translated(), self._looking() as cursor:
@@ -152,19 +160,24 @@ class PostgreSQLLock:
 
     def _record(self, cursor: Cursor, end: End) -> str | None:
         """Record the end in this transaction; what stands in the way of it."""
-        problem = f"{self._tables.table.runs} does not take it"
-        for mend in (False, True, True):  # twice, since another replica may create it as well
+        tables = self._tables
+        problem = f"{tables.table.runs} does not take it"
+        # Again, since another replica may create the tables as well.
+        for mend in (tables.sign is not None, True, True):
             # Somebody's lock on our table must not keep us for longer than we have.
             cursor.execute(f"SET LOCAL lock_timeout = {round(REPLY * 250)}; SAVEPOINT record")
             try:
                 if mend:
-                    self._tables.create(cursor)
-                if self._tables.runs.record_end(cursor, self._attempt, end):
+                    tables.create(cursor)
+                    tables.runs.restore(cursor)
+                if tables.runs.record_end(cursor, self._attempt, end):
+                    if tables.sign is not None:
+                        signs.remove(cursor, tables.sign)
                     return None
             except psycopg2.Error as error:
                 if error.pgcode is None:  # the connection's, not the server's
                     raise
-                problem = self._tables.database.redact(first_line(error))
+                problem = tables.database.redact(first_line(error))
             cursor.execute("ROLLBACK TO SAVEPOINT record")
         return problem
 

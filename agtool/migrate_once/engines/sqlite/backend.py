@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from agtool.migrate_once.backend import AlreadyDone, Busy, Session
-from agtool.migrate_once.engines.runs import Recorder
 from agtool.migrate_once.engines.sqlite.files import Files
 from agtool.migrate_once.engines.sqlite.lock import SQLiteLock, is_held, is_open, take
 from agtool.migrate_once.model import Attempt
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
     from agtool.migrate_once.documents import Status
 
 
-class SQLite(Recorder):
+class SQLite:
     """The port for SQLite."""
 
     def __init__(self, database: Database) -> None:
         self.files = Files(database)
         self.runs = self.files.table
-        self.transaction = self.files.transaction
+        self.warnings: Sequence[str] = ()
         self._prepared = False
         self.lock_name = f"file {self.files.lock}"
         if "KUBERNETES_SERVICE_HOST" in os.environ:
@@ -40,9 +39,8 @@ class SQLite(Recorder):
         if self.files.is_done(attempt):
             return AlreadyDone()
         if not self._prepared:
-            with self.transaction() as cursor:
-                cursor.execute(self.runs.ddl)
-            self._prepared = True
+            with self.files.transaction():
+                self._prepared = True
         if (lock := take(self.files, attempt)) is not None:
             with ExitStack() as unless_locked:
                 unless_locked.callback(lock.release)
@@ -53,13 +51,25 @@ class SQLite(Recorder):
             return lock
         if not look:
             return Busy(None)
-        with self.transaction() as cursor:
+        with self.files.transaction() as cursor:
             self.runs.note_waiting(cursor, attempt)
             return Busy(self.runs.situation(cursor, attempt))
 
     def is_held_by(self, processes: Sequence[Process]) -> bool:
         """Whether one has the lock file open: only holders have, and who has started them."""
         return any(is_open(self.files.lock, process.pid) for process in processes)
+
+    def environment(self, _attempt: Attempt) -> dict[str, str]:
+        """Nothing: there are no sessions."""
+        return {}
+
+    def record_start(self, attempt: Attempt, patience: float) -> None:
+        with self.files.transaction() as cursor:
+            self.runs.record_start(cursor, attempt, patience)
+
+    def record_lost(self, run_id: str, exit_code: int | None) -> None:
+        with self.files.transaction() as cursor:
+            self.runs.set_end(cursor, run_id, "lost", exit_code)
 
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         """None: statements run inside the command's processes and die with them."""
@@ -77,6 +87,5 @@ class SQLite(Recorder):
         held = is_held(self.files)
         if not self.files.runs.exists():
             return Status(self.lock_name, held, datetime.now(timezone.utc), [], [], [])
-        with self.transaction() as cursor:
-            cursor.execute(self.runs.ddl)
+        with self.files.transaction() as cursor:
             return self.runs.status(cursor, limit, lock=self.lock_name, held=held)

@@ -38,23 +38,52 @@ class Files:
         self.database = Path(os.path.realpath(_file(database)))
         self.lock = self.database.with_name(f"{self.database.name}.agtool-lock")
         self.runs = self.database.with_name(f"{self.database.name}.agtool-runs")
-        self.table = RunTable(TableName(None, DEFAULT_TABLE).runs, _DIALECT)
+        self.table = RunTable(TableName(None, DEFAULT_TABLE).runs, _DIALECT, "has_tables()")
 
     def is_done(self, attempt: Attempt) -> bool:
         """Whether the attempt's key is done under its name."""
-        if not self.runs.exists():
+        if attempt.key is None or not self.runs.exists():
             return False
         with self._translated(), closing(self._connect()) as connection:
-            try:
-                return self.table.is_done(connection.cursor(), attempt)
-            except sqlite3.OperationalError as error:
-                if "no such table" in str(error):
-                    return False
-                raise
+            for before_columns in (False, True):
+                try:
+                    return self.table.is_done(
+                        connection.cursor(), attempt, before_columns=before_columns
+                    )
+                except sqlite3.OperationalError as error:
+                    if not str(error).startswith(("no such table", "no such column")):
+                        raise
+        return False
 
     def _connect(self) -> sqlite3.Connection:
         """The file of the runs, created if missing; transactions are begun by hand."""
-        return sqlite3.connect(self.runs, timeout=REPLY, isolation_level=None)
+        connection = sqlite3.connect(self.runs, timeout=REPLY, isolation_level=None)
+        connection.create_function("has_tables", 0, self._has_tables)
+        return connection
+
+    def _has_tables(self) -> bool:
+        """Whether the database has tables; True if it cannot be read: then marks count."""
+        try:
+            if not self.database.stat().st_size:
+                return False
+            url = f"{self.database.as_uri()}?mode=ro"
+            with closing(sqlite3.connect(url, uri=True, timeout=1.0)) as connection:
+                query = (
+                    "SELECT 1 FROM sqlite_master WHERE type = 'table' "
+                    "AND name NOT LIKE 'sqlite^_%' ESCAPE '^' LIMIT 1"
+                )
+                return connection.execute(query).fetchone() is not None
+        except FileNotFoundError:
+            return False
+        except (OSError, sqlite3.Error):
+            return True
+
+    def _create(self, cursor: sqlite3.Cursor) -> None:
+        """Create the table, or columns of it that an older agtool did not know."""
+        cursor.execute(self.table.ddl)
+        cursor.execute(f"SELECT * FROM {self.table.table} LIMIT 0")
+        for statement in self.table.add_columns({column[0] for column in cursor.description}):
+            cursor.execute(statement)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Cursor]:
@@ -66,6 +95,7 @@ class Files:
         with self._translated(), closing(self._connect()) as connection:
             cursor = connection.cursor()
             cursor.execute("BEGIN IMMEDIATE")
+            self._create(cursor)
             yield cursor
             cursor.execute("COMMIT")  # after an error, closing rolls back
 

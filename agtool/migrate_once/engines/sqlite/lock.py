@@ -119,7 +119,6 @@ class SQLiteLock:
         problem = None
         try:
             with self._files.transaction() as cursor:
-                cursor.execute(self._files.table.ddl)  # the command may have deleted the file
                 if not self._files.table.record_end(cursor, self._attempt, end):
                     problem = f"{self._files.runs} does not take it"
                 self.check()
