@@ -93,6 +93,30 @@ def test_a_successor_ends_what_a_killed_command_left(
     assert ask(work, "SELECT count(*) FROM work") == 0
 
 
+def test_in_an_empty_database_too(agtool: Agtool, database: Database) -> None:
+    """There is no table then in which a session could be recorded."""
+    late = "CREATE TABLE late AS SELECT pg_sleep(600)::text AS nothing"
+    command = [*untagged(database.url)[:-1], late]
+    at_work_there = f"SELECT count(*) FROM pg_stat_activity WHERE query = $${late}$$"
+    running = agtool.start("migrate-once", "--kill-grace", "0s", "--", *command, url=database.url)
+    wait_until(lambda: ask(database, at_work_there), "the statement runs")
+    noted = (
+        "SELECT count(*) FROM pg_largeobject "
+        """WHERE encode(data, 'escape') LIKE '%"sessions": "%@%'"""
+    )
+    wait_until(lambda: ask(database, noted), "its session is noted")
+    assert ask(database, "SELECT count(*) FROM pg_class WHERE relname LIKE '%_runs'") == 0
+    running.kill()
+    assert ask(database, at_work_there) == 1
+    query = f"SELECT count(*) FROM pg_stat_activity WHERE query = $${late}$$"
+    done = agtool.run(
+        "migrate-once", "--kill-grace", "0s", "--", "psql", database.url, "-Atc", query,
+        url=database.url,
+    )  # fmt: skip
+    assert (done.exit_code, done.stdout) == (0, "0\n"), done.stderr
+    assert ask(database, "SELECT to_regclass('late')") is None
+
+
 @pytest.mark.parametrize("killed", ["agtool", "lock"])
 def test_it_is_ended_before_the_lock_is_anybody_elses(
     killed: str, agtool: Agtool, work: Database

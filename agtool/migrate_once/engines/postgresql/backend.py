@@ -14,7 +14,7 @@ from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, advisory
 from agtool.migrate_once.engines.postgresql.observe import BRIEF
 from agtool.migrate_once.engines.postgresql.tables import MISSING, Tables
 from agtool.migrate_once.engines.sign import Sign
-from agtool.migrate_once.model import Attempt, Situation, TableName, Unfinished
+from agtool.migrate_once.model import Attempt, Situation, TableName
 from agtool.migrate_once.url import Database
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class PostgreSQL:
                 connection,
                 self.tables,
                 attempt,
-                self._unfinished_by_signs,
+                self._read_signs,
                 application_name=self.application_name,
                 lock=self.lock,
                 time_to_die=self.time_to_die,
@@ -128,14 +128,16 @@ class PostgreSQL:
 
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         with self.transaction() as cursor:
-            known = statements.recorded(cursor, self.runs, run_ids)
+            known, _ = statements.of_signs(self._signs(cursor), run_ids)
+            known |= statements.recorded(cursor, self.runs, run_ids)
             return statements.stop(cursor, run_ids, known)
 
     def strangers(
         self, run_ids: Sequence[str], waited: float, horizon: float = 0.0
     ) -> list[Session]:
         with self.transaction() as cursor:
-            began = statements.began(cursor, self.runs, run_ids)
+            _, signed = statements.of_signs(self._signs(cursor), run_ids)
+            began = signed or statements.began(cursor, self.runs, run_ids)
             return statements.strangers(cursor, began, waited, horizon)
 
     def status(self, limit: int) -> Status:
@@ -164,9 +166,9 @@ class PostgreSQL:
     def _signs(self, cursor: Cursor) -> list[Sign]:
         return list(signs.read(cursor, self.tables.advisory_name).values())
 
-    def _unfinished_by_signs(self) -> list[Unfinished]:
+    def _read_signs(self) -> list[Sign]:
         with self.transaction() as cursor:
-            return [sign.unfinished() for sign in self._signs(cursor)]
+            return self._signs(cursor)
 
     def _look(self, transaction: Transaction, attempt: Attempt) -> Situation:
         try:

@@ -16,6 +16,7 @@ from agtool.migrate_once.engines.postgresql import signs, statements
 from agtool.migrate_once.engines.postgresql.observe import Connect, Observer, Place
 from agtool.migrate_once.engines.postgresql.session import begin, first_line
 from agtool.migrate_once.engines.postgresql.tables import MISSING, Tables
+from agtool.migrate_once.engines.sign import Sign
 from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished, new_run_id
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def take(
     connection: Connection,
     tables: Tables,
     attempt: Attempt,
-    read_signs: Callable[[], list[Unfinished]],
+    read_signs: Callable[[], list[Sign]],
     *,
     application_name: str,
     lock: str,
@@ -73,7 +74,7 @@ def take(
     place = Place(pid, plain(client) if seen else None, own, pooled, float(began))
     observer = Observer(
         place,
-        runs=tables.runs,
+        tables=tables,
         run_id=attempt.run_id,
         lock=lock,
         database=database,
@@ -99,7 +100,7 @@ class PostgreSQLLock:
         tables: Tables,
         attempt: Attempt,
         observer: Observer,
-        read_signs: Callable[[], list[Unfinished]],
+        read_signs: Callable[[], list[Sign]],
     ) -> None:
         self._connection = connection
         self.keep_open = connection.fileno()
@@ -109,6 +110,7 @@ class PostgreSQLLock:
         self._observer = observer
         self.observe = observer.look
         self._read_signs = read_signs
+        self._signs: list[Sign] = []
         self.pooled = observer.place.pooled
 
     @property
@@ -129,24 +131,26 @@ class PostgreSQLLock:
             cursor.execute(f"SELECT {signs.ANY}")
             (any_sign,) = cursor.fetchone() or (False,)
             found = self._tables.runs.unfinished(cursor)
-        return found + (self._read_signs() if any_sign else [])
+        self._signs = self._read_signs() if any_sign else []
+        return found + [sign.unfinished() for sign in self._signs]
 
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         with self._translated(), self._looking() as cursor:
-            # Of our own we know at least as much, and the command may have dropped the table.
-            own = list(run_ids) == [self._attempt.run_id]
-            runs = self._tables.runs
-            known = self._observer.known if own else statements.recorded(cursor, runs, run_ids)
+            if list(run_ids) == [self._attempt.run_id]:
+                # What is recorded is no more, and the command may have dropped the table.
+                return statements.stop(cursor, run_ids, self._observer.known)
+            known, _ = statements.of_signs(self._signs, run_ids)
+            known |= statements.recorded(cursor, self._tables.runs, run_ids)
             return statements.stop(cursor, run_ids, known)
 
     def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
         with self._translated(), self._looking() as cursor:
             place = self._observer.place
             if list(run_ids) == [self._attempt.run_id]:
-                began, horizon = place.began, self.horizon
-            else:
-                began, horizon = statements.began(cursor, self._tables.runs, run_ids), 0.0
-            return statements.strangers(cursor, began, waited, horizon, place.pid)
+                return statements.strangers(cursor, place.began, waited, self.horizon, place.pid)
+            _, signed = statements.of_signs(self._signs, run_ids)
+            began = signed or statements.began(cursor, self._tables.runs, run_ids)
+            return statements.strangers(cursor, began, waited, 0.0, place.pid)
 
     def finish(self, end: End) -> str | None:
         with self._statement() as cursor:

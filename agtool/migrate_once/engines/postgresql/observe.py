@@ -17,8 +17,9 @@ from agtool.core.finding import Finding
 from agtool.core.process.connections import Connection, connections_of
 from agtool.core.process.tree import descendants
 from agtool.migrate_once.backend import NotYet
+from agtool.migrate_once.engines.postgresql import signs
 from agtool.migrate_once.engines.postgresql.statements import IDENTITY, TAG, act_as_login
-from agtool.migrate_once.engines.runs import RunTable
+from agtool.migrate_once.engines.postgresql.tables import Tables
 from agtool.migrate_once.findings import not_seen
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Observer:
         self,
         place: Place,
         *,
-        runs: RunTable,
+        tables: Tables,
         run_id: str,
         lock: str,
         database: str,
@@ -73,7 +74,7 @@ class Observer:
     ) -> None:
         self.place = place
         self.known: frozenset[str] = frozenset()
-        self._runs = runs
+        self._tables = tables
         self._run_id = run_id
         self._lock = lock
         self._database = database
@@ -170,13 +171,15 @@ class Observer:
 
     def _note(self) -> None:
         """For a successor. The command may have dropped the table, or hold it: then not."""
-        sessions = " ".join(sorted(self.known))
+        sessions, tables = " ".join(sorted(self.known)), self._tables
         with self._connect(None) as cursor:
-            cursor.execute(
-                "SET LOCAL lock_timeout = 1000; SELECT to_regclass(%s)", (self._runs.table,)
-            )
+            cursor.execute("SET LOCAL lock_timeout = 1000")
+            if tables.sign is not None:
+                signs.note_sessions(cursor, tables.sign, tables.advisory_name, sessions)
+                return
+            cursor.execute("SELECT to_regclass(%s)", (tables.runs.table,))
             if cursor.fetchone() != (None,):
-                self._runs.note_sessions(cursor, self._run_id, sessions)
+                tables.runs.note_sessions(cursor, self._run_id, sessions)
 
     def _waiting(self, cursor: Cursor) -> list[Finding]:
         """Whose statements wait for a lock of the lock's session."""

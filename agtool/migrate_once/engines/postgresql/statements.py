@@ -7,11 +7,13 @@ of a connector that ignores it (JDBC, asyncpg, pg8000) by their ports, which `ob
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import psycopg2.errors
 
 from agtool.migrate_once.backend import Session
+from agtool.migrate_once.engines.sign import Sign
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -102,6 +104,14 @@ def began(cursor: Cursor, runs: RunTable, run_ids: Sequence[str]) -> float:
     )
     (moment,) = cursor.fetchone() or (None,)
     return float(moment or 0)
+
+
+def of_signs(signs: Collection[Sign], run_ids: Sequence[str]) -> tuple[set[str], float | None]:
+    """The same two of runs that have left a sign: their sessions, and when the first began."""
+    found = [sign for sign in signs if sign.run_id in run_ids]
+    sessions = {one for sign in found for one in sign.sessions.split()}
+    starts = [datetime.fromisoformat(sign.started_at).timestamp() for sign in found]
+    return sessions, min(starts, default=None)
 
 
 def strangers(
