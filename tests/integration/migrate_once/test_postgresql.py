@@ -87,10 +87,11 @@ def active(database: Database, text: str) -> int:
 
 def test_sessions_are_known_without_the_tables(database: Database, client: Start) -> None:
     """The command has dropped them, say; what the lock has seen it remembers."""
-    port = backend(database.url, "advisory")
-    lock, run = take(port)
-    with closing(database.connect()) as connection:
-        connection.cursor().execute("DROP SCHEMA agtool CASCADE")
+    with closing(database.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE there ()")  # in an empty database there would be none
+        port = backend(database.url, "advisory")
+        lock, run = take(port)
+        cursor.execute("DROP SCHEMA agtool CASCADE")
     command = client(database.url, "SELECT pg_sleep(600)")
     wait_until(lambda: active(database, "SELECT pg_sleep(600)"), "the statement runs")
     assert lock.observe(command.pid) == []

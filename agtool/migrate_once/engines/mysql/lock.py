@@ -50,7 +50,7 @@ def take(
         cursor.execute(
             f"SELECT {READ_ONLY}, CASE get_lock(%s, 0) WHEN 1 THEN get_lock(%s, 0) WHEN 0 THEN 0 "
             "END",
-            (tables.lock, name_of_holder(this_process())),
+            (tables.lock, name_of_holder(tables, this_process())),
         )
         *read_only, taken = cursor.fetchone() or (0, 0, None)
     tables.refuse_replica(*read_only)
@@ -59,11 +59,10 @@ def take(
     return MySQLLock(session, tables, attempt, before, patience) if taken else None
 
 
-def name_of_holder(process: Process | None) -> str:
+def name_of_holder(tables: Tables, process: Process | None) -> str:
     """The name of the lock that a holder has beside the lock itself."""
-    if process is None:
-        return f"agtool:process:{new_run_id()}"
-    return f"agtool:process:{hashlib.sha256(process.name.encode()).hexdigest()[:40]}"
+    name = f"{tables.lock} {process.name if process else new_run_id()}"
+    return f"agtool:{hashlib.sha256(name.encode()).hexdigest()[:40]}"
 
 
 class MySQLLock:

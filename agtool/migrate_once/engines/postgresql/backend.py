@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from agtool.migrate_once.backend import AlreadyDone, Busy, Session
 from agtool.migrate_once.engines.postgresql import session, signs, statements
-from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, advisory_name, take
+from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, name_of_holder, take
 from agtool.migrate_once.engines.postgresql.observe import BRIEF
 from agtool.migrate_once.engines.postgresql.tables import MISSING, Tables
 from agtool.migrate_once.engines.sign import Sign
@@ -94,7 +94,10 @@ class PostgreSQL:
         with self.transaction() as cursor:
             cursor.execute(
                 f"SELECT EXISTS ({held} INTERSECT {held})",
-                ([self.tables.advisory_name], list(map(advisory_name, processes))),
+                (
+                    [self.tables.advisory_name],
+                    [name_of_holder(self.tables, process) for process in processes],
+                ),
             )
             return cursor.fetchone() == (True,)
 

@@ -55,7 +55,7 @@ def take(
             "THEN pg_try_advisory_xact_lock(hashtextextended(%s, 0)) END, pg_backend_pid(), "
             "extract(epoch FROM now()), host(inet_client_addr()), inet_client_port(), "
             "current_database()",
-            (tables.advisory_name, advisory_name(this_process())),
+            (tables.advisory_name, name_of_holder(tables, this_process())),
         )
         row = cursor.fetchone() or (False, 0, 0, None, None, None)
         taken, pid, began, client, port, database = row
@@ -83,9 +83,9 @@ def take(
     return PostgreSQLLock(connection, tables, attempt, observer, read_signs)
 
 
-def advisory_name(process: Process | None) -> str:
-    """Of the advisory lock that a holder has beside the lock itself."""
-    return f"agtool:process:{process.name if process else new_run_id()}"
+def name_of_holder(tables: Tables, process: Process | None) -> str:
+    """The name of the advisory lock that a holder has beside the lock itself."""
+    return f"{tables.advisory_name} {process.name if process else new_run_id()}"
 
 
 class PostgreSQLLock:
