@@ -386,7 +386,7 @@ def test_a_session_that_may_not_be_ended_is_left_and_named(
 ) -> None:
     server, name = mariadb_database.server, mariadb_database.name
     server.execute(f"GRANT PROCESS ON *.* TO {name}@'%%'")
-    occupy(mariadb_database)  # so that sessions are recorded
+    server.execute(f"CREATE TABLE {name}.there (n int)")  # so that sessions are recorded
     attempt = new_attempt()
     port = backend(mariadb_database.url)
     lock = take(port, attempt)
@@ -407,7 +407,8 @@ def test_a_session_that_may_not_be_ended_is_left_and_named(
 def test_strangers_are_those_of_the_runs_time(
     mariadb_database: MariaDBDatabase, client: Callable[..., "subprocess.Popen[str]"]
 ) -> None:
-    occupy(mariadb_database)  # so that it is recorded when a run began
+    # So that it is recorded when a run began.
+    mariadb_database.server.execute(f"CREATE TABLE {mariadb_database.name}.there (n int)")
     attempt = new_attempt()
     port = backend(mariadb_database.url)
     statement = "SELECT id FROM information_schema.processlist WHERE info = 'SELECT sleep(600)'"
