@@ -151,6 +151,7 @@ class Outcome:
         marked_done: whether this run marked the key as done.
         failures: attempts-exhausted: how often the key has failed; else null.
         failed_with: the exit code of the last of these failures; null: none, or it is not known.
+        warnings: what agtool could not guard the command against, each once.
     """
 
     name: str
@@ -175,3 +176,4 @@ class Outcome:
     marked_done: bool
     failures: int | None
     failed_with: int | None
+    warnings: list[Finding]

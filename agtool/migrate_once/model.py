@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from agtool.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from agtool.core.finding import Finding
     from agtool.migrate_once.documents import Run
 
 HEARTBEAT = 1.0
@@ -191,3 +193,4 @@ class Outcome(NamedTuple):
     marked_done: bool = False
     failures: int | None = None
     failed_with: int | None = None
+    warnings: Sequence[Finding] = ()

@@ -199,7 +199,7 @@ class Tables:
             yield
         except psycopg2.errors.InsufficientPrivilege as error:
             ask = self._ask_to_read if reading else self.ask_administrator
-            raise ask(first_line(error)) from error
+            raise ask(self.database.redact(first_line(error))) from error
         except _RACES as error:
             raise self._raced() from error
         except psycopg2.Error as error:
