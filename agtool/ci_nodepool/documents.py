@@ -189,6 +189,21 @@ class PassingTaint:
 
 
 @dataclass(frozen=True)
+class JobCounts:
+    """How many jobs a pool has.
+
+    Attributes:
+        running: on its nodes.
+        waiting: on no node yet, and able to run on these.
+        lost: in the last hour, by what took them, as far as the cluster's events tell.
+    """
+
+    running: int
+    waiting: int
+    lost: dict[str, int]
+
+
+@dataclass(frozen=True)
 class PoolStatus:
     """A pool and its nodes.
 
@@ -200,6 +215,7 @@ class PoolStatus:
         affected: pods and DaemonSets that do not tolerate the pool's taints.
         passing: taints that come and go with a node's state.
         presets: all presets whose label these nodes have.
+        jobs: how many it has; null: not counted.
     """
 
     selector: str
@@ -209,6 +225,7 @@ class PoolStatus:
     affected: list[Affected]
     passing: list[PassingTaint]
     presets: list[str]
+    jobs: JobCounts | None
 
 
 @dataclass(frozen=True)

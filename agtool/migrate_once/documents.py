@@ -71,8 +71,8 @@ class Status:
         held: whether the lock is held now.
         now: the server's clock.
         running: runs that have not recorded their end; without `held` they have lost the lock.
-        waiting: replicas that gave a sign of life in the last 15 seconds, the longest first; none
-            are known while the first command of an empty database runs.
+        waiting: replicas that gave a sign of life in the last 15 seconds, the longest first; null:
+            nothing tells, since the first command of an empty database runs.
         history: runs that have ended, the latest first, as many as --limit says.
         key: null: --key was not given.
     """
@@ -81,7 +81,7 @@ class Status:
     held: bool
     now: datetime
     running: list[Run]
-    waiting: list[Run]
+    waiting: list[Run] | None
     history: list[Run]
     key: Key | None = None
 
@@ -151,6 +151,7 @@ class Outcome:
         marked_done: whether this run marked the key as done.
         failures: attempts-exhausted: how often the key has failed; else null.
         failed_with: the exit code of the last of these failures; null: none, or it is not known.
+        warnings: what agtool could not guard the command against, each once.
     """
 
     name: str
@@ -175,3 +176,4 @@ class Outcome:
     marked_done: bool
     failures: int | None
     failed_with: int | None
+    warnings: list[Finding]

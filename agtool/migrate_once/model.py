@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from agtool.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from agtool.core.finding import Finding
     from agtool.migrate_once.documents import Run
 
 HEARTBEAT = 1.0
@@ -157,14 +159,14 @@ class End(NamedTuple):
 
     Attributes:
         state: done, failed or lost.
-        exit_code: with which agtool ends, or the command's.
+        exit_code: with which agtool ends, or the command's; None: it is not known.
         waited, ran: seconds, for a record that has to be made anew.
         counts: whether it is a failure of the command, if it is not done: not if agtool was told to
             end, nor if the command was never started.
     """
 
     state: str
-    exit_code: int
+    exit_code: int | None
     waited: float
     ran: float
     counts: bool = True
@@ -191,3 +193,4 @@ class Outcome(NamedTuple):
     marked_done: bool = False
     failures: int | None = None
     failed_with: int | None = None
+    warnings: Sequence[Finding] = ()

@@ -8,7 +8,8 @@ from typing import Any
 
 from agtool.core.live import Live
 from agtool.core.text import count, some
-from agtool.migrate_once.acquire import Dying, News, NotDone, Stopping, Waiting
+from agtool.migrate_once.acquire import Dying, Leftover, News, NotDone, Waiting
+from agtool.migrate_once.findings import names
 from agtool.migrate_once.model import Situation, Unfinished
 from agtool.migrate_once.patience import Unreachable
 
@@ -36,9 +37,16 @@ def sentence(news: News, lock_name: str, age: float) -> str:
                 f"recorded its end and may still be stopping: starting in "
                 f"{max(0.0, left - age):.0f} s at the latest"
             )
-        case Stopping(statements):
-            left_behind = count(statements, "statement")
-            return f"got the lock; stopping {left_behind} of the previous run on the server"
+        case Leftover(left):
+            if left.sessions:
+                statements = count(len(left.sessions), "statement")
+                what = f"stopping {statements} of the previous run on the server"
+            else:
+                what = (
+                    f"nothing tells whether {names(left.strangers)} works for the previous run: "
+                    f"starting in {max(0.0, left.seconds - age):.0f} s at the latest"
+                )
+            return f"got the lock; {what}"
 
 
 def _waiting(situation: Situation, lock_name: str, age: float) -> str:
@@ -81,8 +89,12 @@ def facts(news: News, age: float) -> dict[str, Any]:
                 "runs": [run.place for run in runs],
                 "seconds_left": round(max(0.0, left - age), 1),
             }
-        case Stopping(statements):
-            return {"code": "stopping-statements", "statements": statements}
+        case Leftover(left):
+            return {
+                "code": "stopping-statements",
+                "statements": len(left.sessions),
+                "sessions": [str(session) for session in (*left.sessions, *left.strangers)],
+            }
 
 
 class Story(Live):

@@ -66,7 +66,7 @@ def options_of_help(text: str) -> dict[str, Option]:
     listed = text.partition("\nOptions:\n")[2]
     for block in re.split(r"\n(?=  -)", f"\n{listed}")[1:]:
         words = " ".join(block.split())
-        name = re.match(r"(?:-[a-z], )?(--[a-z-]+)", words)
+        name = re.match(r"(?:-[A-Za-z], )?(--[a-z-]+)", words)
         assert name, words
         # "[default: x]", or "[env var: Y; default: x]", or "[default: x; 1<=x<=10000]"
         default = re.search(r"default: ([^\]]+?)(?:; 1<=x[^\]]*)?\]", words)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from agtool.ci_nodepool.files.text import NotYaml, Path, Scalar, documents
+from agtool.ci_nodepool.files.text import Document, NotYaml, Path, Scalar, documents
 from agtool.ci_nodepool.runner.placement import CannotPatch
 
 
@@ -52,7 +54,12 @@ def replaced(text: str, place: Place, new: str) -> str:
 
 
 def _scalar(text: str, hop: Hop) -> Scalar | None:
-    return list(documents(text))[hop.document].scalar(hop.path)
+    return _parsed(text)[hop.document].scalar(hop.path)
+
+
+@lru_cache(maxsize=8)  # several lines of one file are asked for in a row
+def _parsed(text: str) -> Sequence[Document]:
+    return tuple(documents(text))
 
 
 def _written(text: str, scalar: Scalar, value: str) -> str:

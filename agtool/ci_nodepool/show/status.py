@@ -93,6 +93,12 @@ def _pool(pool: documents.PoolStatus) -> Iterator[str | RenderableType]:
         ]
         yield table(("node", "state", "age", "taints", "by agtool"), rows, identifiers=["node"])
         yield from _rest(nodes)
+    if pool.jobs:
+        lost = ", ".join(f"{number:,} to {why}" for why, number in pool.jobs.lost.items())
+        yield (
+            f"  {count(pool.jobs.running, 'job')} on these nodes, {pool.jobs.waiting:,} waiting; "
+            f"lost in the last hour: {lost or 'none that an event tells of'}"
+        )
     for each in pool.passing:
         yield f"  {each.taint} on {count(each.nodes, 'node')} comes and goes: {each.why}"
     if pool.affected:

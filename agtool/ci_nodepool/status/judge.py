@@ -29,11 +29,13 @@ class PoolStatus:
 
     Attributes:
         affected: pods and DaemonSets that do not tolerate the pool's taints.
+        jobs: how many it has; None: not counted.
     """
 
     pool: Pool
     nodes: Sequence[Node]
     affected: Sequence[Affected] = ()
+    jobs: documents.JobCounts | None = None
 
     @property
     def taints(self) -> Mapping[Taint, int]:
@@ -57,6 +59,7 @@ class PoolStatus:
             list(self.affected),
             [_passing(taint, number) for taint, number in passing_by.items()],
             [preset.name for preset in presets_on(node.labels for node in self.nodes)],
+            self.jobs,
         )
 
 

@@ -15,15 +15,21 @@ from agtool.ci_nodepool.runner.find import find_visible
 from agtool.ci_nodepool.runner.jobs import Jobs
 from agtool.ci_nodepool.runner.read import jobs as jobs_of
 from agtool.ci_nodepool.scheduling import selectors, wished
+from agtool.ci_nodepool.status.jobs import LABEL, LOSSES, OLD_LABEL, count_jobs, is_job
 from agtool.ci_nodepool.status.judge import PoolStatus, faults, judge
 from agtool.ci_nodepool.taints import lasting_taints
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ForbiddenError
-from agtool.core.kube.session import Session
+from agtool.core.kube.session import Json, Session
 
 
 def find_status(
-    session: Session, asked: Pool, namespace: str | None, *, look_at_pods: bool
+    session: Session,
+    asked: Pool,
+    namespace: str | None,
+    *,
+    look_at_pods: bool,
+    count: bool = False,
 ) -> documents.Status:
     """Look at everything. Raises what Session raises; DeniedError only for nodes.
 
@@ -31,6 +37,7 @@ def find_status(
         asked: the pool; nothing: every pool.
         namespace: of the runners; None: of all namespaces.
         look_at_pods: find the pods that do not tolerate the pool's taints.
+        count: count the jobs of each pool.
     """
     nodes = select(session, "")
     preemptible = {node.name for node in nodes if presets_on([node.labels])}
@@ -50,6 +57,7 @@ def find_status(
             pods = []
         names += sorted(hosts(pods) & preemptible)
         problems += faults(runner, pods, names)
+    counted = _job_pods_and_events(session, warnings) if count else None
     pools = []
     for pool, members in _pools(session, asked, nodes, jobs):
         status = PoolStatus(pool, members)
@@ -59,6 +67,8 @@ def find_status(
                 status = replace(status, affected=find_affected(session, taints, tainted))
             except ForbiddenError as error:
                 warnings.append(_unseen(error))
+        if counted:
+            status = replace(status, jobs=count_jobs(members, *counted))
         pools.append(status)
     problems = judge(pools, jobs, nodes, problems)
     return documents.Status(
@@ -68,6 +78,25 @@ def find_status(
         problems,
         [finding for own in jobs for finding in own.advice()],
     )
+
+
+def _job_pods_and_events(
+    session: Session, warnings: list[Finding]
+) -> tuple[list[Json], list[Json]]:
+    """The pods of jobs, and the events that tell where jobs ran and how they were lost."""
+    pods: dict[str, Json] = {}
+    events: list[Json] = []
+    try:
+        for label in (LABEL, OLD_LABEL):
+            for pod in session.pages("/api/v1/pods", labelSelector=label):
+                if is_job(pod):
+                    pods[pod["metadata"]["uid"]] = pod
+        for reason in ("Scheduled", *LOSSES):
+            selector = f"involvedObject.kind=Pod,reason={reason}"
+            events += session.pages("/api/v1/events", fieldSelector=selector)
+    except ForbiddenError as error:
+        warnings.append(_unseen(error))
+    return list(pods.values()), events
 
 
 def _document(own: Jobs, on_pool_nodes: list[str]) -> documents.RunnerStatus:

@@ -128,7 +128,7 @@ class Sources(NamedTuple):
 
     def jobs(self, hosts: list[str], port: int, cluster: ClusterOptions) -> Jobs:
         """Everything that was given. Raises UsageError when there is no host at all."""
-        self._check(hosts)
+        self._check(hosts, cluster)
         listed = list(hosts)
         if self.from_file is not None:
             lines = (line.partition("#")[0].strip() for line in _text(self.from_file).splitlines())
@@ -144,7 +144,7 @@ class Sources(NamedTuple):
             raise wrong[0]  # with nothing to check, it is the command line that is wrong
         return self._with_objects(given, found)
 
-    def _check(self, hosts: list[str]) -> None:
+    def _check(self, hosts: list[str], cluster: ClusterOptions) -> None:
         objects = self.from_cluster or self.from_manifests is not None
         if self.offline and (not objects or hosts or self.from_file):
             raise without_effect(
@@ -155,8 +155,11 @@ class Sources(NamedTuple):
         for name, given in (("--via", self.via), ("--offline", self.offline)):
             if given and not objects:
                 raise without_effect(name, "without --from-cluster or --from-manifests")
-        for name, given in (("--namespace", self.namespace), ("-A", self.all_namespaces)):
-            if given and not self.from_cluster:
+        names = ("--context", "--kubeconfig", "--as", "--as-group")
+        of_cluster: dict[str, object] = {"--namespace": self.namespace, "-A": self.all_namespaces}
+        of_cluster |= zip(names, cluster, strict=True)
+        for name, value in of_cluster.items():
+            if value and not self.from_cluster:
                 raise without_effect(name, "without --from-cluster")
 
     def _found(self, cluster: ClusterOptions) -> Found | None:

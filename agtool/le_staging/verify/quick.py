@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from agtool.le_staging.certificate import parse
 from agtool.le_staging.roots.pins import REVOKED
+from agtool.le_staging.verify.alerts import PORT_HINT
 from agtool.le_staging.verify.connect import MORE_TIME, Address, seconds_left
 from agtool.le_staging.verify.evidence import Evidence, Voucher
 from agtool.le_staging.verify.opened import opened
@@ -133,7 +134,9 @@ class Quick:
                 connection.sendall(data)
             if done:
                 return
-            left = seconds_left(way.deadline, "waiting for the TLS handshake", MORE_TIME)
+            left = seconds_left(
+                way.deadline, "waiting for the TLS handshake", f"{PORT_HINT} {MORE_TIME}"
+            )
             if not poll.poll(1000 * left):
                 continue
             data = connection.recv(65536)

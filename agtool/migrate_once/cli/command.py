@@ -123,8 +123,10 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             checked = check.check(lambda: backend(where, lock, times, given), what.attempt())
             shown = check.view(checked, what.key)
             return Result(checked, shown, exit_code=int(bool(checked.problems)))
+        from agtool.core.process.environment import given_environment
         from agtool.core.signals import die_as_by_ctrl_c
 
+        environment = given_environment()  # before backend() changes the title in the process list
         attempt = what.attempt()
         with _metrics(report, attempt, context.obj.exit_code) as metrics:
             port = backend(where, lock, times, given)
@@ -134,6 +136,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
 
             job = Job(
                 argv=command or (),
+                env=environment,
                 backend=port,
                 attempt=attempt,
                 wait_timeout=times.wait_timeout,

@@ -6,6 +6,7 @@ tests/cases/ci_nodepool has them.
 import json
 import shlex
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import yaml  # type: ignore[import-untyped]  # its stubs would be one more packa
 
 from tests.cluster.api import Object
 from tests.e2e.ci_nodepool.conftest import MakeNodes, Nodepool
+from tests.e2e.conftest import wait_until
 from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart
 
 CASES = Path(__file__).parents[2] / "cases" / "ci_nodepool"
@@ -280,12 +282,116 @@ def follow(nodepool: Nodepool, hint: str, *more: str) -> Object:
     return document
 
 
+PLACED = DEFAULT_TEMPLATE + f'    [runners.kubernetes.node_selector]\n      "{GKE}" = "true"\n'
+TOLERATING = f'    [runners.kubernetes.node_tolerations]\n      "{GKE}=true" = "NoSchedule"\n'
+OWN, MORE = taint(GKE, "true"), taint("more", "x")
+
+
+@pytest.mark.parametrize(
+    ("template", "nodes", "code"),
+    [
+        (DEFAULT_TEMPLATE, [[OWN], [OWN]], "not-sent"),
+        (PLACED + TOLERATING, [[], []], "open-pool"),
+        (PLACED + TOLERATING, [[OWN], []], "untainted-nodes"),
+        (PLACED, [[OWN, MORE], [MORE, OWN]], "deadlock"),
+        (PLACED, [[OWN], [taint("other", "x")]], "deadlock"),
+        (PLACED, [[OWN], []], "blocked-nodes"),
+    ],
+)
+def test_every_hint_that_prints_a_command_can_be_followed(
+    nodepool: Nodepool,
+    fake_nodes: MakeNodes,
+    runner: Callable[..., str],
+    *,
+    template: str,
+    nodes: list[list[Object]],
+    code: str,
+) -> None:
+    for number, taints in enumerate(nodes):
+        fake_nodes(1, {GKE: "true"}, taints, prefix=f"hint-{number}")
+    fake_nodes(1, prefix="on-demand")
+    runner(template)
+    problems = nodepool.json("status", "--preset", "gke-spot")["data"]["problems"]
+    (problem,) = [each for each in problems if each["code"] == code]
+    # The first command is the way out; a second one keeps it so.
+    document = follow(nodepool, problem["hint"].partition("\n")[0], "--dry-run")
+    changes = document["data"].get("planned", []) + [
+        each for each in document["data"].get("runners", []) if each["diff"]
+    ]
+    assert changes
+    if code == "deadlock":
+        (sent,) = document["data"]["runners"]
+        wanted = {f"{t['key']}={t['value']}": t["effect"] for taints in nodes for t in taints}
+        assert sent["entries"]["node_tolerations"] == wanted
+
+
+def test_the_hint_for_nodes_by_name_can_be_followed(
+    nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., str]
+) -> None:
+    (name,) = fake_nodes(1, {GKE: "true"}, prefix="named")
+    runner(PLACED)
+    refused = nodepool.json("taint", name, "a=b:NoSchedule", "c:NoExecute")
+    assert refused["exit_code"] == 5
+    document = follow(nodepool, refused["errors"][0]["hint"], "--dry-run")
+    assert document["data"]["entries"]["node_tolerations"] == {
+        "a=b": "NoSchedule",
+        "c=": "NoExecute",
+    }
+
+
+def test_a_refusal_that_comes_each_time_does_not_say_to_run_it_again(
+    nodepool: Nodepool, fake_nodes: MakeNodes
+) -> None:
+    (name,) = fake_nodes(1, prefix="refused")
+    policy = {
+        "metadata": {"name": "no-taints"},
+        "spec": {
+            "matchConstraints": {
+                "resourceRules": [
+                    {
+                        "apiGroups": [""],
+                        "apiVersions": ["v1"],
+                        "operations": ["UPDATE"],
+                        "resources": ["nodes"],
+                    }
+                ]
+            },
+            "validations": [{"expression": "!has(object.spec.taints)", "message": "no taints"}],
+        },
+    }
+    binding = {
+        "metadata": {"name": "no-taints"},
+        "spec": {"policyName": "no-taints", "validationActions": ["Deny"]},
+    }
+    group = "/apis/admissionregistration.k8s.io/v1"
+    nodepool.api.post(f"{group}/validatingadmissionpolicies", policy)
+    nodepool.api.post(f"{group}/validatingadmissionpolicybindings", binding)
+    try:
+        wait_until(
+            lambda: nodepool("taint", name, "a=b:NoSchedule").exit_code != 0, "it is in force"
+        )
+        done = nodepool("taint", name, "a=b:NoSchedule")
+        assert "no taints" in done.stderr
+        assert "It will answer so each time." in done.stderr
+        assert "to finish the rest" not in done.stderr
+    finally:
+        nodepool.api.delete(f"{group}/validatingadmissionpolicybindings/no-taints")
+        nodepool.api.delete(f"{group}/validatingadmissionpolicies/no-taints")
+
+
+def test_check_takes_the_nodes_of_the_cluster(
+    nodepool: Nodepool, nodes_of: Callable[[str], list[str]]
+) -> None:
+    nodes_of("nodes-scaling-down.json")
+    document = nodepool.json("check", CASES / "kept-by-hand.yaml")
+    assert [each["verdict"] for each in document["data"]["runners"]] == ["misfit"]
+
+
 def test_the_hint_for_two_runners_names_both(
     nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., str]
 ) -> None:
     fake_nodes(2, {GKE: "true"})
-    placed = DEFAULT_TEMPLATE + f'    [runners.kubernetes.node_selector]\n      "{GKE}" = "true"\n'
-    one, two = runner(placed, "one"), runner(placed, "two")
+    one, two = runner(PLACED, "one"), runner(PLACED, "two")
     refused = nodepool.json("apply", "--runner", one, "--yes")
     assert refused["exit_code"] == 5
     planned = follow(nodepool, refused["errors"][0]["hint"], "--dry-run")
@@ -424,3 +530,56 @@ def test_a_runner_kept_by_hand_is_found(
 def test_that_no_runner_was_found_is_said(nodepool: Nodepool, fake_nodes: MakeNodes) -> None:
     fake_nodes(1, {GKE: "true"}, [taint(GKE, "true")])
     assert "No GitLab runner was found." in nodepool("status").stdout
+
+
+# -- jobs ----------------------------------------------------------------------------------------
+
+
+def test_jobs_are_counted_by_pool(
+    nodepool: Nodepool, fake_nodes: MakeNodes, control_plane_namespace: str
+) -> None:
+    """The events are written as the real controllers write them, which do not run here."""
+    (name,) = fake_nodes(1, {GKE: "true"}, prefix="counted")
+    space, name_of = control_plane_namespace, "runner-abc-project-7-concurrent-{}"
+    pods = f"/api/v1/namespaces/{space}/pods"
+    for number, (node, labels) in enumerate(
+        ((name, {"job.runner.gitlab.com/pod": "x"}), ("", {"pod": "x"}), (name, {"pod": "web"}))
+    ):
+        containers = [{"name": each, "image": "none"} for each in ("build", "helper")]
+        spec: Object = {
+            "containers": containers[: 2 - (number == 2)],
+            "nodeSelector": {GKE: "true"},
+        }
+        if node:
+            spec["nodeName"] = node
+        nodepool.api.post(
+            pods, {"metadata": {"name": name_of.format(number), "labels": labels}, "spec": spec}
+        )
+
+    def happened(pod: str, reason: str, message: str) -> None:
+        involved = {"kind": "Pod", "namespace": space, "name": pod, "uid": pod}
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        nodepool.api.post(
+            f"/api/v1/namespaces/{space}/events",
+            {
+                "metadata": {"generateName": "e-"},
+                "involvedObject": involved,
+                "reason": reason,
+                "message": message,
+                "lastTimestamp": now,
+            },
+        )
+
+    for number, reason in ((8, "TaintManagerEviction"), (9, "Preempted")):
+        pod = name_of.format(number)
+        happened(pod, "Scheduled", f"Successfully assigned {space}/{pod} to {name}")
+        happened(pod, reason, f"Marking for deletion Pod {space}/{pod}")
+    happened("web-1", "Preempted", "by another")
+    (pool,) = nodepool.json("status", "--jobs", "--preset", "gke-spot")["data"]["pools"]
+    assert pool["jobs"] == {
+        "running": 1,
+        "waiting": 1,
+        "lost": {"a NoExecute taint": 1, "a pod of higher priority": 1},
+    }
+    assert "1 job on these nodes, 1 waiting" in nodepool("status", "--jobs").stdout
+    nodepool.api.delete(pods)

@@ -293,6 +293,22 @@ def test_alerts_have_a_hint_of_their_own(staging: Authority, number: int, told: 
     assert told in report.problems[0].hint
 
 
+def test_the_hint_of_a_server_that_wants_another_protocol(
+    staging: Authority, tmp_path: Path
+) -> None:
+    """As PostgreSQL 17 does, which is not installed here: followed, it leads out of it."""
+    leaf = staging.intermediate.leaf(NAME)
+    ca = staging.intermediate.der
+    with raw_server(tmp_path, leaf.der, leaf, ca, "-alpn", "postgresql") as port:
+        report = check(port, staging.root)
+        assert codes(report) == ["tls"]
+        assert "no application protocol" in report.problems[0].message
+        assert "--alpn postgresql" in report.problems[0].hint
+        override = target.parse_connect_to(f"::127.0.0.1:{port}")
+        how = How((as_root(staging.root),), overrides=(override,), alpn=("postgresql",))
+        assert Checker(how).check(target.parse(NAME, 443)).verdict is Verdict.staging
+
+
 @pytest.mark.usefixtures("data_home")
 def test_a_stapled_answer_of_ocsp_that_is_garbage(staging: Authority, tmp_path: Path) -> None:
     leaf = staging.intermediate.leaf(NAME)

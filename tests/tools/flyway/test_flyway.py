@@ -1,5 +1,6 @@
 """Flyway's library, under the commands and the variables of its command line."""
 
+from tests.e2e.conftest import wait_until
 from tests.tools.scenario import Scenario, Tool, check_schema, one_of, wait_at_the_gate
 from tests.tools.stage import Stage
 from tests.tools.target import Target
@@ -28,12 +29,18 @@ class TestFlywayOnPostgreSQL(Flyway):
     engines = ("postgresql",)
 
     def test_killed_without_a_name(self, stage: Stage) -> None:
-        """Sessions that do not say whose they are do not work beside the next run."""
+        """Sessions that do not say whose they are do not work beside the next run.
+
+        agtool notes them at its heartbeat.
+        """
+        stage.build(2)
+        one_of(stage.rollout(1))
         stage.build(3)
         with stage.target.closed() as open_gate:
             winner = stage.start(command=WITHOUT_NAME)
             wait_at_the_gate(stage.target, winner)
             killed = stage.target.at_the_gate()
+            wait_until(stage.target.noted_sessions, "agtool has noted the session")
             winner.kill()
             heir = stage.start(command=WITHOUT_NAME)
             wait_at_the_gate(stage.target, heir, other_than=killed)

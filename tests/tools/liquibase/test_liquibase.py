@@ -1,5 +1,6 @@
 """Liquibase's own command line."""
 
+from tests.e2e.conftest import wait_until
 from tests.tools.scenario import Scenario, check_schema, one_of, wait_at_the_gate
 from tests.tools.stage import Replica, Stage
 from tests.tools.target import Target
@@ -21,12 +22,16 @@ class TestLiquibase(Scenario):
     def test_a_killed_run_leaves_a_note_that_stops_liquibase(self, stage: Stage) -> None:
         """What the page says of the plain command, and of the line that frees it by hand.
 
-        Without the name by which agtool knows the sessions, on PostgreSQL too.
+        Without the name by which agtool knows the sessions, on PostgreSQL too: it notes them at its
+        heartbeat.
         """
+        stage.build(2)
+        one_of(stage.rollout(1))
         stage.build(3)
         with stage.target.closed():
             killed = self._plain(stage)
             wait_at_the_gate(stage.target, killed)
+            wait_until(stage.target.noted_sessions, "agtool has noted the session")
             killed.kill()
             stuck = self._plain(stage).end()
         assert stuck.exit_code not in (0, 124, 125)

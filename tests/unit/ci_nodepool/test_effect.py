@@ -41,7 +41,7 @@ WITH_A_VALUE = {
     "--image": "image:2",
     "--for": "kops",
 }
-WITHOUT = ("--overwrite", "--force", "--skip-pods", "--dry-run", "--prefer")
+WITHOUT = ("--overwrite", "--force", "--skip-pods", "--dry-run", "--prefer", "--jobs")
 LEFT_OUT = {
     "--all-runners": "where there is one runner, it is the one that is chosen in any case",
     "--live": "where nobody owns the ConfigMap, nothing is put back",
@@ -190,7 +190,7 @@ class Api(Session):
         if path in self.objects:
             return copy.deepcopy(self.objects[path])
         folder, _, kind = path.rpartition("/")
-        if kind not in ("nodes", "pods", "deployments", "statefulsets", "daemonsets"):
+        if kind not in ("nodes", "pods", "deployments", "statefulsets", "daemonsets", "events"):
             raise NotFoundError(path)
         key, _, value = query.get("labelSelector", "").partition("=")
         found = [

@@ -39,18 +39,20 @@ def test_the_how_to_uses_no_other_option() -> None:
     assert {command for command, _ in lines} >= {"verify", "fetch", "curl"}
     for command, rest in lines:
         words = shlex.split(rest.partition("`")[0].partition("|")[0], comments=True)
-        used = {word for word in words if word.startswith("--")}
+        used = {word for word in words if word.startswith("--") and word != "--"}
         assert used <= {*help_of(command)}, (command, used)
 
 
 def test_reference_has_every_problem() -> None:
     text = REFERENCE.partition("### Problems")[2].partition("###")[0]
+    text += REFERENCE.partition("### Hosts of a cluster")[2].partition("###")[0]
     text += REFERENCE.partition("## check")[2].partition("## fetch")[0]
     cells = re.findall(r"^\|([^|]*)\|", text, re.MULTILINE)
     prose = REFERENCE.partition("Warnings do not change")[2].partition("###")[0]
     told = set(re.findall(r"`([a-z-]+)`", "".join(cells) + prose + "`encrypted-key`"))
     folder = ROOT_FOLDER / "agtool/le_staging"
     files = [*(folder / "verify").glob("*.py"), *(folder / "stored").glob("*.py")]
+    files += (folder / "cluster").glob("*.py")
     source = "".join(file.read_text(encoding="utf-8") for file in files)
     used = set(re.findall(r'(?:Finding|NoTls)\(\s*"([a-z-]+)"', source))
     used |= set(re.findall(r'\d+: \("([a-z-]+)"', source)) | {"refused-by-openssl"}

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from agtool.migrate_once.acquire import Dying, News, NotDone, Stopping, Waiting
-from agtool.migrate_once.backend import NotYet
+from agtool.migrate_once.acquire import Dying, Leftover, News, NotDone, Waiting
+from agtool.migrate_once.backend import NotYet, Session
 from agtool.migrate_once.documents import Run
+from agtool.migrate_once.leftovers import Left
 from agtool.migrate_once.model import Situation, Unfinished
 from agtool.migrate_once.patience import Unreachable
 from agtool.migrate_once.story import facts, sentence
@@ -22,6 +23,7 @@ RUN = Run(
     *("1", "shop", None, "shop-1", "running"),
     *(NOW, NOW - timedelta(seconds=10), None, 10.0, None),
 )
+JAVA = Session("7", "app", "JDBC", "08:20:21 UTC")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,6 @@ RUN = Run(
                 "still stopping: starting in 19 s at the latest"
             ),
         ),
-        (Stopping(1), "got the lock; stopping 1 statement of the previous run on the server"),
         (NotDone("k", Situation(None, 0)), "waiting until key k is done; nobody works on it now"),
         (
             NotDone("k", Situation(replace(RUN, key="k"), 3)),
@@ -58,6 +59,17 @@ RUN = Run(
         (
             NotDone("k", Situation(RUN, 0)),
             "waiting until key k is done; shop-1 runs another command since 03:03:55 UTC",
+        ),
+        (
+            Leftover(Left([JAVA], [], 9)),
+            "got the lock; stopping 1 statement of the previous run on the server",
+        ),
+        (
+            Leftover(Left([], [JAVA], 9)),
+            (
+                "got the lock; nothing tells whether session 7 of app (JDBC), at work since "
+                "08:20:21 UTC works for the previous run: starting in 7 s at the latest"
+            ),
         ),
     ],
 )

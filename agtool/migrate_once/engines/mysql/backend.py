@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pymysql
 
-from agtool.migrate_once.backend import AlreadyDone, Busy, Exhausted, Survey
+from agtool.migrate_once.backend import AlreadyDone, Busy, Exhausted, Session, Survey
 from agtool.migrate_once.engines.mysql import session, signs, statements
-from agtool.migrate_once.engines.mysql.lock import MySQLLock, take
+from agtool.migrate_once.engines.mysql.lock import MySQLLock, name_of_holder, take
 from agtool.migrate_once.engines.mysql.parameters import warnings
 from agtool.migrate_once.engines.mysql.proof import Counted
 from agtool.migrate_once.engines.mysql.session import error_number
@@ -25,6 +25,7 @@ from agtool.migrate_once.url import Database
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
+    from agtool.core.process.tree import Process
     from agtool.migrate_once.documents import Key, Status
 
 T = TypeVar("T")
@@ -81,6 +82,13 @@ class MySQL:
         with closing(self._connect()) as connection, self.tables.translated():
             return survey(connection, self.tables)
 
+    def is_held_by(self, processes: Sequence[Process]) -> bool:
+        holders = ", ".join(["is_used_lock(%s)"] * len(processes))
+        with self._session() as cursor:
+            names = [name_of_holder(self.tables, process) for process in processes]
+            cursor.execute(f"SELECT is_used_lock(%s) IN ({holders})", (self.tables.lock, *names))
+            return cursor.fetchone() == (1,)
+
     def environment(self, _attempt: Attempt) -> dict[str, str]:
         """Nothing: sessions carry no name."""
         return {}
@@ -104,16 +112,30 @@ class MySQL:
             cursor.execute("COMMIT")
 
     def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
+        """In the table, which is made for a run that has left a sign, as at its own end."""
         with self._session() as cursor:
+            sign = signs.read(cursor, self.tables.lock)
+            if sign is None or sign.run_id != run_id:
+                _if_there(
+                    lambda: self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts)
+                )
+                return
+            end = sign.lost(self.runs.now(cursor), exit_code, counts=counts)
+            _if_there(lambda: self.tables.create(cursor))
+            _if_there(lambda: self.runs.record_end(cursor, sign.attempt(), end))
             signs.remove(cursor, self.tables.lock, run_id)
-            _if_there(lambda: self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts))
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
+    def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
+        with self._session() as cursor:
+            return statements.stop(cursor, statements.recorded(cursor, self.runs, run_ids))
+
+    def strangers(
+        self, run_ids: Sequence[str], waited: float, horizon: float = 0.0
+    ) -> list[Session]:
         with self._session() as cursor:
             known = statements.recorded(cursor, self.runs, run_ids)
-            if known is None:
-                return statements.unknown(cursor, 0)
-            return statements.stop(cursor, known)
+            age = statements.age(cursor, self.runs, run_ids)
+            return statements.strangers(cursor, known, waited, age, horizon)
 
     def status(self, limit: int, attempt: Attempt | None = None) -> Status:
         from agtool.migrate_once.documents import Status
@@ -126,7 +148,7 @@ class MySQL:
             running = [sign.run(now)] if sign is not None else []
             status = _if_there(
                 lambda: self.runs.status(cursor, limit, lock=self.lock_name, held=held)
-            ) or Status(self.lock_name, held, now, [], [], [])
+            ) or Status(self.lock_name, held, now, [], None if held else [], [])
             return replace(status, running=running + status.running, key=self._key(cursor, attempt))
 
     def _key(self, cursor: Cursor, attempt: Attempt | None) -> Key | None:

@@ -125,7 +125,7 @@ def begin(cursor: Cursor, application_name: str, access: Access = "READ WRITE") 
 
 def refused(database: Database, error: psycopg2.Error) -> AgtoolError:
     """What an error of a statement means, by its SQLSTATE; a lost connection has none."""
-    text = database.redact(first_line(error))
+    text = first_line(error)
     if error.pgcode == _READ_ONLY or (error.pgcode == _NOT_SUPPORTED and _is_standby(database)):
         return standby(database)
     gone = isinstance(error, psycopg2.DatabaseError) and error.pgcode is None
@@ -137,8 +137,8 @@ def refused(database: Database, error: psycopg2.Error) -> AgtoolError:
             hint="Use pool_mode transaction or session, or the address of PostgreSQL itself.",
         )
     if gone or isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
-        return NotYet(f"lost the connection to {database}: {text}")
-    return ConfigurationError(f"{database} refused a statement: {text}")
+        return NotYet(f"lost the connection to {database}: {database.redact(text)}")
+    return ConfigurationError(f"{database} refused a statement: {database.redact(text)}")
 
 
 def _is_standby(database: Database) -> bool:

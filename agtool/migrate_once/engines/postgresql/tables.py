@@ -50,6 +50,9 @@ _RACES = (
     psycopg2.errors.InternalError_,  # tuple concurrently updated
 )
 
+NOT_RECORDED = (*MISSING, *_RACES, psycopg2.errors.InsufficientPrivilege)
+"""Errors that leave the end of another's run without a record, which is no reason not to go on."""
+
 # The numbers of objects of users begin with 16384.
 _HAS_TABLES = """EXISTS (SELECT 1 FROM pg_catalog.pg_class AS c
  WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
@@ -196,7 +199,7 @@ class Tables:
             yield
         except psycopg2.errors.InsufficientPrivilege as error:
             ask = self._ask_to_read if reading else self.ask_administrator
-            raise ask(first_line(error)) from error
+            raise ask(self.database.redact(first_line(error))) from error
         except _RACES as error:
             raise self._raced() from error
         except psycopg2.Error as error:
