@@ -322,7 +322,8 @@ class _Work:
             self.told.add("strangers")
             say(
                 f"nothing tells whether {names(left.strangers)} works for the command; waiting for "
-                f"its end for {left.seconds:.0f} s at most"
+                f"its end for {left.seconds:.0f} s at most",
+                "unknown-session",
             )
 
 

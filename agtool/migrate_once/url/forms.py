@@ -54,7 +54,9 @@ def read(text: str) -> Database:
         try:
             return keywords(text)
         except ConfigurationError:
-            if not _is_go(text):  # Go's, of an account with a = in its name
+            # Go's, of an account with a = in its name; but a text with libpq's own words is
+            # libpq's, and its password must not be taken for a name.
+            if re.search(r"\b(host|user|password|dbname) *=", text) or not _is_go(text):
                 raise
     if kind == "url" and form is not None:
         after = text[form.end() :]
