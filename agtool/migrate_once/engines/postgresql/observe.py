@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _LOOK = 3.0
 """Seconds between two looks at who waits: CREATE DATABASE gives up after five."""
 
-
 BRIEF = 2
 """Seconds for a connection that is made to look; libpq knows no shorter time."""
 
@@ -101,7 +100,8 @@ class Observer:
         now = time.monotonic()
         connections = self._connections(command)
         if connections == self._seen and now < self._next:
-            self._complete_at = now if self.place.client else 0.0
+            if self.place.client and not self._unseen:
+                self._complete_at = now
             return []
         try:
             findings = self._look(now, connections)
@@ -110,7 +110,7 @@ class Observer:
             if self.place.pooled or time.monotonic() - now < BRIEF:
                 raise
             return self._waiting_for_database()
-        self._seen, self._next = connections, time.monotonic() + _LOOK
+        self._next = time.monotonic() + _LOOK
         return findings
 
     def _look(self, now: float, connections: set[Connection]) -> list[Finding]:
@@ -121,9 +121,14 @@ class Observer:
             (server,) = cursor.fetchone() or (0.0,)
             self._clock = (float(server), time.monotonic())
             findings = self._waiting(cursor)
+            self._seen = connections
             if self.place.client:
                 unseen = self._recognise(cursor, connections)
-                self._complete_at = now
+                if not unseen:
+                    self._complete_at = now
+                # One that has none yet is looked for again at once, and after that now and then.
+                new = unseen - self._unseen
+                self._seen = {one for one in connections if one.port not in new}
                 findings += self._unseen_twice(unseen)
         if self.known != noted:
             self._note()
