@@ -52,8 +52,17 @@ class Database(NamedTuple):
         return {key: values[-1] for key, values in self.query.items()}
 
     def redact(self, text: str) -> str:
-        """`text` without the password, should a driver's message hold it."""
-        return text.replace(self.password, "***") if self.password else text
+        """A driver's or a server's words without the password, should they quote it.
+
+        Never for text of our own, in which the database stands as it is shown.
+        """
+        from agtool.migrate_once.url.masking import mask
+
+        # sslpassword, ssl_key_password
+        secrets = [value for key, value in self.options.items() if key.endswith("password")]
+        parts = (self.user, self.database, self.host, str(self.port))
+        shown = {part or "" for part in (*parts, *self._place().split(","))}
+        return mask(text, [self.password or "", *secrets], shown)
 
 
 class Parts(NamedTuple):

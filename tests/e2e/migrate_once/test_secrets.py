@@ -139,6 +139,35 @@ def test_no_password_however_a_run_ends(
         assert MARK not in text
 
 
+WORDS = ("a", "e", "port", "password", "postgresql", "authentication", "***", "agtool")
+
+
+@pytest.mark.parametrize("password", WORDS)
+def test_a_password_that_is_a_word_garbles_no_message(
+    password: str, agtool: Agtool, database: Database
+) -> None:
+    server = database.server
+    secret = quote(password, safe="")
+    refused = agtool.run(
+        "migrate-once", "--connect-timeout", "30s", "--", "true",
+        url=f"postgresql://{database.name}:{secret}@{server.host}:{server.port}/{database.name}",
+    )  # fmt: skip
+    assert refused.exit_code == 125
+    # At once: it is told from what the server said, not from what is left of it.
+    assert refused.stderr.splitlines()[0] == (
+        "agtool: error: cannot log in to "
+        f"postgresql://{database.name}@{server.host}:{server.port}/{database.name}: "
+        f'password authentication failed for user "{database.name}"'
+    )
+    port = free_port()
+    away = agtool.run(
+        "migrate-once", "--connect-timeout", "0", "--", "true",
+        url=f"postgresql://app:{secret}@127.0.0.1:{port}/shop",
+    )  # fmt: skip
+    assert f"port {port} failed: Connection refused" in away.stderr
+    assert "***" not in away.stderr
+
+
 def command_lines(running: Running) -> list[str]:
     """What ps(1) shows of agtool, its keeper and its command."""
     lines = []

@@ -101,7 +101,7 @@ def begin(cursor: Cursor, application_name: str) -> None:
 
 def refused(database: Database, error: psycopg2.Error) -> AgtoolError:
     """What an error of a statement means."""
-    text = database.redact(first_line(error))
+    text = first_line(error)
     if "closed the connection" in text and _pools_statements(database):
         return ConfigurationError(
             f"the pooler at {database} is in statement pooling mode, "
@@ -110,13 +110,13 @@ def refused(database: Database, error: psycopg2.Error) -> AgtoolError:
         )
     if "recovery" in text or isinstance(error, psycopg2.errors.ReadOnlySqlTransaction):
         return DeniedError(
-            f"{database} is a standby or read-only: {text}",
+            f"{database} is a standby or read-only: {database.redact(text)}",
             hint="A lock on a standby does not stop others. Give the URL of the primary.",
         )
     gone = isinstance(error, psycopg2.DatabaseError) and error.pgcode is None
     if gone or isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
-        return NotYet(f"lost the connection to {database}: {text}")
-    return ConfigurationError(f"{database} refused a statement: {text}")
+        return NotYet(f"lost the connection to {database}: {database.redact(text)}")
+    return ConfigurationError(f"{database} refused a statement: {database.redact(text)}")
 
 
 def first_line(error: psycopg2.Error) -> str:
@@ -267,15 +267,18 @@ _PERMANENT = {
 
 def _cannot_connect(database: Database, error: psycopg2.Error) -> AgtoolError:
     """libpq gives no SQLSTATE here, so the text decides; unknown texts are worth a retry."""
-    text = database.redact(str(error)).strip()
+    text = str(error).strip()
     if re.match(r'invalid \S+ value: "', text):
-        return ConfigurationError(f"the database URL has an {text.splitlines()[0]}")
+        line = database.redact(text.splitlines()[0])
+        return ConfigurationError(f"the database URL has an {line}")
     for clue, hint in _PERMANENT.items():
         if clue in text:
             line = next(line for line in text.splitlines() if clue in line)
-            return DeniedError(f"cannot log in to {database}: {_strip(line)}", hint=hint)
+            reason = database.redact(_strip(line))
+            return DeniedError(f"cannot log in to {database}: {reason}", hint=hint)
+    reason = database.redact(_strip(text.splitlines()[0] if text else "no answer"))
     return NotYet(
-        f"cannot connect to {database}: {_strip(text.splitlines()[0] if text else 'no answer')}",
+        f"cannot connect to {database}: {reason}",
         hint="Check that host and port are right and that the server is up and reachable.",
     )
 

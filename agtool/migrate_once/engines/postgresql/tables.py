@@ -173,7 +173,8 @@ class Tables:
         try:
             yield
         except psycopg2.errors.InsufficientPrivilege as error:
-            raise self._ask_administrator(first_line(error)) from error
+            reason = self.database.redact(first_line(error))
+            raise self._ask_administrator(reason) from error
         except _RACES as error:
             raise self._raced() from error
         except psycopg2.Error as error:
