@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -76,14 +76,25 @@ def wake_at(wakeup: Wakeup, *numbers: signal.Signals) -> int:
     return signal.set_wakeup_fd(wakeup.writer, warn_on_full_buffer=False)
 
 
+def ignore(numbers: Iterable[signal.Signals]) -> None:
+    """Ignore these signals from now on."""
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
+
+
 class Signals:
     """The signals of FORWARDED and SIGCHLD as a descriptor to select on; use as a context.
 
     A signal that was ignored when agtool started (nohup) stays ignored. As PID 1 a process
     without handlers would ignore them all, so this is installed before anything can block.
+
+    Attributes:
+        ignored: signals that were ignored when we started, and that we handle nevertheless.
     """
 
     def __enter__(self) -> Signals:
+        handled_anyway = (signal.SIGCHLD, signal.SIGCONT)
+        self.ignored = [n for n in handled_anyway if signal.getsignal(n) is signal.SIG_IGN]
         with ExitStack() as stack:
             self._wakeup = stack.enter_context(Wakeup())
             stack.callback(signal.set_wakeup_fd, wake_at(self._wakeup))

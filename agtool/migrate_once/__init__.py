@@ -13,9 +13,9 @@ The lock lives in the database that is being upgraded. What must hold, and where
   `supervise` releases it when the command has ended.
 
 Read in this order: model (facts and figures), backend (what an engine must do), acquire
-(waiting), supervise (working), run (one invocation), then an engine: engines.postgresql with
-engines.runs, which the others share. url, story, status, result_file, documents and cli are the
-edges.
+(waiting), supervise (working), watching and leftovers (beside the command and after it), run (one
+invocation), then an engine: engines.postgresql with engines.runs, which the others share. url,
+story, status, result_file, documents and cli are the edges.
 """
 
 from agtool.core.command import Technique

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from agtool.core.errors import AgtoolError, DeniedError
+from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
+from agtool.core.finding import Finding
+from agtool.core.process.tree import ancestors
 from agtool.core.text import count
-from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Lock, LockLost, NotYet
+from agtool.migrate_once.backend import (
+    AlreadyDone,
+    Backend,
+    Busy,
+    Lock,
+    LockLost,
+    NotYet,
+)
+from agtool.migrate_once.findings import names
+from agtool.migrate_once.leftovers import Left, end_statements
 from agtool.migrate_once.model import (
     LOOK,
     Attempt,
@@ -44,13 +55,13 @@ class Dying(NamedTuple):
     left: float
 
 
-class Stopping(NamedTuple):
-    """We hold the lock, but statements of earlier, dead commands still run on the server."""
+class Leftover(NamedTuple):
+    """We hold the lock, but earlier, dead commands may still work on the server."""
 
-    statements: int
+    left: Left
 
 
-News = Unreachable | Waiting | Dying | Stopping
+News = Unreachable | Waiting | Dying | Leftover
 T = TypeVar("T")
 
 
@@ -66,24 +77,27 @@ class Acquired(NamedTuple):
     """A lock under which the command may start.
 
     attempt: as it was given, but perhaps with another run_id. proven_at: time.monotonic() at
-    which the lock was held for certain.
+    which the lock was held for certain. warnings: what is to be said of it.
     """
 
     lock: Lock
     attempt: Attempt
     proven_at: float
+    warnings: list[Finding]
 
 
 class Job(NamedTuple):
     """What to run, and where the lock is; times in seconds.
 
     Attributes:
+        env: the environment that agtool was given, which is the command's too.
         wait_timeout: for which somebody else may hold the lock; one try is always made.
         connect_timeout: for which the database may be out of reach, at a stretch.
         kill_grace: between SIGTERM and SIGKILL when the lock is lost.
     """
 
     argv: Sequence[str]
+    env: Mapping[bytes, bytes]
     backend: Backend
     attempt: Attempt
     wait_timeout: float
@@ -108,6 +122,7 @@ class Acquisition:
     def __post_init__(self) -> None:
         self.backend = self.job.backend
         self.attempt = self.job.attempt
+        self._asked = False
         # Seconds in which our own command would be dead after a loss of the lock.
         self.patience = time_to_die(self.job.kill_grace)
 
@@ -117,7 +132,8 @@ class Acquisition:
         Raises:
             Cancelled: `cancelled` was set; no lock is held.
             WaitedTooLong: somebody else held the lock for all of wait_timeout.
-            AgtoolError: the database could not be reached in time, or refuses us.
+            AgtoolError: the database could not be reached in time, or refuses us; or we are part
+                of the command that holds the lock.
         """
         began = time.monotonic()
         look_at: float | None = None  # not at the first try, which mostly succeeds
@@ -130,6 +146,7 @@ class Acquisition:
             if isinstance(answer, AlreadyDone):
                 return answer
             if isinstance(answer, Busy):
+                self._refuse_to_wait_for_ourselves()
                 if answer.situation is not None:
                     look_at = time.monotonic() + LOOK
                     waiters = answer.situation.waiters
@@ -151,6 +168,21 @@ class Acquisition:
                 raise WaitedTooLong(holder)
             self._sleep(min(left, poll_interval(waited, waiters) * _jitter()))
 
+    def _refuse_to_wait_for_ourselves(self) -> None:
+        """Who is part of the command of an agtool that holds the lock would wait for ever."""
+        if self._asked:
+            return
+        self._asked = True
+        above = ancestors()  # a container's first process has none
+        held: bool = bool(above) and self._patiently(partial(self.backend.is_held_by, above))
+        if held:
+            raise ConfigurationError(
+                f"the lock ({self.backend.lock_name}) is held by the agtool migrate-once whose "
+                "command this one is part of, so that it would wait for itself",
+                hint="Leave out the inner agtool migrate-once: the outer one guards its command. "
+                "For a lock of its own, in a server's database, give it another --lock-table.",
+            )
+
     def _take_over(self, lock: Lock) -> Acquired:
         """With the lock held, wait until no earlier command can be alive, then say we begin.
 
@@ -169,19 +201,7 @@ class Acquisition:
             self.tell(Dying(unfinished, left))
             self._sleep(min(0.2, left))
         ids = [run.run_id for run in unfinished]
-        give_up = time.monotonic() + self.patience
-        while ids and (running := lock.stop_statements(ids)):
-            if time.monotonic() >= give_up:
-                places = ", ".join(run.place or "not known which" for run in unfinished)
-                raise DeniedError(
-                    f"{count(running, 'statement')} of a previous run ({places}) cannot be stopped "
-                    "on the server; the command was not run",
-                    hint="Another database user runs them. Wait for their end, or let an "
-                    "administrator end them. On PostgreSQL: GRANT pg_signal_backend TO the user in "
-                    "the database URL.",
-                )
-            self.tell(Stopping(running))
-            self._sleep(0.1)
+        warnings = self._end_statements_of(lock, unfinished) if ids else []
         for run_id in ids:
             self._patiently(partial(self.backend.record_lost, run_id, None), lock)
         try:
@@ -194,7 +214,35 @@ class Acquisition:
             with suppress(AgtoolError):
                 self.backend.record_lost(self.attempt.run_id, None)
             raise
-        return Acquired(lock, self.attempt, proven_at)
+        return Acquired(lock, self.attempt, proven_at, warnings)
+
+    def _end_statements_of(self, lock: Lock, runs: Sequence[Unfinished]) -> list[Finding]:
+        """End what dead commands left on the server; what is to be said of it.
+
+        Raises:
+            DeniedError: the server does not let us.
+        """
+        ids = [run.run_id for run in runs]
+        left = end_statements(
+            partial(lock.stop_statements, ids),
+            partial(lock.strangers, ids),
+            self.patience,
+            tell=lambda left: self.tell(Leftover(left)),
+            sleep=self._sleep,
+        )
+        if left is None:
+            return []
+        if not left.sessions:
+            return [left.finding]
+        places = ", ".join(run.place or "not known which" for run in runs)
+        statements = count(len(left.sessions), "statement")
+        raise DeniedError(
+            f"{statements} of a previous run ({places}) cannot be stopped on the server "
+            f"({names(left.sessions)}); the command was not run",
+            hint="Another database user runs them. Wait for their end, or let an "
+            "administrator end them. On PostgreSQL: GRANT pg_signal_backend TO the user in "
+            "the database URL.",
+        )
 
     def _patiently(self, call: Callable[[], T], lock: Lock | None = None) -> T:
         """The result of `call`, tried again while the database is not there yet.

@@ -12,6 +12,8 @@ from agtool.core.errors import UnreachableError
 from agtool.migrate_once.model import Attempt, End, Situation, Unfinished
 
 if TYPE_CHECKING:
+    from agtool.core.finding import Finding
+    from agtool.core.process.tree import Process
     from agtool.migrate_once.documents import Status
 
 
@@ -27,6 +29,29 @@ class AlreadyDone(NamedTuple):
     """The key of this attempt has been finished before."""
 
 
+class Session(NamedTuple):
+    """A session at work on the server.
+
+    Attributes:
+        place: what the server calls it; with `since` it names its present work.
+        account: who logged in.
+        application: what it calls itself; may be empty.
+        since: when its transaction or statement began, for people; empty if that is not known.
+        refused: whether the server does not let us end it.
+    """
+
+    place: str
+    account: str
+    application: str
+    since: str
+    refused: bool = False
+
+    def __str__(self) -> str:
+        name = f" ({self.application})" if self.application else ""
+        since = f", at work since {self.since}" if self.since else ""
+        return f"session {self.place} of {self.account}{name}{since}"
+
+
 class Busy(NamedTuple):
     """Somebody else holds the lock. situation: only if a look at it was asked for."""
 
@@ -40,17 +65,21 @@ class Lock(Protocol):
         pooled: whether a pooler passes sessions on: one of ours may be another client's by now.
         keep_open: a descriptor; while any process holds it open, the lock stays (a crash aside).
         watch: descriptors that become readable when the lock may have been lost.
+        horizon: for `Backend.strangers`: all of the command's sessions that are older are known.
     """
 
     pooled: bool
     keep_open: int
     watch: Sequence[int]
 
+    @property
+    def horizon(self) -> float: ...
+
     def check(self, command: int | None = None) -> None:
         """Prove that the lock is held: a round trip to the server.
 
-        command: the command's process id while it runs; an engine whose sessions carry no tag
-        records the sessions of its process tree, for `stop_statements`.
+        command: the command's process id while it runs; an engine that can do so here records the
+        sessions of its process tree, for `stop_statements`.
 
         Raises:
             LockLost: it is not.
@@ -63,7 +92,17 @@ class Lock(Protocol):
             LockLost: as for `check`.
         """
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
+    def observe(self, command: int) -> list[Finding]:
+        """Look at the sessions of the command's process tree, and at who waits for ours.
+
+        Called about every second by a thread of its own, so that nothing here can cost the lock.
+        It connects by itself, and only if there is something to look at. Returns what is new.
+
+        Raises:
+            AgtoolError, LockLost: it cannot be seen now.
+        """
+
+    def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         """As `Backend.stop_statements`, by the lock's own session.
 
         So it needs no new one, which may be refused by the time that a command has ended: its
@@ -72,6 +111,13 @@ class Lock(Protocol):
         Raises:
             LockLost: as for `check`.
             AgtoolError: the server does not let us look.
+        """
+
+    def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
+        """As `Backend.strangers`, by the lock's own session.
+
+        Raises:
+            LockLost, AgtoolError: as for `stop_statements`.
         """
 
     def finish(self, end: End) -> str | None:
@@ -109,6 +155,9 @@ class Backend(Protocol):
         look: also leave a sign of life, and see who holds the lock.
         """
 
+    def is_held_by(self, processes: Sequence[Process]) -> bool:
+        """Whether one of these processes holds the lock, whatever account it or we use."""
+
     def record_start(self, attempt: Attempt, patience: float) -> None:
         """Make known to all that this run has begun.
 
@@ -119,10 +168,20 @@ class Backend(Protocol):
     def record_lost(self, run_id: str, exit_code: int | None) -> None:
         """Record the end of a run that could not do so with `Lock.finish`."""
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
+    def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         """Stop what the commands of these runs, dead or dying, still execute on the server.
 
-        Returns how many statements were found; zero means that none is left.
+        Returns what was found, some of which may have ended since; empty means that none is left.
+        """
+
+    def strangers(
+        self, run_ids: Sequence[str], waited: float, horizon: float = 0.0
+    ) -> list[Session]:
+        """Sessions at work that may be of these runs: nothing tells them apart from others'.
+
+        They are waited for, and not ended: on the account and in the database of the URL, at work
+        since the first of the runs began or later, and for the last `waited` seconds at least.
+        horizon: a lock's; then only sessions that are not older.
         """
 
     def environment(self, attempt: Attempt) -> dict[str, str]:

@@ -222,6 +222,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         found = backend().status(limit)
         return Result(found, view(found))
     with ResultFile(result_file, context.obj.exit_code) as result:
+        from agtool.core.process.environment import given_environment
         from agtool.core.signals import die_as_by_ctrl_c
         from agtool.migrate_once.acquire import Job
         from agtool.migrate_once.run import run
@@ -235,6 +236,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         _refuse(given & _OF_STATUS, "without --status")
         job = Job(
             argv=command,
+            env=given_environment(),  # before backend() changes the title in the process list
             backend=backend(),
             attempt=_attempt(name, key),
             wait_timeout=wait_timeout,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from agtool.core.finding import Finding
+
 
 @dataclass(frozen=True)
 class Run:
@@ -79,6 +81,7 @@ class Outcome:
         reason: for people, why the command did not run or did not come to its own end, or why
             its key is not marked as done, or its end not recorded; null: none of these.
         marked_done: whether this run marked the key as done.
+        warnings: what agtool could not guard the command against, each once.
     """
 
     name: str
@@ -95,3 +98,4 @@ class Outcome:
     signal: str | None
     reason: str | None
     marked_done: bool
+    warnings: list[Finding]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from agtool.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from agtool.core.finding import Finding
     from agtool.migrate_once.documents import Run
 
 HEARTBEAT = 1.0
@@ -171,3 +173,4 @@ class Outcome(NamedTuple):
     signal: str | None = None
     reason: str | None = None
     marked_done: bool = False
+    warnings: Sequence[Finding] = ()

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from agtool.core.live import Live
 from agtool.core.text import count, some
-from agtool.migrate_once.acquire import Dying, News, Stopping, Unreachable, Waiting
+from agtool.migrate_once.acquire import Dying, Leftover, News, Unreachable, Waiting
+from agtool.migrate_once.findings import names
 from agtool.migrate_once.model import Unfinished
 
 _REPEAT = 15.0
@@ -40,9 +41,16 @@ def sentence(news: News, lock_name: str, age: float) -> str:
                 f"recorded its end and may still be stopping: starting in "
                 f"{max(0.0, left - age):.0f} s at the latest"
             )
-        case Stopping(statements):
-            left_behind = count(statements, "statement")
-            return f"got the lock; stopping {left_behind} of the previous run on the server"
+        case Leftover(left):
+            if left.sessions:
+                statements = count(len(left.sessions), "statement")
+                what = f"stopping {statements} of the previous run on the server"
+            else:
+                what = (
+                    f"nothing tells whether {names(left.strangers)} works for the previous run: "
+                    f"starting in {max(0.0, left.seconds - age):.0f} s at the latest"
+                )
+            return f"got the lock; {what}"
 
 
 class Story(Live):

@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
-import os
 import select
 import signal
 import threading
 import time
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from agtool.core.errors import WRAPPER_FAILED, AgtoolError, DeniedError
+from agtool.core.finding import Finding
 from agtool.core.output import say
 from agtool.core.process.command import Keeper
-from agtool.core.process.keeper import CannotRun, Ended, Event, LeftBehind, Silent, Started, Task
+from agtool.core.process.keeper import (
+    CannotRun,
+    Ended,
+    Event,
+    LeftBehind,
+    Silent,
+    Started,
+    Task,
+    Uncontained,
+)
 from agtool.core.process.tree import kill_descendants, signal_processes
 from agtool.core.signals import Signals, reap
 from agtool.core.text import count
-from agtool.migrate_once.backend import Backend, Lock, LockLost
+from agtool.migrate_once.answers import in_time, within
+from agtool.migrate_once.backend import Backend, Lock, LockLost, Session
+from agtool.migrate_once.findings import names, not_ours_to_end
+from agtool.migrate_once.leftovers import CANNOT_LOOK, Left, end_by_others, end_statements
 from agtool.migrate_once.model import (
-    HEARTBEAT,
     MARGIN,
     NOTICE,
-    REPLY,
     Attempt,
     End,
     Outcome,
     time_to_die,
 )
+from agtool.migrate_once.watching import Heartbeat, Observer
 
 if TYPE_CHECKING:
     from agtool.migrate_once.acquire import Acquired, Job
-
-
-_CANNOT_LOOK = "cannot look for the command's statements on the server"
-T = TypeVar("T")
 
 
 def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outcome:
@@ -52,14 +59,17 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
     Raises:
         DeniedError: the system lets us start no process.
     """
-    lock, attempt, proven_at = got
+    lock, attempt, proven_at, warnings = got
     backend, grace = job.backend, job.kill_grace
     started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    added = backend.environment(attempt)
+    tags = {name.encode(): value.encode() for name, value in added.items()}
     try:
         keeper = Keeper(
             Task(
                 job.argv,
-                env={**os.environ, **backend.environment(attempt)},
+                env={**job.env, **tags},
+                ignored=signals.ignored,
                 keep_open=lock.keep_open,
                 patience=NOTICE,
                 last_pulse=proven_at,
@@ -70,8 +80,12 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
     except OSError as error:
         lock.finish(End("lost", WRAPPER_FAILED, waited, 0.0))
         raise DeniedError(f"cannot start a process: {error.strerror}") from error
-    work = _Work(keeper, _Heartbeat(lock, keeper), lock, backend, attempt, grace, waited)
+    work = _Work(keeper, Heartbeat(lock, keeper), lock, backend, attempt, grace, waited)
+    for warning in warnings:
+        work.warn(warning)
     work.heartbeat.start()
+    observer = Observer(lock, lambda: work.heartbeat.command, work.warn)
+    observer.start()
     while not work.over:
         heartbeat = [work.heartbeat.news] if work.heartbeat.lost is None else []
         left = None if work.give_up is None else max(0.0, work.give_up - time.monotonic())
@@ -86,7 +100,8 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
         if work.heartbeat.lost is not None:
             work.lose(str(work.heartbeat.lost))
         work.read_events()
-    ran = time.monotonic() - work.began
+    ran = work.ran
+    observer.stop()
     work.conclude()
     keeper.close()
     lost = work.lost is not None
@@ -100,51 +115,14 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
         signal=work.signal.name if work.signal else None,
         reason=work.lost or work.cannot_run or work.unmarked,
         marked_done=work.marked_done,
+        warnings=work.warnings,
     )
-
-
-class _Heartbeat:
-    """The thread that proves every second that the lock is held, and tells the keeper so."""
-
-    def __init__(self, lock: Lock, keeper: Keeper) -> None:
-        self._lock = lock
-        self._keeper = keeper
-        self.command: int | None = None
-        self.lost: Exception | None = None
-        self.news, self._tell = os.pipe()
-        self._stopped, self._stop = os.pipe()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
-        self.start = self._thread.start
-
-    def stop(self, seconds: float) -> bool:
-        """Stop beating; whether the lock is free to be used by the caller, and held."""
-        os.close(self._stop)
-        self._thread.join(seconds)
-        return not self._thread.is_alive() and self.lost is None
-
-    def _beat(self) -> None:
-        began = time.monotonic()
-        while True:
-            watched = [self._stopped, *self._lock.watch]
-            # From beginning to beginning: a slow answer must not delay the next proof.
-            pause = max(0.0, began + HEARTBEAT - time.monotonic())
-            readable, _, _ = select.select(watched, [], [], pause)
-            if self._stopped in readable:
-                return
-            began = time.monotonic()
-            try:
-                self._lock.check(self.command)
-            except Exception as error:  # noqa: BLE001  # what cannot be proven is lost
-                self.lost = error
-                os.close(self._tell)
-                return
-            self._keeper.pulse(began)
 
 
 @dataclass
 class _Work:
     keeper: Keeper
-    heartbeat: _Heartbeat
+    heartbeat: Heartbeat
     lock: Lock
     backend: Backend
     attempt: Attempt
@@ -156,9 +134,16 @@ class _Work:
     lost: str | None = None
     cannot_run: str | None = None
     left_behind: bool = False
+    warnings: list[Finding] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
     unmarked: str | None = None
     give_up: float | None = None
     began: float = field(default_factory=time.monotonic)
+
+    @property
+    def ran(self) -> float:
+        """Seconds since the command's start."""
+        return time.monotonic() - self.began
 
     @property
     def marked_done(self) -> bool:
@@ -174,7 +159,9 @@ class _Work:
             for event in self.keeper.events():
                 self._handle(event)
         except EOFError:
-            kill_descendants()  # what is left of its tree
+            # Its own group only where it has one: on a terminal that is ours.
+            group = None if self.keeper.on_terminal else self.heartbeat.command
+            kill_descendants(group)  # what is left of its tree
             self.lose("the process that guards the command was killed")
             self.over = True
 
@@ -184,14 +171,23 @@ class _Work:
                 self.heartbeat.command = pid
             case CannotRun(code, reason):
                 self.exit_code, self.cannot_run, self.over = code, reason, True
+            case Uncontained(reason, hint):
+                self.warn(Finding("uncontained", reason, hint))
             case LeftBehind(number):
                 self.left_behind = True
-                left = count(number, "process", "processes")
+                # None where /proc shows none: then it is only known that there are some.
+                left = count(number, "process", "processes") if number else "processes"
                 say(f"the command left {left} behind; stopping what it left")
             case Silent(seconds):
                 self.lose(f"no answer from the database for {seconds:.0f} s")
             case Ended(code):
                 self.exit_code, self.over = code, True
+
+    def warn(self, finding: Finding) -> None:
+        """Say it now, and in the result; once."""
+        if finding not in self.warnings:
+            self.warnings.append(finding)
+            say(f"warning: {finding.message}\n{finding.hint}")
 
     def lose(self, reason: str) -> None:
         """The lock is lost: end the command, and what it runs on the server."""
@@ -201,8 +197,7 @@ class _Work:
         self.keeper.end(self.grace)
         self.give_up = time.monotonic() + self.grace + MARGIN / 2
         say(f"the lock was lost ({reason}); ending the command")
-        stop = partial(stop_statements, self.backend, self.attempt.run_id, self.grace)
-        threading.Thread(target=stop, daemon=True).start()
+        threading.Thread(target=self._stop_at_once, daemon=True).start()
 
     def conclude(self) -> None:
         """Stop what is left on the server, record the end, and release the lock.
@@ -224,13 +219,12 @@ class _Work:
         # A killed process's statement goes on in the server, and would commit under the next
         # holder's feet. A command that ended well may have killed one too (timeout 1 psql ...);
         # but behind a pooler we would rather not disturb others for that.
-        problem = None if done and self.lock.pooled else self._stop_under_lock()
+        problem = None if done and self.lock.pooled else self._stop_under_lock(done=done)
         if problem is not None:
             # The run stays unfinished, so that the successor waits for its statements.
             in_time(self.lock.release)
         else:
-            ran = time.monotonic() - self.began
-            end = End("done" if done else "failed", self.exit_code, self.waited, ran)
+            end = End("done" if done else "failed", self.exit_code, self.waited, self.ran)
             if unrecorded := in_time(partial(self.lock.finish, end), answers=9):
                 problem = f"the end of this run cannot be recorded: {unrecorded}"
         self.unmarked = problem
@@ -241,93 +235,87 @@ class _Work:
         elif self.left_behind:
             self.unmarked = "processes that it left behind had to be stopped"
 
-    def _stop_under_lock(self) -> str | None:
-        """End the command's statements; what stands in the way of it."""
-        give_up = time.monotonic() + time_to_die(self.grace)
-        stop = partial(self.lock.stop_statements, [self.attempt.run_id])
+    def _stop_under_lock(self, *, done: bool) -> str | None:
+        """End the command's statements; what stands in the way of it.
+
+        Of one that ended well, what is not known to be its own is others'.
+        """
+        run = [self.attempt.run_id]
+
+        def strangers(waited: float) -> list[Session]:
+            return in_time(partial(self.lock.strangers, run, waited))
+
         try:
-            while running := in_time(stop):
-                if time.monotonic() >= give_up:
-                    return _still_running(running)
-                time.sleep(0.1)
+            left = end_statements(
+                lambda: in_time(partial(self.lock.stop_statements, run)),
+                None if done else strangers,
+                time_to_die(self.grace),
+                tell=self.tell_left,
+            )
         except AgtoolError as error:
-            return f"{_CANNOT_LOOK}: {error.message}"
-        return None
+            return f"{CANNOT_LOOK}: {error.message}"
+        if left is None:
+            return None
+        self.warn(left.finding)
+        return left.finding.message if left.sessions else None
 
     def _end_without_lock(self) -> None:
         """The command is dead. A successor waits for our word, so give it, if we still can."""
 
         def record() -> None:
-            if problem := stop_statements(self.backend, self.attempt.run_id, REPLY):
-                say(problem)
-                return
-            try:
-                self.backend.record_lost(self.attempt.run_id, self.exit_code)
-            except AgtoolError as error:
-                say(f"cannot record the end of this run: {error.message}")
+            if self._stop_by_others():
+                try:
+                    self.backend.record_lost(self.attempt.run_id, self.exit_code)
+                except AgtoolError as error:
+                    say(f"cannot record the end of this run: {error.message}")
 
-        if not within(NOTICE, record):
-            say(f"{_CANNOT_LOOK}: it does not answer")
+        recorder = threading.Thread(target=record, daemon=True)
+        recorder.start()
+        recorder.join(NOTICE)
+        if self.told:  # then it answers, and there is something to wait for
+            recorder.join(time_to_die(self.grace))
+        if recorder.is_alive():
+            say(f"{CANNOT_LOOK}: it does not answer")
 
+    def _stop_by_others(self) -> bool:
+        """End the command's statements by new sessions; whether nothing is left."""
+        problem = end_by_others(
+            self.backend,
+            self.attempt.run_id,
+            self.lock.horizon,
+            time_to_die(self.grace),
+            self.tell_left,
+        )
+        if problem is not None:
+            self.warn(problem)
+        return problem is None
 
-def stop_statements(backend: Backend, run_id: str, seconds: float) -> str | None:
-    """Stop the run's statements on the server; after `seconds`, what stands in the way of it."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if not (running := backend.stop_statements([run_id])):
-                return None
-            problem = _still_running(running)
-        except AgtoolError as error:
-            problem = f"{_CANNOT_LOOK}: {error.message}"
-        if time.monotonic() >= deadline:
-            return problem
-        time.sleep(0.1)
+    def _stop_at_once(self) -> None:
+        """What runs now, although the command is still dying."""
+        stop = partial(self.backend.stop_statements, [self.attempt.run_id])
+        with suppress(AgtoolError):  # there is another try when it is dead
+            end_statements(stop, None, self.grace, tell=self.tell_left)
 
-
-def _still_running(statements: int) -> str:
-    return f"{count(statements, 'statement')} of the command cannot be ended on the server"
-
-
-def in_time(call: Callable[[], T], answers: int = 3) -> T:
-    """The result of a call to the lock's session, or its error.
-
-    Args:
-        answers: that the call waits for; each may be late.
-
-    Raises:
-        LockLost: there is neither in the time for so many.
-    """
-    results: list[T] = []
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            results.append(call())
-        except Exception as error:  # noqa: BLE001  # raised below
-            errors.append(error)
-
-    if not within(answers * REPLY, run):
-        raise LockLost("no answer from the database")
-    if errors:
-        raise errors[0]
-    return results[0]
-
-
-def within(seconds: float, call: Callable[[], None]) -> bool:
-    """Call in a thread; whether it returned in time. A network may hang for longer than we can."""
-    thread = threading.Thread(target=call, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return not thread.is_alive()
+    def tell_left(self, left: Left) -> None:
+        """What the command has left on the server and is waited for; each kind once."""
+        refused = [session for session in left.sessions if session.refused]
+        if refused and "refused" not in self.told:
+            self.told.add("refused")
+            self.warn(not_ours_to_end(refused))
+        if left.strangers and "strangers" not in self.told:
+            self.told.add("strangers")
+            say(
+                f"nothing tells whether {names(left.strangers)} works for the command; waiting for "
+                f"its end for {left.seconds:.0f} s at most"
+            )
 
 
 def _record_orphaned(backend: Backend, attempt: Attempt) -> None:
     """In the keeper: agtool was killed, and the command with it. The lock is still ours."""
 
     def record() -> None:
-        if problem := stop_statements(backend, attempt.run_id, NOTICE):
-            say(problem)
+        if problem := end_by_others(backend, attempt.run_id, 0.0, NOTICE, lambda _: None):
+            say(problem.message)
         else:
             backend.record_lost(attempt.run_id, None)
 

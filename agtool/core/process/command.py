@@ -13,7 +13,8 @@ signals, stops the tree in bounded steps, and is there when agtool is killed wit
 
 Both are subreapers (prctl(2), Linux 3.4): a process that daemonises cannot leave the tree, and
 "no child is left" (ECHILD) proves that the tree is gone. Systems other than Linux have neither
-call; there the process group stands for the tree.
+call, and a seccomp profile may deny them; there the process group stands for the tree, and the
+keeper says so (`Uncontained`).
 """
 
 from __future__ import annotations
@@ -34,13 +35,14 @@ from agtool.core.process.keeper import (
     Silent,
     Started,
     Task,
+    Uncontained,
     keep,
 )
 from agtool.core.process.tree import adopt_orphans
 from agtool.core.signals import in_foreground
 
 _EVENTS: dict[str, Callable[..., Event]] = {
-    kind.__name__: kind for kind in (Started, CannotRun, LeftBehind, Silent, Ended)
+    kind.__name__: kind for kind in (Started, CannotRun, Uncontained, LeftBehind, Silent, Ended)
 }
 
 

@@ -15,13 +15,15 @@ from typing import NamedTuple, NoReturn
 
 from agtool.core.errors import BUG, CANNOT_EXECUTE, NOT_FOUND
 from agtool.core.process.tree import (
-    adopt_orphans,
     descendants,
     die_with_parent,
     kill_descendants,
+    sees_processes,
+    signal_group,
     signal_processes,
+    weaknesses,
 )
-from agtool.core.signals import Wakeup, reap, wake_at
+from agtool.core.signals import Wakeup, ignore, reap, wake_at
 
 _LEAVE_TIME = 2.0
 """Seconds that background processes get to end by themselves after the command has ended."""
@@ -38,6 +40,13 @@ class CannotRun(NamedTuple):
 
     exit_code: int
     reason: str
+
+
+class Uncontained(NamedTuple):
+    """The command may outlive us: `reason` says why, `hint` what to do."""
+
+    reason: str
+    hint: str
 
 
 class LeftBehind(NamedTuple):
@@ -58,7 +67,7 @@ class Ended(NamedTuple):
     exit_code: int
 
 
-Event = Started | CannotRun | LeftBehind | Silent | Ended
+Event = Started | CannotRun | Uncontained | LeftBehind | Silent | Ended
 
 
 class Task(NamedTuple):
@@ -67,6 +76,7 @@ class Task(NamedTuple):
     Attributes:
         argv: the command and its arguments.
         env: its environment.
+        ignored: signals that it shall find ignored, although we handle them.
         keep_open: a descriptor that the whole tree shall hold (a lock's socket).
         patience: seconds after the last pulse in which the keeper ends the command.
         last_pulse: time.monotonic() of the first pulse; too old, and the command is not started.
@@ -75,7 +85,8 @@ class Task(NamedTuple):
     """
 
     argv: Sequence[str]
-    env: Mapping[str, str]
+    env: Mapping[bytes, bytes]
+    ignored: Sequence[signal.Signals]
     keep_open: int
     patience: float
     last_pulse: float
@@ -89,7 +100,6 @@ def keep(control: socket.socket, task: Task, *, on_terminal: bool) -> NoReturn:
     try:
         if not on_terminal:
             os.setpgid(0, 0)  # whoever kills agtool's process group leaves the one who cleans up
-        adopt_orphans()
         # FORWARDED has do-nothing handlers already, from Signals; SIG_IGN would be inherited.
         with Wakeup() as wakeup:
             wake_at(wakeup, signal.SIGCHLD, signal.SIGCONT)
@@ -119,6 +129,7 @@ class _Tree:
         self.kill_at: float | None = None
         self.last_pulse = task.last_pulse
         self.buffer = b""
+        self.strangers: set[int] = set()
 
     def watch(self) -> None:
         if time.monotonic() - self.last_pulse > self.task.patience:
@@ -139,7 +150,7 @@ class _Tree:
             if signal.SIGCONT in self.wakeup.drain():
                 self.last_pulse = time.monotonic()  # we slept, so silence means nothing
             if self.control.fileno() in readable and not self.obey():
-                kill_descendants()
+                kill_descendants(None if self.on_terminal else self.command)
                 self.task.on_orphaned()
                 return
             now = time.monotonic()
@@ -150,13 +161,17 @@ class _Tree:
                 self.tell(Silent(self.task.patience))
                 self.end(self.task.grace)
             if self.kill_at is not None and now >= self.kill_at:
-                signal_processes(self.processes(), signal.SIGKILL)
+                self.signal_each(signal.SIGKILL)
+                if not self.on_terminal:
+                    signal_group(self.command, signal.SIGKILL)  # where /proc does not show them
         # Without a child left the command has been reaped, so its status is known.
         code = os.waitstatus_to_exitcode(self.status or 0)
         self.tell(Ended(code if code >= 0 else 128 - code))
 
     def start(self) -> int:
         keeper = os.getpid()
+        for weakness in weaknesses():
+            self.tell(Uncontained(*weakness))
 
         def in_the_child() -> None:
             if not self.on_terminal:
@@ -164,12 +179,15 @@ class _Tree:
             die_with_parent()
             if os.getppid() != keeper:  # it died before the line above
                 os._exit(CANNOT_EXECUTE)
+            ignore(self.task.ignored)
 
+        os.set_inheritable(self.task.keep_open, True)
         # Kept, because a Popen that is deleted reaps its process behind our back.
         self.popen = subprocess.Popen(
             list(self.task.argv),
             env=dict(self.task.env),
-            pass_fds=(self.task.keep_open,),
+            # What agtool was started with is the command's; agtool's own are not inheritable.
+            close_fds=False,
             preexec_fn=in_the_child,  # noqa: PLW1509  # the keeper has one thread
         )
         return self.popen.pid
@@ -213,12 +231,17 @@ class _Tree:
         # SIGCONT, since one that is stopped (reading from a terminal in the background, say)
         # would not see the signal, as timeout(1) does.
         for each in (number, signal.SIGCONT):
-            if self.status is None and not self.on_terminal:
-                with suppress(ProcessLookupError):
-                    os.killpg(self.command, each)
-            else:
-                # The group may be somebody else's by now, or our own: signal each process.
-                signal_processes(self.processes(), each)
+            # On a terminal its group is our own; without it, and of what it left, each process.
+            by_group = not self.on_terminal and (self.status is None or not sees_processes())
+            if not (by_group and signal_group(self.command, each)):
+                self.signal_each(each)
+
+    def signal_each(self, number: int) -> None:
+        refused = set(signal_processes(self.processes(), number)) - self.strangers
+        self.strangers |= refused
+        for pid in sorted(refused):
+            reason = f"process {pid} of the command is another user's, so agtool cannot end it"
+            self.tell(Uncontained(reason, "End it as that user. agtool waits for it."))
 
     def processes(self) -> list[int]:
         return descendants(os.getpid()) or ([self.command] if self.status is None else [])

@@ -19,7 +19,13 @@ _LONGEST = 200
 
 
 class Sign(NamedTuple):
-    """A run that has begun. lock: what its lock is called; started_at: by the server's clock."""
+    """A run that has begun.
+
+    Attributes:
+        lock: what its lock is called.
+        started_at: by the server's clock.
+        sessions: the server's sessions that its command has, as in the runs table.
+    """
 
     lock: str
     run_id: str
@@ -28,6 +34,7 @@ class Sign(NamedTuple):
     place: str
     patience: float
     started_at: str
+    sessions: str = ""
 
     @classmethod
     def of(cls, lock: str, attempt: Attempt, patience: float, now: datetime) -> Sign:

@@ -15,7 +15,7 @@ import pymysql
 import pytest
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
-from agtool.core.process.tree import local_ports
+from agtool.core.process.connections import connections_of
 from agtool.migrate_once.backend import AlreadyDone, Busy, LockLost, NotYet
 from agtool.migrate_once.engines.mysql import session as mysql_session
 from agtool.migrate_once.engines.mysql.backend import MySQL
@@ -72,16 +72,16 @@ def holder(database: MariaDBDatabase, port: MySQL) -> object:
 
 
 @pytest.fixture
-def client(mariadb_database: MariaDBDatabase) -> Iterator[Callable[[str], "subprocess.Popen[str]"]]:
+def client(mariadb_database: MariaDBDatabase) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Give a function that starts a command with a session, which runs a statement."""
     server, name = mariadb_database.server, mariadb_database.name
     with ExitStack() as started:
 
-        def start(statement: str) -> "subprocess.Popen[str]":
+        def start(statement: str, user: str = name) -> "subprocess.Popen[str]":
             process = subprocess.Popen(
                 [
-                    *(sys.executable, "-c", CLIENT, str(server.port), name),
-                    *(server.passwords[name], name, statement),
+                    *(sys.executable, "-c", CLIENT, str(server.port), user),
+                    *(server.passwords[user], name, statement),
                 ],
                 stdout=subprocess.PIPE,
                 text=True,
@@ -323,7 +323,7 @@ def test_statements_of_a_dead_command_are_stopped(
     # Many rows, as a migration's statement has: MySQL commits a single sleep() that is killed.
     work = "INSERT INTO work SELECT sleep(2) FROM information_schema.collations LIMIT 200"
     lock = take(port, attempt)
-    assert port.stop_statements([attempt.run_id]) == 0
+    assert port.stop_statements([attempt.run_id]) == []
     active, idle = client(work), client("")
     statement = "SELECT id FROM information_schema.processlist WHERE info LIKE 'INSERT INTO work%'"
     wait_until(lambda: mariadb_database.rows(statement), "the statement runs")
@@ -334,9 +334,9 @@ def test_statements_of_a_dead_command_are_stopped(
     active.wait()
     lock.check(idle.pid)
     assert mariadb_database.rows(statement), "the server does not stop it by itself"
-    assert port.stop_statements([attempt.run_id, "another"]) == 1
+    assert len(port.stop_statements([attempt.run_id, "another"])) == 1
     wait_until(
-        lambda: port.stop_statements([attempt.run_id]) == 0, "the statement has ended", seconds=10
+        lambda: port.stop_statements([attempt.run_id]) == [], "the statement has ended", seconds=10
     )
     assert not mariadb_database.rows(statement)
     assert mariadb_database.rows("SELECT * FROM work") == []
@@ -353,31 +353,84 @@ def test_the_locks_own_session_is_never_stopped(mariadb_database: MariaDBDatabas
     lock = take(port, attempt)
     with subprocess.Popen(["sleep", "60"], pass_fds=[lock.keep_open]) as command:
         try:
-            assert local_ports([command.pid])
+            assert connections_of([command.pid])
             lock.check(command.pid)
         finally:
             command.kill()
     ((sessions,),) = mariadb_database.rows("SELECT sessions FROM agtool_install_locks_runs")
     assert not sessions
-    assert port.stop_statements([attempt.run_id]) == 0
+    assert port.stop_statements([attempt.run_id]) == []
     lock.check()
     lock.release()
 
 
-def test_a_socket_is_found_in_a_process(folder: Path) -> None:
-    listen = free_port()
-    script = (
-        f"import socket, time; s = socket.create_server(('127.0.0.1', {listen})); "
-        f"open({str(folder / 'up')!r}, 'w'); time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", script]) as process:
-        try:
-            wait_until((folder / "up").exists, "it listens")
-            assert local_ports([process.pid]) == {listen}
-            assert local_ports([os.getpid()]) & {listen} == set()
-        finally:
-            process.kill()
-    assert local_ports([process.pid]) == set()
+def test_a_session_of_another_account_is_told(
+    mariadb_database: MariaDBDatabase, client: Callable[..., "subprocess.Popen[str]"]
+) -> None:
+    """Without the privilege PROCESS it is not seen."""
+    lock = take(backend(mariadb_database.url), new_attempt())
+    command = client("", "admin")
+    lock.check(command.pid)
+    assert lock.observe(command.pid) == []  # it might have connected just now
+    lock.check(command.pid)
+    (finding,) = lock.observe(command.pid)
+    assert finding.code == "unseen-session"
+    assert "PROCESS" in finding.hint
+    lock.check(command.pid)
+    assert lock.observe(command.pid) == []
+    lock.release()
+
+
+def test_a_session_that_may_not_be_ended_is_left_and_named(
+    mariadb_database: MariaDBDatabase, client: Callable[..., "subprocess.Popen[str]"]
+) -> None:
+    server, name = mariadb_database.server, mariadb_database.name
+    server.execute(f"GRANT PROCESS ON *.* TO {name}@'%%'")
+    server.execute(f"CREATE TABLE {name}.there (n int)")  # so that sessions are recorded
+    attempt = new_attempt()
+    port = backend(mariadb_database.url)
+    lock = take(port, attempt)
+    command = client("SELECT sleep(600)", "admin")
+    statement = "SELECT id FROM information_schema.processlist WHERE info = 'SELECT sleep(600)'"
+    wait_until(lambda: mariadb_database.rows(statement), "the statement runs")
+    lock.check(command.pid)
+    for stop in (lock.stop_statements, port.stop_statements):
+        (session,) = stop([attempt.run_id])
+        assert session.refused
+        assert str(session).startswith(f"session {session.place} of admin, at work since ")
+    ((ident,),) = mariadb_database.rows(statement)
+    server.execute(f"KILL {ident}")
+    wait_until(lambda: lock.stop_statements([attempt.run_id]) == [], "it has ended")
+    lock.release()
+
+
+def test_strangers_are_those_of_the_runs_time(
+    mariadb_database: MariaDBDatabase, client: Callable[..., "subprocess.Popen[str]"]
+) -> None:
+    # So that it is recorded when a run began.
+    mariadb_database.server.execute(f"CREATE TABLE {mariadb_database.name}.there (n int)")
+    attempt = new_attempt()
+    port = backend(mariadb_database.url)
+    statement = "SELECT id FROM information_schema.processlist WHERE info = 'SELECT sleep(600)'"
+    client("SELECT sleep(600)")
+    wait_until(lambda: mariadb_database.rows(statement), "the application's statement runs")
+    time.sleep(3)  # the server tells whole seconds
+    lock = take(port, attempt)
+    assert lock.strangers([attempt.run_id], 0.0) == []
+    command = client("SELECT sleep(600)")
+    wait_until(lambda: len(mariadb_database.rows(statement)) == 2, "the command's runs too")
+    (stranger,) = lock.strangers([attempt.run_id], 0.0)
+    assert port.strangers([attempt.run_id], 0.0) == [stranger]
+    assert lock.strangers([attempt.run_id], 60.0) == []
+    # Once it is known to be the command's, it is ended.
+    lock.check(command.pid)
+    assert lock.strangers([attempt.run_id], 0.0) == []
+    assert [one.place for one in lock.stop_statements([attempt.run_id])] == [stranger.place]
+    # What connects later may be the command's, or not.
+    client("SELECT sleep(600)")
+    wait_until(lambda: mariadb_database.rows(statement), "a third one runs")
+    assert len(lock.strangers([attempt.run_id], 0.0)) == 1
+    lock.release()
 
 
 # -- refusals -----------------------------------------------------------------------------
@@ -708,7 +761,9 @@ def test_a_long_statement_of_our_account_may_be_a_dead_commands(
     lock = port.attempt(new_attempt(), look=False)
     assert isinstance(lock, MySQLLock)
     ids = [run.run_id for run in lock.unfinished()]
-    assert lock.stop_statements(ids) == 1
+    assert lock.stop_statements(ids) == []
+    (stranger,) = lock.strangers(ids, 0.0)
+    assert stranger.account == mariadb_database.name
     assert mariadb_database.rows(running), "it is not known to be the command's, so it goes on"
     lock.release()
 

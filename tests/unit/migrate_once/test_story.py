@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from agtool.migrate_once.acquire import Dying, News, Stopping, Unreachable, Waiting
-from agtool.migrate_once.backend import NotYet
+from agtool.migrate_once.acquire import Dying, Leftover, News, Unreachable, Waiting
+from agtool.migrate_once.backend import NotYet, Session
 from agtool.migrate_once.documents import Run
+from agtool.migrate_once.leftovers import Left
 from agtool.migrate_once.model import Situation, Unfinished
 from agtool.migrate_once.story import sentence
 
@@ -18,6 +19,7 @@ RUN = Run(
     *("1", "shop", None, "shop-1", "running"),
     *(NOW, NOW - timedelta(seconds=10), None, 10.0, None),
 )
+JAVA = Session("7", "app", "JDBC", "08:20:21 UTC")
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,17 @@ RUN = Run(
                 "be stopping: starting in 19 s at the latest"
             ),
         ),
-        (Stopping(1), "got the lock; stopping 1 statement of the previous run on the server"),
+        (
+            Leftover(Left([JAVA], [], 9)),
+            "got the lock; stopping 1 statement of the previous run on the server",
+        ),
+        (
+            Leftover(Left([], [JAVA], 9)),
+            (
+                "got the lock; nothing tells whether session 7 of app (JDBC), at work since "
+                "08:20:21 UTC works for the previous run: starting in 7 s at the latest"
+            ),
+        ),
     ],
 )
 def test_sentences(news: News, says: str) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pymysql
 
-from agtool.migrate_once.backend import AlreadyDone, Busy
+from agtool.migrate_once.backend import AlreadyDone, Busy, Session
 from agtool.migrate_once.engines.mysql import session, signs, statements
-from agtool.migrate_once.engines.mysql.lock import MySQLLock, take
+from agtool.migrate_once.engines.mysql.lock import MySQLLock, name_of_holder, take
 from agtool.migrate_once.engines.mysql.proof import Counted
 from agtool.migrate_once.engines.mysql.session import error_number
 from agtool.migrate_once.engines.mysql.tables import Tables
@@ -23,6 +23,7 @@ from agtool.migrate_once.url import Database
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
+    from agtool.core.process.tree import Process
     from agtool.migrate_once.documents import Status
 
 T = TypeVar("T")
@@ -66,6 +67,13 @@ class MySQL:
             unless_locked.pop_all()
             return lock
 
+    def is_held_by(self, processes: Sequence[Process]) -> bool:
+        holders = ", ".join(["is_used_lock(%s)"] * len(processes))
+        with self._session() as cursor:
+            names = [name_of_holder(self.tables, process) for process in processes]
+            cursor.execute(f"SELECT is_used_lock(%s) IN ({holders})", (self.tables.lock, *names))
+            return cursor.fetchone() == (1,)
+
     def environment(self, _attempt: Attempt) -> dict[str, str]:
         """Nothing: sessions carry no name."""
         return {}
@@ -93,12 +101,17 @@ class MySQL:
             signs.remove(cursor, self.tables.lock, run_id)
             _if_there(lambda: self.runs.set_end(cursor, run_id, "lost", exit_code))
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
+    def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
+        with self._session() as cursor:
+            return statements.stop(cursor, statements.recorded(cursor, self.runs, run_ids))
+
+    def strangers(
+        self, run_ids: Sequence[str], waited: float, horizon: float = 0.0
+    ) -> list[Session]:
         with self._session() as cursor:
             known = statements.recorded(cursor, self.runs, run_ids)
-            if known is None:
-                return statements.unknown(cursor, 0)
-            return statements.stop(cursor, known)
+            age = statements.age(cursor, self.runs, run_ids)
+            return statements.strangers(cursor, known, waited, age, horizon)
 
     def status(self, limit: int) -> Status:
         from agtool.migrate_once.documents import Status

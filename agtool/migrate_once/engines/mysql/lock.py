@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -9,16 +10,23 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
-from agtool.core.process.tree import descendants, local_ports
-from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.core.finding import Finding
+from agtool.core.process.connections import connection_of, connections_of
+from agtool.core.process.tree import Process, descendants, this_process
+from agtool.migrate_once.backend import LockLost, NotYet, Session
 from agtool.migrate_once.engines.mysql import session as sessions
 from agtool.migrate_once.engines.mysql import signs, statements
 from agtool.migrate_once.engines.mysql.proof import Counted
 from agtool.migrate_once.engines.mysql.tables import MISSING, READ_ONLY, Tables
-from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished
+from agtool.migrate_once.findings import not_seen
+from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished, new_run_id
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
+
+
+_RIGHTS = "PROCESS and the right to end other accounts' sessions, CONNECTION_ADMIN"
+"""What lets us see and end the sessions of other accounts."""
 
 
 def take(
@@ -38,12 +46,23 @@ def take(
         DeniedError: it is a replica.
     """
     with session.cursor() as cursor:
-        cursor.execute(f"SELECT {READ_ONLY}, get_lock(%s, 0)", (tables.lock,))
+        # The second says who has the first: see `MySQL.is_held_by`.
+        cursor.execute(
+            f"SELECT {READ_ONLY}, CASE get_lock(%s, 0) WHEN 1 THEN get_lock(%s, 0) WHEN 0 THEN 0 "
+            "END",
+            (tables.lock, name_of_holder(tables, this_process())),
+        )
         *read_only, taken = cursor.fetchone() or (0, 0, None)
     tables.refuse_replica(*read_only)
     if taken is None:
         raise NotYet(f"{tables.database} could not answer GET_LOCK")
     return MySQLLock(session, tables, attempt, before, patience) if taken else None
+
+
+def name_of_holder(tables: Tables, process: Process | None) -> str:
+    """The name of the lock that a holder has beside the lock itself."""
+    name = f"{tables.lock} {process.name if process else new_run_id()}"
+    return f"agtool:{hashlib.sha256(name.encode()).hexdigest()[:40]}"
 
 
 class MySQLLock:
@@ -62,14 +81,21 @@ class MySQLLock:
         self._session = session
         self._before = before
         self._patience = patience
-        self._since = time.monotonic()
         self.keep_open = session.fileno()
         self.watch: Sequence[int] = (self.keep_open,)
         self._tables = tables
         self._attempt = attempt
-        self._own: tuple[str | None, int] | None = None
+        self._began = time.monotonic()
+        self._own = connection_of(self.keep_open)
+        self._host: str | None = None
         self._known: set[str] = set()
         self._noted: set[str] = set()
+        # The number of the server's latest session when all of the command's were known.
+        self.horizon: float = 0
+        self._latest = 0
+        self._unseen: set[str] = set()
+        self._told = False
+        self._findings: list[Finding] = []
 
     def check(self, command: int | None = None) -> None:
         with self._statement() as cursor:
@@ -93,20 +119,32 @@ class MySQLLock:
                 if sessions.error_number(error) not in MISSING:
                     raise
             if not found and not tables.apart and not signs.has_place(cursor, tables.lock):
-                direct = self._own_place(cursor)[0] is not None
                 counted = Counted.look(cursor)
-                if not (direct and counted.proves(self._before, self._patience)):
+                if not (self._is_direct(cursor) and counted.proves(self._before, self._patience)):
                     found.append(Unfinished("", "", self._patience))
             return found
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
+    def observe(self, command: int) -> list[Finding]:
+        """What `check` found, whose session may look. Nothing waits for one that has GET_LOCK."""
+        found, self._findings = self._findings, []
+        return found
+
+    def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         with self._translated(), self._session.cursor() as cursor:
             if list(run_ids) == [self._attempt.run_id]:
                 return statements.stop(cursor, self._known)  # not all may be recorded
-            known = statements.recorded(cursor, self._tables.runs, run_ids)
-            if known is None:
-                return statements.unknown(cursor, time.monotonic() - self._since)
-            return statements.stop(cursor, known)
+            return statements.stop(cursor, statements.recorded(cursor, self._tables.runs, run_ids))
+
+    def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
+        with self._translated(), self._session.cursor() as cursor:
+            if list(run_ids) == [self._attempt.run_id]:
+                age, known = time.monotonic() - self._began, self._known
+                horizon = self.horizon
+            else:
+                age = statements.age(cursor, self._tables.runs, run_ids)
+                known = statements.recorded(cursor, self._tables.runs, run_ids)
+                horizon = 0.0
+            return statements.strangers(cursor, known, waited, age, horizon)
 
     def finish(self, end: End) -> str | None:
         """First the record, then the release: a successor must see the record.
@@ -169,19 +207,25 @@ class MySQLLock:
         A session stays recorded until the server has ended it: when its process dies, its
         statement goes on.
         """
-        if self._own is None:
-            self._own = self._own_place(cursor)
-        host, own_port = self._own
+        own = self._own
+        if self._host is None:
+            self._is_direct(cursor)
+        if own is None or not self._host:
+            return
         # The command has inherited the lock's own socket.
-        ports = local_ports([command, *descendants(command)]) - {own_port}
-        if host is not None and ports:
+        found = connections_of([command, *descendants(command)]) - {own}
+        places = {f"{self._host}:{one.port}" for one in found if one[1:] == own[1:]}
+        if places or self._known:
             cursor.execute("SELECT id, host FROM information_schema.processlist")
-            places = {f"{host}:{port}" for port in ports}
+            rows = cursor.fetchall()
             self._known = {
                 session
-                for ident, place in cursor.fetchall()
+                for ident, place in rows
                 if (session := f"{ident}@{place}") in self._known or place in places
             }
+            # Not this look's: its latest may have come after we looked for connections.
+            self.horizon, self._latest = self._latest, max(ident for ident, _ in rows)
+            self._tell_unseen(places - {place for _, place in rows})
         if self._known != self._noted:
             try:
                 self._tables.runs.note_sessions(
@@ -195,16 +239,30 @@ class MySQLLock:
             else:
                 self._noted = self._known
 
-    def _own_place(self, cursor: Cursor) -> tuple[str | None, int]:
-        """Our host as the server sees it, and our port, which is 0 on a Unix socket.
+    def _tell_unseen(self, places: set[str]) -> None:
+        """Of connections that were made twice a heartbeat ago; a new one has no session yet."""
+        if (again := places & self._unseen) and not self._told:
+            self._told = True
+            ports = sorted(int(place.rpartition(":")[2]) for place in again)
+            self._findings.append(not_seen(ports, _RIGHTS))
+        self._unseen = places
 
-        None as the host: the server sees another port than ours, since somebody stands between.
+    def _is_direct(self, cursor: Cursor) -> bool:
+        """Whether nobody stands between us and the server; if so, how it calls our host is known.
+
+        Somebody does if the server sees another port than ours.
         """
-        cursor.execute("SELECT host FROM information_schema.processlist WHERE id = connection_id()")
-        (place,) = cursor.fetchone() or ("",)
+        if self._own is None:  # a Unix socket
+            return True
+        cursor.execute(
+            "SELECT id, host FROM information_schema.processlist WHERE id = connection_id()"
+        )
+        ident, place = cursor.fetchone() or (0, "")
         host, _, port = str(place).rpartition(":")
-        own = self._session.local_port()
-        return (host if port == str(own) or not own else None), own
+        self._host = host if port == str(self._own.port) else ""
+        # The command's sessions are later ones.
+        self.horizon = self._latest = ident if self._host else 0
+        return bool(self._host)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

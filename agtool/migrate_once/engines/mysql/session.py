@@ -49,11 +49,6 @@ class Session(BaseConnection):
         """The socket's descriptor, for which PyMySQL has no public name."""
         return int(self._sock.fileno())  # type: ignore[attr-defined]
 
-    def local_port(self) -> int:
-        """Our TCP port; 0 on a Unix socket."""
-        name = self._sock.getsockname()  # type: ignore[attr-defined]
-        return int(name[1]) if isinstance(name, tuple) else 0
-
 
 def connect(database: Database, silence: int, timeout: float = _CONNECT_TIMEOUT) -> Session:
     """A session with settings of its own, whatever the server's or the user's defaults.
@@ -275,8 +270,8 @@ def is_lost(error: pymysql.Error) -> bool:
 
 def text(database: Database, error: pymysql.Error) -> str:
     """The message in one line, without the password."""
-    message = str(error.args[1]) if len(error.args) > 1 else str(error)
-    return database.redact((message.strip().splitlines() or ["the connection was closed"])[0])
+    message = database.redact(str(error.args[1]) if len(error.args) > 1 else str(error))
+    return (message.strip().splitlines() or ["the connection was closed"])[0]
 
 
 def _cannot_connect(database: Database, error: pymysql.Error) -> AgtoolError:

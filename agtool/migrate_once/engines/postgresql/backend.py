@@ -8,17 +8,19 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agtool.migrate_once.backend import AlreadyDone, Busy
+from agtool.migrate_once.backend import AlreadyDone, Busy, Session
 from agtool.migrate_once.engines.postgresql import session, signs, statements
-from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, take
+from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, name_of_holder, take
+from agtool.migrate_once.engines.postgresql.observe import BRIEF
 from agtool.migrate_once.engines.postgresql.tables import MISSING, Tables
 from agtool.migrate_once.engines.sign import Sign
-from agtool.migrate_once.model import Attempt, Situation, TableName, Unfinished
+from agtool.migrate_once.model import Attempt, Situation, TableName
 from agtool.migrate_once.url import Database
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
+    from agtool.core.process.tree import Process
     from agtool.migrate_once.documents import Status
 
     Transaction = Callable[[], AbstractContextManager[Cursor]]
@@ -68,10 +70,11 @@ class PostgreSQL:
                 connection,
                 self.tables,
                 attempt,
-                self._unfinished_by_signs,
+                self._read_signs,
                 application_name=self.application_name,
                 lock=self.lock,
                 time_to_die=self.time_to_die,
+                connect=self._brief,
             )
             if lock is None:
                 return Busy(self._look(transaction, attempt) if look else None)
@@ -80,6 +83,23 @@ class PostgreSQL:
                 return AlreadyDone()
             unless_locked.pop_all()
             return lock
+
+    def is_held_by(self, processes: Sequence[Process]) -> bool:
+        key = "classid::bigint << 32 | objid::bigint"
+        held = (
+            f"SELECT pid FROM pg_locks WHERE granted AND locktype = 'advisory' AND objsubid = 1 "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+            f"AND ({key}) IN (SELECT hashtextextended(name, 0) FROM unnest(%s) AS name)"
+        )
+        with self.transaction() as cursor:
+            cursor.execute(
+                f"SELECT EXISTS ({held} INTERSECT {held})",
+                (
+                    [self.tables.advisory_name],
+                    [name_of_holder(self.tables, process) for process in processes],
+                ),
+            )
+            return cursor.fetchone() == (True,)
 
     def record_start(self, attempt: Attempt, patience: float) -> None:
         """In the runs table; but an empty database stays so, and a sign is left elsewhere.
@@ -109,9 +129,19 @@ class PostgreSQL:
             except MISSING:
                 cursor.execute("ROLLBACK TO SAVEPOINT record")
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
+    def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         with self.transaction() as cursor:
-            return statements.stop(cursor, run_ids)
+            known, _ = statements.of_signs(self._signs(cursor), run_ids)
+            known |= statements.recorded(cursor, self.runs, run_ids)
+            return statements.stop(cursor, run_ids, known)
+
+    def strangers(
+        self, run_ids: Sequence[str], waited: float, horizon: float = 0.0
+    ) -> list[Session]:
+        with self.transaction() as cursor:
+            _, signed = statements.of_signs(self._signs(cursor), run_ids)
+            began = signed or statements.began(cursor, self.runs, run_ids)
+            return statements.strangers(cursor, began, waited, horizon)
 
     def status(self, limit: int) -> Status:
         from agtool.migrate_once.documents import Status
@@ -139,9 +169,9 @@ class PostgreSQL:
     def _signs(self, cursor: Cursor) -> list[Sign]:
         return list(signs.read(cursor, self.tables.advisory_name).values())
 
-    def _unfinished_by_signs(self) -> list[Unfinished]:
+    def _read_signs(self) -> list[Sign]:
         with self.transaction() as cursor:
-            return [sign.unfinished() for sign in self._signs(cursor)]
+            return self._signs(cursor)
 
     def _look(self, transaction: Transaction, attempt: Attempt) -> Situation:
         try:
@@ -154,6 +184,17 @@ class PostgreSQL:
                 now = self.runs.now(cursor)
                 holders = [sign.run(now) for sign in self._signs(cursor)]
             return Situation(holders[-1] if holders else None, None)
+
+    @contextmanager
+    def _brief(self, database: str | None) -> Iterator[Cursor]:
+        """The same for who has little time, and perhaps in another database."""
+        url = self.database if database is None else self.database._replace(database=database)
+        with (
+            closing(session.connect(url, BRIEF)) as connection,
+            self.tables.translated(),
+            session.transaction(connection, self.application_name) as cursor,
+        ):
+            yield cursor
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:

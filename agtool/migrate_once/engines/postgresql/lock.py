@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 import psycopg2
 import psycopg2.errors
 
-from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.core.process.connections import connection_of, plain
+from agtool.core.process.tree import Process, this_process
+from agtool.migrate_once.backend import LockLost, NotYet, Session
 from agtool.migrate_once.engines.postgresql import signs, statements
+from agtool.migrate_once.engines.postgresql.observe import Connect, Observer, Place
 from agtool.migrate_once.engines.postgresql.session import begin, first_line
 from agtool.migrate_once.engines.postgresql.tables import MISSING, Tables
-from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished
+from agtool.migrate_once.engines.sign import Sign
+from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished, new_run_id
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -24,17 +28,20 @@ def take(
     connection: Connection,
     tables: Tables,
     attempt: Attempt,
-    read_signs: Callable[[], list[Unfinished]],
+    read_signs: Callable[[], list[Sign]],
     *,
     application_name: str,
     lock: str,
     time_to_die: float,
+    connect: Connect,
 ) -> PostgreSQLLock | None:
     """Begin the lock's transaction and lock, or roll back and return None.
 
     The advisory lock is taken in both modes, so that replicas with different --lock exclude each
     other; without the table's lock VACUUM of the database does not wait. The server is told to
     keep a silent client's lock until its command is dead.
+
+    connect: for looking at what the command does.
     """
     silence = int(time_to_die)
     with connection.cursor() as cursor:
@@ -43,10 +50,15 @@ def take(
             f"SET LOCAL tcp_keepalives_idle = {max(1, silence - 6)}; "
             "SET LOCAL tcp_keepalives_interval = 2; SET LOCAL tcp_keepalives_count = 3; "
             f"SET LOCAL tcp_user_timeout = {silence * 1000}; "
-            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)), pg_backend_pid()",
-            (tables.advisory_name,),
+            # The second says who has the first: see `PostgreSQL.is_held_by`.
+            "SELECT CASE WHEN pg_try_advisory_xact_lock(hashtextextended(%s, 0)) "
+            "THEN pg_try_advisory_xact_lock(hashtextextended(%s, 0)) END, pg_backend_pid(), "
+            "extract(epoch FROM now()), host(inet_client_addr()), inet_client_port(), "
+            "current_database()",
+            (tables.advisory_name, name_of_holder(tables, this_process())),
         )
-        taken, pid = cursor.fetchone() or (False, 0)
+        row = cursor.fetchone() or (False, 0, 0, None, None, None)
+        taken, pid, began, client, port, database = row
         if taken and lock == "table":
             try:
                 cursor.execute(f"LOCK TABLE {tables.locked} IN SHARE ROW EXCLUSIVE MODE NOWAIT")
@@ -57,7 +69,23 @@ def take(
             return None
     # A pooler makes up the process id that it gives to a client.
     pooled = pid != connection.get_backend_pid()
-    return PostgreSQLLock(connection, tables, attempt, read_signs, pooled=pooled)
+    own = connection_of(connection.fileno())
+    seen = client is not None and own is not None and port == own.port and not pooled
+    place = Place(pid, plain(client) if seen else None, own, pooled, float(began))
+    observer = Observer(
+        place,
+        tables=tables,
+        run_id=attempt.run_id,
+        lock=lock,
+        database=database,
+        connect=connect,
+    )
+    return PostgreSQLLock(connection, tables, attempt, observer, read_signs)
+
+
+def name_of_holder(tables: Tables, process: Process | None) -> str:
+    """The name of the advisory lock that a holder has beside the lock itself."""
+    return f"{tables.advisory_name} {process.name if process else new_run_id()}"
 
 
 class PostgreSQLLock:
@@ -71,17 +99,23 @@ class PostgreSQLLock:
         connection: Connection,
         tables: Tables,
         attempt: Attempt,
-        read_signs: Callable[[], list[Unfinished]],
-        *,
-        pooled: bool,
+        observer: Observer,
+        read_signs: Callable[[], list[Sign]],
     ) -> None:
         self._connection = connection
         self.keep_open = connection.fileno()
         self.watch: Sequence[int] = (self.keep_open,)
         self._tables = tables
         self._attempt = attempt
+        self._observer = observer
+        self.observe = observer.look
         self._read_signs = read_signs
-        self.pooled = pooled
+        self._signs: list[Sign] = []
+        self.pooled = observer.place.pooled
+
+    @property
+    def horizon(self) -> float:
+        return self._observer.complete_until
 
     def check(self, command: int | None = None) -> None:
         with self._statement() as cursor:
@@ -93,21 +127,30 @@ class PostgreSQLLock:
     def unfinished(self) -> list[Unfinished]:
         found: list[Unfinished] = []
         any_sign = False
-        try:
-            with self._tables.translated(), suppress(*MISSING), self._looking() as cursor:
-                cursor.execute(f"SELECT {signs.ANY}")
-                (any_sign,) = cursor.fetchone() or (False,)
-                found = self._tables.runs.unfinished(cursor)
-        except NotYet as error:
-            raise LockLost(error.message) from error
-        return found + (self._read_signs() if any_sign else [])
+        with self._translated(), suppress(*MISSING), self._looking() as cursor:
+            cursor.execute(f"SELECT {signs.ANY}")
+            (any_sign,) = cursor.fetchone() or (False,)
+            found = self._tables.runs.unfinished(cursor)
+        self._signs = self._read_signs() if any_sign else []
+        return found + [sign.unfinished() for sign in self._signs]
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
-        try:
-            with self._tables.translated(), self._looking() as cursor:
-                return statements.stop(cursor, run_ids)
-        except NotYet as error:
-            raise LockLost(error.message) from error
+    def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
+        with self._translated(), self._looking() as cursor:
+            if list(run_ids) == [self._attempt.run_id]:
+                # What is recorded is no more, and the command may have dropped the table.
+                return statements.stop(cursor, run_ids, self._observer.known)
+            known, _ = statements.of_signs(self._signs, run_ids)
+            known |= statements.recorded(cursor, self._tables.runs, run_ids)
+            return statements.stop(cursor, run_ids, known)
+
+    def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
+        with self._translated(), self._looking() as cursor:
+            place = self._observer.place
+            if list(run_ids) == [self._attempt.run_id]:
+                return statements.strangers(cursor, place.began, waited, self.horizon, place.pid)
+            _, signed = statements.of_signs(self._signs, run_ids)
+            began = signed or statements.began(cursor, self._tables.runs, run_ids)
+            return statements.strangers(cursor, began, waited, 0.0, place.pid)
 
     def finish(self, end: End) -> str | None:
         with self._statement() as cursor:
@@ -145,6 +188,14 @@ class PostgreSQLLock:
     def release(self) -> None:
         with suppress(psycopg2.Error):
             self._connection.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            with self._tables.translated():
+                yield
+        except NotYet as error:
+            raise LockLost(error.message) from error
 
     @contextmanager
     def _statement(self) -> Iterator[Cursor]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _FIRST, _LAST = 0xA67_00000, 0xA67_FFFFF
 """Numbers that ours have. Another's may too, so what it holds decides."""
 
+_ROOM = 8000
+"""Bytes of a sign, filled up with spaces, so that a later text covers all of an earlier one."""
+
 ANY = f"EXISTS (SELECT 1 FROM pg_largeobject_metadata WHERE oid BETWEEN {_FIRST} AND {_LAST})"
 """Whether there may be one. Reading them would keep a lock until the transaction's end."""
 
@@ -29,12 +32,21 @@ def write(cursor: Cursor, sign: Sign) -> int:
         number = random.randint(_FIRST, _LAST)  # noqa: S311
         cursor.execute("SAVEPOINT sign")
         try:
-            cursor.execute("SELECT lo_from_bytea(%s, %s)", (number, str(sign).encode()))
+            content = str(sign).encode().ljust(_ROOM)
+            cursor.execute("SELECT lo_from_bytea(%s, %s)", (number, content))
         except psycopg2.errors.UniqueViolation:
             cursor.execute("ROLLBACK TO SAVEPOINT sign")
         else:
             cursor.execute(f"GRANT SELECT ON LARGE OBJECT {number} TO PUBLIC")
             return number
+
+
+def note_sessions(cursor: Cursor, number: int, lock: str, sessions: str) -> None:
+    """Add to a sign which sessions its command has at the moment, if it is still there."""
+    sign = read(cursor, lock).get(number)
+    if sign is not None:
+        content = str(sign._replace(sessions=sessions[:4000])).encode()
+        cursor.execute("SELECT lo_put(%s, 0, %s)", (number, content.ljust(_ROOM)))
 
 
 def read(cursor: Cursor, lock: str) -> dict[int, Sign]:
@@ -46,7 +58,7 @@ def read(cursor: Cursor, lock: str) -> dict[int, Sign]:
     for (number,) in cursor.fetchall():
         cursor.execute("SAVEPOINT sign")
         try:
-            cursor.execute("SELECT lo_get(%s, 0, 8000)", (number,))
+            cursor.execute("SELECT lo_get(%s, 0, %s)", (number, 2 * _ROOM))
         except (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.UndefinedObject):
             cursor.execute("ROLLBACK TO SAVEPOINT sign")  # another's, or gone meanwhile
             continue

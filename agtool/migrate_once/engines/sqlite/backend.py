@@ -8,13 +8,14 @@ from contextlib import ExitStack
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from agtool.migrate_once.backend import AlreadyDone, Busy
+from agtool.migrate_once.backend import AlreadyDone, Busy, Session
 from agtool.migrate_once.engines.sqlite.files import Files
-from agtool.migrate_once.engines.sqlite.lock import SQLiteLock, is_held, take
+from agtool.migrate_once.engines.sqlite.lock import SQLiteLock, is_held, is_open, take
 from agtool.migrate_once.model import Attempt
 from agtool.migrate_once.url import Database
 
 if TYPE_CHECKING:
+    from agtool.core.process.tree import Process
     from agtool.migrate_once.documents import Status
 
 
@@ -54,6 +55,10 @@ class SQLite:
             self.runs.note_waiting(cursor, attempt)
             return Busy(self.runs.situation(cursor, attempt))
 
+    def is_held_by(self, processes: Sequence[Process]) -> bool:
+        """Whether one has the lock file open: only holders have, and who has started them."""
+        return any(is_open(self.files.lock, process.pid) for process in processes)
+
     def environment(self, _attempt: Attempt) -> dict[str, str]:
         """Nothing: there are no sessions."""
         return {}
@@ -66,9 +71,15 @@ class SQLite:
         with self.files.transaction() as cursor:
             self.runs.set_end(cursor, run_id, "lost", exit_code)
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
-        """Nothing to stop: statements run inside the command's processes and die with them."""
-        return 0
+    def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
+        """None: statements run inside the command's processes and die with them."""
+        return []
+
+    def strangers(
+        self, run_ids: Sequence[str], waited: float, horizon: float = 0.0
+    ) -> list[Session]:
+        """None, for the same reason."""
+        return []
 
     def status(self, limit: int) -> Status:
         from agtool.migrate_once.documents import Status

@@ -6,9 +6,11 @@ import fcntl
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from agtool.core.errors import AgtoolError
-from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.core.finding import Finding
+from agtool.migrate_once.backend import LockLost, NotYet, Session
 from agtool.migrate_once.engines.sqlite.files import Files
 from agtool.migrate_once.model import Attempt, End, Unfinished
 
@@ -45,6 +47,16 @@ def is_held(files: Files) -> bool:
     return False
 
 
+def is_open(file: Path, pid: int) -> bool:
+    """Whether a process has this file open, as far as we may see that."""
+    with suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                if descriptor.samefile(file):
+                    return True
+    return False
+
+
 def _open(files: Files) -> int:
     try:
         return os.open(files.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -67,6 +79,7 @@ class SQLiteLock:
     """The held lock: an open file."""
 
     pooled = False
+    horizon = 0.0
     watch: Sequence[int] = ()
 
     def __init__(self, files: Files, descriptor: int, attempt: Attempt) -> None:
@@ -90,9 +103,17 @@ class SQLiteLock:
         except NotYet as error:
             raise LockLost(error.message) from error
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
-        """Nothing to stop: statements run inside the command's processes and die with them."""
-        return 0
+    def observe(self, command: int) -> list[Finding]:
+        """Nothing: there is no server."""
+        return []
+
+    def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
+        """None: statements run inside the command's processes and die with them."""
+        return []
+
+    def strangers(self, run_ids: Sequence[str], waited: float) -> list[Session]:
+        """None, for the same reason."""
+        return []
 
     def finish(self, end: End) -> str | None:
         problem = None
