@@ -71,7 +71,8 @@ class Status:
         held: whether the lock is held now.
         now: the server's clock.
         running: runs that have not recorded their end; without `held` they have lost the lock.
-        waiting: replicas that gave a sign of life in the last 15 seconds, the longest first.
+        waiting: replicas that gave a sign of life in the last 15 seconds, the longest first; null:
+            nothing tells, since the first command of an empty database runs.
         history: runs that have ended, the latest first, as many as --limit says.
         key: null: --key was not given.
     """
@@ -80,7 +81,7 @@ class Status:
     held: bool
     now: datetime
     running: list[Run]
-    waiting: list[Run]
+    waiting: list[Run] | None
     history: list[Run]
     key: Key | None = None
 

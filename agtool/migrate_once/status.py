@@ -28,7 +28,7 @@ def view(status: Status) -> View:
             "" if run.seconds is None else f"{run.seconds:.1f}",
             "" if run.exit_code is None else str(run.exit_code),
         )
-        for run in (*status.running, *status.waiting, *status.history)
+        for run in (*status.running, *(status.waiting or ()), *status.history)
         for since in [run.started_at or run.waiting_since]
     ]
     if rows:
@@ -47,7 +47,11 @@ def _of_key(key: Key) -> str:
 
 
 def _summary(status: Status) -> str:
-    waiting = f"{len(status.waiting)} waiting"
+    waiting = (
+        "and nothing tells how many wait, as the database is empty"
+        if status.waiting is None
+        else f"{len(status.waiting)} waiting"
+    )
     if not status.held:
         return f"free, {waiting}" + ("" if status.history else "; nothing has run yet")
     if not status.running:

@@ -5,7 +5,6 @@ It stands where no migration tool looks, for the time of that run; each engine k
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -41,12 +40,16 @@ class Sign(NamedTuple):
         """What `str` has made; None: somebody else did."""
         if not text.startswith(_MARK):
             return None
+        import json  # not for those who find nothing to do
+
         try:
             return cls(**json.loads(text[len(_MARK) :]))
         except (ValueError, TypeError):
             return None
 
     def __str__(self) -> str:
+        import json
+
         return _MARK + json.dumps(self._asdict(), ensure_ascii=False)
 
     def unfinished(self) -> Unfinished:

@@ -183,6 +183,7 @@ def test_a_lost_lock_stops_the_command_s_statements_and_no_others(
     settings = {"application_name_add_host": add_host}
     pooler = pgbouncer(default_pool_size=5, settings=settings)
     url = pooler.url(database.name, user=database.name)
+    database.inhabit()
     holder = agtool.start(
         *("migrate-once", "--kill-grace", "1s", "--"),
         *psql(url, "-c", "SELECT 'mine', pg_sleep(100)"),

@@ -34,6 +34,11 @@ def test_those_who_only_wait_look_less_often_the_longer_it_takes(waited: float) 
         assert 500 / interval <= 50.1  # looks per second of 500 pods
 
 
+@given(st.floats(0, 1e6))
+def test_polling_is_no_burden_where_nothing_tells_how_many_wait(waited: float) -> None:
+    assert 0.2 <= poll_interval(waited, None) <= 2.0
+
+
 @given(st.floats(0, 3600))
 def test_a_holder_is_dead_before_anybody_else_may_begin(grace: float) -> None:
     assert NOTICE == HEARTBEAT + REPLY

@@ -41,6 +41,14 @@ RUN = Run(
                 "be stopping: starting in 19 s at the latest"
             ),
         ),
+        (Waiting(Situation(None, None)), "waiting for the lock (table t)"),
+        (
+            Dying([Unfinished("", "", 21.0)], 21.0),
+            (
+                "got the lock; nothing tells whether an earlier run in this empty database is "
+                "still stopping: starting in 19 s at the latest"
+            ),
+        ),
         (Stopping(1), "got the lock; stopping 1 statement of the previous run on the server"),
         (NotDone("k", Situation(None, 0)), "waiting until key k is done; nobody works on it now"),
         (

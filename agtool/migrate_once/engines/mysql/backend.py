@@ -134,7 +134,7 @@ class MySQL:
             running = [sign.run(now)] if sign is not None else []
             status = _if_there(
                 lambda: self.runs.status(cursor, limit, lock=self.lock_name, held=held)
-            ) or Status(self.lock_name, held, now, [], [], [])
+            ) or Status(self.lock_name, held, now, [], None if held else [], [])
             return replace(status, running=running + status.running, key=self._key(cursor, attempt))
 
     def _key(self, cursor: Cursor, attempt: Attempt | None) -> Key | None:

@@ -110,15 +110,17 @@ class PostgreSQL:
         """
         with self.transaction() as cursor:
             self.tables.create(cursor)
-            first = self.lock == "advisory" and self.runs.is_first_install(cursor)
-            if first:
+            if self.lock == "advisory" and self.runs.is_first_install(cursor):
                 self.runs.keep(cursor)
-            if first and self.tables.clear(cursor):
                 now = self.runs.now(cursor)
                 sign = Sign.of(self.tables.advisory_name, attempt, patience, now)
-                self.tables.sign = signs.write(cursor, sign)
-            else:
-                self.runs.record_start(cursor, attempt, patience)
+                number = signs.write(cursor, sign)
+                if number is not None and self.tables.clear(cursor):
+                    self.tables.sign = number
+                    return
+                if number is not None:
+                    signs.remove(cursor, number)
+            self.runs.record_start(cursor, attempt, patience)
 
     def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
         """In the runs table, which is made for a run that has left a sign, as at its own end."""
@@ -160,7 +162,8 @@ class PostgreSQL:
             running = [sign.run(now) for sign in self._signs(cursor)]
             key = self.tables.key(partial(session.savepoint, cursor), attempt)
             if not recorded:
-                return Status(self.lock_name, held, now, running, [], [], key)
+                waiting = None if held else []
+                return Status(self.lock_name, held, now, running, waiting, [], key)
             status = self.runs.status(cursor, limit, lock=self.lock_name, held=held)
             return replace(status, running=running + status.running, key=key)
 

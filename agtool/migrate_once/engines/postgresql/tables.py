@@ -53,18 +53,14 @@ _RACES = (
 NOT_RECORDED = (*MISSING, *_RACES, psycopg2.errors.InsufficientPrivilege)
 """Errors that leave the end of another's run without a record, which is no reason not to go on."""
 
-_SYSTEM = "('pg_catalog', 'information_schema', 'pg_toast')"
-
-# In the order in which it is quick: objects of users have numbers from 16384.
-_HAS_TABLES = f"""EXISTS (SELECT 1 FROM pg_catalog.pg_class AS c
- JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+# The numbers of objects of users begin with 16384.
+_HAS_TABLES = """EXISTS (SELECT 1 FROM pg_catalog.pg_class AS c
  WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
- AND n.nspname NOT IN {_SYSTEM}
  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS a WHERE a.attname = 'done_key'
   AND a.attrelid IN (c.oid, (SELECT runs.oid FROM pg_catalog.pg_class AS runs
    WHERE runs.relnamespace = c.relnamespace AND runs.relname = c.relname || '_runs')))
  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d
-  WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))"""
+  WHERE d.classid = 1259 AND d.objid = c.oid AND d.deptype = 'e'))"""
 """Whether there are tables that are not the system's, nor agtool's (this one or another pair),
 nor an extension's."""
 
