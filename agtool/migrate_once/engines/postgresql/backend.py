@@ -162,8 +162,7 @@ class PostgreSQL:
             running = [sign.run(now) for sign in self._signs(cursor)]
             key = self.tables.key(partial(session.savepoint, cursor), attempt)
             if not recorded:
-                waiting = None if held else []
-                return Status(self.lock_name, held, now, running, waiting, [], key)
+                return Status(self.lock_name, held, now, running, None if held else [], [], key)
             status = self.runs.status(cursor, limit, lock=self.lock_name, held=held)
             return replace(status, running=running + status.running, key=key)
 
