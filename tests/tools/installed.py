@@ -54,7 +54,7 @@ def install(tool: str, say: Say) -> None:
     """Install a tool, unless it is there. Raises ServerUnavailable and ServerFailed."""
     source = TOOLS / tool
     if (packages := source / "packages.txt").exists():
-        say(f"{tool}: looking for the packages of packages.txt (a minute, if they are missing)")
+        say(f"{tool}: Debian's packages of packages.txt (a minute, if some are missing)")
         _run(["tests/install-system-packages.sh", *packages.read_text().split()], ROOT)
     with new_folder(place(tool)) as made:
         if made is None:
@@ -100,28 +100,14 @@ def _npm(source: Path, made: Path, say: Say) -> None:
 
 
 def _maven(source: Path, made: Path, say: Say) -> None:
-    """Put the jars into `lib`, what our Java files compile to into `classes`.
-
-    The program in `bin` starts the main class that stands in `main.txt`.
-    """
+    """Put the jars into `lib`, and what our Java files compile to into `classes`."""
     say("waiting for Maven: the jars of pom.xml (one minute)")
     goal = ("dependency:copy-dependencies", f"-DoutputDirectory={made / 'lib'}")
     _run(["mvn", "--batch-mode", "--quiet", f"--file={source / 'pom.xml'}", *goal])
     if sources := sorted(source.glob("*.java")):
         classes = made / "classes"
         _run(["javac", "-cp", f"{made / 'lib'}/*", "-d", classes, *sources])
-    program = made / "bin" / source.name
-    program.parent.mkdir()
-    main = (source / "main.txt").read_text().strip()
-    program.write_text(_JAVA.format(place=place(source.name), main=main))
-    program.chmod(0o755)
 
-
-# No bytecode compiler for what runs for a second: half the CPU of a start.
-_JAVA = """\
-#!/bin/sh
-exec java -XX:TieredStopAtLevel=1 -cp '{place}/classes:{place}/lib/*' {main} "$@"
-"""
 
 KINDS: Mapping[str, Callable[[Path, Path, Say], None]] = {
     "requirements.txt": _python,

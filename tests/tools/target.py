@@ -66,10 +66,6 @@ class Target(ABC):
         """The tables that agtool has in it."""
 
     @abstractmethod
-    def noted_sessions(self) -> set[str]:
-        """The sessions of commands that agtool has noted, of runs that have not ended."""
-
-    @abstractmethod
     def drop_tables(self) -> None:
         """Drop all its tables but agtool's."""
 
@@ -123,10 +119,6 @@ class PostgreSQLTarget(Target):
         found = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'agtool'")
         return {name for (name,) in found}
 
-    def noted_sessions(self) -> set[str]:
-        found = self.rows("SELECT sessions FROM agtool.install_locks_runs WHERE state = 'running'")
-        return {sessions for (sessions,) in found if sessions}
-
     def drop_tables(self) -> None:
         self.execute(
             "DROP SCHEMA public CASCADE; CREATE SCHEMA public; "
@@ -164,7 +156,8 @@ class PostgreSQLTarget(Target):
         }
 
     def dump(self) -> list[str]:
-        return [str(find_postgresql("pg_dump")), "--no-owner"]
+        # Another role owns what it is loaded into.
+        return [str(find_postgresql("pg_dump")), "--no-owner", "--no-privileges"]
 
     def load(self) -> list[str]:
         return [str(find_postgresql("psql")), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
@@ -216,10 +209,6 @@ class MySQLTarget(Target):
 
     def agtools_tables(self) -> set[str]:
         return {name for name in self._all_tables() if name.startswith("agtool_")}
-
-    def noted_sessions(self) -> set[str]:
-        found = self.rows("SELECT sessions FROM agtool_install_locks_runs WHERE state = 'running'")
-        return {sessions for (sessions,) in found if sessions}
 
     def drop_tables(self) -> None:
         for table in self.tables():
