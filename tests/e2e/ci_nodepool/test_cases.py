@@ -500,6 +500,26 @@ def in_a_stateful_set(objects: list[Object]) -> None:
     objects[1]["spec"]["serviceName"] = "ci"
 
 
+def by_a_shell(objects: list[Object]) -> None:
+    container = objects[1]["spec"]["template"]["spec"]["containers"][0]
+    container["image"] = "registry.example/tools"
+    container.update(
+        command=["/bin/sh", "-c"], args=["sleep 1; exec gitlab-runner run -c /c/a.toml"]
+    )
+    container["volumeMounts"][0]["mountPath"] = "/c"
+    volume = objects[1]["spec"]["template"]["spec"]["volumes"][0]
+    volume["configMap"]["items"] = [{"key": "config.toml", "path": "a.toml"}]
+
+
+def copied_at_the_start(objects: list[Object]) -> None:
+    spec = objects[1]["spec"]["template"]["spec"]
+    spec["volumes"].append({"name": "etc", "emptyDir": {}})
+    spec["containers"][0]["volumeMounts"][0]["name"] = "etc"
+    mounts = [{"name": "config", "mountPath": "/from"}, {"name": "etc", "mountPath": "/to"}]
+    copy = {"name": "copy", "image": "busybox", "command": ["cp"], "volumeMounts": mounts}
+    spec["initContainers"] = [copy]
+
+
 def by_sub_path_in_a_home(objects: list[Object]) -> None:
     mount = {
         "name": "config",
@@ -510,7 +530,16 @@ def by_sub_path_in_a_home(objects: list[Object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [as_it_is, in_a_secret, projected, in_a_stateful_set, by_sub_path_in_a_home]
+    "change",
+    [
+        as_it_is,
+        in_a_secret,
+        projected,
+        in_a_stateful_set,
+        by_a_shell,
+        copied_at_the_start,
+        by_sub_path_in_a_home,
+    ],
 )
 def test_a_runner_kept_by_hand_is_found(
     nodepool: Nodepool,
