@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,14 @@ pytest_plugins = ["tests.cluster.fixtures"]
 # Hypothesis takes a machine that is busy for a test that is slow.
 settings.register_profile("agtool", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("agtool")
+
+# agtool leaves alone what was ignored when it started, as after nohup or in a shell's background
+# job, which our own run may be.
+for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        # Python's own for Ctrl-C, so that pytest still ends in order; a child gets the default.
+        orderly = signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(_number, orderly)
 
 _numbers = itertools.count(1)
 
@@ -93,6 +102,11 @@ class Database:
         """Its URL, as its owner."""
         return self.server.url(self.name, user=self.name)
 
+    def inhabit(self) -> None:
+        """Give it a table, since agtool keeps its own out of an empty database."""
+        self.server.execute("CREATE TABLE inhabited (n int)", self.name)
+        self.server.execute(f"ALTER TABLE inhabited OWNER TO {self.name}", self.name)
+
     def connect(self, *, autocommit: bool = True) -> Connection:
         """Return a new connection as its owner."""
         connection = psycopg2.connect(self.url, connect_timeout=5)
@@ -122,6 +136,10 @@ class MariaDBDatabase:
     def url(self) -> str:
         """Its URL, as its user."""
         return self.server.url(self.name, user=self.name)
+
+    def inhabit(self) -> None:
+        """Give it a table, since agtool keeps its own out of an empty database."""
+        self.server.execute(f"CREATE TABLE {self.name}.inhabited (n int)")
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return what a query gives, asked as superuser in this database."""

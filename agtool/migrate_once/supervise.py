@@ -8,9 +8,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from agtool.core.errors import WRAPPER_FAILED, AgtoolError, DeniedError
 from agtool.core.output import say
@@ -20,10 +21,23 @@ from agtool.core.process.tree import kill_descendants, signal_processes
 from agtool.core.signals import Signals, reap
 from agtool.core.text import count
 from agtool.migrate_once.backend import Backend, Lock, LockLost
-from agtool.migrate_once.model import HEARTBEAT, MARGIN, NOTICE, Attempt, Outcome, time_to_die
+from agtool.migrate_once.model import (
+    HEARTBEAT,
+    MARGIN,
+    NOTICE,
+    REPLY,
+    Attempt,
+    End,
+    Outcome,
+    time_to_die,
+)
 
 if TYPE_CHECKING:
     from agtool.migrate_once.acquire import Acquired, Job
+
+
+_CANNOT_LOOK = "cannot look for the command's statements on the server"
+T = TypeVar("T")
 
 
 def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outcome:
@@ -54,27 +68,14 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
             )
         )
     except OSError as error:
-        lock.finish("lost", WRAPPER_FAILED)
+        lock.finish(End("lost", WRAPPER_FAILED, waited, 0.0, counts=False))
         raise DeniedError(f"cannot start a process: {error.strerror}") from error
-    work = _Work(keeper, _Heartbeat(lock, keeper), lock, backend, attempt, grace)
+    work = _Work(keeper, _Heartbeat(lock, keeper), lock, backend, attempt, grace, waited)
     work.heartbeat.start()
-    began = time.monotonic()
-    while not work.over:
-        heartbeat = [work.heartbeat.news] if work.heartbeat.lost is None else []
-        left = None if work.give_up is None else max(0.0, work.give_up - time.monotonic())
-        select.select([signals.fileno(), keeper.fileno(), *heartbeat], [], [], left)
-        if left == 0:
-            # It is stopped itself, perhaps. It takes the command along, and its events end.
-            signal_processes([keeper.pid], signal.SIGKILL)
-        for number in signals.drain():
-            work.signal = number
-            keeper.forward(number)
-        reap()  # as PID 1 we get orphans that are nobody else's
-        if work.heartbeat.lost is not None:
-            work.lose(str(work.heartbeat.lost))
-        work.read_events()
-    ran = time.monotonic() - began
-    marked_done = work.conclude()
+    with job.phase("running"):
+        work.watch(signals)
+    ran = time.monotonic() - work.began
+    work.conclude()
     keeper.close()
     lost = work.lost is not None
     return Outcome(
@@ -85,8 +86,8 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
         ran_seconds=round(ran, 3),
         started_at=started_at,
         signal=work.signal.name if work.signal else None,
-        reason=work.lost or work.cannot_run,
-        marked_done=marked_done,
+        reason=work.lost or work.cannot_run or work.unmarked,
+        marked_done=work.marked_done,
     )
 
 
@@ -136,14 +137,39 @@ class _Work:
     backend: Backend
     attempt: Attempt
     grace: float
+    waited: float
     over: bool = False
     exit_code: int = WRAPPER_FAILED
     signal: signal.Signals | None = None
     lost: str | None = None
     cannot_run: str | None = None
     left_behind: bool = False
-    stopper: threading.Thread | None = None
+    unmarked: str | None = None
     give_up: float | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def marked_done(self) -> bool:
+        """Whether the key is done now."""
+        succeeded = self.lost is None and self.exit_code == 0 and self.unmarked is None
+        return succeeded and self.attempt.key is not None
+
+    def watch(self, signals: Signals) -> None:
+        """Until the command's tree is gone: pass signals on, and see to the lock."""
+        while not self.over:
+            heartbeat = [self.heartbeat.news] if self.heartbeat.lost is None else []
+            left = None if self.give_up is None else max(0.0, self.give_up - time.monotonic())
+            select.select([signals.fileno(), self.keeper.fileno(), *heartbeat], [], [], left)
+            if left == 0:
+                # It is stopped itself, perhaps. It takes the command along, and its events end.
+                signal_processes([self.keeper.pid], signal.SIGKILL)
+            for number in signals.drain():
+                self.signal = number
+                self.keeper.forward(number)
+            reap()  # as PID 1 we get orphans that are nobody else's
+            if self.heartbeat.lost is not None:
+                self.lose(str(self.heartbeat.lost))
+            self.read_events()
 
     def read_events(self) -> None:
         """What the keeper has to say."""
@@ -166,7 +192,12 @@ class _Work:
             case LeftBehind(number):
                 self.left_behind = True
                 left = count(number, "process", "processes")
-                say(f"the command left {left} behind; stopping what it left")
+                say(
+                    f"the command left {left} behind; stopping what it left",
+                    "left-behind",
+                    level="warning",
+                    processes=number,
+                )
             case Silent(seconds):
                 self.lose(f"no answer from the database for {seconds:.0f} s")
             case Ended(code):
@@ -179,76 +210,124 @@ class _Work:
         self.lost = reason
         self.keeper.end(self.grace)
         self.give_up = time.monotonic() + self.grace + MARGIN / 2
-        say(f"the lock was lost ({reason}); ending the command")
-        self.stopper = threading.Thread(target=self._stop_statements, daemon=True)
-        self.stopper.start()
+        say(f"the lock was lost ({reason}); ending the command", "lock-lost", level="warning")
+        stop = partial(stop_statements, self.backend, self.attempt.run_id, self.grace)
+        threading.Thread(target=stop, daemon=True).start()
 
-    def conclude(self) -> bool:
-        """Record the end, release the lock; whether the key is done now."""
+    def conclude(self) -> None:
+        """Stop what is left on the server, record the end, and release the lock.
+
+        By the lock's own session, as long as it is held: a new one may be refused by now.
+        """
+        if self.lost is None and not self.heartbeat.stop(NOTICE):
+            self.lost = str(self.heartbeat.lost or "no answer from the database")
+        if self.lost is None:
+            try:
+                self._end_under_lock()
+            except LockLost as error:
+                self.lost = str(error)
+        if self.lost is not None:
+            self._end_without_lock()
+
+    def _end_under_lock(self) -> None:
         done = self.exit_code == 0 and self.signal is None and not self.left_behind
-        quiet = True
         # A killed process's statement goes on in the server, and would commit under the next
         # holder's feet. A command that ended well may have killed one too (timeout 1 psql ...);
         # but behind a pooler we would rather not disturb others for that.
-        if self.lost is None and not (done and self.lock.pooled):
-            quiet = self._stop_statements()
-        if self.lost is None:
-            self._finish("done" if done else "failed", quiet)
-        if self.lost is not None:
-            self._end_without_lock()
-        return self.lost is None and done and quiet and self.attempt.key is not None
+        problem = None if done and self.lock.pooled else self._stop_under_lock()
+        if problem is not None:
+            # The run stays unfinished, so that the successor waits for its statements.
+            in_time(self.lock.release)
+        else:
+            ran = time.monotonic() - self.began
+            state, counts = "done" if done else "failed", self.signal is None
+            end = End(state, self.exit_code, self.waited, ran, counts)
+            if unrecorded := in_time(partial(self.lock.finish, end), answers=9):
+                problem = f"the end of this run cannot be recorded: {unrecorded}"
+        self.unmarked = problem
+        if self.exit_code != 0 or self.attempt.key is None:
+            return
+        if self.signal is not None:
+            self.unmarked = f"it got {self.signal.name}"
+        elif self.left_behind:
+            self.unmarked = "processes that it left behind had to be stopped"
 
-    def _finish(self, state: str, quiet: bool) -> None:
-        """Record the end and release the lock, or set `lost`.
-
-        quiet: nothing of the command runs on the server. Otherwise the run stays unfinished, so
-        that the successor waits for its statements.
-        """
-
-        def finish() -> None:
-            try:
-                if quiet:
-                    self.lock.finish(state, self.exit_code)
-                else:
-                    self.lock.release()
-            except LockLost as error:
-                self.lost = str(error)
-
-        if not (self.heartbeat.stop(NOTICE) and within(NOTICE, finish)) and self.lost is None:
-            self.lost = str(self.heartbeat.lost or "no answer from the database")
+    def _stop_under_lock(self) -> str | None:
+        """End the command's statements; what stands in the way of it."""
+        give_up = time.monotonic() + time_to_die(self.grace)
+        stop = partial(self.lock.stop_statements, [self.attempt.run_id])
+        try:
+            while running := in_time(stop):
+                if time.monotonic() >= give_up:
+                    return _still_running(running)
+                time.sleep(0.1)
+        except AgtoolError as error:
+            return f"{_CANNOT_LOOK}: {error.message}"
+        return None
 
     def _end_without_lock(self) -> None:
         """The command is dead. A successor waits for our word, so give it, if we still can."""
 
         def record() -> None:
-            if self.stopper is not None:
-                self.stopper.join()
-            if not self._stop_statements():
+            if problem := stop_statements(self.backend, self.attempt.run_id, REPLY):
+                say(problem, "statements-left", level="warning")
                 return
             try:
-                self.backend.record_end(self.attempt.run_id, "lost", self.exit_code)
+                counts = self.signal is None
+                self.backend.record_lost(self.attempt.run_id, self.exit_code, counts=counts)
             except AgtoolError as error:
-                say(f"cannot record the end of this run: {error.message}")
+                say(
+                    f"cannot record the end of this run: {error.message}",
+                    "end-not-recorded",
+                    level="warning",
+                )
 
-        within(NOTICE, record)
-
-    def _stop_statements(self) -> bool:
-        return stop_statements(self.backend, self.attempt.run_id, time_to_die(self.grace))
+        if not within(NOTICE, record):
+            say(f"{_CANNOT_LOOK}: it does not answer", "statements-left", level="warning")
 
 
-def stop_statements(backend: Backend, run_id: str, seconds: float) -> bool:
-    """Stop the run's statements on the server; whether none is left after `seconds`."""
+def stop_statements(backend: Backend, run_id: str, seconds: float) -> str | None:
+    """Stop the run's statements on the server; after `seconds`, what stands in the way of it."""
     deadline = time.monotonic() + seconds
-    problem = "they have not ended yet"
-    while time.monotonic() < deadline:
+    while True:
         try:
-            if backend.stop_statements([run_id]) == 0:
-                return True
+            if not (running := backend.stop_statements([run_id])):
+                return None
+            problem = _still_running(running)
         except AgtoolError as error:
-            problem = error.message
+            problem = f"{_CANNOT_LOOK}: {error.message}"
+        if time.monotonic() >= deadline:
+            return problem
         time.sleep(0.1)
-    say(f"cannot stop the command's statements on the server: {problem}")
-    return False
+
+
+def _still_running(statements: int) -> str:
+    return f"{count(statements, 'statement')} of the command cannot be ended on the server"
+
+
+def in_time(call: Callable[[], T], answers: int = 3) -> T:
+    """The result of a call to the lock's session, or its error.
+
+    Args:
+        answers: that the call waits for; each may be late.
+
+    Raises:
+        LockLost: there is neither in the time for so many.
+    """
+    results: list[T] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except Exception as error:  # noqa: BLE001  # raised below
+            errors.append(error)
+
+    if not within(answers * REPLY, run):
+        raise LockLost("no answer from the database")
+    if errors:
+        raise errors[0]
+    return results[0]
 
 
 def within(seconds: float, call: Callable[[], None]) -> bool:
@@ -263,8 +342,10 @@ def _record_orphaned(backend: Backend, attempt: Attempt) -> None:
     """In the keeper: agtool was killed, and the command with it. The lock is still ours."""
 
     def record() -> None:
-        if stop_statements(backend, attempt.run_id, NOTICE):
-            backend.record_end(attempt.run_id, "lost", None)
+        if problem := stop_statements(backend, attempt.run_id, NOTICE):
+            say(problem, "statements-left", level="warning")
+        else:
+            backend.record_lost(attempt.run_id, None)
 
-    say("agtool was killed, so its command was ended too")
+    say("agtool was killed, so its command was ended too", "agtool-killed", level="warning")
     within(time_to_die(0), record)

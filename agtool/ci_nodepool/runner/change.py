@@ -171,7 +171,7 @@ def _wait(session: Session, runner: Runner, stamp: str, timeout: float, live: Li
         deployment = session.get(runner.path)
         if _restarted_at(deployment) != stamp and ours:
             # Helm or GitOps may have gone over it; the rollout that it started is the one to watch.
-            live.say(f"warning: somebody else changed {runner} meanwhile")
+            live.say(f"somebody else changed {runner} meanwhile", level="warning")
             ours = False
         rollout = look(deployment, manager_pods(session, runner), stamp)
         if rollout.done:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from agtool.core.errors import BUG, CANNOT_EXECUTE, NOT_FOUND
+from agtool.core.output import write_traceback
 from agtool.core.process.tree import (
     adopt_orphans,
     descendants,
@@ -87,6 +88,8 @@ def keep(control: socket.socket, task: Task, *, on_terminal: bool) -> NoReturn:
     """The keeper's whole life. It must never return into agtool's own code."""
     code = BUG
     try:
+        if not on_terminal:
+            os.setpgid(0, 0)  # whoever kills agtool's process group leaves the one who cleans up
         adopt_orphans()
         # FORWARDED has do-nothing handlers already, from Signals; SIG_IGN would be inherited.
         with Wakeup() as wakeup:
@@ -94,9 +97,7 @@ def keep(control: socket.socket, task: Task, *, on_terminal: bool) -> NoReturn:
             _Tree(control, task, wakeup, on_terminal).watch()
         code = 0
     except BaseException:  # noqa: BLE001  # reported, then the process is over
-        import traceback
-
-        traceback.print_exc()
+        write_traceback("bug")
     finally:
         os._exit(code)
 

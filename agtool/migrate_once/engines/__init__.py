@@ -21,36 +21,36 @@ def open_backend(
     database: Database,
     table: TableName | None,
     *,
-    advisory: bool,
+    lock: str | None,
     kill_grace: float,
     connect_timeout: float,
 ) -> Backend:
     """The port to this database; imports its driver and no other. Does not connect.
 
     Args:
-        advisory: leave PostgreSQL's table unlocked.
+        lock: 'table' to lock PostgreSQL's table too; 'advisory', or None, not to.
         kill_grace: seconds between SIGTERM and SIGKILL.
         connect_timeout: seconds for which to try to connect.
 
     Raises:
         ConfigurationError: the driver is missing, or the path of the database cannot be used.
-        UsageError: an advisory lock, and not in PostgreSQL; a table, and in SQLite.
+        UsageError: a kind of lock, and not in PostgreSQL; a table, and in SQLite.
     """
     if table and database.engine == "sqlite":
         raise without_effect(
             "--lock-table", "with SQLite", "Leave out --lock-table, or AGTOOL_LOCK_TABLE."
         )
-    if advisory and database.engine != "postgresql":
+    if lock and database.engine != "postgresql":
         raise UsageError(
-            f"--lock advisory is for PostgreSQL only, and the database is {database}",
-            hint="Leave out --lock advisory, or AGTOOL_LOCK=advisory.",
+            f"--lock {lock} is for PostgreSQL only, and the database is {database}",
+            hint=f"Leave out --lock {lock}, or AGTOOL_LOCK={lock}.",
         )
     times = {"time_to_die": time_to_die(kill_grace), "connect_timeout": connect_timeout}
     try:
         if database.engine == "postgresql":
             from agtool.migrate_once.engines.postgresql.backend import PostgreSQL
 
-            return PostgreSQL(database, table, lock="advisory" if advisory else "table", **times)
+            return PostgreSQL(database, table, lock=lock or "advisory", **times)
         if database.engine == "mysql":
             from agtool.migrate_once.engines.mysql.backend import MySQL
 

@@ -101,9 +101,9 @@ CASES = [
     Case(
         "unknown database",
         "postgresql://app:app%20%40%20secret@{server}/no_such_db",
-        ('database "no_such_db" does not exist', "Check the database's"),
-        "denied",
-        5,
+        ('database "no_such_db" does not exist', "Create the database"),
+        "unreachable",
+        4,
     ),
     Case(
         "unknown host",
@@ -237,7 +237,8 @@ def test_url_that_cannot_work(
         (["--key", "k" * 501, "--", "true"], "It may have 500 at most"),
         (["--database-url-file", "/etc/hostname", "--database-url", "x", "--", "true"], "together"),
         (["--status", "--", "true"], "--status runs no command"),
-        (["--status", "--key", "k"], "--key has no effect"),
+        (["--status", "--wait-timeout", "1s"], "--wait-timeout has no effect with --status"),
+        (["--status", "--name", "x"], "--name has no effect without --key"),
         (["--status", "--connect-timeout", "soon"], "'soon' is not a duration"),
         (["--status", "--lock-table", "a.b.c"], "is not a valid name of a table"),
         (["--nosuch", "--", "true", "--status"], "--nosuch"),
@@ -519,7 +520,9 @@ def test_status_of_a_fresh_database(agtool: Agtool, database: Database) -> None:
     done = agtool.run("migrate-once", "--status", url=database.url)
 
     assert (done.exit_code, done.stderr) == (0, "")
-    assert "table agtool.install_locks: free, 0 waiting; nothing has run yet" in done.stdout
+    assert (
+        "advisory lock of agtool.install_locks: free, 0 waiting; nothing has run yet" in done.stdout
+    )
 
     done = agtool.run("migrate-once", "--status", "--output", "json", url=database.url)
 

@@ -80,6 +80,7 @@ SINCE_14 = {"idle_session_timeout"}
 def test_indexes_built_concurrently_beside_waiters(
     isolation: str, settings: dict[str, str], replicas: int, agtool: Agtool, database: Database
 ) -> None:
+    database.inhabit()
     server, name = database.server, database.name
     server.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = '{isolation}'")
     if server.version < 14:
@@ -219,6 +220,7 @@ def dump(database: Database, out: Path) -> Iterator[subprocess.Popen[bytes]]:
 def test_pg_dump_while_the_lock_is_held(
     lock: str, agtool: Agtool, database: Database, gate: Gate, tmp_path: Path
 ) -> None:
+    database.inhabit()
     holder = agtool.start("migrate-once", "--lock", lock, "--", *gate.command, url=database.url)
     gate.wait()
 
@@ -370,7 +372,8 @@ def test_a_holder_with_the_old_recipe_is_waited_for(
         connection.commit()
         cursor.execute("LOCK TABLE public.install_locks IN ACCESS EXCLUSIVE MODE")
         waiter = agtool.start(
-            *("migrate-once", "--lock-table", "public.install_locks", "--", "touch", worked),
+            *("migrate-once", "--lock", "table", "--lock-table", "public.install_locks"),
+            *("--", "touch", worked),
             url=database.url,
         )
         waiter.wait_for("waiting for the lock (table public.install_locks)")
@@ -388,7 +391,8 @@ def test_a_holder_with_the_old_recipe_is_waited_for(
 
 def test_the_old_recipe_waits_for_agtool(agtool: Agtool, database: Database, gate: Gate) -> None:
     holder = agtool.start(
-        *("migrate-once", "--lock-table", "public.install_locks", "--", *gate.command),
+        *("migrate-once", "--lock", "table", "--lock-table", "public.install_locks"),
+        *("--", *gate.command),
         url=database.url,
     )
     gate.wait()

@@ -183,7 +183,8 @@ def test_no_password_in_the_process_list_nor_in_what_is_told(
 
     protected.server.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_locks "
-        "WHERE relation = 'agtool.install_locks'::regclass AND mode = 'ShareRowExclusiveLock'",
+        "WHERE locktype = 'advisory' AND database = "
+        "(SELECT oid FROM pg_database WHERE datname = current_database())",
         protected.name,
     )
     lost = holder.wait()

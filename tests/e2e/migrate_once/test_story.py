@@ -89,6 +89,7 @@ def test_status_shows_holder_waiters_and_history(
 def test_a_waiter_that_has_gone_is_shown_no_longer(
     agtool: Agtool, database: Database, gate: Gate
 ) -> None:
+    database.inhabit()
     agtool.start("migrate-once", "--", *gate.command, url=database.url)
     gate.wait()
     waiter = agtool.start("migrate-once", "--", "true", url=database.url)

@@ -17,9 +17,12 @@ from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
 from agtool.migrate_once.backend import AlreadyDone, Busy, LockLost, NotYet
 from agtool.migrate_once.engines.sqlite.backend import SQLite
 from agtool.migrate_once.engines.sqlite.lock import SQLiteLock
-from agtool.migrate_once.model import Attempt, new_run_id
+from agtool.migrate_once.model import Attempt, End, new_run_id
 from agtool.migrate_once.url import parse
 from tests.e2e.conftest import wait_until
+
+DONE = End("done", 0, waited=0.0, ran=0.0)
+FAILED = End("failed", 3, waited=0.0, ran=0.0)
 
 
 def new_attempt(key: str | None = None) -> Attempt:
@@ -51,11 +54,11 @@ def test_one_has_the_lock_and_the_next_gets_it(tmp_path: Path) -> None:
     assert busy.situation.holder.run_id == first.run_id
     status = port.status(5)
     assert status.held
-    assert [run.run_id for run in status.waiting] == [second.run_id]
+    assert [run.run_id for run in (status.waiting or ())] == [second.run_id]
     assert abs(status.now.timestamp() - time.time()) < 10
     lock.check()
     copy = os.dup(lock.keep_open)  # as the keeper has one, until it ends a little later
-    lock.finish("done", 0)
+    lock.finish(DONE)
     assert not port.status(5).held
     os.close(copy)
     take(port, second).release()
@@ -76,8 +79,8 @@ def test_the_lock_is_the_files(tmp_path: Path) -> None:
 
 def test_keys(tmp_path: Path) -> None:
     port = backend(tmp_path / "app.db")
-    take(port, new_attempt("failed")).finish("failed", 3)
-    take(port, new_attempt("Key")).finish("done", 0)
+    take(port, new_attempt("failed")).finish(FAILED)
+    take(port, new_attempt("Key")).finish(DONE)
     assert isinstance(port.attempt(new_attempt("Key"), look=False), AlreadyDone)
     for key in ("key", "failed", "Key "):
         lock = port.attempt(new_attempt(key), look=False)
@@ -94,7 +97,7 @@ def test_the_database_itself_stays_free(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE t (n int)")
         lock.check()
         connection.execute("COMMIT")
-    lock.finish("done", 0)
+    lock.finish(DONE)
 
 
 def test_many_at_once(tmp_path: Path) -> None:
@@ -126,7 +129,7 @@ def test_a_deleted_lock_file_is_a_lost_lock(tmp_path: Path, replaced: bool) -> N
     with pytest.raises(LockLost):
         lock.check()
     with pytest.raises(LockLost):
-        lock.finish("done", 0)
+        lock.finish(DONE)
     successor = port.attempt(new_attempt("k"), look=False)
     assert isinstance(successor, SQLiteLock), "there is no marker"
     assert [run.run_id for run in successor.unfinished()] == [attempt.run_id]
@@ -197,7 +200,7 @@ def test_a_busy_file_of_runs_is_a_reason_to_wait(tmp_path: Path) -> None:
         with pytest.raises(NotYet, match="busy"):
             port.attempt(new_attempt(), look=True)
         lock.check()
-    lock.finish("done", 0)
+    lock.finish(DONE)
 
 
 # -- where the file is --------------------------------------------------------------------

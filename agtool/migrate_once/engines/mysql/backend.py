@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 import pymysql
-from pymysql.constants import ER
 
-from agtool.migrate_once.backend import AlreadyDone, Busy
-from agtool.migrate_once.engines.mysql import session
+from agtool.migrate_once.backend import AlreadyDone, Busy, Exhausted, Survey
+from agtool.migrate_once.engines.mysql import session, signs, statements
 from agtool.migrate_once.engines.mysql.lock import MySQLLock, take
-from agtool.migrate_once.engines.mysql.session import error_number, locked_by_others
-from agtool.migrate_once.engines.mysql.tables import MISSING, Tables
-from agtool.migrate_once.engines.runs import Recorder
+from agtool.migrate_once.engines.mysql.parameters import warnings
+from agtool.migrate_once.engines.mysql.proof import Counted
+from agtool.migrate_once.engines.mysql.session import error_number
+from agtool.migrate_once.engines.mysql.tables import Tables
+from agtool.migrate_once.engines.runs import key_of
+from agtool.migrate_once.engines.sign import Sign
 from agtool.migrate_once.model import Attempt, Situation, TableName
 from agtool.migrate_once.url import Database
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
-    from agtool.migrate_once.documents import Status
+    from agtool.migrate_once.documents import Key, Status
+
+T = TypeVar("T")
 
 
-class MySQL(Recorder):
+class MySQL:
     """The port for MySQL and MariaDB. Seconds in time_to_die and connect_timeout."""
 
     def __init__(
@@ -42,103 +47,138 @@ class MySQL(Recorder):
         self.connect_timeout = connect_timeout
         self.tables = Tables(database, table, self._connect)
         self.runs = self.tables.runs
+        self._before: Counted | None = None
         self.lock_name = f"lock of {self.tables.table}"
-        self.warnings: Sequence[str] = session.warnings(database)
+        self.warnings: Sequence[str] = warnings(database)
 
     def attempt(self, attempt: Attempt, *, look: bool) -> MySQLLock | AlreadyDone | Busy:
         connection = self._connect()
         with ExitStack() as unless_locked, self.tables.translated(), connection.cursor() as cursor:
             unless_locked.callback(session.close, connection)
-            if self._is_done(cursor, attempt):
+            if self.tables.is_done(cursor, attempt):
                 return AlreadyDone()
-            self.tables.prepare(cursor)
-            lock = take(connection, self.tables, attempt)
+            self.tables.warn(cursor)
+            lock = take(connection, self.tables, attempt, self._before, self.silence)
             if lock is None:
                 return Busy(self._look(cursor, attempt) if look else None)
             unless_locked.callback(lock.release)
             # By another one, between our look and our lock.
-            if self.runs.is_done(cursor, attempt):
+            if lock.is_done():
                 return AlreadyDone()
             unless_locked.pop_all()
             return lock
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
-        """KILL every session recorded for one of the runs, but idle ones.
+    def look(self, attempt: Attempt) -> AlreadyDone | Exhausted | Situation:
+        with self._session(reading=True) as cursor:
+            if self.tables.is_done(cursor, attempt, reading=True):
+                return AlreadyDone()
+            exhausted = _if_there(lambda: self.runs.exhausted(cursor, attempt))
+            return exhausted or self._situation(cursor, attempt)
 
-        The server ends an idle session of a dead process by itself. One that is being killed
-        counts until it is gone, for its statement may take long to roll back; what we may not
-        kill counts too: the caller waits for it.
-        """
+    def survey(self) -> Survey:
+        from agtool.migrate_once.engines.mysql.survey import survey
+
+        with closing(self._connect()) as connection, self.tables.translated():
+            return survey(connection, self.tables)
+
+    def environment(self, _attempt: Attempt) -> dict[str, str]:
+        """Nothing: sessions carry no name."""
+        return {}
+
+    def record_start(self, attempt: Attempt, patience: float) -> None:
+        """In the table; but an empty database stays so, and a sign is left elsewhere, if it can."""
+        tables = self.tables
         with self._session() as cursor:
-            marks = ", ".join(["%s"] * len(run_ids))
-            cursor.execute(
-                f"SELECT sessions FROM {self.runs.table} "
-                f"WHERE sessions IS NOT NULL AND run_id IN ({marks})",
-                tuple(run_ids),
-            )
-            known = {one for (sessions,) in cursor.fetchall() for one in sessions.split()}
-            if not known:
-                return 0
-            cursor.execute("SELECT id, host, command FROM information_schema.processlist")
-            active = [
-                int(ident)
-                for ident, host, command in cursor.fetchall()
-                if f"{ident}@{host}" in known and command != "Sleep"
-            ]
-            for ident in active:
-                try:
-                    cursor.execute(f"KILL {ident}")
-                except pymysql.Error as error:
-                    if error_number(error) not in (ER.NO_SUCH_THREAD, ER.KILL_DENIED_ERROR):
-                        raise
-            return len(active)
+            tables.create(cursor)
+            if not tables.apart and self.runs.is_first_install(cursor):
+                self.runs.keep(cursor)
+                now = self.runs.now(cursor)
+                sign = Sign.of(tables.lock, attempt, patience, now)
+                tables.signed = signs.write(cursor, sign)
+                silent = not signs.has_place(cursor, tables.lock)
+                if (tables.signed or silent) and tables.clear(cursor):
+                    return
+                signs.remove(cursor, tables.lock, attempt.run_id)
+            cursor.execute("START TRANSACTION")
+            self.runs.record_start(cursor, attempt, patience)
+            cursor.execute("COMMIT")
 
-    def status(self, limit: int) -> Status:
+    def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
+        """In the table, which is made for a run that has left a sign, as at its own end."""
+        with self._session() as cursor:
+            sign = signs.read(cursor, self.tables.lock)
+            if sign is None or sign.run_id != run_id:
+                _if_there(
+                    lambda: self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts)
+                )
+                return
+            end = sign.lost(self.runs.now(cursor), exit_code, counts=counts)
+            _if_there(lambda: self.tables.create(cursor))
+            _if_there(lambda: self.runs.record_end(cursor, sign.attempt(), end))
+            signs.remove(cursor, self.tables.lock, run_id)
+
+    def stop_statements(self, run_ids: Sequence[str]) -> int:
+        with self._session() as cursor:
+            known = statements.recorded(cursor, self.runs, run_ids)
+            if known is None:
+                return statements.unknown(cursor, 0)
+            return statements.stop(cursor, known)
+
+    def status(self, limit: int, attempt: Attempt | None = None) -> Status:
         from agtool.migrate_once.documents import Status
 
         with self._session() as cursor:
-            try:
-                cursor.execute("SELECT is_used_lock(%s) IS NOT NULL", (self.tables.lock,))
-                (held,) = cursor.fetchone() or (False,)
-                return self.runs.status(cursor, limit, lock=self.lock_name, held=bool(held))
-            except pymysql.Error as error:
-                if error_number(error) not in MISSING:
-                    raise
-                return Status(self.lock_name, False, self.runs.now(cursor), [], [], [])
+            cursor.execute("SELECT is_used_lock(%s) IS NOT NULL", (self.tables.lock,))
+            held = cursor.fetchone() == (1,)
+            now = self.runs.now(cursor)
+            sign = signs.read(cursor, self.tables.lock)
+            running = [sign.run(now)] if sign is not None else []
+            status = _if_there(
+                lambda: self.runs.status(cursor, limit, lock=self.lock_name, held=held)
+            ) or Status(self.lock_name, held, now, [], None if held else [], [])
+            return replace(status, running=running + status.running, key=self._key(cursor, attempt))
 
-    def _is_done(self, cursor: Cursor, attempt: Attempt) -> bool:
-        try:
-            return self.runs.is_done(cursor, attempt)
-        except pymysql.Error as error:
-            if error_number(error) in MISSING:
-                return False
-            raise
+    def _key(self, cursor: Cursor, attempt: Attempt | None) -> Key | None:
+        if attempt is None:
+            return None
+        failures = _if_there(lambda: self.runs.failures(cursor, attempt)) or []
+        return key_of(attempt, done=self.tables.is_done(cursor, attempt), failures=failures)
 
     def _look(self, cursor: Cursor, attempt: Attempt) -> Situation:
-        try:
-            self.runs.note_waiting(cursor, attempt)
-        except pymysql.Error as error:
-            # A dump holds the table for longer than we want to wait. We can still look.
-            if not locked_by_others(error):
-                raise
-        return self.runs.situation(cursor, attempt)
+        """Leave a sign of life; who holds the lock, and what that proves if there is no table."""
+        _if_there(lambda: self.runs.note_waiting(cursor, attempt))
+        situation = self._situation(cursor, attempt)
+        if situation.waiters is None:
+            counted = Counted.look(cursor)
+            cursor.execute("SELECT is_used_lock(%s) IS NOT NULL", (self.tables.lock,))
+            if cursor.fetchone() == (1,):
+                self._before = counted
+        return situation
+
+    def _situation(self, cursor: Cursor, attempt: Attempt) -> Situation:
+        if situation := _if_there(lambda: self.runs.situation(cursor, attempt)):
+            return situation
+        sign = signs.read(cursor, self.tables.lock)
+        return Situation(sign.run(self.runs.now(cursor)) if sign is not None else None, None)
 
     def _connect(self) -> session.Session:
         return session.connect(self.database, self.silence, self.connect_timeout)
 
     @contextmanager
-    def _session(self) -> Iterator[Cursor]:
+    def _session(self, *, reading: bool = False) -> Iterator[Cursor]:
         connection = self._connect()
         try:
-            with self.tables.translated(), connection.cursor() as cursor:
+            with self.tables.translated(reading=reading), connection.cursor() as cursor:
                 yield cursor
         finally:
             session.close(connection)
 
-    @contextmanager
-    def transaction(self) -> Iterator[Cursor]:
-        """Both or all of the statements inside, or none: an error ends the session."""
-        with self._session() as cursor:
-            cursor.execute("START TRANSACTION")
-            yield cursor
-            cursor.execute("COMMIT")
+
+def _if_there(call: Callable[[], T]) -> T | None:
+    """The result; None: our table is not there yet, or a dump holds it, or it is another."""
+    try:
+        return call()
+    except pymysql.Error as error:
+        if session.is_lost(error) or error_number(error) in session.NO_RIGHT:
+            raise
+        return None

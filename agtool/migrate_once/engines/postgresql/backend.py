@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-import psycopg2.errors
-
-from agtool.migrate_once.backend import AlreadyDone, Busy
-from agtool.migrate_once.engines.postgresql import session
+from agtool.migrate_once.backend import AlreadyDone, Busy, Exhausted, Survey
+from agtool.migrate_once.engines.postgresql import session, signs, statements
 from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, take
-from agtool.migrate_once.engines.postgresql.tables import Tables
-from agtool.migrate_once.engines.runs import Recorder
-from agtool.migrate_once.model import Attempt, Situation, TableName
+from agtool.migrate_once.engines.postgresql.parameters import warnings
+from agtool.migrate_once.engines.postgresql.tables import MISSING, NOT_RECORDED, Tables
+from agtool.migrate_once.engines.sign import Sign
+from agtool.migrate_once.model import Attempt, Situation, TableName, Unfinished
 from agtool.migrate_once.url import Database
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
     from agtool.migrate_once.documents import Status
 
-_TAG = "agtool:"
-"""What the application_name of a command's sessions begins with; the run's id follows."""
+    Transaction = Callable[[], AbstractContextManager[Cursor]]
 
 
-class PostgreSQL(Recorder):
+class PostgreSQL:
     """The port for PostgreSQL. Seconds in time_to_die and connect_timeout.
 
-    lock: 'table', or 'advisory' for upgrades that VACUUM the whole database.
+    lock: 'advisory', or 'table', which excludes others who lock the same table.
     """
 
     def __init__(
@@ -50,76 +49,104 @@ class PostgreSQL(Recorder):
         self.application_name = "agtool migrate-once"
         kind = "table" if lock == "table" else "advisory lock of"
         self.lock_name = f"{kind} {self.tables.table}"
-        self.warnings: Sequence[str] = session.warnings(database)
+        self.warnings: Sequence[str] = warnings(database)
 
     def environment(self, attempt: Attempt) -> dict[str, str]:
         """PGAPPNAME, which libpq, psycopg, pgx and others send as application_name."""
-        return {"PGAPPNAME": _TAG + attempt.run_id}
+        return {"PGAPPNAME": statements.TAG + attempt.run_id}
 
     def attempt(self, attempt: Attempt, *, look: bool) -> PostgreSQLLock | AlreadyDone | Busy:
         self.application_name = f"agtool migrate-once {attempt.place}"[:63]
         connection = session.connect(self.database, self.connect_timeout)
         with ExitStack() as unless_locked, self.tables.translated():
             unless_locked.callback(connection.close)
-            if self._is_done(connection, attempt):
+            transaction = partial(session.transaction, connection, self.application_name)
+            if self.tables.is_done(transaction, attempt):
                 return AlreadyDone()
-            self.tables.prepare(connection, self.application_name)
+            if self.lock == "table":
+                self.tables.prepare(connection, self.application_name)
             lock = take(
                 connection,
                 self.tables,
                 attempt,
+                self._unfinished_by_signs,
                 application_name=self.application_name,
                 lock=self.lock,
                 time_to_die=self.time_to_die,
             )
             if lock is None:
-                return Busy(self._look(connection, attempt) if look else None)
+                return Busy(self._situation(transaction, attempt, trace=True) if look else None)
             # By another one, between our look and our lock.
-            if attempt.key is not None and lock.is_done():
+            if lock.is_done():
                 return AlreadyDone()
             unless_locked.pop_all()
             return lock
 
-    def stop_statements(self, run_ids: Sequence[str]) -> int:
-        """pg_terminate_backend on every session with the tag of one of the runs.
+    def look(self, attempt: Attempt) -> AlreadyDone | Exhausted | Situation:
+        self.application_name = f"agtool migrate-once {attempt.place}"[:63]
+        with (
+            closing(session.connect(self.database, self.connect_timeout)) as connection,
+            self.tables.translated(reading=True),
+        ):
+            name = self.application_name
+            transaction = partial(session.transaction, connection, name, "READ ONLY")
+            if self.tables.is_done(transaction, attempt):
+                return AlreadyDone()
+            exhausted = self.tables.exhausted(transaction, attempt)
+            return exhausted or self._situation(transaction, attempt, trace=False)
 
-        Idle ones too, since what a dead process has sent may still be on its way to them; but not
-        behind a pooler, where an idle session may be somebody else's by now. What is at work and
-        not ours to terminate counts too: the caller waits for it. At work is what has a lock on
-        its virtual transaction: pg_stat_activity hides the state of another role's sessions,
-        pg_locks hides nothing.
+    def survey(self) -> Survey:
+        from agtool.migrate_once.engines.postgresql.survey import survey
+
+        with (
+            closing(session.connect(self.database, self.connect_timeout)) as connection,
+            self.tables.translated(),
+        ):
+            return survey(connection, self.tables, self.application_name)
+
+    def record_start(self, attempt: Attempt, patience: float) -> None:
+        """In the runs table; but an empty database stays so, and a sign is left elsewhere.
+
+        Advisory locks only: a locked table is there.
         """
         with self.transaction() as cursor:
-            cursor.execute(
-                "SELECT pid, at_work FROM (SELECT pid, EXISTS (SELECT 1 FROM pg_locks WHERE "
-                "pg_locks.pid = activity.pid AND locktype = 'virtualxid' AND granted) AS at_work "
-                # In any database. PgBouncer's application_name_add_host appends to the name.
-                "FROM pg_stat_activity AS activity WHERE application_name LIKE ANY(%s)) AS tagged "
-                # A pooler makes up the process id that it gives to a client.
-                "WHERE at_work OR pg_backend_pid() = %s",
-                (
-                    [f"{_TAG}{run_id}%" for run_id in run_ids],
-                    cursor.connection.get_backend_pid(),
-                ),
-            )
-            found = cursor.fetchall()
-            count = len(found)
-            for pid, at_work in found:
-                cursor.execute("SAVEPOINT one")
-                try:
-                    cursor.execute("SELECT pg_terminate_backend(%s)", (pid,))
-                except psycopg2.errors.InsufficientPrivilege:
-                    cursor.execute("ROLLBACK TO SAVEPOINT one")
-                    count -= not at_work
-            return count
+            self.tables.create(cursor)
+            if self.lock == "advisory" and self.runs.is_first_install(cursor):
+                self.runs.keep(cursor)
+                now = self.runs.now(cursor)
+                sign = Sign.of(self.tables.advisory_name, attempt, patience, now)
+                number = signs.write(cursor, sign)
+                if number is not None and self.tables.clear(cursor):
+                    self.tables.sign = number
+                    return
+                if number is not None:
+                    signs.remove(cursor, number)
+            self.runs.record_start(cursor, attempt, patience)
 
-    def status(self, limit: int) -> Status:
+    def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
+        """In the runs table, which is made for a run that has left a sign, as at its own end."""
+        with self.transaction() as cursor:
+            signed: Sign | None = None
+            for number, sign in signs.read(cursor, self.tables.advisory_name).items():
+                if sign.run_id == run_id:
+                    signs.remove(cursor, number)
+                    signed = sign
+            with suppress(*NOT_RECORDED), session.savepoint(cursor):
+                if signed is None:
+                    self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts)
+                else:
+                    self.tables.create(cursor)
+                    end = signed.lost(self.runs.now(cursor), exit_code, counts=counts)
+                    self.runs.record_end(cursor, signed.attempt(), end)
+
+    def stop_statements(self, run_ids: Sequence[str]) -> int:
+        with self.transaction() as cursor:
+            return statements.stop(cursor, run_ids)
+
+    def status(self, limit: int, attempt: Attempt | None = None) -> Status:
         from agtool.migrate_once.documents import Status
 
         with self.transaction() as cursor:
-            cursor.execute("SELECT to_regclass(%s)", (self.runs.table,))
-            if cursor.fetchone() == (None,):
-                return Status(self.lock_name, False, self.runs.now(cursor), [], [], [])
             cursor.execute(
                 # The table's own lock may be held by somebody with the recipe before agtool.
                 "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE granted "
@@ -127,25 +154,39 @@ class PostgreSQL(Recorder):
                 "AND (locktype = 'advisory' AND objsubid = 1 "
                 "AND (classid::bigint << 32 | objid::bigint) = hashtextextended(%s, 0) "
                 "OR locktype = 'relation' AND relation = to_regclass(%s) AND mode IN "
-                "('ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')))",
-                (self.tables.advisory_name, self.tables.locked),
+                "('ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))), "
+                "to_regclass(%s) IS NOT NULL",
+                (self.tables.advisory_name, self.tables.locked, self.runs.table),
             )
-            (held,) = cursor.fetchone() or (False,)
-            return self.runs.status(cursor, limit, lock=self.lock_name, held=held)
+            held, recorded = cursor.fetchone() or (False, False)
+            now = self.runs.now(cursor)
+            running = [sign.run(now) for sign in self._signs(cursor)]
+            key = self.tables.key(partial(session.savepoint, cursor), attempt)
+            if not recorded:
+                return Status(self.lock_name, held, now, running, None if held else [], [], key)
+            status = self.runs.status(cursor, limit, lock=self.lock_name, held=held)
+            return replace(status, running=running + status.running, key=key)
 
-    def _is_done(self, connection: Connection, attempt: Attempt) -> bool:
-        if attempt.key is None:
-            return False
+    def _signs(self, cursor: Cursor) -> list[Sign]:
+        return list(signs.read(cursor, self.tables.advisory_name).values())
+
+    def _unfinished_by_signs(self) -> list[Unfinished]:
+        with self.transaction() as cursor:
+            return [sign.unfinished() for sign in self._signs(cursor)]
+
+    def _situation(self, transaction: Transaction, attempt: Attempt, *, trace: bool) -> Situation:
+        """Who holds the lock; trace: also leave a sign of life."""
         try:
-            with session.transaction(connection, self.application_name) as cursor:
-                return self.runs.is_done(cursor, attempt)
-        except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
-            return False
-
-    def _look(self, connection: Connection, attempt: Attempt) -> Situation:
-        with session.transaction(connection, self.application_name) as cursor:
-            self.runs.note_waiting(cursor, attempt)
-            return self.runs.situation(cursor, attempt)
+            with transaction() as cursor:
+                if trace:
+                    self.runs.note_waiting(cursor, attempt)
+                return self.runs.situation(cursor, attempt)
+        except MISSING:
+            # Not made yet, or the command has dropped it, or put another in its place.
+            with transaction() as cursor:
+                now = self.runs.now(cursor)
+                holders = [sign.run(now) for sign in self._signs(cursor)]
+            return Situation(holders[-1] if holders else None, None)
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import psycopg2
 import psycopg2.errors
 
-from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.migrate_once.backend import Exhausted, LockLost, NotYet
+from agtool.migrate_once.engines.postgresql import signs, statements
 from agtool.migrate_once.engines.postgresql.session import begin, first_line
-from agtool.migrate_once.engines.postgresql.tables import Tables
-from agtool.migrate_once.model import Attempt, Unfinished
+from agtool.migrate_once.engines.postgresql.tables import MISSING, Tables
+from agtool.migrate_once.model import REPLY, Attempt, End, Unfinished
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -23,6 +24,7 @@ def take(
     connection: Connection,
     tables: Tables,
     attempt: Attempt,
+    read_signs: Callable[[], list[Unfinished]],
     *,
     application_name: str,
     lock: str,
@@ -55,20 +57,30 @@ def take(
             return None
     # A pooler makes up the process id that it gives to a client.
     pooled = pid != connection.get_backend_pid()
-    return PostgreSQLLock(connection, tables, attempt, pooled=pooled)
+    return PostgreSQLLock(connection, tables, attempt, read_signs, pooled=pooled)
 
 
 class PostgreSQLLock:
-    """The held lock: an open transaction on its own connection."""
+    """The held lock: an open transaction on its own connection.
+
+    read_signs: gives the runs that have left a sign, by a session of its own.
+    """
 
     def __init__(
-        self, connection: Connection, tables: Tables, attempt: Attempt, *, pooled: bool
+        self,
+        connection: Connection,
+        tables: Tables,
+        attempt: Attempt,
+        read_signs: Callable[[], list[Unfinished]],
+        *,
+        pooled: bool,
     ) -> None:
         self._connection = connection
         self.keep_open = connection.fileno()
         self.watch: Sequence[int] = (self.keep_open,)
         self._tables = tables
         self._attempt = attempt
+        self._read_signs = read_signs
         self.pooled = pooled
 
     def check(self, command: int | None = None) -> None:
@@ -76,24 +88,66 @@ class PostgreSQLLock:
             cursor.execute("SHOW transaction_isolation")
 
     def is_done(self) -> bool:
-        with self._looking() as cursor:
-            return self._tables.runs.is_done(cursor, self._attempt)
+        return self._tables.is_done(self._looking, self._attempt)
 
-    def unfinished(self) -> list[Unfinished]:
+    def exhausted(self) -> Exhausted | None:
         try:
-            with self._tables.translated(), self._looking() as cursor:
-                return self._tables.runs.unfinished(cursor)
+            with self._tables.translated():
+                return self._tables.exhausted(self._looking, self._attempt)
         except NotYet as error:
             raise LockLost(error.message) from error
 
-    def finish(self, state: str, exit_code: int) -> None:
+    def unfinished(self) -> list[Unfinished]:
+        found: list[Unfinished] = []
+        any_sign = False
+        try:
+            with self._tables.translated(), suppress(*MISSING), self._looking() as cursor:
+                cursor.execute(f"SELECT {signs.ANY}")
+                (any_sign,) = cursor.fetchone() or (False,)
+                found = self._tables.runs.unfinished(cursor)
+        except NotYet as error:
+            raise LockLost(error.message) from error
+        return found + (self._read_signs() if any_sign else [])
+
+    def stop_statements(self, run_ids: Sequence[str]) -> int:
+        try:
+            with self._tables.translated(), self._looking() as cursor:
+                return statements.stop(cursor, run_ids)
+        except NotYet as error:
+            raise LockLost(error.message) from error
+
+    def finish(self, end: End) -> str | None:
         with self._statement() as cursor:
-            self._tables.runs.record_end(cursor, self._attempt.run_id, state, exit_code)
+            problem = self._record(cursor, end)
             cursor.execute("COMMIT")
             # A transaction that had failed answers COMMIT with ROLLBACK, without an error.
             if cursor.statusmessage != "COMMIT":
                 raise LockLost(f"the server answered COMMIT with {cursor.statusmessage}")
         self._connection.close()
+        return problem
+
+    def _record(self, cursor: Cursor, end: End) -> str | None:
+        """Record the end in this transaction; what stands in the way of it."""
+        tables = self._tables
+        problem = f"{tables.table.runs} does not take it"
+        # Again, since another replica may create the tables as well.
+        for mend in (tables.sign is not None, True, True):
+            # Somebody's lock on our table must not keep us for longer than we have.
+            cursor.execute(f"SET LOCAL lock_timeout = {round(REPLY * 250)}; SAVEPOINT record")
+            try:
+                if mend:
+                    tables.create(cursor)
+                    tables.runs.restore(cursor)
+                if tables.runs.record_end(cursor, self._attempt, end):
+                    if tables.sign is not None:
+                        signs.remove(cursor, tables.sign)
+                    return None
+            except psycopg2.Error as error:
+                if error.pgcode is None:  # the connection's, not the server's
+                    raise
+                problem = tables.database.redact(first_line(error))
+            cursor.execute("ROLLBACK TO SAVEPOINT record")
+        return problem
 
     def release(self) -> None:
         with suppress(psycopg2.Error):
@@ -117,5 +171,8 @@ class PostgreSQLLock:
         """
         with self._connection.cursor() as cursor:
             cursor.execute("SAVEPOINT look")
-            yield cursor
-            cursor.execute("ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look")
+            try:
+                yield cursor
+            finally:
+                if not self._connection.closed:
+                    cursor.execute("ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look")

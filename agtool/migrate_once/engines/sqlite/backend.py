@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from agtool.migrate_once.backend import AlreadyDone, Busy
-from agtool.migrate_once.engines.runs import Recorder
+from agtool.migrate_once.backend import AlreadyDone, Busy, Survey
+from agtool.migrate_once.engines.runs import key_of
 from agtool.migrate_once.engines.sqlite.files import Files
 from agtool.migrate_once.engines.sqlite.lock import SQLiteLock, is_held, take
 from agtool.migrate_once.model import Attempt
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
     from agtool.migrate_once.documents import Status
 
 
-class SQLite(Recorder):
+class SQLite:
     """The port for SQLite."""
 
     def __init__(self, database: Database) -> None:
         self.files = Files(database)
         self.runs = self.files.table
-        self.transaction = self.files.transaction
+        self.look = self.files.look
+        self.warnings: Sequence[str] = ()
         self._prepared = False
         self.lock_name = f"file {self.files.lock}"
         if "KUBERNETES_SERVICE_HOST" in os.environ:
@@ -39,9 +41,8 @@ class SQLite(Recorder):
         if self.files.is_done(attempt):
             return AlreadyDone()
         if not self._prepared:
-            with self.transaction() as cursor:
-                cursor.execute(self.runs.ddl)
-            self._prepared = True
+            with self.files.transaction():
+                self._prepared = True
         if (lock := take(self.files, attempt)) is not None:
             with ExitStack() as unless_locked:
                 unless_locked.callback(lock.release)
@@ -52,20 +53,42 @@ class SQLite(Recorder):
             return lock
         if not look:
             return Busy(None)
-        with self.transaction() as cursor:
+        with self.files.transaction() as cursor:
             self.runs.note_waiting(cursor, attempt)
             return Busy(self.runs.situation(cursor, attempt))
+
+    def survey(self) -> Survey:
+        from agtool.migrate_once.engines.sqlite.survey import survey
+
+        return survey(self.files)
+
+    def environment(self, _attempt: Attempt) -> dict[str, str]:
+        """Nothing: there are no sessions."""
+        return {}
+
+    def record_start(self, attempt: Attempt, patience: float) -> None:
+        with self.files.transaction() as cursor:
+            self.runs.record_start(cursor, attempt, patience)
+
+    def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
+        with self.files.transaction() as cursor:
+            self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts)
 
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         """Nothing to stop: statements run inside the command's processes and die with them."""
         return 0
 
-    def status(self, limit: int) -> Status:
+    def status(self, limit: int, attempt: Attempt | None = None) -> Status:
         from agtool.migrate_once.documents import Status
 
         held = is_held(self.files)
         if not self.files.runs.exists():
-            return Status(self.lock_name, held, datetime.now(timezone.utc), [], [], [])
-        with self.transaction() as cursor:
-            cursor.execute(self.runs.ddl)
-            return self.runs.status(cursor, limit, lock=self.lock_name, held=held)
+            key = key_of(attempt, done=False, failures=())
+            return Status(self.lock_name, held, datetime.now(timezone.utc), [], [], [], key)
+        with self.files.transaction() as cursor:
+            status = self.runs.status(cursor, limit, lock=self.lock_name, held=held)
+            if attempt is None:
+                return status
+            failures = self.runs.failures(cursor, attempt)
+            done = self.runs.is_done(cursor, attempt)
+            return replace(status, key=key_of(attempt, done=done, failures=failures))

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from agtool.core.errors import AgtoolError
-from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.migrate_once.backend import Exhausted, LockLost, NotYet
 from agtool.migrate_once.engines.sqlite.files import Files
-from agtool.migrate_once.model import Attempt, Unfinished
+from agtool.migrate_once.model import Attempt, End, Unfinished
 
 
 def take(files: Files, attempt: Attempt) -> SQLiteLock | None:
@@ -90,14 +90,29 @@ class SQLiteLock:
         except NotYet as error:
             raise LockLost(error.message) from error
 
-    def finish(self, state: str, exit_code: int) -> None:
+    def exhausted(self) -> Exhausted | None:
         try:
             with self._files.transaction() as cursor:
-                self._files.table.record_end(cursor, self._attempt.run_id, state, exit_code)
+                return self._files.table.exhausted(cursor, self._attempt)
+        except NotYet as error:
+            raise LockLost(error.message) from error
+
+    def stop_statements(self, run_ids: Sequence[str]) -> int:
+        """Nothing to stop: statements run inside the command's processes and die with them."""
+        return 0
+
+    def finish(self, end: End) -> str | None:
+        problem = None
+        try:
+            with self._files.transaction() as cursor:
+                if not self._files.table.record_end(cursor, self._attempt, end):
+                    problem = f"{self._files.runs} does not take it"
                 self.check()
         except AgtoolError as error:
-            raise LockLost(error.message) from error
+            problem = error.message
+        self.check()
         self.release()
+        return problem
 
     def release(self) -> None:
         # The keeper has a descriptor of the same open file, so closing ours is not enough.
