@@ -115,6 +115,38 @@ def test_a_wish_with_a_fallback_is_no_error(
     assert (row["runner"], row["where"], row["prefers"]) == (who, "any node", f"{GKE}=true")
 
 
+def test_a_wish_is_made(
+    nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., str]
+) -> None:
+    fake_nodes(1, prefix="on-demand")
+    names = fake_nodes(2, {GKE: "true"})
+    who = runner(DEFAULT_TEMPLATE)
+    planned = nodepool.json("apply", "--prefer", "--runner", who, "--dry-run")
+    assert planned["exit_code"] == 0, planned
+    assert planned["data"]["runner"]["entries"] == {
+        "node_selector": {},
+        "node_tolerations": {f"{GKE}=true": "NoSchedule"},
+        "preferred": {GKE: "true"},
+    }
+    assert [each["node"] for each in planned["data"]["planned"]] == names
+    assert "preferred_during_scheduling" in planned["data"]["runner"]["helm_values"]
+
+
+def test_nodes_that_several_presets_describe_are_one_pool(
+    nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., str]
+) -> None:
+    both = {"cloud.google.com/gke-preemptible": "true", GKE: "true"}
+    fake_nodes(2, both, [taint(GKE, "true")])
+    fake_nodes(1, prefix="on-demand")
+    runner(case("preferred.toml"), "one")
+    runner(case("preferred.toml"), "two")
+    status = nodepool.json("status")
+    (pool,) = status["data"]["pools"]
+    assert pool["presets"] == ["gke-preemptible", "gke-spot"]
+    assert codes(status) == []
+    assert nodepool("status").stdout.count("2 nodes, 2 ready") == 1
+
+
 def test_a_wish_for_nodes_whose_taint_is_not_tolerated(
     nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., str]
 ) -> None:

@@ -182,6 +182,14 @@ FORMS: dict[str, Callable[[str], Any]] = {
         "metadata": {"name": "x"},
         "spec": {"chart": "gitlab/gitlab-runner", "valuesContent": yaml.safe_dump(values(config))},
     },
+    "a kustomization": lambda config: {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "helmCharts": [{"name": "gitlab-runner", "valuesInline": values(config)}],
+    },
+    "a helmfile": lambda config: {
+        "releases": [{"name": "x", "chart": "gitlab/gitlab-runner", "values": [values(config)]}]
+    },
     "values in a ConfigMap": lambda config: {
         "apiVersion": "v1",
         "kind": "ConfigMap",
