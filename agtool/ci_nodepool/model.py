@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, NamedTuple
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -119,7 +120,8 @@ class Node:
             uid=metadata.get("uid", ""),
             resource_version=metadata.get("resourceVersion", ""),
             created=metadata.get("creationTimestamp", ""),
-            labels=metadata.get("labels") or {},
+            # Most keys and values are the same on all nodes; each need be in memory only once.
+            labels={intern(k): intern(v) for k, v in (metadata.get("labels") or {}).items()},
             taints=tuple(spec.get("taints") or ()),
             record=(metadata.get("annotations") or {}).get(RECORD, ""),
             ready=any(c["type"] == "Ready" and c["status"] == "True" for c in conditions),

@@ -79,8 +79,15 @@ def of_plan(text: str, name: str, asked: Pool) -> Known:
     """
     data = _json(text, name, "terraform show -json PLAN")
     root = ((data.get("planned_values") or data.get("values") or {}).get("root_module")) or {}
-    nodes = [_planned(resource) for resource in _resources(root) if resource.get("type") in _KINDS]
-    if not nodes:
+    planned = [each for each in _resources(root) if each.get("type") in _KINDS]
+    open_ = {
+        change.get("address")
+        for change in data.get("resource_changes") or ()
+        if _is_open((change.get("change") or {}).get("after_unknown") or {})
+    }
+    # What is known after the apply only is not known to have no taint.
+    nodes = [_planned(each) for each in planned if each.get("address") not in open_]
+    if not planned:
         raise ConfigurationError(
             f"{name} has no node pools",
             hint="Write it with: terraform show -json PLAN. agtool knows the resources "
@@ -155,6 +162,31 @@ def _json(text: str, name: str, command: str) -> Json:
     if not isinstance(data, dict):
         raise ConfigurationError(f"{name} is not an object", hint=f"Write it with: {command}")
     return data
+
+
+_SETTINGS = (
+    *("taint", "labels", "spot", "preemptible"),
+    *("capacity_type", "node_taints", "node_labels", "priority"),
+)
+"""What of a node pool decides which taints and labels its nodes have."""
+
+
+def _is_open(unknown: Mapping[str, Any]) -> bool:
+    """Whether any of these settings is known after the apply only."""
+    config = unknown.get("node_config")
+    whole = config is True
+    blocks = [each for each in config if isinstance(each, dict)] if isinstance(config, list) else []
+    return whole or any(
+        _has_true(each.get(name)) for each in (unknown, *blocks) for name in _SETTINGS
+    )
+
+
+def _has_true(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_true, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_true, value))
+    return value is True
 
 
 def _resources(module: Mapping[str, Any]) -> Iterator[Json]:

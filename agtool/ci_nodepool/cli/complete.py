@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def _runners(session: Session) -> Iterator[str]:
     from agtool.ci_nodepool.runner.find import candidates
 
-    # One request: there is no time to read the ConfigMaps, which would tell for certain.
+    # Two requests: there is no time to read the ConfigMaps, which would tell for certain.
     for deployment in candidates(session, None):
         yield f"{deployment['metadata']['namespace']}/{deployment['metadata']['name']}"
 

@@ -66,6 +66,8 @@ def of_manifest(manifest: Mapping[str, Any], document: int, path: Path) -> Itera
         yield from _of_text(
             spec.get("valuesContent"), own, name, (Hop(document, (*path, "spec", "valuesContent")),)
         )
+    elif (kind, group) == ("Kustomization", "kustomize.config.k8s.io"):
+        yield from of_values({"helmCharts": manifest.get("helmCharts")}, "", document, path)
     elif kind == "ConfigMap":
         for key, value in (manifest.get("data") or {}).items():
             if str(key).endswith((".yaml", ".yml")):
@@ -90,11 +92,13 @@ def of_values(
         yield _of_chart(values, runners if isinstance(runners, dict) else {}, name, place)
         return
     for key, value in values.items():
-        if isinstance(value, dict) and not _is_off(value):
-            label = f"{name}.{key}" if name else str(key)
-            yield from of_values(
-                value, label, document, (*path, key), own=key == CHART, before=before
-            )
+        label = f"{name}.{key}" if name else str(key)
+        # Of a kustomization or a helmfile, values are in a list.
+        items = enumerate(value) if isinstance(value, list) else [("", value)]
+        for number, item in items:
+            where = (*path, key) if number == "" else (*path, key, number)
+            if isinstance(item, dict) and not _is_off(item):
+                yield from of_values(item, label, document, where, own=key == CHART, before=before)
 
 
 def _of_chart(

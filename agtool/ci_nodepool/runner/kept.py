@@ -16,6 +16,7 @@ from agtool.core.kube.session import Json
 
 _IMAGE = re.compile(r"(?:^|/)gitlab-runner(?:-(?:ocp|fips|ubi\d*|alpine|ubuntu))*(?:[:@]|$)")
 _COMMAND = re.compile(r"(?:^|[\s/;&|'\"])gitlab-runner\s(?:[^;&|]*\s)?(?:run|register)\b")
+_CONFIG = r"(?:(?:^|\s)--config|(?:^|\s)run\s(?:[^;&|]*\s)?-c)"
 _DEFAULT = "/etc/gitlab-runner/config.toml"
 _IN_HOME = "/.gitlab-runner/config.toml"
 
@@ -45,8 +46,9 @@ def registers(pod: Json) -> bool:
 def paths(pod: Json, variables: dict[str, str | None]) -> list[str]:
     """Where the manager may read its configuration, the likeliest first."""
     text = " ".join(words_of(pod))
-    option = "--template-config" if registers(pod) else r"(?:--config|-c)"
-    found = re.search(rf"(?:^|\s){option}[ =]+['\"]?([^\s'\"]+)", text)
+    # -c is also the shell's: it counts only after `run`.
+    option = r"(?:^|\s)--template-config" if registers(pod) else _CONFIG
+    found = re.search(rf"{option}[ =]+['\"]?([^\s'\"]+)", text)
     if found:
         return [found[1]]
     variable = "TEMPLATE_CONFIG_FILE" if registers(pod) else "CONFIG_FILE"

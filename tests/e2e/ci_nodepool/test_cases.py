@@ -115,6 +115,38 @@ def test_a_wish_with_a_fallback_is_no_error(
     assert (row["runner"], row["where"], row["prefers"]) == (who, "any node", f"{GKE}=true")
 
 
+def test_a_wish_is_made(
+    nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., str]
+) -> None:
+    fake_nodes(1, prefix="on-demand")
+    names = fake_nodes(2, {GKE: "true"})
+    who = runner(DEFAULT_TEMPLATE)
+    planned = nodepool.json("apply", "--prefer", "--runner", who, "--dry-run")
+    assert planned["exit_code"] == 0, planned
+    assert planned["data"]["runner"]["entries"] == {
+        "node_selector": {},
+        "node_tolerations": {f"{GKE}=true": "NoSchedule"},
+        "preferred": {GKE: "true"},
+    }
+    assert [each["node"] for each in planned["data"]["planned"]] == names
+    assert "preferred_during_scheduling" in planned["data"]["runner"]["helm_values"]
+
+
+def test_nodes_that_several_presets_describe_are_one_pool(
+    nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., str]
+) -> None:
+    both = {"cloud.google.com/gke-preemptible": "true", GKE: "true"}
+    fake_nodes(2, both, [taint(GKE, "true")])
+    fake_nodes(1, prefix="on-demand")
+    runner(case("preferred.toml"), "one")
+    runner(case("preferred.toml"), "two")
+    status = nodepool.json("status")
+    (pool,) = status["data"]["pools"]
+    assert pool["presets"] == ["gke-preemptible", "gke-spot"]
+    assert codes(status) == []
+    assert nodepool("status").stdout.count("2 nodes, 2 ready") == 1
+
+
 def test_a_wish_for_nodes_whose_taint_is_not_tolerated(
     nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., str]
 ) -> None:
@@ -500,6 +532,26 @@ def in_a_stateful_set(objects: list[Object]) -> None:
     objects[1]["spec"]["serviceName"] = "ci"
 
 
+def by_a_shell(objects: list[Object]) -> None:
+    container = objects[1]["spec"]["template"]["spec"]["containers"][0]
+    container["image"] = "registry.example/tools"
+    container.update(
+        command=["/bin/sh", "-c"], args=["sleep 1; exec gitlab-runner run -c /c/a.toml"]
+    )
+    container["volumeMounts"][0]["mountPath"] = "/c"
+    volume = objects[1]["spec"]["template"]["spec"]["volumes"][0]
+    volume["configMap"]["items"] = [{"key": "config.toml", "path": "a.toml"}]
+
+
+def copied_at_the_start(objects: list[Object]) -> None:
+    spec = objects[1]["spec"]["template"]["spec"]
+    spec["volumes"].append({"name": "etc", "emptyDir": {}})
+    spec["containers"][0]["volumeMounts"][0]["name"] = "etc"
+    mounts = [{"name": "config", "mountPath": "/from"}, {"name": "etc", "mountPath": "/to"}]
+    copy = {"name": "copy", "image": "busybox", "command": ["cp"], "volumeMounts": mounts}
+    spec["initContainers"] = [copy]
+
+
 def by_sub_path_in_a_home(objects: list[Object]) -> None:
     mount = {
         "name": "config",
@@ -510,7 +562,16 @@ def by_sub_path_in_a_home(objects: list[Object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [as_it_is, in_a_secret, projected, in_a_stateful_set, by_sub_path_in_a_home]
+    "change",
+    [
+        as_it_is,
+        in_a_secret,
+        projected,
+        in_a_stateful_set,
+        by_a_shell,
+        copied_at_the_start,
+        by_sub_path_in_a_home,
+    ],
 )
 def test_a_runner_kept_by_hand_is_found(
     nodepool: Nodepool,

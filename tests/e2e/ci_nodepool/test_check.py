@@ -182,6 +182,14 @@ FORMS: dict[str, Callable[[str], Any]] = {
         "metadata": {"name": "x"},
         "spec": {"chart": "gitlab/gitlab-runner", "valuesContent": yaml.safe_dump(values(config))},
     },
+    "a kustomization": lambda config: {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "helmCharts": [{"name": "gitlab-runner", "valuesInline": values(config)}],
+    },
+    "a helmfile": lambda config: {
+        "releases": [{"name": "x", "chart": "gitlab/gitlab-runner", "values": [values(config)]}]
+    },
     "values in a ConfigMap": lambda config: {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -351,6 +359,24 @@ def test_a_plan_of_terraform(
     (tmp_path / "r.toml").write_text("\n".join(lines) + "\n")
     options = (tmp_path / "r.toml", "--terraform-plan", tmp_path / "plan.json")
     assert verdicts(checked(run, *options)) == {"r.toml": verdict}
+
+
+def test_a_pool_whose_taints_are_known_after_the_apply_only(
+    run: Callable[..., Done], tmp_path: Path
+) -> None:
+    made = json.loads(plan(GOOGLE, AWS))
+    unknown = {"node_config": [{"taint": [{"value": True}], "effective_taints": True}]}
+    made["resource_changes"] = [
+        {"address": GOOGLE["address"], "change": {"after_unknown": unknown}},
+        {"address": AWS["address"], "change": {"after_unknown": {"arn": True, "taint": [{}]}}},
+    ]
+    (tmp_path / "plan.json").write_text(json.dumps(made))
+    (tmp_path / "google.toml").write_text(FITS)
+    aws = FITS.replace(GKE, "eks.amazonaws.com/nodegroup").replace('"true"', '"ci"')
+    (tmp_path / "aws.toml").write_text(aws)
+    files = (tmp_path / "google.toml", tmp_path / "aws.toml")
+    found = verdicts(checked(run, *files, "--terraform-plan", tmp_path / "plan.json"))
+    assert found == {"google.toml": "unknown", "aws.toml": "misfit"}
 
 
 # -- how it is told -------------------------------------------------------------------------------

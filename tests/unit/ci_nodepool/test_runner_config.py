@@ -417,3 +417,41 @@ def test_a_toleration_of_one_value_is_not_one_of_any() -> None:
     assert wanted == Tables({KEY: "true"}, {KEY: "NoSchedule"})
     there = Tables({KEY: "true"}, {f"{KEY}=true": ""})
     assert missing(there, wanted).node_tolerations == {KEY: "NoSchedule"}
+
+
+# -- what jobs prefer ----------------------------------------------------------------------------
+
+WISH = Tables({}, {f"{KEY}=true": "NoSchedule"}, {KEY: "true"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[[runners]]\n  [runners.kubernetes]\n    image = "x"\n',
+        "[[runners]]\n",
+        '[[runners]]\nkubernetes.image = "x"\n',
+        '[[runners]]\r\n  [runners.kubernetes]\r\n    image = "x"\r\n  [runners.cache]\r\n',
+        (
+            "[[runners]]\n[[runners.kubernetes.affinity.node_affinity"
+            ".preferred_during_scheduling_ignored_during_execution]]\nweight = 1\n"
+            'preference = { match_expressions = [{ key = "a", operator = "Exists" }] }\n'
+        ),
+    ],
+)
+def test_a_wish_is_added_and_taken_back(text: str) -> None:
+    after, done = edit(text, WISH)
+    assert done.added == WISH
+    assert read(after) == WISH
+    assert parse(after)["runners"][0]["kubernetes"]["affinity"]
+    assert edit(after, WISH)[0] == after
+    assert remove(after, done).text == text
+    # Somebody has changed another line since.
+    back = remove(after + "# more\n", done)
+    assert (back.removed, back.kept) == (WISH, ())
+    assert read(back.text) == Tables()
+
+
+def test_a_wish_where_affinity_is_written_in_braces() -> None:
+    text = "[[runners]]\n[runners.kubernetes]\naffinity = { node_affinity = {} }\n"
+    with pytest.raises(CannotPatch, match="a preferred node affinity"):
+        edit(text, WISH)
