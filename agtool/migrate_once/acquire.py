@@ -123,7 +123,9 @@ class Acquisition(Patient):
             if isinstance(answer, (AlreadyDone, Exhausted)):
                 return answer
             if isinstance(answer, Busy):
-                self._refuse_to_wait_for_ourselves()
+                if not self._asked:
+                    self._asked = True
+                    self._patiently(partial(refuse_to_wait_for_ourselves, self.backend))
                 if answer.situation is not None:
                     look_at = time.monotonic() + LOOK
                     waiters = answer.situation.waiters
@@ -147,21 +149,6 @@ class Acquisition(Patient):
             if left <= 0:
                 raise WaitedTooLong(holder)
             self._sleep(min(left, poll_interval(waited, waiters) * jitter()))
-
-    def _refuse_to_wait_for_ourselves(self) -> None:
-        """Who is part of the command of an agtool that holds the lock would wait for ever."""
-        if self._asked:
-            return
-        self._asked = True
-        above = ancestors()  # a container's first process has none
-        held: bool = bool(above) and self._patiently(partial(self.backend.is_held_by, above))
-        if held:
-            raise ConfigurationError(
-                f"the lock ({self.backend.lock_name}) is held by the agtool migrate-once whose "
-                "command this one is part of, so that it would wait for itself",
-                hint="Leave out the inner agtool migrate-once: the outer one guards its command. "
-                "For a lock of its own, in a server's database, give it another --lock-table.",
-            )
 
     def _take_over(self, lock: Lock) -> Acquired | Exhausted:
         """With the lock held, wait until no earlier command can be alive, then say we begin.
@@ -231,3 +218,20 @@ class Acquisition(Patient):
         if isinstance(result, Acquired):
             with suppress(LockLost):
                 result.lock.finish(End("lost", WRAPPER_FAILED, 0.0, 0.0, counts=False))
+
+
+def refuse_to_wait_for_ourselves(backend: Backend) -> None:
+    """Who is part of the command of an agtool that holds the lock would wait for ever.
+
+    Raises:
+        ConfigurationError: we are.
+        AgtoolError: the database does not tell.
+    """
+    above = ancestors()  # a container's first process has none
+    if above and backend.is_held_by(above):
+        raise ConfigurationError(
+            f"the lock ({backend.lock_name}) is held by the agtool migrate-once whose "
+            "command this one is part of, so that it would wait for itself",
+            hint="Leave out the inner agtool migrate-once: the outer one guards its command. "
+            "For a lock of its own, in a server's database, give it another --lock-table.",
+        )

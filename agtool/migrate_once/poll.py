@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from agtool.migrate_once.acquire import Job, News, NotDone
+from agtool.migrate_once.acquire import Job, News, NotDone, refuse_to_wait_for_ourselves
 from agtool.migrate_once.backend import AlreadyDone, Exhausted
 from agtool.migrate_once.model import look_interval
 from agtool.migrate_once.patience import Patient, WaitedTooLong, jitter
@@ -25,13 +25,18 @@ class Poll(Patient):
         Raises:
             Cancelled: `cancelled` was set.
             WaitedTooLong: it was not done within wait_timeout; one look is always made.
-            AgtoolError: the database could not be reached in time, or refuses us.
+            AgtoolError: the database could not be reached in time, or refuses us; or we are part
+                of the command that holds the lock, before whose end nobody else can run.
         """
         began = time.monotonic()
+        asked = False
         while True:
             answer = self._patiently(partial(self._job.backend.look, self._job.attempt))
             if isinstance(answer, (AlreadyDone, Exhausted)):
                 return answer
+            if not asked:
+                asked = True
+                self._patiently(partial(refuse_to_wait_for_ourselves, self._job.backend))
             self.tell(NotDone(self._job.attempt.key, answer))
             waited = time.monotonic() - began
             left = self._job.wait_timeout - waited

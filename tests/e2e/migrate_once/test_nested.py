@@ -69,6 +69,20 @@ def test_the_inner_one_refuses_at_once(urls: Urls, agtool: Agtool, tmp_path: Pat
         assert MESSAGE in error["message"]
 
 
+def test_one_that_only_waits_refuses_too(urls: Urls, agtool: Agtool) -> None:
+    """Of whatever key: nobody else can run before the outer one's command has ended."""
+    waiting = f"{AGTOOL} --database-url '{urls.url}' --wait --key"
+    for key in ("k", "another"):
+        script = f"{waiting} {key} --wait-timeout 60s"
+        done = agtool.run("migrate-once", "--key", "k", "--", "sh", "-c", script, url=urls.url)
+        assert done.exit_code == 125
+        assert done.stderr.count(MESSAGE) == 1
+    done = agtool.run("migrate-once", "--key", "k", "--", "true", url=urls.url)
+    assert done.exit_code == 0
+    done = agtool.run("migrate-once", "--", "sh", "-c", f"{waiting} k", url=urls.url)
+    assert done.exit_code == 0, done.stderr
+
+
 def test_the_outermost_is_known_two_levels_below(
     urls: Urls, agtool: Agtool, tmp_path: Path
 ) -> None:

@@ -84,7 +84,7 @@ class MySQL:
 
     def is_held_by(self, processes: Sequence[Process]) -> bool:
         holders = ", ".join(["is_used_lock(%s)"] * len(processes))
-        with self._session() as cursor:
+        with self._session(reading=True) as cursor:
             names = [name_of_holder(self.tables, process) for process in processes]
             cursor.execute(f"SELECT is_used_lock(%s) IN ({holders})", (self.tables.lock, *names))
             return cursor.fetchone() == (1,)

@@ -115,7 +115,7 @@ class PostgreSQL:
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
             f"AND ({key}) IN (SELECT hashtextextended(name, 0) FROM unnest(%s) AS name)"
         )
-        with self.transaction() as cursor:
+        with self.transaction("READ ONLY") as cursor:
             cursor.execute(
                 f"SELECT EXISTS ({held} INTERSECT {held})",
                 (
@@ -234,11 +234,11 @@ class PostgreSQL:
             yield cursor
 
     @contextmanager
-    def transaction(self) -> Iterator[Cursor]:
+    def transaction(self, access: session.Access = "READ WRITE") -> Iterator[Cursor]:
         """A connection of its own for one short transaction."""
         with (
             closing(session.connect(self.database, self.connect_timeout)) as connection,
             self.tables.translated(),
-            session.transaction(connection, self.application_name) as cursor,
+            session.transaction(connection, self.application_name, access) as cursor,
         ):
             yield cursor
