@@ -54,6 +54,7 @@ def install(tool: str, say: Say) -> None:
     """Install a tool, unless it is there. Raises ServerUnavailable and ServerFailed."""
     source = TOOLS / tool
     if (packages := source / "packages.txt").exists():
+        say(f"{tool}: Debian's packages of packages.txt (a minute, if some are missing)")
         _run(["tests/install-system-packages.sh", *packages.read_text().split()], ROOT)
     with new_folder(place(tool)) as made:
         if made is None:

@@ -164,7 +164,8 @@ class PostgreSQLTarget(Target):
         }
 
     def dump(self) -> list[str]:
-        return [str(find_postgresql("pg_dump")), "--no-owner"]
+        # Another role owns what it is loaded into.
+        return [str(find_postgresql("pg_dump")), "--no-owner", "--no-privileges"]
 
     def load(self) -> list[str]:
         return [str(find_postgresql("psql")), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]

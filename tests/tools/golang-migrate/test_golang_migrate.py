@@ -33,6 +33,6 @@ class TestGolangMigrate(Scenario):
             assert not stage.target.at_the_gate() & killed
             open_gate()
         first.write_text(usual)
-        command = stage.page.command("If it was the first migration")
+        command = stage.page.command("After a killed first migration")
         one_of(stage.rollout(command=command))
         check_schema(stage.target, 1)
