@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from typing import cast
 
 import psycopg2
@@ -16,6 +17,7 @@ from agtool.migrate_once.engines.postgresql.backend import PostgreSQL
 from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock
 from agtool.migrate_once.model import Attempt, End, new_run_id, time_to_die
 from agtool.migrate_once.url import parse
+from agtool.migrate_once.url.renewal import renewed
 from tests.conftest import Database
 from tests.e2e.conftest import wait_until
 
@@ -183,15 +185,19 @@ def test_who_waits_for_the_lock_is_told_once(
     ],
 )
 @pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("from_file", [False, True])
 def test_who_waits_for_the_database_to_be_empty_is_told(
-    shown: bool, statement: str, database: Database, client: Start
+    from_file: bool, shown: bool, statement: str, database: Database, client: Start
 ) -> None:
     server, name = database.server, database.name
     server.execute(f"ALTER ROLE {name} CREATEDB")
     if not shown:
         server.execute("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
     try:
-        lock, _ = take(backend(database.url, "advisory"))
+        port = backend(database.url, "advisory")
+        if from_file:
+            port.database = renewed(port.database, partial(parse, database.url))
+        lock, _ = take(port)
         # From a database to which it may connect.
         url = server.url("postgres" if shown else "template1", user=name)
         command = client(url, statement.format(name))

@@ -88,8 +88,9 @@ def test_every_option_says_what_it_does(command: Command) -> None:
 
 @by_name(ALL)
 def test_an_empty_value_is_refused(command: Command) -> None:
+    """Unless the help says what it means, as of --proxy: it connects directly."""
     for option in options(command):
-        if not option.is_flag:
+        if not option.is_flag and "'' " not in (option.help or ""):
             with pytest.raises(typer.BadParameter) as raised:
                 command.parsed.make_context(command.name, [option.opts[-1], ""])
             assert raised.value.param is option

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agtool.migrate_once.backend import AlreadyDone, Busy, Exhausted, Session, Survey
+from agtool.migrate_once.engines.current import current
 from agtool.migrate_once.engines.postgresql import session, signs, statements
 from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, name_of_holder, take
 from agtool.migrate_once.engines.postgresql.observe import BRIEF
@@ -221,7 +222,10 @@ class PostgreSQL:
     @contextmanager
     def _brief(self, database: str | None) -> Iterator[Cursor]:
         """The same for who has little time, and perhaps in another database."""
-        url = self.database if database is None else self.database._replace(database=database)
+        url = self.database
+        if database is not None:
+            # As it is now, and not read again: that would give back its own database.
+            url = current(url, BRIEF)._replace(database=database, renewal=None)
         with (
             closing(session.connect(url, BRIEF)) as connection,
             self.tables.translated(),
