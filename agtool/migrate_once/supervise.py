@@ -275,15 +275,8 @@ class _Work:
 
         def record() -> None:
             if self._stop_by_others():
-                try:
-                    counts = self.signal is None
-                    self.backend.record_lost(self.attempt.run_id, self.exit_code, counts=counts)
-                except AgtoolError as error:
-                    say(
-                        f"cannot record the end of this run: {error.message}",
-                        "end-not-recorded",
-                        level="warning",
-                    )
+                counts = self.signal is None
+                _record_lost(self.backend, self.attempt, self.exit_code, counts=counts)
 
         recorder = threading.Thread(target=record, daemon=True)
         recorder.start()
@@ -334,7 +327,21 @@ def _record_orphaned(backend: Backend, attempt: Attempt) -> None:
         if problem := end_by_others(backend, attempt.run_id, 0.0, NOTICE, lambda _: None):
             say(problem.message, "statements-left", level="warning")
         else:
-            backend.record_lost(attempt.run_id, None)
+            _record_lost(backend, attempt, None, counts=True)
 
     say("agtool was killed, so its command was ended too", "agtool-killed", level="warning")
     within(time_to_die(0), record)
+
+
+def _record_lost(
+    backend: Backend, attempt: Attempt, exit_code: int | None, *, counts: bool
+) -> None:
+    """Record that the run is lost, or say why that cannot be."""
+    try:
+        backend.record_lost(attempt.run_id, exit_code, counts=counts)
+    except AgtoolError as error:
+        say(
+            f"cannot record the end of this run: {error.message}",
+            "end-not-recorded",
+            level="warning",
+        )

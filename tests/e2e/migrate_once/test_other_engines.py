@@ -363,6 +363,21 @@ def test_no_right_to_create(agtool: Agtool, mariadb_database: MariaDBDatabase) -
 
 # -- SQLite -------------------------------------------------------------------------------
 
+
+def test_what_a_killed_agtool_cannot_record_is_said(
+    agtool: Agtool, gate: Gate, tmp_path: Path
+) -> None:
+    holder = agtool.start("migrate-once", "--", *gate.command, url=f"sqlite:///{tmp_path}/app.db")
+    gate.wait()
+    runs = tmp_path / "app.db.agtool-runs"
+    runs.unlink()
+    runs.mkdir()
+    holder.send(signal.SIGKILL)
+    wait_until(lambda: not holder.processes(), "its keeper has ended, too")
+    assert "cannot record the end of this run: " in holder.stderr
+    assert "Traceback" not in holder.stderr
+
+
 WRITE = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
