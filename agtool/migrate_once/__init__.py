@@ -25,4 +25,5 @@ TECHNIQUE = Technique(
     "Run a command once at a time among all replicas.",
     "agtool.migrate_once.cli",
     wraps_command=True,
+    json_lines=True,
 )

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agtool.core.table import table
-from agtool.core.text import printable
+from agtool.core.text import count, printable
 
 if TYPE_CHECKING:
     from agtool.core.output import View
-    from agtool.migrate_once.documents import Status
+    from agtool.migrate_once.documents import Key, Status
 
 
 def view(status: Status) -> View:
     """What was found, as a line and a table."""
     yield printable(f"{status.lock}: {_summary(status)}")
+    if status.key is not None:
+        yield printable(f"key {status.key.key}: {_of_key(status.key)}")
     rows = [
         (
             # It began, does not hold the lock any more, and has not recorded how it ended.
@@ -32,6 +34,16 @@ def view(status: Status) -> View:
     if rows:
         columns = ("state", "place", "name", "key", "since (UTC)", "seconds", "exit")
         yield table(columns, rows, identifiers=("place", "name", "key"))
+
+
+def _of_key(key: Key) -> str:
+    if key.done:
+        return "done"
+    if not key.failures:
+        return "not done"
+    with_code = "" if key.failed_with is None else f" with exit code {key.failed_with}"
+    times = count(key.failures, "time")
+    return f"not done; it has failed {times}, the last time on {key.failed_on}{with_code}"
 
 
 def _summary(status: Status) -> str:

@@ -68,24 +68,12 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
             )
         )
     except OSError as error:
-        lock.finish(End("lost", WRAPPER_FAILED, waited, 0.0))
+        lock.finish(End("lost", WRAPPER_FAILED, waited, 0.0, counts=False))
         raise DeniedError(f"cannot start a process: {error.strerror}") from error
     work = _Work(keeper, _Heartbeat(lock, keeper), lock, backend, attempt, grace, waited)
     work.heartbeat.start()
-    while not work.over:
-        heartbeat = [work.heartbeat.news] if work.heartbeat.lost is None else []
-        left = None if work.give_up is None else max(0.0, work.give_up - time.monotonic())
-        select.select([signals.fileno(), keeper.fileno(), *heartbeat], [], [], left)
-        if left == 0:
-            # It is stopped itself, perhaps. It takes the command along, and its events end.
-            signal_processes([keeper.pid], signal.SIGKILL)
-        for number in signals.drain():
-            work.signal = number
-            keeper.forward(number)
-        reap()  # as PID 1 we get orphans that are nobody else's
-        if work.heartbeat.lost is not None:
-            work.lose(str(work.heartbeat.lost))
-        work.read_events()
+    with job.phase("running"):
+        work.watch(signals)
     ran = time.monotonic() - work.began
     work.conclude()
     keeper.close()
@@ -166,6 +154,23 @@ class _Work:
         succeeded = self.lost is None and self.exit_code == 0 and self.unmarked is None
         return succeeded and self.attempt.key is not None
 
+    def watch(self, signals: Signals) -> None:
+        """Until the command's tree is gone: pass signals on, and see to the lock."""
+        while not self.over:
+            heartbeat = [self.heartbeat.news] if self.heartbeat.lost is None else []
+            left = None if self.give_up is None else max(0.0, self.give_up - time.monotonic())
+            select.select([signals.fileno(), self.keeper.fileno(), *heartbeat], [], [], left)
+            if left == 0:
+                # It is stopped itself, perhaps. It takes the command along, and its events end.
+                signal_processes([self.keeper.pid], signal.SIGKILL)
+            for number in signals.drain():
+                self.signal = number
+                self.keeper.forward(number)
+            reap()  # as PID 1 we get orphans that are nobody else's
+            if self.heartbeat.lost is not None:
+                self.lose(str(self.heartbeat.lost))
+            self.read_events()
+
     def read_events(self) -> None:
         """What the keeper has to say."""
         if not select.select([self.keeper.fileno()], [], [], 0)[0]:
@@ -187,7 +192,12 @@ class _Work:
             case LeftBehind(number):
                 self.left_behind = True
                 left = count(number, "process", "processes")
-                say(f"the command left {left} behind; stopping what it left")
+                say(
+                    f"the command left {left} behind; stopping what it left",
+                    "left-behind",
+                    level="warning",
+                    processes=number,
+                )
             case Silent(seconds):
                 self.lose(f"no answer from the database for {seconds:.0f} s")
             case Ended(code):
@@ -200,7 +210,7 @@ class _Work:
         self.lost = reason
         self.keeper.end(self.grace)
         self.give_up = time.monotonic() + self.grace + MARGIN / 2
-        say(f"the lock was lost ({reason}); ending the command")
+        say(f"the lock was lost ({reason}); ending the command", "lock-lost", level="warning")
         stop = partial(stop_statements, self.backend, self.attempt.run_id, self.grace)
         threading.Thread(target=stop, daemon=True).start()
 
@@ -230,7 +240,8 @@ class _Work:
             in_time(self.lock.release)
         else:
             ran = time.monotonic() - self.began
-            end = End("done" if done else "failed", self.exit_code, self.waited, ran)
+            state, counts = "done" if done else "failed", self.signal is None
+            end = End(state, self.exit_code, self.waited, ran, counts)
             if unrecorded := in_time(partial(self.lock.finish, end), answers=9):
                 problem = f"the end of this run cannot be recorded: {unrecorded}"
         self.unmarked = problem
@@ -259,15 +270,20 @@ class _Work:
 
         def record() -> None:
             if problem := stop_statements(self.backend, self.attempt.run_id, REPLY):
-                say(problem)
+                say(problem, "statements-left", level="warning")
                 return
             try:
-                self.backend.record_lost(self.attempt.run_id, self.exit_code)
+                counts = self.signal is None
+                self.backend.record_lost(self.attempt.run_id, self.exit_code, counts=counts)
             except AgtoolError as error:
-                say(f"cannot record the end of this run: {error.message}")
+                say(
+                    f"cannot record the end of this run: {error.message}",
+                    "end-not-recorded",
+                    level="warning",
+                )
 
         if not within(NOTICE, record):
-            say(f"{_CANNOT_LOOK}: it does not answer")
+            say(f"{_CANNOT_LOOK}: it does not answer", "statements-left", level="warning")
 
 
 def stop_statements(backend: Backend, run_id: str, seconds: float) -> str | None:
@@ -327,9 +343,9 @@ def _record_orphaned(backend: Backend, attempt: Attempt) -> None:
 
     def record() -> None:
         if problem := stop_statements(backend, attempt.run_id, NOTICE):
-            say(problem)
+            say(problem, "statements-left", level="warning")
         else:
             backend.record_lost(attempt.run_id, None)
 
-    say("agtool was killed, so its command was ended too")
+    say("agtool was killed, so its command was ended too", "agtool-killed", level="warning")
     within(time_to_die(0), record)

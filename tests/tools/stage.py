@@ -55,6 +55,7 @@ class Stage:
 
     Attributes:
         project: the folder with the application's files, which is WORKDIR.
+        heading: that of the init container in the page.
         secret: the URL, in the form in which the application has it.
         env: what the image and the Secret have besides what the page says.
     """
@@ -63,6 +64,7 @@ class Stage:
         self, tool: str, target: Target, agtool: Agtool, folder: Path, secret: str
     ) -> None:
         self.page = Page(tool)
+        self.heading = "The init container"
         self.target = target
         self.secret = secret
         self.env: dict[str, str] = {}
@@ -75,18 +77,23 @@ class Stage:
         bin_folder = folder / "bin"
         bin_folder.mkdir()
         (bin_folder / "agtool").symlink_to(Path(sys.executable).with_name("agtool"))
-        self.path = [bin_folder, *installed.programs(installed.installed(tool))]
+        self._installed = installed.installed(tool)
+        self.path = [bin_folder, *installed.programs(self._installed)]
 
     def build(self, release: int) -> None:
         """Make the image of a release: the files of the project and of all releases up to it."""
         shutil.rmtree(self.project, ignore_errors=True)
         self.project.mkdir()
-        for part in ("project", *(f"release-{number}" for number in range(1, release + 1))):
+        releases = [f"release-{number}" for number in range(1, release + 1)]
+        for part in ("project", f"project-{self.target.engine}", *releases):
             if (source := self._source / part).is_dir():
                 shutil.copytree(source, self.project, dirs_exist_ok=True)
         for path in self.project.rglob("*"):
             if path.is_file() and "@" in (text := path.read_text(encoding="utf-8")):
                 path.write_text(re.sub(r"@(\w+)@", self._statement, text), encoding="utf-8")
+        if (modules := self._installed / "node_modules").is_dir():
+            # Node looks for them beside the application's files and nowhere else.
+            (self.project / "node_modules").symlink_to(modules)
         self.release = release
 
     def start(
@@ -100,7 +107,7 @@ class Stage:
 
         command: in the place of the page's; key: in that of its release's; env: besides the page's.
         """
-        container = self.page.container("The init container")
+        container = self.page.container(self.heading)
         self._started += 1
         result = self._folder / f"result-{self._started}.json"
         given = {

@@ -66,6 +66,10 @@ class Target(ABC):
         """The tables that agtool has in it."""
 
     @abstractmethod
+    def noted_sessions(self) -> set[str]:
+        """The sessions of commands that agtool has noted, of runs that have not ended."""
+
+    @abstractmethod
     def drop_tables(self) -> None:
         """Drop all its tables but agtool's."""
 
@@ -118,6 +122,10 @@ class PostgreSQLTarget(Target):
     def agtools_tables(self) -> set[str]:
         found = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'agtool'")
         return {name for (name,) in found}
+
+    def noted_sessions(self) -> set[str]:
+        found = self.rows("SELECT sessions FROM agtool.install_locks_runs WHERE state = 'running'")
+        return {sessions for (sessions,) in found if sessions}
 
     def drop_tables(self) -> None:
         self.execute(
@@ -209,6 +217,10 @@ class MySQLTarget(Target):
 
     def agtools_tables(self) -> set[str]:
         return {name for name in self._all_tables() if name.startswith("agtool_")}
+
+    def noted_sessions(self) -> set[str]:
+        found = self.rows("SELECT sessions FROM agtool_install_locks_runs WHERE state = 'running'")
+        return {sessions for (sessions,) in found if sessions}
 
     def drop_tables(self) -> None:
         for table in self.tables():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from agtool.migrate_once.model import Attempt, Unfinished
+from agtool.migrate_once.model import Attempt, End, Unfinished
 
 if TYPE_CHECKING:
     from agtool.migrate_once.documents import Run
@@ -55,6 +55,15 @@ class Sign(NamedTuple):
     def unfinished(self) -> Unfinished:
         """As a run that may still be dying."""
         return Unfinished(self.run_id, self.place, self.patience)
+
+    def attempt(self) -> Attempt:
+        """The attempt whose run it is."""
+        return Attempt(self.name, self.key, self.place, self.run_id)
+
+    def lost(self, now: datetime, exit_code: int | None, *, counts: bool) -> End:
+        """The end of the run, if that could not record it by itself."""
+        ran = max(0.0, (now - datetime.fromisoformat(self.started_at)).total_seconds())
+        return End("lost", exit_code, 0.0, ran, counts)
 
     def run(self, now: datetime) -> Run:
         """As a run, for people."""

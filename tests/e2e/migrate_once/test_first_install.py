@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Database
 from tests.e2e.conftest import Agtool, Gate, wait_until
 from tests.e2e.migrate_once.shop import Shop, once, ran
+from tests.servers.postgresql import find_postgresql
 
 # What a migration tool, a diff or a dump would see; all that is not there from the beginning.
 OBJECTS = {
@@ -88,7 +89,7 @@ def test_a_dump_of_an_empty_database_holds_nothing_of_agtools(
     agtool: Agtool, database: Database
 ) -> None:
     shop = Shop(database)
-    done = agtool.run(*once("pg_dump", database.url), url=shop.url)
+    done = agtool.run(*once(str(find_postgresql("pg_dump")), database.url), url=shop.url)
     assert done.exit_code == 0, done.stderr
     assert "agtool" not in done.stdout
 

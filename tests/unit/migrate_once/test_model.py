@@ -10,6 +10,7 @@ from agtool.migrate_once.model import (
     NOTICE,
     REPLY,
     TableName,
+    look_interval,
     poll_interval,
     time_to_die,
 )
@@ -27,6 +28,15 @@ def test_polling_is_quick_at_first_and_never_a_burden(waited: float, waiters: in
 @given(st.floats(0, 1e6))
 def test_polling_is_no_burden_where_nothing_tells_how_many_wait(waited: float) -> None:
     assert 0.2 <= poll_interval(waited, None) <= 2.0
+
+
+@given(st.floats(0, 1e6))
+def test_those_who_only_wait_look_less_often_the_longer_it_takes(waited: float) -> None:
+    interval = look_interval(waited)
+    assert 1.0 <= interval <= 30.0
+    assert interval <= max(1.0, waited)
+    if waited >= 10:
+        assert 500 / interval <= 50.1  # looks per second of 500 pods
 
 
 @given(st.floats(0, 3600))

@@ -8,9 +8,10 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pymysql
+from pymysql.constants import ER
 
 from agtool.core.process.tree import descendants, local_ports
-from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.migrate_once.backend import Exhausted, LockLost, NotYet
 from agtool.migrate_once.engines.mysql import session as sessions
 from agtool.migrate_once.engines.mysql import signs, statements
 from agtool.migrate_once.engines.mysql.proof import Counted
@@ -98,6 +99,15 @@ class MySQLLock:
                 if not (direct and counted.proves(self._before, self._patience)):
                     found.append(Unfinished("", "", self._patience))
             return found
+
+    def exhausted(self) -> Exhausted | None:
+        with self._translated(), self._session.cursor() as cursor:
+            try:
+                return self._tables.runs.exhausted(cursor, self._attempt)
+            except pymysql.Error as error:
+                if sessions.error_number(error) not in (*MISSING, ER.BAD_FIELD_ERROR):
+                    raise
+                return None
 
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         with self._translated(), self._session.cursor() as cursor:

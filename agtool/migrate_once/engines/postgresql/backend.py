@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agtool.migrate_once.backend import AlreadyDone, Busy
+from agtool.migrate_once.backend import AlreadyDone, Busy, Exhausted, Survey
 from agtool.migrate_once.engines.postgresql import session, signs, statements
 from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, take
-from agtool.migrate_once.engines.postgresql.tables import MISSING, Tables
+from agtool.migrate_once.engines.postgresql.parameters import warnings
+from agtool.migrate_once.engines.postgresql.tables import MISSING, NOT_RECORDED, Tables
 from agtool.migrate_once.engines.sign import Sign
 from agtool.migrate_once.model import Attempt, Situation, TableName, Unfinished
 from agtool.migrate_once.url import Database
@@ -48,7 +49,7 @@ class PostgreSQL:
         self.application_name = "agtool migrate-once"
         kind = "table" if lock == "table" else "advisory lock of"
         self.lock_name = f"{kind} {self.tables.table}"
-        self.warnings: Sequence[str] = session.warnings(database)
+        self.warnings: Sequence[str] = warnings(database)
 
     def environment(self, attempt: Attempt) -> dict[str, str]:
         """PGAPPNAME, which libpq, psycopg, pgx and others send as application_name."""
@@ -74,12 +75,34 @@ class PostgreSQL:
                 time_to_die=self.time_to_die,
             )
             if lock is None:
-                return Busy(self._look(transaction, attempt) if look else None)
+                return Busy(self._situation(transaction, attempt, trace=True) if look else None)
             # By another one, between our look and our lock.
             if lock.is_done():
                 return AlreadyDone()
             unless_locked.pop_all()
             return lock
+
+    def look(self, attempt: Attempt) -> AlreadyDone | Exhausted | Situation:
+        self.application_name = f"agtool migrate-once {attempt.place}"[:63]
+        with (
+            closing(session.connect(self.database, self.connect_timeout)) as connection,
+            self.tables.translated(reading=True),
+        ):
+            name = self.application_name
+            transaction = partial(session.transaction, connection, name, "READ ONLY")
+            if self.tables.is_done(transaction, attempt):
+                return AlreadyDone()
+            exhausted = self.tables.exhausted(transaction, attempt)
+            return exhausted or self._situation(transaction, attempt, trace=False)
+
+    def survey(self) -> Survey:
+        from agtool.migrate_once.engines.postgresql.survey import survey
+
+        with (
+            closing(session.connect(self.database, self.connect_timeout)) as connection,
+            self.tables.translated(),
+        ):
+            return survey(connection, self.tables, self.application_name)
 
     def record_start(self, attempt: Attempt, patience: float) -> None:
         """In the runs table; but an empty database stays so, and a sign is left elsewhere.
@@ -100,22 +123,27 @@ class PostgreSQL:
                     signs.remove(cursor, number)
             self.runs.record_start(cursor, attempt, patience)
 
-    def record_lost(self, run_id: str, exit_code: int | None) -> None:
+    def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
+        """In the runs table, which is made for a run that has left a sign, as at its own end."""
         with self.transaction() as cursor:
+            signed: Sign | None = None
             for number, sign in signs.read(cursor, self.tables.advisory_name).items():
                 if sign.run_id == run_id:
                     signs.remove(cursor, number)
-            cursor.execute("SAVEPOINT record")
-            try:
-                self.runs.set_end(cursor, run_id, "lost", exit_code)
-            except MISSING:
-                cursor.execute("ROLLBACK TO SAVEPOINT record")
+                    signed = sign
+            with suppress(*NOT_RECORDED), session.savepoint(cursor):
+                if signed is None:
+                    self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts)
+                else:
+                    self.tables.create(cursor)
+                    end = signed.lost(self.runs.now(cursor), exit_code, counts=counts)
+                    self.runs.record_end(cursor, signed.attempt(), end)
 
     def stop_statements(self, run_ids: Sequence[str]) -> int:
         with self.transaction() as cursor:
             return statements.stop(cursor, run_ids)
 
-    def status(self, limit: int) -> Status:
+    def status(self, limit: int, attempt: Attempt | None = None) -> Status:
         from agtool.migrate_once.documents import Status
 
         with self.transaction() as cursor:
@@ -133,10 +161,11 @@ class PostgreSQL:
             held, recorded = cursor.fetchone() or (False, False)
             now = self.runs.now(cursor)
             running = [sign.run(now) for sign in self._signs(cursor)]
+            key = self.tables.key(partial(session.savepoint, cursor), attempt)
             if not recorded:
-                return Status(self.lock_name, held, now, running, None if held else [], [])
+                return Status(self.lock_name, held, now, running, None if held else [], [], key)
             status = self.runs.status(cursor, limit, lock=self.lock_name, held=held)
-            return replace(status, running=running + status.running)
+            return replace(status, running=running + status.running, key=key)
 
     def _signs(self, cursor: Cursor) -> list[Sign]:
         return list(signs.read(cursor, self.tables.advisory_name).values())
@@ -145,10 +174,12 @@ class PostgreSQL:
         with self.transaction() as cursor:
             return [sign.unfinished() for sign in self._signs(cursor)]
 
-    def _look(self, transaction: Transaction, attempt: Attempt) -> Situation:
+    def _situation(self, transaction: Transaction, attempt: Attempt, *, trace: bool) -> Situation:
+        """Who holds the lock; trace: also leave a sign of life."""
         try:
             with transaction() as cursor:
-                self.runs.note_waiting(cursor, attempt)
+                if trace:
+                    self.runs.note_waiting(cursor, attempt)
                 return self.runs.situation(cursor, attempt)
         except MISSING:
             # Not made yet, or the command has dropped it, or put another in its place.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import psycopg2.errors
 
-from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.migrate_once.backend import Exhausted, LockLost, NotYet
 from agtool.migrate_once.engines.postgresql import signs, statements
 from agtool.migrate_once.engines.postgresql.session import begin, first_line
 from agtool.migrate_once.engines.postgresql.tables import MISSING, Tables
@@ -89,6 +89,13 @@ class PostgreSQLLock:
 
     def is_done(self) -> bool:
         return self._tables.is_done(self._looking, self._attempt)
+
+    def exhausted(self) -> Exhausted | None:
+        try:
+            with self._tables.translated():
+                return self._tables.exhausted(self._looking, self._attempt)
+        except NotYet as error:
+            raise LockLost(error.message) from error
 
     def unfinished(self) -> list[Unfinished]:
         found: list[Unfinished] = []

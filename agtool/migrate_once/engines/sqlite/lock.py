@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from agtool.core.errors import AgtoolError
-from agtool.migrate_once.backend import LockLost, NotYet
+from agtool.migrate_once.backend import Exhausted, LockLost, NotYet
 from agtool.migrate_once.engines.sqlite.files import Files
 from agtool.migrate_once.model import Attempt, End, Unfinished
 
@@ -87,6 +87,13 @@ class SQLiteLock:
             self.check()
             with self._files.transaction() as cursor:
                 return self._files.table.unfinished(cursor)
+        except NotYet as error:
+            raise LockLost(error.message) from error
+
+    def exhausted(self) -> Exhausted | None:
+        try:
+            with self._files.transaction() as cursor:
+                return self._files.table.exhausted(cursor, self._attempt)
         except NotYet as error:
             raise LockLost(error.message) from error
 
