@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from shlex import quote
 
-from agtool.ci_nodepool.model import Node, Taint
+from agtool.ci_nodepool.model import Node, Taint, taint_of
 from agtool.ci_nodepool.pool.plan import Change, added_taints
 from agtool.ci_nodepool.pool.write import NODES
 from agtool.ci_nodepool.presets import Pool, own_taints
@@ -51,6 +51,7 @@ def refuse_stranding(
         return []
     runners, warnings = find_visible(session, None, "runners whose jobs would wait for ever")
     others = [own for each in runners if str(each) not in besides for own in jobs(each)]
+    both = [(change.node, _after(change)) for change in changes]
     doubtful = None
     stranded: list[tuple[Jobs, Taint | None]] = []
     for own in others:
@@ -59,7 +60,7 @@ def refuse_stranding(
         if own.doubts:
             doubtful = doubtful or own
             continue
-        lost, taint = _loss(session, own, taints, changes)
+        lost, taint = _loss(session, own, taints, both)
         if lost and own.ask_for_nodes:
             stranded.append((own, taint))
         elif lost:
@@ -77,19 +78,24 @@ def refuse_stranding(
 
 
 def _loss(
-    session: Session, own: Jobs, taints: Sequence[Taint], changes: Sequence[Change]
+    session: Session, own: Jobs, taints: Sequence[Taint], both: Sequence[tuple[Node, Node]]
 ) -> tuple[bool, Taint | None]:
-    """Whether the changes strand the jobs, and by which taint; None: by a label."""
-    sent = [change for change in changes if own.selects(change.node)]
+    """Whether the changes strand the jobs, and by which taint; None: by a label.
+
+    Args:
+        both: each node before and after its change.
+    """
     for taint in taints:
-        if not own.tolerates(taint) and any(taint in _after(change)[1] for change in sent):
+        if not own.tolerates(taint) and any(
+            own.selects(before) and taint in map(taint_of, after.taints) for before, after in both
+        ):
             return True, taint
-    lost = [
-        change for change in changes if own.run_on(change.node) and not _runs_after(own, change)
-    ]
-    if not lost or _has_another(session, own, changes):
+    if any(own.run_on(after) for _, after in both):
         return False, None
-    against = own.blocking(_after(lost[0])[0])
+    lost = next((after for before, after in both if own.run_on(before)), None)
+    if lost is None or _has_another(session, own, {before.name for before, _ in both}):
+        return False, None
+    against = own.blocking(lost)
     return True, against[0] if against else None
 
 
@@ -149,24 +155,16 @@ def _asked(own: Jobs) -> str:
     return f" -l {quote(found[0])}" if found else ""
 
 
-def _after(change: Change) -> tuple[Node, list[Taint]]:
-    """The node as it shall be, and its taints."""
+def _after(change: Change) -> Node:
+    """The node as it shall be."""
     labels = {**change.node.labels, **change.labels}
     taints = change.node.taints if change.taints is None else change.taints
     kept = {key: value for key, value in labels.items() if value is not None}
-    node = replace(change.node, labels=kept, taints=taints)
-    return node, [Taint(t["key"], t.get("value", ""), t["effect"]) for t in taints]
+    return replace(change.node, labels=kept, taints=taints)
 
 
-def _runs_after(own: Jobs, change: Change) -> bool:
-    return own.run_on(_after(change)[0])
-
-
-def _has_another(session: Session, own: Jobs, changes: Sequence[Change]) -> bool:
-    """Whether any node takes the jobs after the changes."""
-    changed = {change.node.name: change for change in changes}
-    if any(_runs_after(own, change) for change in changes):
-        return True
+def _has_another(session: Session, own: Jobs, changed: Collection[str]) -> bool:
+    """Whether any node that is not changed takes the jobs."""
     return any(own.run_on(node) for node in _nodes(session) if node.name not in changed)
 
 

@@ -15,7 +15,7 @@ from agtool.ci_nodepool.model import Label, Node, Taint, taint_of
 from agtool.ci_nodepool.parse import parse_equality, parse_taint, split_selector
 from agtool.ci_nodepool.presets import PRESETS, Pool, Preset, default_taints
 from agtool.ci_nodepool.scheduling import required_terms
-from agtool.ci_nodepool.status.judge import PoolStatus
+from agtool.ci_nodepool.status.pools import PoolStatus
 from agtool.core.errors import ConfigurationError, UsageError
 from agtool.core.kube.session import Json
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from agtool.ci_nodepool.runner.edit import wish_text
 from agtool.ci_nodepool.runner.placement import PREFERRED, Tables, toleration
 from agtool.ci_nodepool.runner.toml import quoted
+from agtool.ci_nodepool.runner.wishes import wish_text
 
 Chart = tuple[int, int]
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,6 @@ from agtool.ci_nodepool.runner.placement import (
     PREFERRED,
     SELECTOR,
     TOLERATIONS,
-    WEIGHT,
     CannotPatch,
     NotPods,
     Tables,
@@ -38,16 +36,16 @@ from agtool.ci_nodepool.runner.toml import (
     cuts,
     load,
     meaning,
-    quoted,
     statements_of,
 )
-
-WISHES = (
-    "affinity",
-    "node_affinity",
-    "preferred_during_scheduling_ignored_during_execution",
+from agtool.ci_nodepool.runner.wishes import (
+    WISHES,
+    add_wishes,
+    label_of,
+    wish,
+    wish_text,
+    wishes_of,
 )
-"""Where in [runners.kubernetes] the terms of the preferred node affinity are."""
 
 
 @dataclass(frozen=True)
@@ -84,32 +82,8 @@ def read(text: str) -> Tables:
     return Tables(
         dict(kubernetes.get(SELECTOR, {})),
         dict(kubernetes.get(TOLERATIONS, {})),
-        dict(item for item in map(_preferred, _wishes(kubernetes)) if item),
+        dict(item for item in map(label_of, wishes_of(kubernetes)) if item),
     )
-
-
-def _wishes(kubernetes: Mapping[str, Any]) -> list[Any]:
-    """The terms of the preferred node affinity."""
-    there: Any = kubernetes
-    for name in WISHES:
-        there = there.get(name) if isinstance(there, dict) else None
-    return there if isinstance(there, list) else []
-
-
-def _wish(key: str, value: str) -> dict[str, Any]:
-    """The term by which jobs prefer nodes with a label."""
-    expression = {"key": key, "operator": "In", "values": [value]}
-    return {"weight": WEIGHT, "preference": {"match_expressions": [expression]}}
-
-
-def _preferred(term: Any) -> tuple[str, str] | None:
-    """The label that a term prefers, if it is one."""
-    with suppress(KeyError, TypeError, ValueError):
-        (expression,) = term["preference"]["match_expressions"]
-        (value,) = expression["values"]
-        if expression["operator"] == "In" and not term["preference"].get("match_fields"):
-            return expression["key"], value
-    return None
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -279,7 +253,7 @@ def _insert(text: str, table: str, entries: Mapping[str, str]) -> Insertion:
     kubernetes = expected["runners"][0].setdefault("kubernetes", {})
     if table == PREFERRED:
         places = appended(text, [wish_text(*each) for each in entries.items()])
-        if not _add_wishes(kubernetes, entries):
+        if not add_wishes(kubernetes, entries):
             places = iter(())
     else:
         kubernetes.setdefault(table, {}).update(entries)
@@ -298,30 +272,6 @@ def _insert(text: str, table: str, entries: Mapping[str, str]) -> Insertion:
 _NAMES = {PREFERRED: "a preferred node affinity"}
 
 
-def _add_wishes(kubernetes: dict[str, Any], entries: Mapping[str, str]) -> bool:
-    """Put the terms into what the TOML means; whether that can be done."""
-    there = kubernetes
-    for name in WISHES[:-1]:
-        there = there.setdefault(name, {})
-        if not isinstance(there, dict):
-            return False
-    terms = there.setdefault(WISHES[-1], [])
-    if not isinstance(terms, list):
-        return False
-    terms += [_wish(*each) for each in entries.items()]
-    return True
-
-
-def wish_text(key: str, value: str) -> list[str]:
-    """The same as lines of TOML."""
-    expression = f'{{ key = {quoted(key)}, operator = "In", values = [{quoted(value)}] }}'
-    return [
-        f"[[{'.'.join((*KUBERNETES, *WISHES))}]]",
-        f"  weight = {WEIGHT}",
-        f"  preference = {{ match_expressions = [{expression}] }}",
-    ]
-
-
 def _without(text: str, insertions: Sequence[Insertion]) -> str:
     """The text with these pieces cut out, those that stand where they were put."""
     for offset, piece in sorted(insertions, reverse=True):
@@ -335,10 +285,10 @@ def _remove_wish(text: str, key: str, value: str) -> str | None:
     lines = [line.strip() for line in wish_text(key, value)]
     pattern = r"[ \t]*" + r"\r?\n[ \t]*".join(map(re.escape, lines)) + r"(?:\r?\n|\Z)"
     expected = parse(text)
-    terms = _wishes(expected["runners"][0].get("kubernetes", {}))
-    if _wish(key, value) not in terms:
+    terms = wishes_of(expected["runners"][0].get("kubernetes", {}))
+    if wish(key, value) not in terms:
         return None
-    terms.remove(_wish(key, value))
+    terms.remove(wish(key, value))
     canonical = _canonical(expected)
     for match in re.finditer(pattern, text):
         shorter = text[: match.start()] + text[match.end() :]

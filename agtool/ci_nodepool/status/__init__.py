@@ -1,1 +1,1 @@
-"""`status`: look (at the cluster), judge (what does not fit together)."""
+"""`status`: look (at the cluster), pools, jobs (counted), judge (what does not fit together)."""

@@ -16,7 +16,8 @@ from agtool.ci_nodepool.runner.jobs import Jobs
 from agtool.ci_nodepool.runner.read import jobs as jobs_of
 from agtool.ci_nodepool.scheduling import selectors, wished
 from agtool.ci_nodepool.status.jobs import LABEL, LOSSES, OLD_LABEL, count_jobs, is_job
-from agtool.ci_nodepool.status.judge import PoolStatus, faults, judge
+from agtool.ci_nodepool.status.judge import faults, judge
+from agtool.ci_nodepool.status.pools import PoolStatus
 from agtool.ci_nodepool.taints import lasting_taints
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ForbiddenError

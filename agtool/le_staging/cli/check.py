@@ -76,7 +76,7 @@ def check(  # noqa: PLR0917  # Typer's way: a parameter is an option
     view = formatted(output, map(case_of_file, data.chains), fail=judging.fail_on_warning)
     return Result(
         data,
-        view or _for_people(expected, checked, data.chains),
+        view or _for_people(expected, checked, data.chains, asked=bool(names)),
         exit_code=judging.exit_code((one.as_expected, one.warnings) for one in data.chains),
     )
 
@@ -103,7 +103,11 @@ def _password(file: Path | None) -> str | None:
 
 
 def _for_people(
-    expected: Verdict, checked: Sequence[Checked], chains: Sequence[documents.StoredChain]
+    expected: Verdict,
+    checked: Sequence[Checked],
+    chains: Sequence[documents.StoredChain],
+    *,
+    asked: bool,
 ) -> Iterator[RenderableType]:
     from agtool.core.text import count
     from agtool.le_staging.cli import report
@@ -115,7 +119,7 @@ def _for_people(
         judgement = one.sight.judgement if one.sight else None
         if judgement:
             yield from report.tree(judgement)
-            yield from report.facts(judgement, one.stored.chain[0], now)
+            yield from report.facts(judgement, one.stored.chain[0], now, asked=asked)
         if one.key is not None:
             yield "key        " + (
                 "the private key belongs to it" if one.key else "the private key is another one's"

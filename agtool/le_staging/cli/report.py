@@ -217,14 +217,16 @@ def tree(judgement: Judgement) -> Iterator[RenderableType]:
         yield styled((f"{'    ' * depth}└── {certificate.subject}", ""))
 
 
-def facts(judgement: Judgement, leaf: Certificate, now: datetime) -> Iterator[str]:
-    """What the certificate says, a line for each fact."""
+def facts(
+    judgement: Judgement, leaf: Certificate, now: datetime, *, asked: bool = True
+) -> Iterator[str]:
+    """What the certificate says, a line for each fact; asked: whether it was for a name."""
     top = judgement.path[-1]
     names = leaf.names or [f"{name} (common name)" for name in leaf.common_names]
     told = {
         "anchor" if judgement.anchor else "no anchor": f"{top.subject}, SHA-256 {top.sha256}",
         "names": ", ".join(names) or "none",
-        "matches": judgement.matched or "none of them",
+        **({"matches": judgement.matched or "none of them"} if asked else {}),
         "valid": f"{leaf.not_before:%Y-%m-%d %H:%M} to {leaf.not_after:%Y-%m-%d %H:%M} UTC, "
         + _lifetime(leaf, now),
         "key": f"{leaf.key}, signed with {leaf.signature}",

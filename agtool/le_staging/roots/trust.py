@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -45,7 +46,11 @@ def certificates(pem: bytes) -> list[bytes]:
 
 def publicly_trusted_keys() -> frozenset[str]:
     """The keys (SHA-256 of SubjectPublicKeyInfo) of Mozilla's list."""
-    return frozenset(map(key_of, mozilla()))
+    found = set()
+    for der in mozilla():
+        with suppress(ValueError):  # a distribution's own list may have anything
+            found.add(key_of(der))
+    return frozenset(found)
 
 
 def split(roots: Sequence[Root]) -> tuple[list[Root], list[Root]]:

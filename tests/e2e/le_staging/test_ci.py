@@ -237,3 +237,32 @@ def test_the_data_folder_is_private(site: Site, tmp_path: Path) -> None:
         subprocess.run(argv, env=site.environment, check=True, capture_output=True, timeout=60)
     for folder in ("data", "data/agtool", "data/agtool/le-staging"):
         assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("expect", ["staging", "production"])
+def test_a_healthy_host_needs_no_slow_library(site: Site, tmp_path: Path, expect: str) -> None:
+    """What they take to import is a multiple of what a handshake takes."""
+    site.fetch()
+    code = (
+        "import sys, certifi; public = sys.argv.pop(1); certifi.where = lambda: public;"
+        "from agtool.__main__ import main; code = main();"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr);"
+        "sys.exit(code)"
+    )
+    (tmp_path / "public.pem").write_text(site.ca.pem)
+    # For production the same host is a public one, and none of staging was fetched.
+    data = {"XDG_DATA_HOME": str(tmp_path / "none")} if expect == "production" else {}
+    arguments = ("le-staging", "verify", "shop.test", "--expect", expect, *site.to("shop.test"))
+    done = subprocess.run(
+        [AGTOOL[0], "-c", code, str(tmp_path / "public.pem"), *arguments],
+        env={**site.environment, **data},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith(f"shop.test:443  {expect.upper()}\n")
+    loaded = set(done.stderr.split())
+    assert "ssl" in loaded
+    assert not loaded & {"OpenSSL", "cryptography", "httpx", "rich", "kubernetes", "yaml"}

@@ -53,6 +53,6 @@ class TestLiquibase(Scenario):
 
     def _plain(self, stage: Stage) -> Replica:
         # Liquibase itself waits for five minutes.
-        shorter = {"LIQUIBASE_CHANGELOGLOCK_WAIT_TIME_IN_MINUTES": "0"}
+        shorter = {"LIQUIBASE_CHANGELOG_LOCK_WAIT_TIME_IN_MINUTES": "0"}
         env = {"LIQUIBASE_COMMAND_URL": stage.secret, **shorter}
         return stage.start(command=PLAIN, env=env)

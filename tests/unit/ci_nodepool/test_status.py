@@ -13,7 +13,8 @@ from agtool.ci_nodepool.runner.jobs import Jobs
 from agtool.ci_nodepool.runner.plan import manager_in_pool
 from agtool.ci_nodepool.runner.pod.build import JobPod
 from agtool.ci_nodepool.show.status import view
-from agtool.ci_nodepool.status.judge import PoolStatus, judge
+from agtool.ci_nodepool.status.judge import judge
+from agtool.ci_nodepool.status.pools import PoolStatus
 from agtool.core.finding import Finding
 from agtool.core.output import print_view
 
