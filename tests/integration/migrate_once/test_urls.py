@@ -25,7 +25,9 @@ from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import free_port, server_folder
 from tests.servers.tls import Listener
 
-MARK = "s3cr3t"
+MARK = f"s3cr3t{os.urandom(4).hex()}"
+"""Of this run only, since other tests may run beside it, and the process list is the system's."""
+
 PASSWORD = f"{MARK}@/{MARK}:%&{MARK}?"
 ENCODED = quote(PASSWORD, safe="")
 
