@@ -12,7 +12,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint schemas types unit servers clusters kubernetes cluster cluster-down compatibility coverage docs bench format lock clean
+.PHONY: help venv demo test system lint schemas types unit servers clusters kubernetes cluster cluster-down compatibility tools coverage docs bench format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,10 @@ cluster-down: venv ## stop that cluster
 compatibility: venv system $(PAUSE) ## tests on other versions: Python, PostgreSQL, MySQL, Kubernetes (PARTS=...)
 	@$(PYTHON) -m tests.compatibility $(PARTS)
 
+# PARTS: some of the folders in tests/tools. Not part of `test`: it takes half an hour, and the network for the first time.
+tools: venv system $(PAUSE) ## tests with the migration tools that people use (PARTS=...)
+	@$(PYTHON) -m tests.tools $(PARTS)
+
 coverage: venv system $(PAUSE) ## run all tests and show what of agtool they leave out
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest
@@ -108,6 +112,11 @@ lock: venv ## remake requirements/*.txt and the tests' go.sum with the newest ve
 	@$(BIN)/uv pip compile --no-config --universal --python-version 3.10 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --quiet --output-file requirements/go.txt requirements/go.in
+	@for file in tests/tools/*/requirements.in; do \
+		$(BIN)/uv pip compile --no-config --upgrade --universal --python-version 3.10 \
+			--generate-hashes --no-emit-index-url --no-emit-find-links \
+			--custom-compile-command "make lock" --quiet --output-file "$${file%.in}.txt" "$$file"; \
+	done
 	@$(PYTHON) -m tests.cluster lock
 
 clean: ## remove what was built

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,14 @@ pytest_plugins = ["tests.cluster.fixtures"]
 settings.register_profile("agtool", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("agtool")
 
+# agtool leaves alone what was ignored when it started, as after nohup or in a shell's background
+# job, which our own run may be.
+for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        # Python's own for Ctrl-C, so that pytest still ends in order; a child gets the default.
+        orderly = signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(_number, orderly)
+
 _numbers = itertools.count(1)
 
 
@@ -49,7 +58,7 @@ def announce(config: pytest.Config, what: str) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what uses a cluster: since they share it, these tests do not run side by side."""
-    if {"cluster", "control_plane"} & set(getattr(item, "fixturenames", ())):
+    if {"cluster", "control_plane", "scheduling"} & set(getattr(item, "fixturenames", ())):
         item.add_marker(pytest.mark.kubernetes)
 
 

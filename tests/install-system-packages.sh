@@ -12,6 +12,7 @@ if [ ${#packages[@]} -eq 0 ]; then
     packages=(postgresql pgbouncer mariadb-server iproute2 procps python3-venv)
     # For le-staging: an ACME server, the clients it is compared with, servers with STARTTLS.
     packages+=(pebble curl openssl dovecot-imapd dovecot-pop3d slapd)
+    packages+=(dovecot-managesieved prosody nodejs default-jre-headless git golang-go ruby)
     # For pause: other architectures, tools for images and containers, a C compiler, prlimit.
     packages+=(qemu-user-static skopeo umoci runc buildah gcc util-linux)
     # For debug: a proxy that wants a log-in.

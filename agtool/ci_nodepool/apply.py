@@ -13,7 +13,7 @@ from agtool.ci_nodepool.nodes import NodesChange
 from agtool.ci_nodepool.pool.find import find_pool
 from agtool.ci_nodepool.pool.plan import Wanted, plan_node
 from agtool.ci_nodepool.presets import Pool, default_taints
-from agtool.ci_nodepool.runner.placement import placement
+from agtool.ci_nodepool.runner.find import choose_all, find
 from agtool.core.errors import AgtoolError
 from agtool.core.kube.session import Session
 from agtool.core.live import Live
@@ -24,10 +24,10 @@ class Applied:
     """What is to be done, or was done.
 
     Attributes:
-        stopped: why the nodes were left alone after the runner was changed.
+        stopped: why the rest was left alone after a runner was changed.
     """
 
-    runner: RunnerChange
+    runners: tuple[RunnerChange, ...]
     nodes: NodesChange
     stopped: AgtoolError | None = None
 
@@ -37,20 +37,26 @@ def apply(
     asked: Pool,
     taints: Sequence[Taint],
     *,
-    runner: str | None,
+    runners: Sequence[str],
+    every: bool,
     namespace: str | None,
+    prefer: bool,
     timeout: float,
     force: bool,
+    owned: bool,
     look_at_pods: bool,
     agree: Callable[[Applied], bool],
     live: Live,
 ) -> Applied:
-    """Send the jobs of a runner to the pool, then keep everything else off it.
+    """Send the jobs of runners to the pool, then keep everything else off it.
 
     The order is what this is about. A node that is tainted before its jobs tolerate the taint
-    strands each of them, so the runner comes first, and the nodes only when it is up.
+    strands each of them, so the runners come first, and the nodes only when they are up.
 
     Args:
+        runners: their names; none: the only one, or with `every` all that there are.
+        owned: also what Flux, Argo CD or Helm owns.
+        prefer: jobs shall run rather there than elsewhere; else only there.
         taints: for the nodes, which jobs tolerate; none: those that go with the pool.
         timeout: seconds for the runner to come up.
         agree: is asked before anything is changed whether to go on; raises after a no.
@@ -62,8 +68,11 @@ def apply(
     """
     # What would keep us from the second step is found before the first is done.
     pool, found = find_pool(session, asked)
-    wanted = placement(pool, taints)
-    sent = jobs.plan_jobs(session, runner, namespace, wanted, found, force=force)
+    chosen = choose_all(find(session, namespace), runners, namespace, every=every)
+    sent = tuple(
+        jobs.plan_jobs(session, runner, pool, taints, found, prefer=prefer, force=force, live=owned)
+        for runner in chosen
+    )
 
     def plan_nodes(pool: Pool, found: Sequence[Node]) -> NodesChange:
         wanted = Wanted(taints=tuple(taints) or default_taints(pool, found))
@@ -74,19 +83,27 @@ def apply(
             partial(plan_node, wanted=wanted),
             force=force,
             look_at_pods=look_at_pods,
-            besides=[str(sent.plan.runner)],
+            besides=list(map(str, chosen)),
         )
 
     tainted = plan_nodes(pool, found)
     if not agree(Applied(sent, tainted)):
         return Applied(sent, tainted)
 
-    # 1. The jobs get the selector and the toleration, and the runner is restarted.
-    sent = jobs.carry_out(session, sent, timeout=timeout, live=live)
+    # 1. The jobs get the selector and the toleration, and each runner is restarted.
+    done: list[RunnerChange] = []
+    for change in sent:
+        try:
+            done.append(jobs.carry_out(session, change, timeout=timeout, live=live))
+        except AgtoolError as error:
+            if not done:
+                raise
+            return Applied((*done, *sent[len(done) :]), NodesChange(pool), stopped=error)
+    sent = tuple(done)
 
     # 2. The nodes get the taint, also those that came while the runner was restarted.
     try:
-        if sent.outcome:
+        if any(change.outcome for change in sent):
             tainted = plan_nodes(*find_pool(session, asked))
         tainted = nodes.carry_out(session, tainted)
     except AgtoolError as error:

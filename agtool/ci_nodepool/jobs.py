@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from shlex import quote
 
-from agtool.ci_nodepool.model import Node
+from agtool.ci_nodepool.model import Node, Taint
+from agtool.ci_nodepool.presets import Pool
 from agtool.ci_nodepool.runner.change import Outcome, hosts, manager_pods, needs_restart, roll_out
-from agtool.ci_nodepool.runner.find import choose, find
 from agtool.ci_nodepool.runner.model import Runner
-from agtool.ci_nodepool.runner.placement import Tables
+from agtool.ci_nodepool.runner.ownership import owner
+from agtool.ci_nodepool.runner.placement import Tables, placement
 from agtool.ci_nodepool.runner.plan import RunnerPlan, manager_in_pool, plan_patch, plan_undo
-from agtool.ci_nodepool.runner.settings import jobs
+from agtool.ci_nodepool.runner.read import jobs, with_text
 from agtool.ci_nodepool.stranding import refuse_nowhere
+from agtool.core.errors import DeniedError
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ConflictError, ForbiddenError
 from agtool.core.kube.session import Session
@@ -45,35 +48,72 @@ class RunnerChange:
 
 def plan_jobs(
     session: Session,
-    name: str | None,
-    namespace: str | None,
-    wanted: Tables,
+    runner: Runner,
+    pool: Pool,
+    taints: Sequence[Taint],
     nodes: Sequence[Node],
     *,
+    prefer: bool = False,
     force: bool,
+    live: bool = False,
 ) -> RunnerChange:
     """Find out what is to be done so that the jobs of a runner go to the pool.
 
     Args:
-        name: of the runner, as NAMESPACE/NAME or NAME; None: the only one.
+        taints: that jobs shall tolerate; none: those that go with the pool.
+        prefer: rather to the pool than elsewhere; else only there.
         force: also if no node could take the jobs.
+        live: also what Flux, Argo CD or Helm owns.
 
     Raises:
-        NotFoundError, UsageError: there is no such runner, or several.
+        OwnedElsewhere: somebody would put it back.
         CannotPatch: it cannot be done here; with what to change instead.
+        UsageError: no runner can be sent to such a pool.
         WouldStrand: no node of the pool could take the jobs.
+        CannotJudge: it cannot be told whether one could.
     """
-    runner = choose(find(session, namespace), name, namespace)
-    plan = plan_patch(runner, wanted)
-    if plan and not force:
-        config_map = {**runner.config_map, "data": {**runner.data, runner.key: plan.after}}
-        refuse_nowhere(jobs(replace(runner, config_map=config_map)), nodes)
+    present = jobs(runner)
+    spec = present[0].spec if len(present) == 1 else None
+    wanted = placement(pool, taints, prefer=prefer, present=spec)
+
+    def replan(again: Runner) -> RunnerPlan:
+        return plan_patch(again, wanted)
+
+    plan = replan(runner)
+    if plan.added and not live:
+        _refuse_owned(runner, pool, taints)
+    if not force:
+        for own in jobs(with_text(runner, plan.after)):
+            refuse_nowhere(own, nodes, pool, taints)
     return RunnerChange(
         plan,
-        lambda again: plan_patch(again, wanted),
+        replan,
         needs_restart(session, plan),
         wanted,
         (*plan.warnings, *_manager_warnings(session, runner, nodes)),
+    )
+
+
+class OwnedElsewhere(DeniedError):
+    """Somebody else puts back what is changed live."""
+
+    code = "owned-elsewhere"
+
+
+def _refuse_owned(runner: Runner, pool: Pool, taints: Sequence[Taint]) -> None:
+    """Raise OwnedElsewhere if the ConfigMap is one that comes from a repository."""
+    by = owner(runner.config_map)
+    if by is None:
+        return
+    name = runner.config_map["metadata"]["name"]
+    options = "".join(f" --taint {quote(str(taint))}" for taint in taints)
+    where = "" if pool.names else f" {pool.options}"
+    raise OwnedElsewhere(
+        f"the ConfigMap {name} of {runner} belongs to {by.name}, which puts back what is changed "
+        "here",
+        hint=f"Change {by.change}. In the file there: agtool ci-nodepool edit FILE{where}"
+        f"{options}\n--live changes it here anyway, until it is put back.",
+        subject=runner.subject,
     )
 
 

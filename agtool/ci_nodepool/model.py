@@ -1,8 +1,8 @@
-"""Nodes, taints, tolerations and where jobs go, as plain data. Pure."""
+"""Nodes, labels, taints and tolerations, as plain data. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -53,18 +53,25 @@ class Toleration:
         key: of the taint; empty: any key.
         value: of the taint; None: any value (operator Exists).
         effect: of the taint; empty: any effect.
+        seconds: for which a pod stays on a node that gets a NoExecute taint; None: for ever.
     """
 
     key: str
     value: str | None = None
     effect: str = ""
+    seconds: int | None = None
 
     @classmethod
     def from_api(cls, toleration: Mapping[str, Any]) -> Toleration:
         """From a pod's specification."""
         exists = toleration.get("operator") == "Exists"
-        value = None if exists else toleration.get("value", "")
-        return cls(toleration.get("key", ""), value, toleration.get("effect", ""))
+        value = None if exists else toleration.get("value") or ""
+        return cls(
+            toleration.get("key") or "",
+            value,
+            toleration.get("effect") or "",
+            toleration.get("tolerationSeconds"),
+        )
 
     def tolerates(self, other: Toleration | Taint) -> bool:
         """Whether it tolerates the taint, or all that the other toleration does.
@@ -81,41 +88,6 @@ class Toleration:
 def tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
     """Whether a pod with these tolerations may be scheduled in spite of the taint."""
     return taint.effect == "PreferNoSchedule" or any(t.tolerates(taint) for t in tolerations)
-
-
-@dataclass(frozen=True)
-class Jobs:
-    """Where the jobs of one GitLab runner may run.
-
-    Attributes:
-        runner: NAMESPACE/NAME of the runner, for people.
-        selector: the labels that a node must have.
-        tolerations: of every job's pod.
-        doubt: why jobs may run elsewhere (a config.toml that cannot be read); empty: no doubt.
-    """
-
-    runner: str
-    selector: Mapping[str, str]
-    tolerations: tuple[Toleration, ...]
-    doubt: str = ""
-
-    @property
-    def subject(self) -> str:
-        """What a Finding about them is about."""
-        return f"runner {self.runner}"
-
-    @property
-    def selector_text(self) -> str:
-        """The selector as kubectl takes it."""
-        return ",".join(f"{key}={value}" for key, value in self.selector.items())
-
-    def selects(self, labels: Mapping[str, str]) -> bool:
-        """Whether jobs are sent to such nodes, and not just anywhere."""
-        return bool(self.selector) and self.selector.items() <= labels.items()
-
-    def tolerates(self, taint: Taint) -> bool:
-        """Whether jobs can run on nodes with the taint."""
-        return tolerated(taint, self.tolerations)
 
 
 @dataclass(frozen=True)
@@ -162,10 +134,3 @@ RECORD = "agtool/ci-nodepool"
 def taint_of(taint: Mapping[str, Any]) -> Taint:
     """The taint of a node's specification without its timeAdded."""
     return Taint(taint["key"], taint.get("value", ""), taint["effect"])
-
-
-def lasting_taints(node: Node) -> Iterator[Taint]:
-    """The taints that somebody gave the node; not those by which Kubernetes reports its state."""
-    for taint in map(taint_of, node.taints):
-        if not taint.key.startswith(("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")):
-            yield taint

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from agtool.ci_nodepool.model import Node
@@ -58,7 +58,7 @@ def plan_change(
     *,
     force: bool = False,
     look_at_pods: bool = True,
-    besides: Collection[str] = (),
+    besides: Sequence[str] = (),
 ) -> NodesChange:
     """Find out what is to be done for each node, and what that means for others.
 
@@ -74,7 +74,7 @@ def plan_change(
     plans = [planned(node) for node in nodes]
     _refuse_clashes(plans)
     changes = tuple(filter(None, plans))
-    warnings = [] if force else refuse_stranding(session, changes, besides=besides)
+    warnings = [] if force else refuse_stranding(session, pool, changes, besides=besides)
     affected: Sequence[Affected] = ()
     if look_at_pods:
         try:

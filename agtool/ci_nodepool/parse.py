@@ -58,6 +58,15 @@ def namespace_of_runner(runner: str | None, namespace: str | None) -> str | None
     return parts[0]
 
 
+def namespace_of_runners(runners: Sequence[str], namespace: str | None) -> str | None:
+    """The namespace in which all of these runners are; None: in any.
+
+    Raises: as `namespace_of_runner`.
+    """
+    places = {namespace_of_runner(runner, namespace) for runner in runners}
+    return places.pop() if len(places) == 1 else namespace
+
+
 def parse_label(spec: str) -> Label:
     """KEY=VALUE, with quotes around the value or without."""
     text = _unquoted(spec)
@@ -96,6 +105,12 @@ def parse_taint_match(spec: str) -> Identity:
     return _key(key, spec), _effect(effect, spec) if colon else ""
 
 
+def split_selector(selector: str) -> list[str]:
+    """The requirements of a selector, all of which must hold: KEY=VALUE, KEY in (A,B), KEY."""
+    parts = re.findall(r"[^,(]*(?:\([^)]*\))?[^,(]*", selector)
+    return [part.strip() for part in parts if part.strip()]
+
+
 def parse_equality(requirement: str) -> Label | None:
     """KEY=VALUE or KEY==VALUE, a part of a selector; None: it is another kind of requirement."""
     if not re.fullmatch(r"[^=!()]+==?[^=!()]*", requirement):
@@ -126,12 +141,22 @@ def _unquoted(spec: str) -> str:
     return re.sub(rf"(^|=)[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]", r"\1\2", text)
 
 
-def _key(key: str, spec: str) -> str:
-    prefix, slash, name = key.rpartition("/")
-    fine = _NAME.fullmatch(name) and len(name) <= 63
+def is_key(text: str) -> bool:
+    """Whether it can be the key of a label or taint."""
+    prefix, slash, name = text.rpartition("/")
+    fine = bool(_NAME.fullmatch(name)) and len(name) <= 63
     if slash:
-        fine = fine and _SUBDOMAIN.fullmatch(prefix) and len(prefix) <= 253
-    if not fine:
+        fine = fine and bool(_SUBDOMAIN.fullmatch(prefix)) and len(prefix) <= 253
+    return fine
+
+
+def is_value(text: str) -> bool:
+    """Whether it can be the value of a label or taint."""
+    return not text or bool(_NAME.fullmatch(text) and len(text) <= 63)
+
+
+def _key(key: str, spec: str) -> str:
+    if not is_key(key):
         raise UsageError(
             f"{spec!r} has an invalid key {key!r}", hint=f"A key is [DOMAIN/]NAME: {_FORM}"
         )
@@ -139,7 +164,7 @@ def _key(key: str, spec: str) -> str:
 
 
 def _value(value: str, spec: str) -> str:
-    if value and not (_NAME.fullmatch(value) and len(value) <= 63):
+    if not is_value(value):
         raise UsageError(
             f"{spec!r} has an invalid value {value!r}", hint=f"A value is empty, or {_FORM}"
         )

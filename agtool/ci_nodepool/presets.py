@@ -7,7 +7,9 @@ well-known labels.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from shlex import quote
 from typing import NamedTuple
 
 from agtool.ci_nodepool.model import Label, Node, Taint, Toleration, taint_of
@@ -91,7 +93,18 @@ class Pool:
     @property
     def options(self) -> str:
         """The options that mean this pool on a command line."""
-        return f"--preset {self.preset.name}" if self.preset else f"-l {self.selector}"
+        return f"--preset {self.preset.name}" if self.preset else f"-l {quote(self.selector)}"
+
+
+def own_taints(pool: Pool, nodes: Sequence[Node], set_by_us: Iterable[Taint]) -> list[Taint]:
+    """The taints that make the pool, whether nodes have them or not.
+
+    They are those that go with its label, and those that agtool set on any of its nodes.
+    """
+    own = [preset.taint for preset in presets_on(node.labels for node in nodes)]
+    with suppress(UsageError):
+        own += default_taints(pool, nodes)
+    return list(dict.fromkeys([*own, *set_by_us]))
 
 
 def default_taints(pool: Pool, nodes: Sequence[Node]) -> tuple[Taint, ...]:

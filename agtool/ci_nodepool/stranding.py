@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from shlex import quote
 
-from agtool.ci_nodepool.model import Jobs, Node, Taint, lasting_taints
+from agtool.ci_nodepool.model import Node, Taint
 from agtool.ci_nodepool.pool.plan import Change, added_taints
 from agtool.ci_nodepool.pool.write import NODES
+from agtool.ci_nodepool.presets import Pool, own_taints
 from agtool.ci_nodepool.runner.find import find_visible
-from agtool.ci_nodepool.runner.settings import jobs
+from agtool.ci_nodepool.runner.jobs import Jobs, none_takes
+from agtool.ci_nodepool.runner.read import jobs
+from agtool.ci_nodepool.scheduling import selectors
 from agtool.core.errors import DeniedError
 from agtool.core.finding import Finding
-from agtool.core.kube.session import METADATA_LIST, Session
+from agtool.core.kube.session import Session
 
 
 class WouldStrand(DeniedError):
@@ -20,79 +25,201 @@ class WouldStrand(DeniedError):
     code = "would-strand-jobs"
 
 
+class CannotJudge(DeniedError):
+    """It cannot be told whether jobs would wait for ever."""
+
+    code = "cannot-judge-jobs"
+
+
 def refuse_stranding(
-    session: Session, changes: Sequence[Change], *, besides: Collection[str] = ()
+    session: Session, pool: Pool, changes: Sequence[Change], *, besides: Sequence[str] = ()
 ) -> list[Finding]:
     """Raise WouldStrand if jobs of any runner would wait for ever; looks only where they might.
 
     Args:
+        pool: the nodes that are changed, for the hint.
         besides: runners that are not looked at, because they are about to be changed too.
 
     Returns:
         What could not be looked at.
+
+    Raises:
+        CannotJudge: it cannot be told of a runner.
     """
     taints = added_taints(changes)
     if not (taints or any(change.labels.keys() & change.node.labels for change in changes)):
         return []
     runners, warnings = find_visible(session, None, "runners whose jobs would wait for ever")
-    for runner in runners:
-        if str(runner) not in besides:
-            _refuse_deadlock(jobs(runner), taints, changes)
-            _refuse_empty_pool(session, jobs(runner), changes)
+    others = [own for each in runners if str(each) not in besides for own in jobs(each)]
+    doubtful = None
+    stranded: list[tuple[Jobs, Taint | None]] = []
+    for own in others:
+        if own.pod.fails:  # no node can help them, and none can harm them
+            continue
+        if own.doubts:
+            doubtful = doubtful or own
+            continue
+        lost, taint = _loss(session, own, taints, changes)
+        if lost and own.ask_for_nodes:
+            stranded.append((own, taint))
+        elif lost:
+            warnings.append(_without_nodes(own, taint))
+    if stranded:
+        raise _stranding(pool, stranded, taints, besides)
+    if doubtful:
+        raise CannotJudge(
+            f"it cannot be told whether jobs of {doubtful} would wait for ever: "
+            f"{doubtful.doubts[0]}",
+            hint="Make that visible, or look for yourself. --force changes the nodes anyway.",
+            subject=doubtful.subject,
+        )
     return warnings
 
 
-def _refuse_deadlock(own: Jobs, taints: Sequence[Taint], changes: Sequence[Change]) -> None:
-    """Raise WouldStrand if jobs that are sent to these nodes do not tolerate a new taint."""
-    taint = next((taint for taint in taints if not own.tolerates(taint)), None)
-    if taint and any(own.selects(change.node.labels) for change in changes):
-        raise WouldStrand(
-            f"jobs of runner {own.runner} are sent to these nodes and do not tolerate {taint}: "
+def _loss(
+    session: Session, own: Jobs, taints: Sequence[Taint], changes: Sequence[Change]
+) -> tuple[bool, Taint | None]:
+    """Whether the changes strand the jobs, and by which taint; None: by a label."""
+    sent = [change for change in changes if own.selects(change.node)]
+    for taint in taints:
+        if not own.tolerates(taint) and any(taint in _after(change)[1] for change in sent):
+            return True, taint
+    lost = [
+        change for change in changes if own.run_on(change.node) and not _runs_after(own, change)
+    ]
+    if not lost or _has_another(session, own, changes):
+        return False, None
+    against = own.blocking(_after(lost[0])[0])
+    return True, against[0] if against else None
+
+
+def _without_nodes(own: Jobs, taint: Taint | None) -> Finding:
+    """Jobs that go to any node, of which none would be left: new ones may come, so it is told."""
+    return Finding(
+        "no-other-nodes",
+        f"jobs of {own} go to any node, and none would be left for them: they do not tolerate "
+        f"{taint}",
+        f"Send them to the pool too: agtool ci-nodepool apply --runner {own.runner}",
+        own.subject,
+    )
+
+
+def _stranding(
+    pool: Pool,
+    stranded: Sequence[tuple[Jobs, Taint | None]],
+    taints: Sequence[Taint],
+    besides: Sequence[str],
+) -> WouldStrand:
+    """The error, with a hint that leads out of it for all of these runners at once."""
+    own, taint = stranded[0]
+    more = f" (and of {len(stranded) - 1:,} more)" if len(stranded) > 1 else ""
+    if taint is None:
+        return WouldStrand(
+            f"jobs of {own}{more} are sent to {own.where}, and no node would have it any more: "
             "they would wait for ever",
-            hint=f"Change both in the right order: agtool ci-nodepool apply --runner {own.runner}. "
-            "--force taints the nodes anyway.",
-            subject=own.subject,
-        )
-
-
-def _refuse_empty_pool(session: Session, own: Jobs, changes: Sequence[Change]) -> None:
-    """Raise WouldStrand if the changes remove the label from the last nodes of a runner's jobs."""
-    leaving = {
-        change.node.name
-        for change in changes
-        if own.selects(change.node.labels)
-        and not own.selector.items() <= {**change.node.labels, **change.labels}.items()
-    }
-    if not leaving:
-        return
-    selected = session.pages(NODES, labelSelector=own.selector_text, accept=METADATA_LIST)
-    if all(node["metadata"]["name"] in leaving for node in selected):
-        raise WouldStrand(
-            f"jobs of runner {own.runner} are sent to nodes with {own.selector_text}, and no node "
-            "would have it any more: they would wait for ever",
             hint="Send the jobs elsewhere first: agtool ci-nodepool undo does both. --force "
             "changes the label anyway.",
             subject=own.subject,
         )
+    options = "".join(f" --taint {quote(str(each))}" for each in taints)
+    if pool.names:
+        steps = [
+            f"agtool ci-nodepool patch-runner --runner {each.runner}{_asked(each)}{options}"
+            for each, _ in stranded
+        ]
+        hint = "\n".join(["Let them tolerate it first:", *steps, "Then run this command again."])
+    else:
+        names = dict.fromkeys([*besides, *(each.runner for each, _ in stranded)])
+        chosen = "".join(f" --runner {name}" for name in names)
+        default = pool.preset is not None and list(taints) == [pool.preset.taint]
+        hint = (
+            "Change both in the right order: agtool ci-nodepool apply "
+            f"{pool.options}{chosen}{'' if default else options}"
+        )
+    return WouldStrand(
+        f"jobs of {own}{more} are sent to these nodes and do not tolerate {taint}: "
+        "they would wait for ever",
+        hint=f"{hint}\n--force taints the nodes anyway.",
+        subject=own.subject,
+    )
 
 
-def refuse_nowhere(own: Jobs, nodes: Sequence[Node]) -> None:
-    """Raise WouldStrand if none of the nodes could take the jobs."""
-    selected = [node for node in nodes if own.selects(node.labels)]
+def _asked(own: Jobs) -> str:
+    found = selectors(own.spec)
+    return f" -l {quote(found[0])}" if found else ""
+
+
+def _after(change: Change) -> tuple[Node, list[Taint]]:
+    """The node as it shall be, and its taints."""
+    labels = {**change.node.labels, **change.labels}
+    taints = change.node.taints if change.taints is None else change.taints
+    kept = {key: value for key, value in labels.items() if value is not None}
+    node = replace(change.node, labels=kept, taints=taints)
+    return node, [Taint(t["key"], t.get("value", ""), t["effect"]) for t in taints]
+
+
+def _runs_after(own: Jobs, change: Change) -> bool:
+    return own.run_on(_after(change)[0])
+
+
+def _has_another(session: Session, own: Jobs, changes: Sequence[Change]) -> bool:
+    """Whether any node takes the jobs after the changes."""
+    changed = {change.node.name: change for change in changes}
+    if any(_runs_after(own, change) for change in changes):
+        return True
+    return any(own.run_on(node) for node in _nodes(session) if node.name not in changed)
+
+
+def _nodes(session: Session) -> Iterator[Node]:
+    return map(Node.from_api, session.pages(NODES))
+
+
+def refuse_nowhere(own: Jobs, nodes: Sequence[Node], pool: Pool, taints: Sequence[Taint]) -> None:
+    """Raise WouldStrand if none of the nodes could take the jobs.
+
+    Args:
+        pool: the nodes, for the hint.
+        taints: that jobs shall tolerate, for the hint; none: those that go with the pool.
+
+    Raises:
+        CannotJudge: it cannot be told.
+    """
+    if own.doubts:
+        raise CannotJudge(
+            f"it cannot be told where jobs of {own} would run: {own.doubts[0]}",
+            hint="Make that visible, or look for yourself. --force changes the runner anyway.",
+            subject=own.subject,
+        )
+    selected = [node for node in nodes if own.may_run_on(node)]
     if not selected:
         raise WouldStrand(
-            f"no node has {own.selector_text}, to which the jobs would be sent: they would wait "
-            "for ever",
+            f"{none_takes(own, nodes)}, to which jobs of {own} would be sent: they would wait for "
+            "ever",
             hint="Label the nodes first, or give another --preset or --selector. --force changes "
             "the runner anyway, for a pool that scales from zero.",
             subject=own.subject,
         )
-    blocked = [[t for t in lasting_taints(node) if not own.tolerates(t)] for node in selected]
+    blocked = [own.blocking(node) for node in selected]
     if all(blocked):
         raise WouldStrand(
             "every node of the pool has a taint that jobs would not tolerate, such as "
             f"{blocked[0][0]}: they would wait for ever",
-            hint=f"Name the taints of the pool: --taint '{blocked[0][0]}'. --force changes the "
-            "runner anyway.",
+            hint=_name_taints(own, blocked, pool, [*taints] or own_taints(pool, selected, ())),
             subject=own.subject,
         )
+
+
+def _name_taints(
+    own: Jobs, blocked: Sequence[Sequence[Taint]], pool: Pool, wanted: Sequence[Taint]
+) -> str:
+    """How to let jobs tolerate what keeps them off, without giving it to nodes that lack it."""
+    every = dict.fromkeys(taint for each in blocked for taint in each)
+    common = all(taint in each for taint in every for each in blocked)
+    options = "".join(f" --taint {quote(str(taint))}" for taint in [*wanted, *every])
+    force = "--force changes the runner anyway."
+    if common:
+        return f"Name the taints of the pool:{options}. {force}"
+    return (
+        "Nodes differ in their taints. Let jobs tolerate them all first: agtool ci-nodepool "
+        f"patch-runner {pool.options} --runner {own.runner}{options}\n{force}"
+    )

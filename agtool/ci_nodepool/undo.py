@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -77,7 +77,7 @@ def undo(
     found, warnings = ([], []) if asked.names else find_visible(session, namespace, purpose)
     runners = [runner for runner in found if runner.record]
 
-    def plan_nodes(planned: Planned, besides: Collection[str] = ()) -> NodesChange:
+    def plan_nodes(planned: Planned, besides: Sequence[str] = ()) -> NodesChange:
         pool, found = find_changed(session, asked)
         return nodes.plan_change(session, pool, found, planned, force=force, besides=besides)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 import typer
 import typer.core
 
-from agtool.core import errors, output, shells
+from agtool.core import errors, log, output, shells
 from agtool.core.errors import AgtoolError, UsageError
 
 if TYPE_CHECKING:
@@ -36,20 +36,27 @@ class Technique(NamedTuple):
         help: one sentence.
         cli: the module in which its Typer is called `app`.
         wraps_command: whether it passes on the exit code of a command that it runs.
+        json_lines: whether its messages can be lines of JSON, by `--log-format`.
     """
 
     name: str
     help: str
     cli: str
     wraps_command: bool = False
+    json_lines: bool = False
 
 
 class Format(str, Enum):
     """The choices of `--output`."""
 
     table = "table"
+    text = "text"
     json = "json"
     name = "name"
+    junit = "junit"
+    github = "github"
+    gitlab = "gitlab"
+    prometheus = "prometheus"
 
 
 @dataclass(frozen=True)
@@ -273,23 +280,33 @@ def _usage_error(error: typer.TyperException, invocation: Invocation) -> UsageEr
     if not invocation.command and asks_for_json(sys.argv[1:]):
         invocation.command = invocation.path.partition(" ")[2]
         invocation.output = Format.json
+    if invocation.technique and invocation.technique.json_lines:
+        log.Log.as_json |= asks_for_json_lines(sys.argv[1:], os.environ)
     return UsageError(message, hint=f"Try: {invocation.path} --help")
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
     """Whether `--output json` stands on a command line that cannot be parsed. Pure."""
+    own = _own(arguments)
+    return re.search(r"(?:^| )(?:--output[ =]|-[A-Za-z]*o ?)json(?: |$)", own) is not None
+
+
+def asks_for_json_lines(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether `--log-format json` stands there, or in the environment. Pure."""
+    found: list[str] = re.findall(r"(?:^| )--log-format[ =](\S+)", _own(arguments))
+    return (found[-1] if found else environment.get(log.VARIABLE)) == "json"
+
+
+def _own(arguments: Sequence[str]) -> str:
+    """What of a command line is agtool's."""
     own = list(arguments)
-    if "--" in own:
-        del own[own.index("--") :]
-    return re.search(r"(?:^| )(?:--output[ =]|-[A-Za-z]*o ?)json(?: |$)", " ".join(own)) is not None
+    return " ".join(own[: own.index("--")] if "--" in own else own)
 
 
 def _report(error: AgtoolError, invocation: Invocation) -> int:
     """Tell an error that ended the command; its exit code."""
     if invocation.debug:
-        import traceback
-
-        traceback.print_exc()
+        output.write_traceback(error.code)
     code = invocation.exit_code(error)
     if invocation.output is Format.json and not isinstance(error, output.OutputError):
         try:
@@ -299,7 +316,7 @@ def _report(error: AgtoolError, invocation: Invocation) -> int:
             _drop_output()
         except output.OutputError as unwritable:
             output.fail(unwritable)
-    output.fail(error)
+    output.fail(error, exit_code=code)
     return code
 
 

@@ -8,8 +8,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from agtool.core.log import Level, Log
 from agtool.core.output import say, write_to_stderr
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Live:
     """
 
     def __init__(self, *, repeat: float | None = None) -> None:
-        self.on_terminal = sys.stderr.isatty()
+        self.on_terminal = sys.stderr.isatty() and not Log.as_json
         self._repeat = repeat
         self._subject: object = None
         self._said_at = 0.0
@@ -39,12 +40,20 @@ class Live:
     def __exit__(self, *_: object) -> None:
         self.clear()
 
-    def show(self, text: str, subject: object = None, *, fresh: bool = True) -> None:
+    def show(
+        self,
+        text: str,
+        subject: object = None,
+        *,
+        fresh: bool = True,
+        **fields: Any,
+    ) -> None:
         """Show `text` in the place of what was shown before.
 
         Args:
             subject: what it is about; a log gets a line when that changes. Default: the text.
             fresh: whether something has happened, and not only time gone by.
+            fields: as for `say`, the code among them.
         """
         if self.on_terminal:
             # Not with rich, whose live display writes whether or not the terminal takes it: Ctrl-S
@@ -58,7 +67,7 @@ class Live:
         again = self._repeat is not None and fresh and now - self._said_at >= self._repeat
         if subject != self._subject or again:
             self._subject, self._said_at = subject, now
-            say(text)
+            say(text, **{"code": "progress", **fields})
 
     def clear(self) -> None:
         """Take the line away, if there is one."""
@@ -66,10 +75,18 @@ class Live:
             write_to_stderr("\r\x1b[K", patience=0)
             self._shown = False
 
-    def say(self, text: str) -> None:
-        """Write lines that stay."""
+    def say(
+        self,
+        text: str,
+        code: str = "note",
+        *,
+        level: Level = "info",
+        hint: str = "",
+        **fields: object,
+    ) -> None:
+        """Write a message that stays; the arguments are those of the function."""
         self.clear()
-        say(text)
+        say(text, code, level=level, hint=hint, **fields)
 
 
 @contextmanager

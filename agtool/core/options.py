@@ -14,13 +14,22 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    get_type_hints,
+)
 
 import typer
 
 from agtool.core import completion
 from agtool.core.command import Format, Invocation
 from agtool.core.duration import parse_duration
+from agtool.core.log import VARIABLE, Log
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Session
@@ -140,6 +149,25 @@ def namespace_option(help_: str) -> Any:
     )
 
 
+def _remember_log_format(value: str) -> str:
+    """Note what messages look like: also those about the options that are read after this one."""
+    Log.as_json = value == "json"
+    return value
+
+
+LogFormat = Annotated[
+    Literal["text", "json"],
+    typer.Option(
+        "--log-format",
+        metavar="[text|json]",
+        help="How to write agtool's own messages to stderr: as text, or each as a line of JSON.",
+        callback=_remember_log_format,
+        is_eager=True,
+        envvar=VARIABLE,
+    ),
+]
+
+
 def _remember(context: typer.Context, value: Format) -> str:
     """Note how the result is to be printed: errors are then printed so too."""
     invocation = context.find_object(Invocation)
@@ -149,8 +177,11 @@ def _remember(context: typer.Context, value: Format) -> str:
     return value.value  # Typer makes a Format of it once more, for the command
 
 
-def _output(*formats: str) -> Any:
-    """`--output`; read before all others, so that an error in these is printed as JSON too."""
+def output_option(*formats: str) -> Any:
+    """`--output` with these formats.
+
+    It is read before all others, so that an error in these is printed as JSON too.
+    """
     choices = f"{', '.join(formats[:-1])} or {formats[-1]}"
 
     def parse(value: str | Format) -> str:
@@ -170,9 +201,12 @@ def _output(*formats: str) -> Any:
     )
 
 
-Output = Annotated[Format, _output("table", "json")]
+Output = Annotated[Format, output_option("table", "json")]
 
-OutputOrNames = Annotated[Format, _output("table", "json", "name")]
+# text is another word for table. For CI and for monitoring; the command makes what is shown.
+OutputOrReports = Annotated[Format, output_option("table", "text", "json", "junit", "prometheus")]
+
+OutputOrNames = Annotated[Format, output_option("table", "json", "name")]
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")

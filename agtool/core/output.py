@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeclinedError
+from agtool.core.log import Level, Log, Message, formatted
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -73,13 +74,18 @@ def _console(narrowest: int) -> Console:
     return console
 
 
-def say(text: str) -> None:
-    """Write `text` as lines of agtool's own to stderr.
+def say(
+    text: str, code: str = "note", *, level: Level = "info", hint: str = "", **fields: object
+) -> None:
+    """Write a message of agtool's own to stderr: what is so, and what to do next.
 
     A reader that went away (closed pipe, vanished terminal, full disk) or does not read (full
     pipe, Ctrl-S) must not hold up those who guard a command: after a second it is dropped.
+
+    Args:
+        code: a stable word, and fields: values, for the programs that read JSON lines.
     """
-    write_to_stderr("".join(f"agtool: {line}\n" for line in text.splitlines()))
+    write_to_stderr(formatted(Message(text, code, level, hint, fields)))
 
 
 def write_to_stderr(message: str, *, patience: float = 1.0) -> None:
@@ -92,7 +98,19 @@ def write_to_stderr(message: str, *, patience: float = 1.0) -> None:
             os.write(descriptor, message.encode(errors="backslashreplace"))
 
 
-def fail(error: AgtoolError) -> None:
+def fail(error: AgtoolError, **fields: object) -> None:
     """Report `error` on stderr: what happened, then what to do next."""
-    kind = "" if isinstance(error, DeclinedError) else "error: "
-    say(f"{kind}{error.message}" + (f"\n{error.hint}" if error.hint else ""))
+    level: Level = "info" if isinstance(error, DeclinedError) else "error"
+    if error.subject:
+        fields["subject"] = error.subject
+    say(error.message, error.code, level=level, hint=error.hint, **fields)
+
+
+def write_traceback(code: str) -> None:
+    """Write where the error that is being handled came from to stderr."""
+    import traceback
+
+    if Log.as_json:
+        say("the traceback", code, level="error", traceback=traceback.format_exc())
+    else:
+        traceback.print_exc()

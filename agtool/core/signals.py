@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -120,8 +121,27 @@ def do_nothing(number: int, frame: object) -> None:
     """A handler; the work is done by whoever selects on `Signals`."""
 
 
+_own_child = threading.Lock()
+
+
+@contextmanager
+def own_child() -> Iterator[None]:
+    """Inside, a thread starts a child and waits for it: `reap` leaves all children alone."""
+    with _own_child:
+        yield
+
+
 def reap() -> tuple[dict[int, int], bool]:
     """Reap every child that has ended: (pid -> wait status, whether any child is left)."""
+    if not _own_child.acquire(blocking=False):
+        return {}, True
+    try:
+        return _reap()
+    finally:
+        _own_child.release()
+
+
+def _reap() -> tuple[dict[int, int], bool]:
     ended: dict[int, int] = {}
     while True:
         try:

@@ -1,19 +1,56 @@
-"""A certificate as plain facts."""
+"""A certificate as plain facts (RFC 5280).
+
+Read here and not by a library: a library refuses more than OpenSSL does, and takes longer to
+import than a host to check. Only OpenSSL says whether a certificate is valid.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import warnings
+import ipaddress
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from agtool.le_staging import der as asn1
+from agtool.le_staging.der import Element
+
 if TYPE_CHECKING:
-    from cryptography import x509
     from OpenSSL.crypto import X509
 
+_COMMON_NAME = "2.5.4.3"
+_ATTRIBUTES = {_COMMON_NAME: "CN", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST"}
+_ATTRIBUTES |= {"2.5.4.10": "O", "2.5.4.11": "OU", "0.9.2342.19200300.100.1.25": "DC"}
+"""The short names of RFC 4514."""
 
-_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+_RSA, _EC = "1.2.840.113549.1.1.1", "1.2.840.10045.2.1"
+_KEYS = {"1.3.101.112": "Ed25519", "1.3.101.113": "Ed448", "1.2.840.10040.4.1": "DSA"}
+_KEYS |= {"1.2.840.113549.1.1.10": "RSA-PSS", "2.16.840.1.101.3.4.3.17": "ML-DSA-44"}
+_KEYS |= {"2.16.840.1.101.3.4.3.18": "ML-DSA-65", "2.16.840.1.101.3.4.3.19": "ML-DSA-87"}
+_CURVES = {"1.2.840.10045.3.1.7": "P-256", "1.3.132.0.34": "P-384", "1.3.132.0.35": "P-521"}
+_CURVES |= {"1.3.132.0.33": "P-224", "1.3.132.0.10": "secp256k1"}
 """As NIST calls them, and everybody else."""
+
+_SIGNATURES = {
+    "1.2.840.113549.1.1.4": "md5WithRSAEncryption",
+    "1.2.840.113549.1.1.5": "sha1WithRSAEncryption",
+    "1.2.840.113549.1.1.10": "rsassaPss",
+    "1.2.840.113549.1.1.11": "sha256WithRSAEncryption",
+    "1.2.840.113549.1.1.12": "sha384WithRSAEncryption",
+    "1.2.840.113549.1.1.13": "sha512WithRSAEncryption",
+    "1.2.840.10045.4.1": "ecdsa-with-SHA1",
+    "1.2.840.10045.4.3.2": "ecdsa-with-SHA256",
+    "1.2.840.10045.4.3.3": "ecdsa-with-SHA384",
+    "1.2.840.10045.4.3.4": "ecdsa-with-SHA512",
+    "1.3.101.112": "ED25519",
+    "1.3.101.113": "ED448",
+}
+"""As OpenSSL calls them; others are shown by their number."""
+
+_ALTERNATIVE_NAMES, _AUTHORITY_KEY, _ACCESS = "2.5.29.17", "2.5.29.35", "1.3.6.1.5.5.7.1.1"
+_CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
 
 
 class Certificate(NamedTuple):
@@ -29,6 +66,10 @@ class Certificate(NamedTuple):
         issuer_urls: where its issuer's certificate can be fetched (AIA).
         sha256: of `der`, in lower-case hexadecimal.
         self_issued: subject and issuer are the same name.
+        spki: the SHA-256 of its public key (SubjectPublicKeyInfo), in lower-case hexadecimal.
+        authority_key: how it identifies its issuer's key, in hexadecimal; may be empty.
+        issuer_name: the whole name of the issuer (RFC 4514).
+        extensions: the object identifiers of its extensions.
     """
 
     subject: str
@@ -44,6 +85,10 @@ class Certificate(NamedTuple):
     sha256: str
     self_issued: bool
     der: bytes
+    spki: str = ""
+    authority_key: str = ""
+    issuer_name: str = ""
+    extensions: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -51,14 +96,53 @@ class Certificate(NamedTuple):
         return [*self.dns_names, *self.addresses]
 
 
+@lru_cache(maxsize=256)  # many hosts have the same intermediates and roots
 def parse(der: bytes) -> Certificate:
     """Read a certificate. Raises ValueError when it is none."""
-    from cryptography import x509
+    outer = asn1.read(der)
+    signed = outer.parts()
+    if len(signed) != 3 or outer.tag != asn1.SEQUENCE:
+        raise ValueError("not a certificate")
+    fields = _fields(signed[0])
+    _, _, issuer, validity, subject, key = fields[:6]
+    dates = [asn1.time(date) for date in validity.parts()]
+    if len(dates) != 2:
+        raise ValueError("its validity is not two dates")
+    extensions = dict(_extensions(fields[6:]))
+    dns_names, addresses = _alternative_names(extensions.get(_ALTERNATIVE_NAMES))
+    own, issuing = _attributes(subject), _attributes(issuer)
+    common = tuple(value for name, value in own if name == "CN")
+    return Certificate(
+        subject=_shown(own) or next(iter([*dns_names, *addresses]), "(no name)"),
+        issuer=_shown(issuing) or "(no name)",
+        common_names=common,
+        dns_names=dns_names,
+        addresses=addresses,
+        not_before=dates[0],
+        not_after=dates[1],
+        key=_key(key),
+        signature=_signature(signed[1]),
+        issuer_urls=_issuer_urls(extensions.get(_ACCESS)),
+        sha256=hashlib.sha256(der).hexdigest(),
+        self_issued=_folded(own) == _folded(issuing),
+        der=der,
+        spki=hashlib.sha256(key.whole).hexdigest(),
+        authority_key=_authority_key(extensions.get(_AUTHORITY_KEY)),
+        issuer_name=_whole(issuing),
+        extensions=tuple(extensions),
+    )
 
-    with warnings.catch_warnings():
-        # Oddities of other people's certificates; a serial number of 0, for one.
-        warnings.simplefilter("ignore")
-        return _facts(x509.load_der_x509_certificate(der), der)
+
+def key_of(der: bytes) -> str:
+    """The SHA-256 of a certificate's public key, in lower-case hexadecimal. Raises ValueError.
+
+    Nothing else is read, so that a whole list of roots takes a few milliseconds.
+    """
+    certificate = next(asn1.elements(der), None)
+    signed = next(asn1.elements(certificate.content), None) if certificate else None
+    if signed is None:
+        raise ValueError("not a certificate")
+    return hashlib.sha256(_fields(signed)[5].whole).hexdigest()
 
 
 def from_openssl(certificate: X509) -> Certificate:
@@ -68,73 +152,100 @@ def from_openssl(certificate: X509) -> Certificate:
     return parse(dump_certificate(FILETYPE_ASN1, certificate))
 
 
-def _facts(certificate: x509.Certificate, der: bytes) -> Certificate:
-    from cryptography import x509
-    from cryptography.x509.oid import AuthorityInformationAccessOID as Aia
+def _fields(signed: Element) -> list[Element]:
+    """Serial number, algorithm, issuer, validity, subject, key, and what comes after them."""
+    fields = signed.parts()
+    if fields and fields[0].tag == 0xA0:  # the version
+        fields = fields[1:]
+    if len(fields) < 6:
+        raise ValueError("the certificate is not complete")
+    return fields
 
-    dns_names: list[str] = []
+
+def _extensions(fields: list[Element]) -> Iterator[tuple[str, bytes]]:
+    for field in fields:
+        if field.tag != 0xA3:
+            continue
+        for extension in asn1.read(field.content).parts():
+            number, *_, value = extension.parts()
+            yield asn1.dotted(number.content), value.content
+
+
+def _alternative_names(value: bytes | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of kinds other than host names and addresses nothing is read: curl does not either."""
+    names: list[str] = []
     addresses: list[str] = []
-    issuer_urls: list[str] = []
-    try:
-        for extension in certificate.extensions:
-            value = extension.value
-            if isinstance(value, x509.SubjectAlternativeName):
-                dns_names = value.get_values_for_type(x509.DNSName)
-                addresses = [str(a) for a in value.get_values_for_type(x509.IPAddress)]
-            elif isinstance(value, x509.AuthorityInformationAccess):
-                issuer_urls = [
-                    access.access_location.value
-                    for access in value
-                    if access.access_method == Aia.CA_ISSUERS
-                    and isinstance(access.access_location, x509.UniformResourceIdentifier)
-                ]
-        attributes = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-        common_names = [str(attribute.value) for attribute in attributes]
-    except (ValueError, x509.DuplicateExtension):
-        common_names = []  # unreadable names match nothing, and nothing stands in for them
-    return Certificate(
-        subject=_name(certificate.subject) or next(iter([*dns_names, *addresses]), "(no name)"),
-        issuer=_name(certificate.issuer) or "(no name)",
-        common_names=tuple(common_names),
-        dns_names=tuple(dns_names),
-        addresses=tuple(addresses),
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        key=_key(certificate),
-        signature=_signature(certificate),
-        issuer_urls=tuple(issuer_urls),
-        sha256=hashlib.sha256(der).hexdigest(),
-        self_issued=certificate.subject == certificate.issuer,
-        der=der,
-    )
+    with suppress(ValueError):  # unreadable names match nothing
+        for name in asn1.read(value).parts() if value is not None else ():
+            if name.tag == 0x82:
+                names.append(name.content.decode("ascii", errors="replace"))
+            elif name.tag == 0x87:
+                with suppress(ValueError):
+                    addresses.append(str(ipaddress.ip_address(name.content)))
+    return tuple(names), tuple(addresses)
 
 
-def _name(name: x509.Name) -> str:
-    from cryptography.x509 import NameOID
-
-    common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(common[-1].value) if common else name.rfc4514_string()
-
-
-def _key(certificate: x509.Certificate) -> str:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
-    try:
-        key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        return "unknown key"
-    if isinstance(key, rsa.RSAPublicKey):
-        return f"RSA {key.key_size}"
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return f"ECDSA {_CURVES.get(key.curve.name, key.curve.name)}"
-    return type(key).__name__.removesuffix("PublicKey").lstrip("_")
+def _issuer_urls(value: bytes | None) -> tuple[str, ...]:
+    found = []
+    with suppress(ValueError):
+        for access in asn1.read(value).parts() if value is not None else ():
+            method, place = access.parts()
+            if asn1.dotted(method.content) == _CA_ISSUERS and place.tag == 0x86:
+                found.append(place.content.decode("ascii", errors="replace"))
+    return tuple(found)
 
 
-def _signature(certificate: x509.Certificate) -> str:
-    from OpenSSL.crypto import X509
+def _authority_key(value: bytes | None) -> str:
+    with suppress(ValueError):
+        for part in asn1.read(value).parts() if value is not None else ():
+            if part.tag == 0x80:
+                return part.content.hex()
+    return ""
 
-    try:
-        return X509.from_cryptography(certificate).get_signature_algorithm().decode()
-    except ValueError:  # an algorithm without a name
-        return certificate.signature_algorithm_oid.dotted_string
+
+def _attributes(name: Element) -> list[tuple[str, str]]:
+    """The parts of a distinguished name, each with its short name or number."""
+    found = []
+    for part in name.parts():
+        for attribute in part.parts():
+            number, value = attribute.parts()
+            dotted = asn1.dotted(number.content)
+            found.append((_ATTRIBUTES.get(dotted, dotted), asn1.text(value)))
+    return found
+
+
+def _shown(attributes: list[tuple[str, str]]) -> str:
+    common = [value for name, value in attributes if name == "CN"]
+    return common[-1] if common else _whole(attributes)
+
+
+def _whole(attributes: list[tuple[str, str]]) -> str:
+    return ",".join(f"{name}={value}" for name, value in reversed(attributes))
+
+
+def _folded(attributes: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """As OpenSSL compares names: without regard to case and repeated spaces."""
+    return [(name, " ".join(value.lower().split())) for name, value in attributes]
+
+
+def _key(info: Element) -> str:
+    with suppress(ValueError):
+        algorithm, bits = info.parts()
+        kind, *parameters = algorithm.parts()
+        number = asn1.dotted(kind.content)
+        if number == _RSA:
+            modulus, *_ = asn1.read(bits.content[1:]).parts()
+            return f"RSA {int.from_bytes(modulus.content, 'big').bit_length()}"
+        if number == _EC:
+            curve = asn1.dotted(parameters[0].content) if parameters else ""
+            return f"ECDSA {_CURVES.get(curve, curve)}".rstrip()
+        return _KEYS.get(number, "unknown key")
+    return "unknown key"
+
+
+def _signature(algorithm: Element) -> str:
+    with suppress(ValueError):
+        kind, *_ = algorithm.parts()
+        number = asn1.dotted(kind.content)
+        return _SIGNATURES.get(number, number)
+    return "unknown algorithm"

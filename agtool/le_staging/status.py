@@ -8,7 +8,7 @@ from agtool.core.errors import ConfigurationError
 from agtool.le_staging import documents
 from agtool.le_staging.browser import installed, launcher, tested
 from agtool.le_staging.browser.installed import Browser
-from agtool.le_staging.roots import store
+from agtool.le_staging.roots import store, trust
 from agtool.le_staging.roots.pins import CURRENT
 
 
@@ -27,10 +27,14 @@ def _roots() -> documents.RootsStatus:
     except ConfigurationError as error:
         return documents.RootsStatus("broken", bundle, [], [], [error.finding()])
     fetched = {root.sha256 for root in found}
+    trusted, _ = trust.split(found)
     return documents.RootsStatus(
         state="ok",
         bundle=bundle,
-        roots=[documents.InstalledRoot(root.name, root.sha256, root.private) for root in found],
+        roots=[
+            documents.InstalledRoot(root.name, root.sha256, root.private, root in trusted)
+            for root in found
+        ],
         missing=[pin.name for pin in CURRENT if pin.sha256 not in fetched],
         problems=[],
     )

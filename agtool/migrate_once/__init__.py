@@ -14,8 +14,8 @@ The lock lives in the database that is being upgraded. What must hold, and where
 
 Read in this order: model (facts and figures), backend (what an engine must do), acquire
 (waiting), supervise (working), watching and leftovers (beside the command and after it), run (one
-invocation), then an engine: engines.postgresql with engines.runs, which the others share. url,
-story, status, result_file, documents and cli are the edges.
+invocation), then an engine: engines.postgresql with engines.runs and engines.sign, which the others
+share. url, story, status, result_file, documents and cli are the edges.
 """
 
 from agtool.core.command import Technique
@@ -25,4 +25,5 @@ TECHNIQUE = Technique(
     "Run a command once at a time among all replicas.",
     "agtool.migrate_once.cli",
     wraps_command=True,
+    json_lines=True,
 )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
+from agtool.core.errors import (
+    WRAPPER_FAILED,
+    AgtoolError,
+    ConfigurationError,
+    DeniedError,
+)
 from agtool.core.finding import Finding
 from agtool.core.process.tree import ancestors
 from agtool.core.text import count
@@ -18,33 +21,35 @@ from agtool.migrate_once.backend import (
     AlreadyDone,
     Backend,
     Busy,
+    Exhausted,
     Lock,
     LockLost,
-    NotYet,
 )
 from agtool.migrate_once.findings import names
 from agtool.migrate_once.leftovers import Left, end_statements
 from agtool.migrate_once.model import (
     LOOK,
     Attempt,
+    End,
     Situation,
     Unfinished,
     new_run_id,
     poll_interval,
     time_to_die,
 )
-
-
-class Unreachable(NamedTuple):
-    """The database does not serve us at the moment; we go on trying for `left` seconds."""
-
-    error: NotYet
-    left: float
+from agtool.migrate_once.patience import Cancelled, Patient, Unreachable, WaitedTooLong, jitter
 
 
 class Waiting(NamedTuple):
     """Somebody else holds the lock."""
 
+    situation: Situation
+
+
+class NotDone(NamedTuple):
+    """We only wait for the key, and it is not done; the situation: who runs, if anybody does."""
+
+    key: str | None
     situation: Situation
 
 
@@ -61,16 +66,7 @@ class Leftover(NamedTuple):
     left: Left
 
 
-News = Unreachable | Waiting | Dying | Leftover
-T = TypeVar("T")
-
-
-class Cancelled(Exception):
-    """We were told to stop waiting."""
-
-
-class WaitedTooLong(Exception):
-    """Somebody else held the lock for all of the time that we had; the text: who, if known."""
+News = Unreachable | Waiting | NotDone | Dying | Leftover
 
 
 class Acquired(NamedTuple):
@@ -94,6 +90,7 @@ class Job(NamedTuple):
         wait_timeout: for which somebody else may hold the lock; one try is always made.
         connect_timeout: for which the database may be out of reach, at a stretch.
         kill_grace: between SIGTERM and SIGKILL when the lock is lost.
+        phase: a context for the time in which we wait ("waiting") or COMMAND runs ("running").
     """
 
     argv: Sequence[str]
@@ -103,31 +100,23 @@ class Job(NamedTuple):
     wait_timeout: float
     connect_timeout: float
     kill_grace: float
+    phase: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
 
 
-@dataclass
-class Acquisition:
-    """One replica's way to the lock.
+class Acquisition(Patient):
+    """One replica's way to the lock."""
 
-    Args:
-        tell: called with news, from this thread.
-        cancelled: set it to make `run` raise Cancelled.
-    """
-
-    job: Job
-    tell: Callable[[News], None]
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    _failing_since: float | None = None
-
-    def __post_init__(self) -> None:
+    def __init__(self, job: Job, tell: Callable[[News], None]) -> None:
+        super().__init__(job.connect_timeout, tell)
+        self.job = job
         self.backend = self.job.backend
         self.attempt = self.job.attempt
         self._asked = False
         # Seconds in which our own command would be dead after a loss of the lock.
         self.patience = time_to_die(self.job.kill_grace)
 
-    def run(self) -> Acquired | AlreadyDone:
-        """Return when the key is done, or when the lock is held and the command may start.
+    def run(self) -> Acquired | AlreadyDone | Exhausted:
+        """Return when the lock is held and the command may start, or when it is not to run.
 
         Raises:
             Cancelled: `cancelled` was set; no lock is held.
@@ -143,7 +132,7 @@ class Acquisition:
             look = look_at is not None and time.monotonic() >= look_at
             answer = self._patiently(partial(self.backend.attempt, self.attempt, look=look))
             look_at = look_at or began
-            if isinstance(answer, AlreadyDone):
+            if isinstance(answer, (AlreadyDone, Exhausted)):
                 return answer
             if isinstance(answer, Busy):
                 self._refuse_to_wait_for_ourselves()
@@ -154,7 +143,10 @@ class Acquisition:
                     self.tell(Waiting(answer.situation))
             else:
                 try:
-                    return self._take_over(answer)
+                    got = self._take_over(answer)
+                    if isinstance(got, Exhausted):
+                        answer.release()
+                    return got
                 except LockLost:
                     answer.release()
                     # A new name, since somebody slow may still declare the old one lost.
@@ -166,7 +158,7 @@ class Acquisition:
             left = self.job.wait_timeout - waited
             if left <= 0:
                 raise WaitedTooLong(holder)
-            self._sleep(min(left, poll_interval(waited, waiters) * _jitter()))
+            self._sleep(min(left, poll_interval(waited, waiters) * jitter()))
 
     def _refuse_to_wait_for_ourselves(self) -> None:
         """Who is part of the command of an agtool that holds the lock would wait for ever."""
@@ -183,7 +175,7 @@ class Acquisition:
                 "For a lock of its own, in a server's database, give it another --lock-table.",
             )
 
-    def _take_over(self, lock: Lock) -> Acquired:
+    def _take_over(self, lock: Lock) -> Acquired | Exhausted:
         """With the lock held, wait until no earlier command can be alive, then say we begin.
 
         A server frees a lock at once when it restarts, when somebody terminates the session or
@@ -204,6 +196,8 @@ class Acquisition:
         warnings = self._end_statements_of(lock, unfinished) if ids else []
         for run_id in ids:
             self._patiently(partial(self.backend.record_lost, run_id, None), lock)
+        if exhausted := lock.exhausted():
+            return exhausted
         try:
             self._patiently(partial(self.backend.record_start, self.attempt, self.patience), lock)
             # Held after the record was there: so whoever gets the lock next sees the record.
@@ -212,7 +206,7 @@ class Acquisition:
             self._sleep(0)  # the last moment at which we can be told to stop
         except (LockLost, Cancelled):
             with suppress(AgtoolError):
-                self.backend.record_lost(self.attempt.run_id, None)
+                self.backend.record_lost(self.attempt.run_id, None, counts=False)
             raise
         return Acquired(lock, self.attempt, proven_at, warnings)
 
@@ -244,37 +238,8 @@ class Acquisition:
             "the database URL.",
         )
 
-    def _patiently(self, call: Callable[[], T], lock: Lock | None = None) -> T:
-        """The result of `call`, tried again while the database is not there yet.
-
-        lock: checked between the tries, since it may be lost meanwhile.
-        """
-        pause = 0.1
-        while True:
-            try:
-                result = call()
-            except NotYet as error:
-                if lock is not None:
-                    lock.check()
-                now = time.monotonic()
-                self._failing_since = self._failing_since or now
-                left = self._failing_since + self.job.connect_timeout - now
-                if left <= 0:
-                    raise
-                self.tell(Unreachable(error, left))
-                self._sleep(min(pause, left) * _jitter())
-                pause = min(2.0, pause * 2)
-            else:
-                self._failing_since = None
-                return result
-
-    def _sleep(self, seconds: float) -> None:
-        if self.cancelled.wait(seconds):
-            raise Cancelled
-
-
-def _jitter() -> float:
-    """Around one, so that replicas that started together do not try together."""
-    import random  # only those who wait need it
-
-    return random.uniform(0.5, 1.5)  # noqa: S311
+    def give_back(self, result: Acquired | AlreadyDone | Exhausted) -> None:
+        """Release the lock, with a last word, for which a successor would wait."""
+        if isinstance(result, Acquired):
+            with suppress(LockLost):
+                result.lock.finish(End("lost", WRAPPER_FAILED, 0.0, 0.0, counts=False))

@@ -14,7 +14,7 @@ from agtool.migrate_once.model import Attempt, End, Situation, Unfinished
 if TYPE_CHECKING:
     from agtool.core.finding import Finding
     from agtool.core.process.tree import Process
-    from agtool.migrate_once.documents import Status
+    from agtool.migrate_once.documents import Server, Status
 
 
 class NotYet(UnreachableError):
@@ -52,10 +52,35 @@ class Session(NamedTuple):
         return f"session {self.place} of {self.account}{name}{since}"
 
 
+class Exhausted(NamedTuple):
+    """The key has failed as often as the attempt allows.
+
+    failed_with: the exit code of the last failure; None: it is not known.
+    """
+
+    failures: int
+    place: str
+    failed_with: int | None
+
+
 class Busy(NamedTuple):
     """Somebody else holds the lock. situation: only if a look at it was asked for."""
 
     situation: Situation | None
+
+
+class Survey(NamedTuple):
+    """What a server says of itself and of our rights on it.
+
+    Attributes:
+        creates: what agtool would create there, for people.
+        problems: why a run would fail; of one that could not, why it might later: warnings.
+    """
+
+    server: Server
+    creates: list[str]
+    problems: list[Finding]
+    warnings: list[Finding]
 
 
 class Lock(Protocol):
@@ -87,6 +112,13 @@ class Lock(Protocol):
 
     def unfinished(self) -> list[Unfinished]:
         """Earlier runs that have not said that they have ended; they may still be dying.
+
+        Raises:
+            LockLost: as for `check`.
+        """
+
+    def exhausted(self) -> Exhausted | None:
+        """Whether the attempt's key has failed as often as that allows; None: it has not.
 
         Raises:
             LockLost: as for `check`.
@@ -149,7 +181,7 @@ class Backend(Protocol):
     lock_name: str
     warnings: Sequence[str]
 
-    def attempt(self, attempt: Attempt, *, look: bool) -> Lock | AlreadyDone | Busy:
+    def attempt(self, attempt: Attempt, *, look: bool) -> Lock | AlreadyDone | Exhausted | Busy:
         """Try for the lock once, without waiting for it. Creates the tables if missing.
 
         look: also leave a sign of life, and see who holds the lock.
@@ -158,6 +190,15 @@ class Backend(Protocol):
     def is_held_by(self, processes: Sequence[Process]) -> bool:
         """Whether one of these processes holds the lock, whatever account it or we use."""
 
+    def look(self, attempt: Attempt) -> AlreadyDone | Exhausted | Situation:
+        """Whether the attempt's key is done, else who runs; reads, and nothing else.
+
+        Needs no right but to read the runs, and none before there are any.
+        """
+
+    def survey(self) -> Survey:
+        """The server, our rights and what limits us; reads, and takes no lock."""
+
     def record_start(self, attempt: Attempt, patience: float) -> None:
         """Make known to all that this run has begun.
 
@@ -165,8 +206,8 @@ class Backend(Protocol):
         the loss of the lock in which this run's command is dead.
         """
 
-    def record_lost(self, run_id: str, exit_code: int | None) -> None:
-        """Record the end of a run that could not do so with `Lock.finish`."""
+    def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
+        """Record the end of a run that could not do so with `Lock.finish`; counts: as in End."""
 
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         """Stop what the commands of these runs, dead or dying, still execute on the server.
@@ -187,5 +228,8 @@ class Backend(Protocol):
     def environment(self, attempt: Attempt) -> dict[str, str]:
         """Variables for the command, by which its sessions can be recognised."""
 
-    def status(self, limit: int) -> Status:
-        """The holder, the waiters and the latest `limit` ended runs."""
+    def status(self, limit: int, attempt: Attempt | None = None) -> Status:
+        """The holder, the waiters and the latest `limit` ended runs.
+
+        attempt: of whose key is told as well.
+        """

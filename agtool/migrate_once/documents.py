@@ -41,6 +41,28 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Key:
+    """What is recorded of the key that was asked for.
+
+    Attributes:
+        name: as by --name.
+        key: as by --key.
+        done: whether COMMAND has succeeded with it.
+        failures: how many of its runs have failed or were lost since it last succeeded or --retry
+            was given, without those that agtool was told to end.
+        failed_on: the replica on which the last of them ran; null: there was none.
+        failed_with: its exit code; null: there was none, or it is not known.
+    """
+
+    name: str
+    key: str
+    done: bool
+    failures: int
+    failed_on: str | None
+    failed_with: int | None
+
+
+@dataclass(frozen=True)
 class Status:
     """What `--status` shows.
 
@@ -49,16 +71,61 @@ class Status:
         held: whether the lock is held now.
         now: the server's clock.
         running: runs that have not recorded their end; without `held` they have lost the lock.
-        waiting: replicas that gave a sign of life in the last 15 seconds, the longest first.
+        waiting: replicas that gave a sign of life in the last 15 seconds, the longest first; null:
+            nothing tells, since the first command of an empty database runs.
         history: runs that have ended, the latest first, as many as --limit says.
+        key: null: --key was not given.
     """
 
     lock: str
     held: bool
     now: datetime
     running: list[Run]
-    waiting: list[Run]
+    waiting: list[Run] | None
     history: list[Run]
+    key: Key | None = None
+
+
+@dataclass(frozen=True)
+class Server:
+    """What was found at the end of the URL.
+
+    Attributes:
+        product: PostgreSQL, MySQL, MariaDB or SQLite.
+        version: as it says itself.
+        account: whom it takes agtool for; null: it has no accounts.
+        pooler: what stands between, as far as it can be found out; null: nothing was found.
+    """
+
+    product: str
+    version: str
+    account: str | None
+    pooler: str | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """What `--check` shows.
+
+    Attributes:
+        lock: what would be locked, for people; null: the options do not tell.
+        server: null: it could not be reached.
+        would: what would happen to COMMAND now. run: it would run. wait: it would wait for the
+            holder. already-done: its key is done. attempts-exhausted: its key has failed as often
+            as --attempts says. null: agtool would fail, as the problems say.
+        holder: the run that holds the lock; null: none, or it is not known.
+        creates: what agtool would create in the database, or beside it.
+        problems: why it would not work.
+        warnings: what else to know before relying on it.
+    """
+
+    lock: str | None
+    server: Server | None
+    would: Literal["run", "wait", "already-done", "attempts-exhausted"] | None
+    holder: Run | None
+    creates: list[str]
+    problems: list[Finding]
+    warnings: list[Finding]
 
 
 @dataclass(frozen=True)
@@ -73,7 +140,8 @@ class Outcome:
         lock: what is locked, for people.
         outcome: ran: the command came to its own end. already-done: the key was done before.
             waited-too-long: --wait-timeout was over. interrupted: a signal came during the wait.
-            cannot-run: the command could not be started. lock-lost: the command was ended.
+            attempts-exhausted: the key has failed as often as --attempts says. cannot-run: the
+            command could not be started. lock-lost: the command was ended.
         waited_seconds: until the lock was held, or until the waiting ended.
         ran_seconds: how long the command ran; null: it did not.
         started_at: the command's start by this machine's clock, in ISO 8601; null: none.
@@ -81,6 +149,8 @@ class Outcome:
         reason: for people, why the command did not run or did not come to its own end, or why
             its key is not marked as done, or its end not recorded; null: none of these.
         marked_done: whether this run marked the key as done.
+        failures: attempts-exhausted: how often the key has failed; else null.
+        failed_with: the exit code of the last of these failures; null: none, or it is not known.
         warnings: what agtool could not guard the command against, each once.
     """
 
@@ -90,7 +160,13 @@ class Outcome:
     run_id: str
     lock: str
     outcome: Literal[
-        "ran", "already-done", "waited-too-long", "interrupted", "cannot-run", "lock-lost"
+        "ran",
+        "already-done",
+        "attempts-exhausted",
+        "waited-too-long",
+        "interrupted",
+        "cannot-run",
+        "lock-lost",
     ]
     waited_seconds: float
     ran_seconds: float | None
@@ -98,4 +174,6 @@ class Outcome:
     signal: str | None
     reason: str | None
     marked_done: bool
+    failures: int | None
+    failed_with: int | None
     warnings: list[Finding]

@@ -54,6 +54,17 @@ def poll_interval(waited: float, waiters: int | None) -> float:
     return min(2.0, max(0.1, waited * 0.01, waiters * 0.02))
 
 
+def look_interval(waited: float) -> float:
+    """Seconds until the next look at a key of somebody who only waits, before jitter.
+
+    As long as the wait so far, within one and ten seconds; later a twentieth of the wait, at most
+    half a minute. Nobody can count those who only read, so that a few hundred of them must be cheap
+    by themselves: 500 pods connect fifty times a second after some seconds, and seventeen times
+    after ten minutes.
+    """
+    return max(1.0, min(10.0, waited), min(30.0, waited * 0.05))
+
+
 _IDENTIFIER = r'(?:[A-Za-z_][A-Za-z0-9_$]*|"[^"%\0]+")'
 
 
@@ -119,12 +130,16 @@ class Attempt(NamedTuple):
         key: that is done when the command has succeeded, --key; None: none.
         place: the replica, for people: its pod's name, or its host's.
         run_id: of the run that this becomes.
+        attempts: after how many failures of the key the command is not run any more; None: never.
+        retry: whether these are counted from zero, beginning with this run.
     """
 
     name: str
     key: str | None
     place: str
     run_id: str
+    attempts: int | None = None
+    retry: bool = False
 
 
 class Unfinished(NamedTuple):
@@ -144,14 +159,17 @@ class End(NamedTuple):
 
     Attributes:
         state: done, failed or lost.
-        exit_code: with which agtool ends, or the command's.
+        exit_code: with which agtool ends, or the command's; None: it is not known.
         waited, ran: seconds, for a record that has to be made anew.
+        counts: whether it is a failure of the command, if it is not done: not if agtool was told to
+            end, nor if the command was never started.
     """
 
     state: str
-    exit_code: int
+    exit_code: int | None
     waited: float
     ran: float
+    counts: bool = True
 
 
 class Situation(NamedTuple):
@@ -173,4 +191,6 @@ class Outcome(NamedTuple):
     signal: str | None = None
     reason: str | None = None
     marked_done: bool = False
+    failures: int | None = None
+    failed_with: int | None = None
     warnings: Sequence[Finding] = ()

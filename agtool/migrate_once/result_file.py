@@ -49,9 +49,12 @@ class ResultFile:
             return
         from agtool.migrate_once import documents
 
-        known = {**attempt._asdict(), **outcome._asdict(), "lock": lock_name}
+        known = outcome._asdict()
         del known["exit_code"]
-        self._write(documents.Outcome(**known), outcome.exit_code, [])
+        data = documents.Outcome(
+            name=attempt.name, key=attempt.key, place=attempt.place, lock=lock_name, **known
+        )
+        self._write(data, outcome.exit_code, [])
 
     def _write(self, data: object, exit_code: int, errors: Sequence[AgtoolError]) -> None:
         import json
@@ -61,7 +64,11 @@ class ResultFile:
             self._append(json.dumps(written) + "\n")
         except OSError as failure:
             # The command's exit code is worth more than its report.
-            say(f"warning: cannot write the result file {self._path}: {failure.strerror}")
+            say(
+                f"cannot write the result file {self._path}: {failure.strerror}",
+                "result-file",
+                level="warning",
+            )
 
     def _append(self, text: str) -> None:
         if self._path is not None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from agtool.core.live import Live
 from agtool.core.text import count, some
-from agtool.migrate_once.acquire import Dying, Leftover, News, Unreachable, Waiting
+from agtool.migrate_once.acquire import Dying, Leftover, News, NotDone, Waiting
 from agtool.migrate_once.findings import names
-from agtool.migrate_once.model import Unfinished
+from agtool.migrate_once.model import Situation, Unfinished
+from agtool.migrate_once.patience import Unreachable
 
 _REPEAT = 15.0
 """Seconds between two lines of a log that say the same."""
@@ -21,15 +23,9 @@ def sentence(news: News, lock_name: str, age: float) -> str:
         case Unreachable(error, left):
             return f"{error.message}; trying again for {max(0.0, left - age):.0f} s"
         case Waiting(situation):
-            others = f"; {count(situation.waiters, 'other')} waiting" if situation.waiters else ""
-            holder = situation.holder
-            if holder is None or holder.started_at is None:
-                return f"waiting for the lock ({lock_name}){others}"
-            held = (holder.seconds or 0.0) + age
-            return (
-                f"waiting for the lock, held by {holder.place} for {held:.0f} s "
-                f"(since {holder.started_at:%H:%M:%S UTC}){others}"
-            )
+            return _waiting(situation, lock_name, age)
+        case NotDone(key, situation):
+            return _not_done(key, situation)
         case Dying([Unfinished(run_id="")], left):
             return (
                 "got the lock; nothing tells whether an earlier run in this empty database is "
@@ -53,6 +49,56 @@ def sentence(news: News, lock_name: str, age: float) -> str:
             return f"got the lock; {what}"
 
 
+def _waiting(situation: Situation, lock_name: str, age: float) -> str:
+    others = f"; {count(situation.waiters, 'other')} waiting" if situation.waiters else ""
+    holder = situation.holder
+    if holder is None or holder.started_at is None:
+        return f"waiting for the lock ({lock_name}){others}"
+    held = (holder.seconds or 0.0) + age
+    return (
+        f"waiting for the lock, held by {holder.place} for {held:.0f} s "
+        f"(since {holder.started_at:%H:%M:%S UTC}){others}"
+    )
+
+
+def _not_done(key: str | None, situation: Situation) -> str:
+    holder = situation.holder
+    if holder is None or holder.started_at is None:
+        return f"waiting until key {key} is done; nobody works on it now"
+    what = "works on it" if holder.key == key else "runs another command"
+    since = f"{holder.started_at:%H:%M:%S UTC}"
+    return f"waiting until key {key} is done; {holder.place} {what} since {since}"
+
+
+def facts(news: News, age: float) -> dict[str, Any]:
+    """The same for programs: a code word, and values."""
+    match news:
+        case Unreachable(error, left):
+            return {"code": error.code, "seconds_left": round(max(0.0, left - age), 1)}
+        case Waiting(situation) | NotDone(_, situation):
+            holder = situation.holder
+            return {
+                "code": "waiting",
+                "holder": holder and holder.place,
+                "held_since": holder and holder.started_at and holder.started_at.isoformat(),
+                "waiters": situation.waiters,
+            }
+        case Dying(runs, left):
+            return {
+                "code": "previous-run-stopping",
+                "runs": [run.place for run in runs],
+                "seconds_left": round(max(0.0, left - age), 1),
+            }
+        case Leftover(left) if left.sessions:
+            return {"code": "stopping-statements", "statements": len(left.sessions)}
+        case Leftover(left):
+            return {
+                "code": "unknown-session",
+                "sessions": [str(session) for session in left.strangers],
+                "seconds_left": round(max(0.0, left.seconds - age), 1),
+            }
+
+
 class Story(Live):
     """Tells the news of waiting; use as a context.
 
@@ -73,7 +119,10 @@ class Story(Live):
         if news:
             self._latest, self._came_at = news[-1], now
         if self._latest is not None:
-            text = sentence(self._latest, self._lock_name, now - self._came_at)
+            age = now - self._came_at
+            text = sentence(self._latest, self._lock_name, age)
             situation = getattr(self._latest, "situation", None)
             holder = situation and situation.holder and situation.holder.run_id
-            self.show(text, (type(self._latest), holder), fresh=bool(news))
+            self.show(
+                text, (type(self._latest), holder), fresh=bool(news), **facts(self._latest, age)
+            )

@@ -78,7 +78,7 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
             )
         )
     except OSError as error:
-        lock.finish(End("lost", WRAPPER_FAILED, waited, 0.0))
+        lock.finish(End("lost", WRAPPER_FAILED, waited, 0.0, counts=False))
         raise DeniedError(f"cannot start a process: {error.strerror}") from error
     work = _Work(keeper, Heartbeat(lock, keeper), lock, backend, attempt, grace, waited)
     for warning in warnings:
@@ -86,20 +86,8 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
     work.heartbeat.start()
     observer = Observer(lock, lambda: work.heartbeat.command, work.warn)
     observer.start()
-    while not work.over:
-        heartbeat = [work.heartbeat.news] if work.heartbeat.lost is None else []
-        left = None if work.give_up is None else max(0.0, work.give_up - time.monotonic())
-        select.select([signals.fileno(), keeper.fileno(), *heartbeat], [], [], left)
-        if left == 0:
-            # It is stopped itself, perhaps. It takes the command along, and its events end.
-            signal_processes([keeper.pid], signal.SIGKILL)
-        for number in signals.drain():
-            work.signal = number
-            keeper.forward(number)
-        reap()  # as PID 1 we get orphans that are nobody else's
-        if work.heartbeat.lost is not None:
-            work.lose(str(work.heartbeat.lost))
-        work.read_events()
+    with job.phase("running"):
+        work.watch(signals)
     ran = work.ran
     observer.stop()
     work.conclude()
@@ -151,6 +139,23 @@ class _Work:
         succeeded = self.lost is None and self.exit_code == 0 and self.unmarked is None
         return succeeded and self.attempt.key is not None
 
+    def watch(self, signals: Signals) -> None:
+        """Until the command's tree is gone: pass signals on, and see to the lock."""
+        while not self.over:
+            heartbeat = [self.heartbeat.news] if self.heartbeat.lost is None else []
+            left = None if self.give_up is None else max(0.0, self.give_up - time.monotonic())
+            select.select([signals.fileno(), self.keeper.fileno(), *heartbeat], [], [], left)
+            if left == 0:
+                # It is stopped itself, perhaps. It takes the command along, and its events end.
+                signal_processes([self.keeper.pid], signal.SIGKILL)
+            for number in signals.drain():
+                self.signal = number
+                self.keeper.forward(number)
+            reap()  # as PID 1 we get orphans that are nobody else's
+            if self.heartbeat.lost is not None:
+                self.lose(str(self.heartbeat.lost))
+            self.read_events()
+
     def read_events(self) -> None:
         """What the keeper has to say."""
         if not select.select([self.keeper.fileno()], [], [], 0)[0]:
@@ -177,7 +182,12 @@ class _Work:
                 self.left_behind = True
                 # None where /proc shows none: then it is only known that there are some.
                 left = count(number, "process", "processes") if number else "processes"
-                say(f"the command left {left} behind; stopping what it left")
+                say(
+                    f"the command left {left} behind; stopping what it left",
+                    "left-behind",
+                    level="warning",
+                    processes=number or None,
+                )
             case Silent(seconds):
                 self.lose(f"no answer from the database for {seconds:.0f} s")
             case Ended(code):
@@ -187,7 +197,7 @@ class _Work:
         """Say it now, and in the result; once."""
         if finding not in self.warnings:
             self.warnings.append(finding)
-            say(f"warning: {finding.message}\n{finding.hint}")
+            say(finding.message, finding.code, level="warning", hint=finding.hint)
 
     def lose(self, reason: str) -> None:
         """The lock is lost: end the command, and what it runs on the server."""
@@ -196,7 +206,7 @@ class _Work:
         self.lost = reason
         self.keeper.end(self.grace)
         self.give_up = time.monotonic() + self.grace + MARGIN / 2
-        say(f"the lock was lost ({reason}); ending the command")
+        say(f"the lock was lost ({reason}); ending the command", "lock-lost", level="warning")
         threading.Thread(target=self._stop_at_once, daemon=True).start()
 
     def conclude(self) -> None:
@@ -224,7 +234,8 @@ class _Work:
             # The run stays unfinished, so that the successor waits for its statements.
             in_time(self.lock.release)
         else:
-            end = End("done" if done else "failed", self.exit_code, self.waited, self.ran)
+            state, counts = "done" if done else "failed", self.signal is None
+            end = End(state, self.exit_code, self.waited, self.ran, counts)
             if unrecorded := in_time(partial(self.lock.finish, end), answers=9):
                 problem = f"the end of this run cannot be recorded: {unrecorded}"
         self.unmarked = problem
@@ -263,11 +274,17 @@ class _Work:
         """The command is dead. A successor waits for our word, so give it, if we still can."""
 
         def record() -> None:
-            if self._stop_by_others():
-                try:
-                    self.backend.record_lost(self.attempt.run_id, self.exit_code)
-                except AgtoolError as error:
-                    say(f"cannot record the end of this run: {error.message}")
+            if not self._stop_by_others():
+                return
+            try:
+                counts = self.signal is None
+                self.backend.record_lost(self.attempt.run_id, self.exit_code, counts=counts)
+            except AgtoolError as error:
+                say(
+                    f"cannot record the end of this run: {error.message}",
+                    "end-not-recorded",
+                    level="warning",
+                )
 
         recorder = threading.Thread(target=record, daemon=True)
         recorder.start()
@@ -275,7 +292,7 @@ class _Work:
         if self.told:  # then it answers, and there is something to wait for
             recorder.join(time_to_die(self.grace))
         if recorder.is_alive():
-            say(f"{CANNOT_LOOK}: it does not answer")
+            say(f"{CANNOT_LOOK}: it does not answer", "statements-left", level="warning")
 
     def _stop_by_others(self) -> bool:
         """End the command's statements by new sessions; whether nothing is left."""
@@ -306,7 +323,9 @@ class _Work:
             self.told.add("strangers")
             say(
                 f"nothing tells whether {names(left.strangers)} works for the command; waiting for "
-                f"its end for {left.seconds:.0f} s at most"
+                f"its end for {left.seconds:.0f} s at most",
+                "waiting-for-session",
+                seconds_left=round(left.seconds, 1),
             )
 
 
@@ -315,9 +334,9 @@ def _record_orphaned(backend: Backend, attempt: Attempt) -> None:
 
     def record() -> None:
         if problem := end_by_others(backend, attempt.run_id, 0.0, NOTICE, lambda _: None):
-            say(problem.message)
+            say(problem.message, "statements-left", level="warning")
         else:
             backend.record_lost(attempt.run_id, None)
 
-    say("agtool was killed, so its command was ended too")
+    say("agtool was killed, so its command was ended too", "agtool-killed", level="warning")
     within(time_to_die(0), record)

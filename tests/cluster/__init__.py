@@ -3,6 +3,7 @@
 In tests, take the fixtures of `fixtures.py`:
 
 - `control_plane`: etcd and kube-apiserver without controllers, for `fake_nodes` by the thousand.
+- `scheduling`: the same with a scheduler, for nodes that stay as they are and pods that are placed.
 - `cluster`: all of it, with one node on which pods run, in a `namespace` of the test's own.
 - `restricted_user(server, rules)`: a kubeconfig with these rights only.
 - `api_proxy(server)`: a proxy that is slow, cuts, refuses, or answers itself.

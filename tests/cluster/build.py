@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -55,6 +56,17 @@ def programs() -> Programs:
     return Programs(*found)
 
 
+def helm() -> Path:
+    """Where Helm is. Raises ServerUnavailable when it has not been built."""
+    go = toolchain.compiler()
+    found = _finished(recipe.HELM, go) / "helm" if go else None
+    if not found or not found.exists():
+        raise ServerUnavailable(
+            "Helm is not built for the tests yet: `python -m tests.cluster build` does it"
+        )
+    return found
+
+
 def build() -> Programs:
     """Build what is not there yet; return where the programs are.
 
@@ -63,7 +75,7 @@ def build() -> Programs:
     cache().mkdir(parents=True, exist_ok=True)
     with locked(cache() / "go.lock", lambda: _say("another build fetches Go: waiting for it")):
         go = toolchain.provided(_say)
-    modules = recipe.chosen()
+    modules = (*recipe.chosen(), recipe.HELM)
     if not _missing(modules, go):
         return programs()
     work = cache() / "build"
@@ -189,7 +201,7 @@ class _Counter:
         )
 
 
-def _missing(modules: tuple[Module, ...], go: Path) -> list[Module]:
+def _missing(modules: Sequence[Module], go: Path) -> list[Module]:
     return [module for module in modules if not _finished(module, go).is_dir()]
 
 

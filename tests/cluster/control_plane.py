@@ -44,6 +44,7 @@ class Settings:
     programs: Programs
     place: Place
     controllers: bool
+    scheduler: bool
 
     @property
     def pki(self) -> Path:
@@ -57,22 +58,33 @@ class Settings:
 
 
 class ControlPlane(Server):
-    """etcd and kube-apiserver; with controllers, kube-controller-manager and kube-scheduler too."""
+    """etcd and kube-apiserver; with controllers, kube-controller-manager and kube-scheduler too.
+
+    With a scheduler alone pods are placed on nodes that are objects only, which stay as they are.
+    """
 
     def __init__(
-        self, folder: Path, programs: Programs, place: Place, *, controllers: bool = False
+        self,
+        folder: Path,
+        programs: Programs,
+        place: Place,
+        *,
+        controllers: bool = False,
+        scheduler: bool = False,
     ) -> None:
         super().__init__(folder / "admin.kubeconfig")
-        self.settings = Settings(folder, programs, place, controllers)
+        self.settings = Settings(folder, programs, place, controllers, controllers or scheduler)
         self.authority = pki.Authority(self.settings.pki)
         self.etcd = _etcd(self.settings)
         self.apiserver = _apiserver(self.settings)
-        self._controllers = [_controller_manager(self.settings), _scheduler(self.settings)]
+        self._controller_manager = _controller_manager(self.settings)
+        self._scheduler = _scheduler(self.settings)
 
     @property
     def programs(self) -> list[Program]:
         """In the order of their start."""
-        more = self._controllers if self.settings.controllers else []
+        more = [self._controller_manager] * self.settings.controllers
+        more += [self._scheduler] * self.settings.scheduler
         return [self.etcd, self.apiserver, *more]
 
     def start(self) -> None:

@@ -41,6 +41,18 @@ def control_plane(pytestconfig: pytest.Config) -> Iterator[ControlPlane | GivenC
 
 
 @pytest.fixture(scope="session")
+def scheduling(pytestconfig: pytest.Config) -> Iterator[ControlPlane]:
+    """Give an API server and a scheduler: nodes stay as a test makes them, and pods are placed."""
+    if given():
+        pytest.skip("nodes that are objects only do not stay as they are made in a whole cluster")
+    announce(pytestconfig, "etcd, kube-apiserver and kube-scheduler")
+    with needed(), own_folder() as folder:
+        plane = ControlPlane(folder, programs(), loopback(), scheduler=True)
+        plane.start()
+        yield plane
+
+
+@pytest.fixture(scope="session")
 def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster | GivenCluster]:
     """Give a cluster with a node, where pods run. All tests share it."""
     if there := given():

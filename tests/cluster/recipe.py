@@ -113,6 +113,17 @@ CONTAINERD = Module(
     tags="no_devmapper,no_tracing,no_zfs",
 )
 
+HELM = Module(
+    "helm",
+    MODULES / "helm",
+    "helm.sh/helm/v4",
+    "4.3.1",
+    {"helm": "helm.sh/helm/v4/cmd/helm"},
+    packages=1100,
+    link=("-s", "-w", "-X=helm.sh/helm/v4/internal/version.version=v4.3.1"),
+)
+"""The client that upgrades what agtool has changed, in the tests of ci-nodepool."""
+
 
 def chosen() -> tuple[Module, Module, Module]:
     """What a cluster is made of here: Kubernetes, etcd, containerd. Raises ServerUnavailable."""
@@ -126,4 +137,4 @@ def feature_gates() -> dict[str, bool]:
 
 def everything() -> list[Module]:
     """All modules, of each version of Kubernetes."""
-    return [*map(kubernetes, KUBERNETES), ETCD, CONTAINERD]
+    return [*map(kubernetes, KUBERNETES), ETCD, CONTAINERD, HELM]

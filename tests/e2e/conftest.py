@@ -25,15 +25,6 @@ _FOREIGN = (
 PATIENCE = 60.0
 
 
-# agtool leaves alone what was ignored when it started, as after nohup or in a shell's background
-# job, which our own run may be.
-for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
-    if signal.getsignal(_number) is signal.SIG_IGN:
-        # Python's own for Ctrl-C, so that pytest still ends in order; a child gets the default.
-        orderly = signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
-        signal.signal(_number, orderly)
-
-
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return our environment without the settings of agtool and of databases, and with `more`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}

@@ -65,6 +65,8 @@ class PostgreSQL(Server):
         # A space and an @ show at once who does not quote.
         self.passwords = {"postgres": "super @ secret"}
         self.settings = {**FAST, "max_connections": str(max_connections), **(settings or {})}
+        self.environment: dict[str, str] = {}
+        self.hba = HBA
         self._standbys: list[PostgreSQL] = []
 
     def __exit__(self, *_: object) -> None:
@@ -87,7 +89,11 @@ class PostgreSQL(Server):
             "unix_socket_directories": "",
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        self.process.launch([self._programs / "postgres", "-D", self.data, *options], self._ping)
+        self.process.launch(
+            [self._programs / "postgres", "-D", self.data, *options],
+            self._ping,
+            env=self.environment,
+        )
         if new:
             self.create_role("app", "app @ secret")
             self.create_database("app", owner="app")
@@ -154,6 +160,7 @@ class PostgreSQL(Server):
         )
         # A newer pg_basebackup writes options that the server's own library may not know.
         standby.settings["primary_conninfo"] = self.url("postgres", user="postgres")
+        standby.environment = self.environment
         standby.start()
         self._standbys.append(standby)
         return standby
@@ -170,4 +177,4 @@ class PostgreSQL(Server):
             "--no-sync",
         )
         password.unlink()
-        self.process.write(self.data / "pg_hba.conf", HBA)
+        self.process.write(self.data / "pg_hba.conf", self.hba)

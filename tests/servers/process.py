@@ -182,10 +182,16 @@ class ServerProcess:
             text = output.decode(errors="replace")
             raise ServerFailed(f"{argv[0]} exited with {process.returncode}:\n{text}")
 
-    def launch(self, argv: Sequence[str | Path], ready: Callable[[], object]) -> None:
+    def launch(
+        self,
+        argv: Sequence[str | Path],
+        ready: Callable[[], object],
+        *,
+        env: dict[str, str] | None = None,
+    ) -> None:
         """Start the server and return once `ready` raises nothing. Raises ServerFailed."""
         with self.log.open("ab") as log:
-            self._process = self._launch(argv, stdout=log.fileno())
+            self._process = self._launch(argv, stdout=log.fileno(), env=env)
         give_up = time.monotonic() + START_SECONDS
         while True:
             try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.servers.certificates import Issued, to_pem
+from tests.servers.mysql import new_mariadb
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import ServerProcess, find_program, free_port
 
@@ -41,8 +42,11 @@ def running(protocol: str, folder: Path, issued: Issued) -> Iterator[int]:
 
     Raises ServerUnavailable when it is not installed.
     """
-    if protocol == "postgres":
-        with _postgresql(folder, issued) as server:
+    if protocol in {"postgres", "mysql"}:
+        server = PostgreSQL(folder) if protocol == "postgres" else new_mariadb(folder)
+        files = _written(server.process, issued)
+        server.settings = {**server.settings, **_database(protocol, files)}
+        with server:
             yield server.port
         return
     account, program = _SERVERS[protocol]
@@ -60,17 +64,11 @@ def running(protocol: str, folder: Path, issued: Issued) -> Iterator[int]:
         process.terminate([signal.SIGTERM])
 
 
-@contextmanager
-def _postgresql(folder: Path, issued: Issued) -> Iterator[PostgreSQL]:
-    server = PostgreSQL(folder)
-    files = _written(server.process, issued)
-    server.settings |= {
-        "ssl": "on",
-        "ssl_cert_file": str(files.chain),
-        "ssl_key_file": str(files.key),
-    }
-    with server:
-        yield server
+def _database(protocol: str, files: Files) -> dict[str, str]:
+    """The settings with which it has TLS."""
+    if protocol == "mysql":
+        return {"ssl_cert": str(files.chain), "ssl_key": str(files.key)}
+    return {"ssl": "on", "ssl_cert_file": str(files.chain), "ssl_key_file": str(files.key)}
 
 
 def _smtp(_process: ServerProcess, files: Files, port: int) -> Argv:
@@ -92,6 +90,28 @@ FTPServer(("127.0.0.1", int(port)), TLS_FTPHandler).serve_forever()
 """
 
 
+_LMTP = """
+import asyncio, ssl, sys
+from aiosmtpd.handlers import Sink
+from aiosmtpd.lmtp import LMTP
+chain, key, port = sys.argv[1:]
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(chain, key)
+
+async def serve():
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: LMTP(Sink(), tls_context=context, loop=loop), "127.0.0.1", int(port))
+    await server.serve_forever()
+
+asyncio.run(serve())
+"""
+
+
+def _lmtp(_process: ServerProcess, files: Files, port: int) -> Argv:
+    return [sys.executable, "-W", "ignore", "-c", _LMTP, files.chain, files.key, str(port)]
+
+
 def _ftp(_process: ServerProcess, files: Files, port: int) -> Argv:
     return [sys.executable, "-W", "ignore", "-c", _FTP, files.chain, files.key, str(port)]
 
@@ -110,6 +130,9 @@ ssl_key = <{key}
 passdb {{
   driver = static
 }}
+"""
+
+_LOGIN = """
 service {protocol}-login {{
   chroot =
   inet_listener {protocol} {{
@@ -119,8 +142,20 @@ service {protocol}-login {{
     port = 0
   }}
 }}
+"""
+
+_ANVIL = """
 service anvil {{
   chroot =
+}}
+"""
+
+_MANAGESIEVE = """
+service managesieve-login {{
+  chroot =
+  inet_listener sieve {{
+    port = {port}
+  }}
 }}
 """
 
@@ -128,7 +163,8 @@ service anvil {{
 def _dovecot(protocol: str) -> Program:
     def argv(process: ServerProcess, files: Files, port: int) -> Argv:
         account = "dovecot" if os.geteuid() == 0 else _OURSELVES
-        text = _DOVECOT.format(
+        login = _MANAGESIEVE if protocol == "sieve" else _LOGIN
+        text = (_DOVECOT + login + _ANVIL).format(
             folder=process.folder, protocol=protocol, port=port, account=account, **files._asdict()
         )
         config = process.write(process.folder / "dovecot.conf", text)
@@ -145,6 +181,27 @@ def _ldap(process: ServerProcess, files: Files, port: int) -> Argv:
     return [find_program("slapd"), "-d", "0", "-f", config, "-h", f"ldap://127.0.0.1:{port}"]
 
 
+_PROSODY = """
+pidfile = "{folder}/prosody.pid"
+data_path = "{folder}/data"
+log = {{ {{ levels = {{ min = "error" }}, to = "console" }} }}
+run_as_root = true
+interfaces = {{ "127.0.0.1" }}
+c2s_ports = {{ {port} }}
+modules_enabled = {{ "tls", "saslauth" }}
+modules_disabled = {{ "s2s" }}
+ssl = {{ certificate = "{chain}", key = "{key}" }}
+VirtualHost "shop.test"
+VirtualHost "other.test"
+"""
+
+
+def _xmpp(process: ServerProcess, files: Files, port: int) -> Argv:
+    text = _PROSODY.format(folder=process.folder, port=port, **files._asdict())
+    config = process.write(process.folder / "prosody.cfg.lua", text)
+    return [find_program("prosody"), "-F", "--config", config]
+
+
 # Other accounts may not be allowed to enter our virtual environment.
 _OURSELVES = pwd.getpwuid(os.geteuid()).pw_name
 
@@ -153,5 +210,8 @@ _SERVERS: dict[str, tuple[str, Program]] = {
     "ftp": (_OURSELVES, _ftp),
     "imap": ("dovecot", _dovecot("imap")),
     "pop3": ("dovecot", _dovecot("pop3")),
+    "sieve": ("dovecot", _dovecot("sieve")),
     "ldap": ("openldap", _ldap),
+    "lmtp": (_OURSELVES, _lmtp),
+    "xmpp": ("prosody", _xmpp),
 }

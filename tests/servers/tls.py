@@ -18,10 +18,10 @@ Handler = Callable[[socket.socket], None]
 class Listener:
     """Accepts connections and hands each to a function in a thread of its own; use as a context."""
 
-    def __init__(self, handle: Handler, host: str = "127.0.0.1") -> None:
+    def __init__(self, handle: Handler, host: str = "127.0.0.1", port: int = 0) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._handle = handle
-        self._listening = socket.create_server((host, 0), family=family, backlog=512)
+        self._listening = socket.create_server((host, port), family=family, backlog=512)
         self.host = host
         self.port: int = self._listening.getsockname()[1]
         self.connections = 0
@@ -143,13 +143,18 @@ def files(context: ssl.SSLContext, served: Mapping[str, bytes]) -> Handler:
     return handle
 
 
-def connect_proxy(port: int) -> Handler:
-    """Be an HTTP proxy that takes every CONNECT to `port` on loopback, whatever host it names."""
+def connect_proxy(port: int, asked: list[bytes] | None = None) -> Handler:
+    """Be an HTTP proxy that takes every CONNECT to `port` on loopback, whatever host it names.
+
+    asked: where to put the requests.
+    """
 
     def handle(connection: socket.socket) -> None:
         request = b""
         while not request.endswith(b"\r\n\r\n"):
             request += connection.recv(1)
+        if asked is not None:
+            asked.append(request)
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         with socket.create_connection(("127.0.0.1", port)) as server:
             back = threading.Thread(target=_pump, args=(server, connection), daemon=True)

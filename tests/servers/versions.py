@@ -96,7 +96,7 @@ def fetch(say: Say) -> None:
 def fetch_postgresql(version: str, say: Say) -> None:
     """Fetch a PostgreSQL, unless it is there. Raises ServerUnavailable."""
     jar = POSTGRESQLS[version]
-    with _new(_postgresql_folder(version)) as made:
+    with new_folder(_postgresql_folder(version)) as made:
         if made:
             say(f"fetching PostgreSQL {jar.version} from Maven (15 MB)")
             _unpack(jar, made)
@@ -104,7 +104,7 @@ def fetch_postgresql(version: str, say: Say) -> None:
 
 def fetch_postgresql_clients(version: str, say: Say) -> None:
     """Fetch pg_dump and its like, unless they are there. Raises ServerUnavailable."""
-    with _new(_clients_folder(version)) as made:
+    with new_folder(_clients_folder(version)) as made:
         if made:
             say(f"fetching pg_dump {version} from Debian unstable (35 MB)")
             programs = [f"{_clients_bin(version)}/{name}" for name in _CLIENTS]
@@ -113,7 +113,7 @@ def fetch_postgresql_clients(version: str, say: Say) -> None:
 
 def fetch_mysql(version: str, say: Say) -> None:
     """Fetch a MySQL, unless it is there. Raises ServerUnavailable."""
-    with _new(_mysql_folder(version)) as made:
+    with new_folder(_mysql_folder(version)) as made:
         if made:
             say(f"fetching MySQL {version} from Debian unstable (85 MB)")
             packages = ["mysql-server-core", "mysql-client-core"]
@@ -123,7 +123,7 @@ def fetch_mysql(version: str, say: Say) -> None:
 def fetch_python(version: str, say: Say) -> Path:
     """Fetch a Python, unless it is there, and return its program. Raises ServerUnavailable."""
     program, there = f"usr/bin/python{version}", _folder(f"python-{version}")
-    with _new(there) as made:
+    with new_folder(there) as made:
         if made:
             say(f"fetching Python {version} from Debian unstable (30 MB)")
             _from_unstable(made, [f"python{version}"], [program], version)
@@ -180,7 +180,7 @@ def _mysql_folder(version: str) -> Path:
 
 
 @contextmanager
-def _new(made: Path) -> Iterator[Path | None]:
+def new_folder(made: Path) -> Iterator[Path | None]:
     """Give a folder that gets its name when all went well; None: it is there already."""
     made.parent.mkdir(parents=True, exist_ok=True)
     with locked(made.with_name(f"{made.name}.lock")):

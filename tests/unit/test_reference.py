@@ -24,6 +24,7 @@ REFERENCE = (ROOT / "docs/reference/migrate-once.md").read_text(encoding="utf-8"
 HOW_TO = (ROOT / "docs/how-to/run-migrations-once.md").read_text(encoding="utf-8")
 EXPLANATION = (ROOT / "docs/explanation/lock.md").read_text(encoding="utf-8")
 MANIFEST = ROOT / "docs/how-to/manifests/migrate-once.yaml"
+WAITING = ROOT / "docs/how-to/manifests/migrate-once-wait.yaml"
 
 
 # -- options, environment variables, exit codes -----------------------------------------------
@@ -65,7 +66,7 @@ def options_of_help(text: str) -> dict[str, Option]:
     listed = text.partition("\nOptions:\n")[2]
     for block in re.split(r"\n(?=  -)", f"\n{listed}")[1:]:
         words = " ".join(block.split())
-        name = re.match(r"(?:-[a-z], )?(--[a-z-]+)", words)
+        name = re.match(r"(?:-[A-Za-z], )?(--[a-z-]+)", words)
         assert name, words
         # "[default: x]", or "[env var: Y; default: x]", or "[default: x; 1<=x<=10000]"
         default = re.search(r"default: ([^\]]+?)(?:; 1<=x[^\]]*)?\]", words)
@@ -196,11 +197,11 @@ def test_figures_of_the_explanation_are_the_codes() -> None:
 # -- manifests --------------------------------------------------------------------------------
 
 
-def documents() -> dict[str, Any]:
+def documents(manifest: Path = MANIFEST) -> dict[str, Any]:
     """The manifest's objects by kind."""
     return {
         document["kind"]: document
-        for document in yaml.safe_load_all(MANIFEST.read_text(encoding="utf-8"))
+        for document in yaml.safe_load_all(manifest.read_text(encoding="utf-8"))
     }
 
 
@@ -244,8 +245,9 @@ def test_unknown_fields_are_found() -> None:
     ]
 
 
-def test_manifest_has_only_what_kubernetes_knows() -> None:
-    found = documents()
+@pytest.mark.parametrize("manifest", [MANIFEST, WAITING], ids=lambda path: path.stem)
+def test_manifest_has_only_what_kubernetes_knows(manifest: Path) -> None:
+    found = documents(manifest)
     assert set(found) == {"Secret", "Deployment"}
     for kind, document in found.items():
         assert unknown_fields(document, f"V1{kind}", kind) == []
@@ -286,7 +288,29 @@ def test_manifest_is_what_the_how_to_claims(help_text: str) -> None:
     assert pod["terminationGracePeriodSeconds"] > model.time_to_die(10)
 
 
-def test_how_to_shows_the_manifests_init_container() -> None:
-    (migrate,) = documents()["Deployment"]["spec"]["template"]["spec"]["initContainers"]
+def test_the_pods_that_wait_hold_together_with_those_that_migrate(help_text: str) -> None:
+    found, migrating = documents(WAITING), documents()
+    deployment = found["Deployment"]["spec"]
+    assert deployment["selector"]["matchLabels"] == deployment["template"]["metadata"]["labels"]
+    (wait,) = deployment["template"]["spec"]["initContainers"]
+    assert wait["command"] == ["agtool", "migrate-once", "--wait"]
+    settings = {e["name"]: e.get("value") or e["valueFrom"] for e in wait["env"]}
+    known = {n for option in options_of_help(help_text).values() for n in option.variables}
+    assert settings.keys() <= {*known, "POD_NAME"}
+    template = migrating["Deployment"]["spec"]["template"]
+    (migrate,) = template["spec"]["initContainers"]
+    theirs = {e["name"]: e.get("value") for e in migrate["env"]}
+    assert settings["AGTOOL_NAME"] == theirs["AGTOOL_NAME"]
+    assert settings["AGTOOL_KEY"] == template["metadata"]["annotations"]["migrate-key"]
+    assert settings["DATABASE_URL"]["secretKeyRef"] == {
+        "name": found["Secret"]["metadata"]["name"],
+        "key": "url",
+    }
+    assert parse_duration(settings["AGTOOL_WAIT_TIMEOUT"]) < deployment["progressDeadlineSeconds"]
+
+
+@pytest.mark.parametrize("manifest", [MANIFEST, WAITING], ids=lambda path: path.stem)
+def test_how_to_shows_the_manifests_init_container(manifest: Path) -> None:
+    (migrate,) = documents(manifest)["Deployment"]["spec"]["template"]["spec"]["initContainers"]
     shown = [yaml.safe_load(block) for block in examples(HOW_TO, "yaml")]
     assert [migrate] in [block.get("initContainers") for block in shown if isinstance(block, dict)]

@@ -10,7 +10,11 @@ import typer
 
 from agtool import __version__
 from agtool.ci_nodepool.cli import options
-from agtool.ci_nodepool.presets import DEFAULT, Preset
+from agtool.ci_nodepool.emit.pool import POOLS
+from agtool.ci_nodepool.model import Label, Taint
+from agtool.ci_nodepool.presets import DEFAULT, Pool, Preset, default_taints
+from agtool.ci_nodepool.runner.placement import placement
+from agtool.core import completion
 from agtool.core.command import Result
 from agtool.core.errors import UsageError
 from agtool.core.image import parse_image
@@ -18,13 +22,13 @@ from agtool.core.options import given_options, grouped, namespace_option
 
 if TYPE_CHECKING:
     from agtool.ci_nodepool.emit.helm import Chart
-    from agtool.ci_nodepool.model import Taint
 
 _OBEYED_BY = {
     "--chart": ("helm",),
     "--namespace": ("watch",),
     "--image": ("watch",),
-    "--selector": ("helm", "toml", "watch"),
+    "--selector": ("helm", "toml", "pool", "admission", "watch"),
+    "--for": ("pool",),
 }
 """The options that not all kinds obey."""
 
@@ -34,16 +38,26 @@ def emit(
     *,
     context: typer.Context,
     kind: Annotated[
-        Literal["helm", "toml", "pool", "watch"],
+        Literal["helm", "toml", "pool", "admission", "watch"],
         typer.Argument(
-            metavar="helm|toml|pool|watch",
+            metavar="helm|toml|pool|admission|watch",
             help="helm: values for the runner's chart; toml: only the tables in them; pool: the "
-            "provider's command that taints all nodes of a pool; watch: a manifest that runs "
-            "`watch`.",
+            "command or setting that taints all nodes of a pool; admission: a policy by which "
+            "the API server taints new nodes; watch: a manifest that runs `watch`.",
         ),
     ],
     pool: options.ProviderOptions,
     taint: options.Taints = None,
+    tool: Annotated[
+        str | None,
+        options.text(
+            "TOOL",
+            f"(pool) Print it for this tool: {', '.join(POOLS)}.  [default: the one that goes with "
+            "the preset]",
+            "--for",
+            autocompletion=completion.words(*POOLS),
+        ),
+    ] = None,
     chart: Annotated[
         str | None,
         options.text(
@@ -69,13 +83,15 @@ def emit(
       agtool ci-nodepool emit helm --preset gke-spot > values-runner.yaml
       agtool ci-nodepool emit helm --chart 0.19
       agtool ci-nodepool emit pool --preset eks-spot
+      agtool ci-nodepool emit pool --for terraform-google -l pool=ci --taint pool=ci:NoSchedule
+      agtool ci-nodepool emit admission --preset gke-spot | kubectl apply -f -
       agtool ci-nodepool emit watch --image registry.example/agtool:1 | kubectl apply -f -
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     from agtool.ci_nodepool.emit import helm
+    from agtool.ci_nodepool.emit.admission import admission_policy
     from agtool.ci_nodepool.emit.manifest import watch_manifest
     from agtool.ci_nodepool.emit.provider import pool_commands
     from agtool.ci_nodepool.parse import parse_taint
-    from agtool.ci_nodepool.runner.placement import placement
 
     for option in given_options(context):
         kinds = _OBEYED_BY.get(option, (kind,))
@@ -89,8 +105,15 @@ def emit(
     if not asked.selector:
         asked = DEFAULT.pool
     if kind == "pool":
-        chosen = asked.preset or DEFAULT
-        text = pool_commands(chosen, taints or [chosen.taint])
+        own = taints or list(default_taints(asked, ()))
+        text = pool_commands(asked.preset, own, tool=_tool(tool), labels=_labels(asked))
+    elif kind == "admission":
+        own = taints or list(default_taints(asked, ()))
+        if not own:
+            raise UsageError(
+                "the provider taints these nodes by itself", hint="Add --taint KEY=VALUE:EFFECT."
+            )
+        text = admission_policy(_labels(asked), own)
     elif kind == "watch":
         arguments = _watch_arguments(pool.selector, asked.preset, taints)
         image = parse_image("--image", image)
@@ -115,6 +138,25 @@ def _watch_arguments(
     if preset is not None:
         arguments += ["--preset", preset.name]
     return [*arguments, *specs]
+
+
+def _tool(name: str | None) -> str:
+    if name and name not in POOLS:
+        raise UsageError(f"--for {name!r} is not a tool", hint=f"Choose {', '.join(POOLS)}.")
+    return name or ""
+
+
+def _labels(pool: Pool) -> list[Label]:
+    """The labels of the pool's nodes.
+
+    Raises:
+        UsageError: the selector has other parts than KEY=VALUE.
+    """
+    return [Label(*each) for each in placement(pool, [_ANY]).node_selector.items()]
+
+
+_ANY = Taint("any", "", "NoSchedule")
+"""So that it does not matter which taint goes with the labels."""
 
 
 def _chart(version: str) -> Chart:

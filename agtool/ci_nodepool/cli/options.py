@@ -12,12 +12,13 @@ from agtool.ci_nodepool import presets
 from agtool.ci_nodepool.cli import complete
 from agtool.core import completion
 from agtool.core.command import Format
-from agtool.core.errors import UsageError
+from agtool.core.errors import UsageError, without_effect
 from agtool.core.options import (
     DryRun,
     Output,
     Yes,
     duration,
+    flag,
     namespace_option,
     not_empty,
     positive,
@@ -142,15 +143,47 @@ RunnersNamespace = Annotated[
     namespace_option("Look for runners in this namespace only.  [default: all namespaces]"),
 ]
 
-RunnerName = Annotated[
-    str | None,
+RunnerNames = Annotated[
+    list[str] | None,
     text(
         "NAMESPACE/NAME",
-        "Choose the runner by the name of its Deployment.  [default: the only one]",
+        "Choose a runner by the name of its Deployment or StatefulSet. Can be repeated.  "
+        "[default: the only one]",
         "--runner",
         autocompletion=complete.runners,
     ),
 ]
+
+AllRunners = Annotated[bool, flag("Choose every runner that is found.", "--all-runners")]
+
+Prefer = Annotated[
+    bool,
+    flag(
+        "Send jobs to the pool if it has room, and else elsewhere: by preferred node affinity "
+        "instead of a node selector.",
+        "--prefer",
+    ),
+]
+
+
+Owned = Annotated[
+    bool,
+    flag(
+        "Change a runner also if Flux, Argo CD or Helm owns it, until they put it back.", "--live"
+    ),
+]
+
+
+def runner_names(names: list[str] | None, *, every: bool) -> list[str]:
+    """The runners that are named.
+
+    Raises:
+        UsageError: all are asked for too.
+    """
+    if names and every:
+        raise without_effect("--runner", "beside --all-runners")
+    return names or []
+
 
 Taints = Annotated[
     list[str] | None,

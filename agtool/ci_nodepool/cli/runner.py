@@ -9,7 +9,7 @@ from agtool.ci_nodepool.cli import options
 from agtool.ci_nodepool.cli.nodes import finished
 from agtool.ci_nodepool.model import identity
 from agtool.core.command import Result
-from agtool.core.errors import UsageError
+from agtool.core.errors import AgtoolError, UsageError
 from agtool.core.options import ClusterOptions, given_options, grouped
 
 
@@ -17,21 +17,24 @@ from agtool.core.options import ClusterOptions, given_options, grouped
 def patch_runner(
     *,
     pool: options.ProviderOptions,
-    runner: options.RunnerName = None,
+    runner: options.RunnerNames = None,
+    all_runners: options.AllRunners = False,
+    prefer: options.Prefer = False,
     taint: options.Taints = None,
     timeout: options.Timeout = 600.0,
     force: options.Force = False,
+    owned: options.Owned = False,
     change: options.ChangeOptions,
     namespace: options.RunnersNamespace = None,
     cluster: ClusterOptions,
-) -> Result[documents.JobsSent]:
-    """Send the jobs of a GitLab runner to the pool.
+) -> Result[documents.RunnersSent]:
+    """Send the jobs of GitLab runners to the pool.
 
     Adds the nodes' label to the node selector of the jobs, and a toleration of the nodes'
     taint, in the template with which the runner registers. By default the nodes are those with
     a provider's label. The runner itself stays where it is. It is restarted; jobs that run are
     not interrupted. If the runner does not come up, the old template is put back. The command
-    asks first, unless --runner names the runner.
+    asks first, unless --runner names the runners.
 
     \b
     Examples:
@@ -42,31 +45,47 @@ def patch_runner(
     from agtool.ci_nodepool.cli.agree import agree
     from agtool.ci_nodepool.jobs import carry_out, plan_jobs
     from agtool.ci_nodepool.pool.find import find_pool
-    from agtool.ci_nodepool.runner.placement import placement
-    from agtool.ci_nodepool.show.changes import jobs_document, jobs_view
+    from agtool.ci_nodepool.runner.find import choose_all, find
+    from agtool.ci_nodepool.show.changes import runners_document, runners_view
     from agtool.core.live import Live
 
     taints = [parse.parse_taint(each) for each in taint or ()]
     asked = pool.pool(given=taints)
-    namespace = parse.namespace_of_runner(runner, namespace)
+    names = options.runner_names(runner, every=all_runners)
+    namespace = parse.namespace_of_runners(names, namespace)
+    stopped: AgtoolError | None = None
     with cluster.session(namespace=namespace) as session, Live() as live:
         found, nodes = find_pool(session, asked, may_be_empty=force)
-        wanted = placement(found, taints)
-        sent = plan_jobs(session, runner, namespace, wanted, nodes, force=force)
-        if agree(change, runners=[sent], named=runner is not None):
-            sent = carry_out(session, sent, timeout=timeout, live=live)
-    dry_run = change.dry_run
-    return Result(jobs_document(sent, dry_run=dry_run), jobs_view(sent, dry_run=dry_run))
+        chosen = choose_all(find(session, namespace), names, namespace, every=all_runners)
+        sent = [
+            plan_jobs(session, each, found, taints, nodes, prefer=prefer, force=force, live=owned)
+            for each in chosen
+        ]
+        if agree(change, runners=sent, named=bool(names)):
+            for number, each in enumerate(sent):
+                try:
+                    sent[number] = carry_out(session, each, timeout=timeout, live=live)
+                except AgtoolError as error:
+                    if not number:
+                        raise
+                    stopped = error
+                    break
+    data = runners_document(sent, dry_run=change.dry_run)
+    view = runners_view(sent, dry_run=change.dry_run)
+    return Result(data, view, errors=[stopped] if stopped else [])
 
 
 @grouped
 def apply(
     *,
     pool: options.ProviderOptions,
-    runner: options.RunnerName = None,
+    runner: options.RunnerNames = None,
+    all_runners: options.AllRunners = False,
+    prefer: options.Prefer = False,
     taint: options.Taints = None,
     timeout: options.Timeout = 600.0,
     force: options.Force = False,
+    owned: options.Owned = False,
     skip_pods: options.SkipPods = False,
     change: options.ChangeOptions,
     namespace: options.RunnersNamespace = None,
@@ -76,8 +95,9 @@ def apply(
 
     First the jobs get the node selector and the toleration, and the runner is restarted; then
     the nodes get the taint. In this order no job waits for ever. By default the nodes are
-    those with a provider's label. The command can be run again at any time, and does what is
-    left to do. To bring back what was there before, use undo.
+    those with a provider's label. With --prefer jobs run elsewhere where the pool has no room.
+    The command can be run again at any time, and does what is left to do. To bring back what
+    was there before, use undo.
 
     \b
     Examples:
@@ -95,21 +115,25 @@ def apply(
     taints = [parse.parse_taint(each) for each in taint or ()]
     parse.check_distinct(map(identity, taints))
     asked = pool.pool(given=taints)
-    namespace = parse.namespace_of_runner(runner, namespace)
+    names = options.runner_names(runner, every=all_runners)
+    namespace = parse.namespace_of_runners(names, namespace)
 
     def ask(plan: Applied) -> bool:
-        named = runner is not None and not plan.nodes.changes
-        return agree(change, runners=[plan.runner], nodes=[plan.nodes], named=named)
+        named = bool(names) and not plan.nodes.changes
+        return agree(change, runners=plan.runners, nodes=[plan.nodes], named=named)
 
     with cluster.session(namespace=namespace, connections=CONNECTIONS) as session, Live() as live:
         applied = apply_to(
             session,
             asked,
             taints,
-            runner=runner,
+            runners=names,
+            every=all_runners,
             namespace=namespace,
+            prefer=prefer,
             timeout=timeout,
             force=force,
+            owned=owned,
             look_at_pods=not skip_pods,
             agree=ask,
             live=live,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.cli import options
 from agtool.core.command import Format, Result
-from agtool.core.options import ClusterOptions, Output, grouped
+from agtool.core.options import ClusterOptions, Output, flag, grouped
 
 
 @grouped
@@ -13,6 +15,14 @@ def status(
     *,
     pool: options.PoolOptions,
     skip_pods: options.SkipPods = False,
+    jobs: Annotated[
+        bool,
+        flag(
+            "Count the jobs of each pool: those that run and wait, and those lost in the last "
+            "hour.",
+            "--jobs",
+        ),
+    ] = False,
     output: Output = Format.table,  # noqa: ARG001  # read by the frame
     namespace: options.RunnersNamespace = None,
     cluster: ClusterOptions,
@@ -27,6 +37,7 @@ def status(
     Examples:
       agtool ci-nodepool status
       agtool ci-nodepool status -l pool=ci --output json
+      agtool ci-nodepool status --jobs
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     from agtool.ci_nodepool.pool.write import CONNECTIONS
     from agtool.ci_nodepool.show.status import view
@@ -34,5 +45,5 @@ def status(
 
     asked = pool.pool()
     with cluster.session(namespace=namespace, connections=CONNECTIONS) as session:
-        data = find_status(session, asked, namespace, look_at_pods=not skip_pods)
+        data = find_status(session, asked, namespace, look_at_pods=not skip_pods, count=jobs)
     return Result(data, view(data), exit_code=1 if data.problems else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -29,8 +30,8 @@ def watch(
         str | None,
         options.text(
             "ADDRESS:PORT",
-            "Answer requests for /readyz and /healthz here. Without ADDRESS: at all addresses "
-            "of this host.  [default: do not]",
+            "Answer requests for /readyz, /healthz and /metrics here. Without ADDRESS: at all "
+            "addresses of this host.  [default: do not]",
         ),
     ] = None,
     cluster: ClusterOptions,
@@ -52,7 +53,7 @@ def watch(
     from contextlib import ExitStack
 
     from agtool.ci_nodepool.pool.find import find_pool
-    from agtool.ci_nodepool.watch.health import serve
+    from agtool.ci_nodepool.watch.health import Page, serve
     from agtool.ci_nodepool.watch.keep import State, Stopped, keep
     from agtool.ci_nodepool.watch.reconcile import THREADS
     from agtool.core.output import say
@@ -62,7 +63,11 @@ def watch(
     state = State()
     with ExitStack() as stack:
         if listen:
-            answers = {"/readyz": state.not_ready, "/healthz": state.not_alive}
+            answers: dict[str, Callable[[], str] | Page] = {
+                "/readyz": state.not_ready,
+                "/healthz": state.not_alive,
+                "/metrics": Page(state.metrics.text),
+            }
             stack.enter_context(serve(listen, answers))
         # Short patience: what cannot be reached is tried again here, and told.
         session = stack.enter_context(cluster.session(connections=THREADS + 1, patience=2.0))

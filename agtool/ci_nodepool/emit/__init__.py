@@ -1,1 +1,1 @@
-"""`emit`: helm (a runner's values), provider (a pool's taint), manifest (for `watch`)."""
+"""`emit`: helm (a runner's values), provider and pool (a pool's taint), admission, manifest."""

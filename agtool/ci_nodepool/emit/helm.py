@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from agtool.ci_nodepool.runner.placement import Tables, toleration
+from agtool.ci_nodepool.runner.edit import wish_text
+from agtool.ci_nodepool.runner.placement import PREFERRED, Tables, toleration
 from agtool.ci_nodepool.runner.toml import quoted
 
 Chart = tuple[int, int]
@@ -20,7 +21,9 @@ def toml(wanted: Tables, indent: str = "") -> str:
     """The tables for a runner's template."""
     lines = ["[[runners]]", "  [runners.kubernetes]"]
     for table, entries in vars(wanted).items():
-        if entries:
+        if table == PREFERRED:
+            lines += [f"    {line}" for each in entries.items() for line in wish_text(*each)]
+        elif entries:
             lines.append(f"    [runners.kubernetes.{table}]")
             lines += [f"      {quoted(k)} = {quoted(v)}" for k, v in entries.items()]
     return "".join(f"{indent}{line}\n" for line in lines)

@@ -59,6 +59,7 @@ spec:
   template:
     metadata:
       labels: {labels}
+      annotations: {{prometheus.io/scrape: "true", prometheus.io/port: "{PORT}"}}
     spec:
       serviceAccountName: {NAME}
       # No toleration: it must not run on the nodes that it watches, which go away.
@@ -76,8 +77,8 @@ spec:
             periodSeconds: 30
             failureThreshold: 5
           resources:
-            requests: {{cpu: 10m, memory: 96Mi}}
-            limits: {{memory: 256Mi}}
+            requests: {{cpu: 10m, memory: 64Mi}}
+            limits: {{memory: 128Mi}}
           securityContext:
             runAsNonRoot: true
             runAsUser: 65532

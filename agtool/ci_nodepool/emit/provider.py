@@ -1,84 +1,43 @@
-"""What keeps the taint on the nodes of a pool: the provider's command or setting. Pure."""
+"""Which text keeps the taint on a pool's new nodes: that of a tool, or of a preset. Pure."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
-from agtool.ci_nodepool.model import Taint
+from agtool.ci_nodepool.emit.pool import OF_PRESET, POOLS, Wanted
+from agtool.ci_nodepool.model import Label, Taint
 from agtool.ci_nodepool.presets import Preset
 from agtool.core.errors import UsageError
 
 
-def pool_commands(preset: Preset, taints: Sequence[Taint]) -> str:
-    """The command or setting with which the provider taints all nodes of a pool, new ones too.
+def pool_commands(
+    preset: Preset | None, taints: Sequence[Taint], *, tool: str = "", labels: Sequence[Label] = ()
+) -> str:
+    """The command or setting with which all nodes of a pool get the taints, new ones too.
+
+    Args:
+        preset: whose nodes they are; None: nobody's.
+        tool: of `POOLS`; empty: the one that goes with the preset.
+        labels: that jobs select.
 
     Raises:
-        UsageError: agtool knows none.
+        UsageError: neither says which tool.
     """
-    more = [taint for taint in taints if taint != preset.taint]
-    if preset.built_in and not more:
-        return (
-            f"# {preset.name}: the provider taints these nodes with {preset.taint.key} by itself.\n"
-            "# There is nothing to do.\n"
-        )
-    if preset.name not in _POOL_COMMANDS:
+    if preset is not None:
+        labels = labels or [preset.label]
+        more = [taint for taint in taints if taint != preset.taint]
+        if preset.built_in and not more:
+            return (
+                f"# {preset.name}: the provider taints these nodes with {preset.taint.key} by "
+                "itself.\n# There is nothing to do.\n"
+            )
+        # A list that replaces all has to have the provider's own, too.
+        taints = [preset.taint, *more] if preset.built_in and preset.name == "aks-spot" else taints
+        tool = tool or OF_PRESET[preset.name]
+    if not tool:
         raise UsageError(
-            f"agtool knows no command that gives {more[0]} to new nodes of {preset.name}",
-            hint="Set it where the pool is created, or keep it on the nodes: agtool ci-nodepool "
-            f"emit watch --preset {preset.name} --taint {more[0]}",
+            "--selector has no effect on `emit pool` without --for: nothing says with which tool "
+            "the pool is made",
+            hint=f"Add --for TOOL: {', '.join(POOLS)}.",
         )
-    return _POOL_COMMANDS[preset.name]([preset.taint, *more] if preset.built_in else taints)
-
-
-def _aks(taints: Sequence[Taint]) -> str:
-    pool = "--resource-group GROUP --cluster-name CLUSTER --name POOL"
-    return _replace_all("az aks nodepool", "show", pool, "--query nodeTaints", taints)
-
-
-def _gke(taints: Sequence[Taint]) -> str:
-    pool = "POOL --cluster CLUSTER --location LOCATION"
-    show = "--format 'value(config.taints)'"
-    return _replace_all("gcloud container node-pools", "describe", pool, show, taints)
-
-
-def _replace_all(tool: str, look: str, pool: str, show: str, taints: Sequence[Taint]) -> str:
-    joined = ",".join(f"{t.key}={t.value}:{t.effect}" for t in taints)
-    return (
-        "# --node-taints REPLACES all taints of the pool: add those that it has. They are in\n"
-        f"#   {tool} {look} {pool} \\\n#     {show}\n"
-        f"{tool} update {pool} \\\n  --node-taints '{joined}'\n"
-    )
-
-
-def _eks(taints: Sequence[Taint]) -> str:
-    effects = {
-        "NoSchedule": "NO_SCHEDULE",
-        "NoExecute": "NO_EXECUTE",
-        "PreferNoSchedule": "PREFER_NO_SCHEDULE",
-    }
-    joined = ",".join(f"{{key={t.key},value={t.value},effect={effects[t.effect]}}}" for t in taints)
-    return (
-        "# Other taints of the group stay.\n"
-        "aws eks update-nodegroup-config --cluster-name CLUSTER --nodegroup-name POOL \\\n"
-        f"  --taints 'addOrUpdateTaints=[{joined}]'\n"
-    )
-
-
-def _karpenter(taints: Sequence[Taint]) -> str:
-    lines = ["spec:", "  template:", "    spec:", "      taints:"]
-    lines += [f"        - {json.dumps(t._asdict())}" for t in taints]
-    return (
-        "# kubectl edit nodepool POOL, and add this. Karpenter replaces the nodes of a NodePool\n"
-        "# whose template has changed (drift), within its disruption budget.\n"
-        + "".join(f"{line}\n" for line in lines)
-    )
-
-
-_POOL_COMMANDS = {
-    "gke-preemptible": _gke,
-    "gke-spot": _gke,
-    "eks-spot": _eks,
-    "aks-spot": _aks,
-    "karpenter-spot": _karpenter,
-}
+    return POOLS[tool](Wanted(labels, taints))

@@ -14,7 +14,12 @@ from dataclasses import dataclass, field
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.pool.plan import Change
 from agtool.core.errors import AgtoolError, ConfigurationError, unexpected
-from agtool.core.kube.errors import ConflictError, NotFoundError, RejectedError
+from agtool.core.kube.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    RejectedError,
+)
 from agtool.core.kube.session import METADATA_ONLY, Session
 from agtool.core.live import Progress
 from agtool.core.signals import handled
@@ -169,6 +174,12 @@ def failure(report: Report, command: str) -> AgtoolError | None:
     others = f" (and {len(report.failed) - 1:,} more)" if len(report.failed) > 1 else ""
     kind = type(error) if not isinstance(error, ConfigurationError) else ConflictError
     again = f"Run agtool {command} again to finish the rest: what is done stays done."
+    if isinstance(error, (ForbiddenError, RejectedError)):
+        # A missing right, or an admission webhook or policy: it answers so each time.
+        again = (
+            "It will answer so each time. When that is settled, run agtool "
+            f"{command} again: what is done stays done."
+        )
     return kind(
         f"node {name}{others}: {error.message}",
         hint=f"{error.hint}\n{again}".lstrip("\n"),

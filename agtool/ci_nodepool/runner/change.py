@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
+from agtool.ci_nodepool.runner.fields import MANAGER, disown
 from agtool.ci_nodepool.runner.model import Runner
 from agtool.ci_nodepool.runner.plan import RESTARTED_AT, RunnerPlan, stale_pods, time_to_end
 from agtool.ci_nodepool.runner.rollout import look
@@ -123,7 +124,8 @@ def _write(
             return plan, None
         path = plan.runner.config_map_path
         try:
-            return plan, session.patch(path, plan.patch(), fieldManager="agtool")
+            written = session.patch(path, plan.patch(), fieldManager=MANAGER)
+            return plan, disown(session, path, written)
         except ConflictError:
             plan = replan(replace(plan.runner, config_map=session.get(path)))
     raise ConflictError(
@@ -137,7 +139,8 @@ def _write(
 def _put_back(session: Session, plan: RunnerPlan, written: Json, restarted_at: str | None) -> str:
     """Put back the template and the pods of before; what became of that, for people."""
     try:
-        session.patch(plan.runner.config_map_path, plan.back(written), fieldManager="agtool")
+        path = plan.runner.config_map_path
+        disown(session, path, session.patch(path, plan.back(written), fieldManager=MANAGER))
         # The same pod template as before is the same ReplicaSet, whose pods may still run.
         _stamp(session, plan.runner, restarted_at)
     except ConflictError:
@@ -158,7 +161,7 @@ def _restarted_at(deployment: Json) -> str | None:
 
 def _stamp(session: Session, runner: Runner, stamp: str | None) -> None:
     template: dict[str, Any] = {"metadata": {"annotations": {RESTARTED_AT: stamp}}}
-    session.patch(runner.path, {"spec": {"template": template}}, fieldManager="agtool")
+    session.patch(runner.path, {"spec": {"template": template}}, fieldManager=MANAGER)
 
 
 def _wait(session: Session, runner: Runner, stamp: str, timeout: float, live: Live) -> None:
@@ -168,7 +171,7 @@ def _wait(session: Session, runner: Runner, stamp: str, timeout: float, live: Li
         deployment = session.get(runner.path)
         if _restarted_at(deployment) != stamp and ours:
             # Helm or GitOps may have gone over it; the rollout that it started is the one to watch.
-            live.say(f"warning: somebody else changed {runner} meanwhile")
+            live.say(f"somebody else changed {runner} meanwhile", level="warning")
             ours = False
         rollout = look(deployment, manager_pods(session, runner), stamp)
         if rollout.done:

@@ -47,7 +47,7 @@ def _masked(statement: Statement, shown: set[str]) -> str:
         return f"{statement.indent}# ..." if text else ""
     if "\n" in text:
         return f"{statement.indent}{'.'.join(statement.path[len(statement.table) :])} = ..."
-    known = shown | set(statement.path)
+    known = shown | set(statement.path) | {"In"}
 
     def replace(found: re.Match[str]) -> str:
         string = found[0]

@@ -12,20 +12,42 @@ flags and environment leave unset).
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from agtool.ci_nodepool.runner.placement import SELECTOR, TOLERATIONS, CannotPatch, Tables, missing
+from agtool.ci_nodepool.runner.placement import (
+    PREFERRED,
+    SELECTOR,
+    TOLERATIONS,
+    WEIGHT,
+    CannotPatch,
+    NotPods,
+    Tables,
+    missing,
+)
+from agtool.ci_nodepool.runner.pod.decode import ignored_table
+from agtool.ci_nodepool.runner.survival import Setting
 from agtool.ci_nodepool.runner.toml import (
     KUBERNETES,
     Insertion,
+    appended,
     candidates,
     cuts,
     load,
     meaning,
+    quoted,
     statements_of,
 )
+
+WISHES = (
+    "affinity",
+    "node_affinity",
+    "preferred_during_scheduling_ignored_during_execution",
+)
+"""Where in [runners.kubernetes] the terms of the preferred node affinity are."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +81,35 @@ def read(text: str) -> Tables:
         CannotPatch: as `edit`, so that what can be read can also be edited.
     """
     kubernetes = parse(text)["runners"][0].get("kubernetes", {})
-    return Tables(dict(kubernetes.get(SELECTOR, {})), dict(kubernetes.get(TOLERATIONS, {})))
+    return Tables(
+        dict(kubernetes.get(SELECTOR, {})),
+        dict(kubernetes.get(TOLERATIONS, {})),
+        dict(item for item in map(_preferred, _wishes(kubernetes)) if item),
+    )
 
 
-def overwrites(text: str) -> list[str]:
-    """The settings by which a job may choose other nodes than the template says."""
-    kubernetes = parse(text)["runners"][0].get("kubernetes", {})
-    names = (f"{table}_overwrite_allowed" for table in (SELECTOR, TOLERATIONS))
-    return [name for name in names if kubernetes.get(name)]
+def _wishes(kubernetes: Mapping[str, Any]) -> list[Any]:
+    """The terms of the preferred node affinity."""
+    there: Any = kubernetes
+    for name in WISHES:
+        there = there.get(name) if isinstance(there, dict) else None
+    return there if isinstance(there, list) else []
+
+
+def _wish(key: str, value: str) -> dict[str, Any]:
+    """The term by which jobs prefer nodes with a label."""
+    expression = {"key": key, "operator": "In", "values": [value]}
+    return {"weight": WEIGHT, "preference": {"match_expressions": [expression]}}
+
+
+def _preferred(term: Any) -> tuple[str, str] | None:
+    """The label that a term prefers, if it is one."""
+    with suppress(KeyError, TypeError, ValueError):
+        (expression,) = term["preference"]["match_expressions"]
+        (value,) = expression["values"]
+        if expression["operator"] == "In" and not term["preference"].get("match_fields"):
+            return expression["key"], value
+    return None
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -97,12 +140,18 @@ def parse(text: str) -> dict[str, Any]:
         raise CannotPatch("`runners` in the runner's template is not a table")
     executor = runners[0].get("executor", "kubernetes")
     if executor != "kubernetes":
-        raise CannotPatch(f"this runner's executor is {executor!r}: its jobs are not pods")
+        raise NotPods(f"this runner's executor is {executor!r}: its jobs are not pods")
     kubernetes = runners[0].get("kubernetes", {})
     for name in ("", SELECTOR, TOLERATIONS):
         table = kubernetes.get(name, {}) if name else kubernetes
+        if name and not isinstance(table, dict):
+            ignored = ignored_table((*KUBERNETES, name), table)
+            raise CannotPatch(
+                f"{name} in the runner's template is not a table: gitlab-runner ignores it",
+                hint=ignored.hint,
+            )
         if not isinstance(table, dict):
-            raise CannotPatch(f"{name or 'kubernetes'} in the runner's template is not a table")
+            raise CannotPatch("kubernetes in the runner's template is not a table")
         if name and not all(isinstance(value, str) for value in table.values()):
             raise CannotPatch(
                 f"{name} in the runner's template has a value that is not a string",
@@ -152,6 +201,12 @@ def remove(text: str, past: Edit) -> Removal:
     kept = []
     for table, entries in vars(past.added).items():
         for name, value in entries.items():
+            if table == PREFERRED:
+                shorter = _remove_wish(text, name, value)
+                if shorter is not None:
+                    text = shorter
+                    removed.preferred[name] = value
+                continue
             present = vars(read(text))[table].get(name)
             if present is None:
                 continue  # somebody was faster
@@ -176,29 +231,95 @@ def _fingerprint(text: str) -> str:
 def _canonical(value: object) -> object:
     """Equal for equal meaning and nothing else: 1 is not 1.0 is not true, and nan is nan.
 
-    A table of node_selector or node_tolerations that is empty means the same as none.
+    A table of node_selector, node_tolerations or affinity that is empty means the same as none.
     """
     if isinstance(value, dict):
         items = ((k, _canonical(v)) for k, v in value.items())
-        return {k: v for k, v in items if v != {} or k not in {SELECTOR, TOLERATIONS, "kubernetes"}}
+        return {k: v for k, v in items if v not in ({}, []) or k not in _MAY_BE_EMPTY}
     if isinstance(value, list):
         return [_canonical(item) for item in value]
     return type(value).__name__, repr(value)
 
 
-def _insert(text: str, table: str, entries: Mapping[str, str]) -> Insertion:
-    """The insertion that adds entries to a table, and nothing else."""
+def add_setting(text: str, setting: Setting) -> Insertion:
+    """The insertion that adds a setting to [runners.kubernetes], or to a table in it.
+
+    Raises:
+        CannotPatch: no place was found that leaves everything else as it is, or the setting is
+            there with another value.
+    """
     expected = parse(text)
-    expected["runners"][0].setdefault("kubernetes", {}).setdefault(table, {}).update(entries)
+    kubernetes = expected["runners"][0].setdefault("kubernetes", {})
+    table = kubernetes.setdefault(setting.table, {}) if setting.table else kubernetes
+    value = load(f"value = {setting.value}")["value"]
+    if not isinstance(table, dict) or setting.key in table:
+        raise CannotPatch(
+            f"the runner's template has {setting.key} already, with another value",
+            hint=f"Change it by hand: {setting.line}",
+        )
+    table[setting.key] = value
+    target = (*KUBERNETES, setting.table) if setting.table else KUBERNETES
     canonical = _canonical(expected)
-    for offset, fragment in candidates(text, (*KUBERNETES, table), entries):
+    for offset, fragment in candidates(text, target, {}, lines=[setting.line]):
         if _canonical(meaning(text[:offset] + fragment + text[offset:])) == canonical:
             return Insertion(offset, fragment)
     raise CannotPatch(
-        f"no place was found in the runner's template where {table} can be added without "
+        f"no place was found in the runner's template where {setting.line} can be added without "
         "changing anything else",
         hint="Write `kubernetes` as a table of its own, [runners.kubernetes], in `runners.config`.",
     )
+
+
+_MAY_BE_EMPTY = {SELECTOR, TOLERATIONS, "kubernetes", *WISHES}
+
+
+def _insert(text: str, table: str, entries: Mapping[str, str]) -> Insertion:
+    """The insertion that adds entries to a table, and nothing else."""
+    expected = parse(text)
+    kubernetes = expected["runners"][0].setdefault("kubernetes", {})
+    if table == PREFERRED:
+        places = appended(text, [wish_text(*each) for each in entries.items()])
+        if not _add_wishes(kubernetes, entries):
+            places = iter(())
+    else:
+        kubernetes.setdefault(table, {}).update(entries)
+        places = candidates(text, (*KUBERNETES, table), entries)
+    canonical = _canonical(expected)
+    for offset, fragment in places:
+        if _canonical(meaning(text[:offset] + fragment + text[offset:])) == canonical:
+            return Insertion(offset, fragment)
+    raise CannotPatch(
+        f"no place was found in the runner's template where {_NAMES.get(table, table)} can be "
+        "added without changing anything else",
+        hint="Write `kubernetes` as a table of its own, [runners.kubernetes], in `runners.config`.",
+    )
+
+
+_NAMES = {PREFERRED: "a preferred node affinity"}
+
+
+def _add_wishes(kubernetes: dict[str, Any], entries: Mapping[str, str]) -> bool:
+    """Put the terms into what the TOML means; whether that can be done."""
+    there = kubernetes
+    for name in WISHES[:-1]:
+        there = there.setdefault(name, {})
+        if not isinstance(there, dict):
+            return False
+    terms = there.setdefault(WISHES[-1], [])
+    if not isinstance(terms, list):
+        return False
+    terms += [_wish(*each) for each in entries.items()]
+    return True
+
+
+def wish_text(key: str, value: str) -> list[str]:
+    """The same as lines of TOML."""
+    expression = f'{{ key = {quoted(key)}, operator = "In", values = [{quoted(value)}] }}'
+    return [
+        f"[[{'.'.join((*KUBERNETES, *WISHES))}]]",
+        f"  weight = {WEIGHT}",
+        f"  preference = {{ match_expressions = [{expression}] }}",
+    ]
 
 
 def _without(text: str, insertions: Sequence[Insertion]) -> str:
@@ -207,6 +328,23 @@ def _without(text: str, insertions: Sequence[Insertion]) -> str:
         if text[offset : offset + len(piece)] == piece:
             text = text[:offset] + text[offset + len(piece) :]
     return text
+
+
+def _remove_wish(text: str, key: str, value: str) -> str | None:
+    """The text without a term that agtool wrote; None where it does not stand there so any more."""
+    lines = [line.strip() for line in wish_text(key, value)]
+    pattern = r"[ \t]*" + r"\r?\n[ \t]*".join(map(re.escape, lines)) + r"(?:\r?\n|\Z)"
+    expected = parse(text)
+    terms = _wishes(expected["runners"][0].get("kubernetes", {}))
+    if _wish(key, value) not in terms:
+        return None
+    terms.remove(_wish(key, value))
+    canonical = _canonical(expected)
+    for match in re.finditer(pattern, text):
+        shorter = text[: match.start()] + text[match.end() :]
+        if _canonical(meaning(shorter)) == canonical:
+            return shorter
+    return None
 
 
 def _remove_entry(text: str, table: str, name: str, ours: str) -> str | None:

@@ -1,67 +1,62 @@
-"""GitLab runners in a cluster, found by what they mount.
+"""GitLab runners in a cluster, found by what they run and mount.
 
 Names say nothing: the chart calls things RELEASE-gitlab-runner, or RELEASE where that starts with
 gitlab-runner, or what fullnameOverride says. So a runner is a Deployment that mounts, at /scripts
 or /configmaps, a ConfigMap with the chart's register-the-runner; or one that the GitLab Runner
-Operator owns, whose Runner resource names a ConfigMap in spec.config.
+Operator owns, whose Runner resource names a ConfigMap in spec.config; or a Deployment or
+StatefulSet that runs gitlab-runner by itself (`by_hand`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from agtool.ci_nodepool.runner import by_hand
 from agtool.ci_nodepool.runner.model import MOUNTED_AT, REGISTER, TEMPLATE, Runner, Source
+from agtool.ci_nodepool.runner.pod.build import RuntimeClasses
+from agtool.ci_nodepool.runner.read import jobs
+from agtool.ci_nodepool.runner.reader import Reader
 from agtool.core.errors import UsageError
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ForbiddenError, NotFoundError
-from agtool.core.kube.session import Json, Session
+from agtool.core.kube.session import Json
 
 OPERATOR = "/apis/apps.gitlab.com/v1beta2"
 
 
-def candidates(session: Session, namespace: str | None) -> list[Json]:
-    """The Deployments that may be runners, of a namespace or of all.
+def candidates(session: Reader, namespace: str | None) -> list[Json]:
+    """The Deployments and StatefulSets that may be runners, of a namespace or of all.
+
+    Each has its `kind`, which the API leaves out of lists.
 
     Raises what Session raises.
     """
-    try:
-        scope = f"/namespaces/{namespace}" if namespace else ""
-        deployments = session.pages(f"/apis/apps/v1{scope}/deployments")
-        return [one for one in deployments if _owner(one) or any(_mounted(one))]
-    except ForbiddenError:
-        if namespace:
-            raise
-        return candidates(session, session.namespace)
+    found, _ = _workloads(session, namespace)
+    return found
 
 
-def find(session: Session, namespace: str | None) -> list[Runner]:
+def find(session: Reader, namespace: str | None) -> list[Runner]:
     """The runners of a namespace, or of all; of the session's own where others may not be seen.
 
     Raises what Session raises.
     """
-    runners = []
-    for deployment in candidates(session, namespace):
-        if owner := _owner(deployment):
-            runners.append(_of_operator(session, deployment, owner))
-        else:
-            for name in _mounted(deployment):
-                config_map = _config_map(session, deployment, name)
-                if {REGISTER, TEMPLATE} & set(config_map.get("data") or ()):
-                    runners.append(
-                        Runner(deployment, config_map, sources=_sources(session, deployment))
-                    )
-                    break
-    return sorted(runners, key=str)
+    found, _ = _find(session, namespace)
+    return found
 
 
 def find_visible(
-    session: Session, namespace: str | None, purpose: str
+    session: Reader, namespace: str | None, purpose: str
 ) -> tuple[list[Runner], list[Finding]]:
     """The same as far as we may look, and a warning where we may not look for `purpose`."""
     try:
-        return find(session, namespace), []
+        found, unseen = _find(session, namespace)
     except ForbiddenError as error:
-        return [], [Finding("unseen", f"cannot look for {purpose}: {error.message}", error.hint)]
+        found, unseen = [], [error]
+    return found, [
+        Finding("unseen", f"cannot look for {purpose}: {error.message}", error.hint)
+        for error in unseen
+    ]
 
 
 def choose(runners: list[Runner], wanted: str | None, namespace: str | None) -> Runner:
@@ -77,7 +72,7 @@ def choose(runners: list[Runner], wanted: str | None, namespace: str | None) -> 
     if found:
         raise UsageError(
             f"there are {len(found)} runners: {', '.join(map(str, found))}",
-            hint=f"Name one: --runner {found[0]}",
+            hint=f"Name one: --runner {found[0]}. For all of them: --all-runners",
         )
     if wanted and runners:
         raise NotFoundError(
@@ -87,9 +82,71 @@ def choose(runners: list[Runner], wanted: str | None, namespace: str | None) -> 
     raise NotFoundError(
         f"no GitLab runner was found {place}",
         hint="agtool recognizes a Deployment of the chart gitlab-runner by the ConfigMap that it "
-        "mounts at /configmaps or /scripts, and one of the GitLab Runner Operator by its owner. "
-        "Look for it: kubectl get deployments -A | grep -i runner",
+        "mounts at /configmaps or /scripts, one of the GitLab Runner Operator by its owner, and "
+        "other Deployments and StatefulSets by the image or the command gitlab-runner. "
+        "Look for it: kubectl get deployments,statefulsets -A | grep -i runner",
     )
+
+
+def choose_all(
+    runners: list[Runner], wanted: Sequence[str], namespace: str | None, *, every: bool
+) -> list[Runner]:
+    """Those that are meant: each of these names, or every one, or the only one.
+
+    Raises: as `choose`.
+    """
+    if every and runners:
+        return runners
+    if not wanted:
+        return [choose(runners, None, namespace)]
+    found = [choose(runners, name, namespace) for name in wanted]
+    return list({str(runner): runner for runner in found}.values())
+
+
+def _find(session: Reader, namespace: str | None) -> tuple[list[Runner], list[ForbiddenError]]:
+    """The runners, and what could not be looked at although it may be one."""
+    workloads, unseen = _workloads(session, namespace)
+    runners = [
+        replace(runner, classes=_classes(session, runner))
+        for workload in workloads
+        if (runner := _runner(session, workload))
+    ]
+    return sorted(runners, key=str), unseen
+
+
+def _workloads(session: Reader, namespace: str | None) -> tuple[list[Json], list[ForbiddenError]]:
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    try:
+        found = [
+            {"kind": "Deployment", **one}
+            for one in session.pages(f"/apis/apps/v1{scope}/deployments")
+            if _owner(one) or any(_mounted(one)) or by_hand.runs(one)
+        ]
+    except ForbiddenError:
+        if namespace:
+            raise
+        return _workloads(session, session.namespace)
+    try:
+        found += [
+            {"kind": "StatefulSet", **one}
+            for one in session.pages(f"/apis/apps/v1{scope}/statefulsets")
+            if by_hand.runs(one)
+        ]
+    except ForbiddenError as error:
+        return found, [error]
+    return found, []
+
+
+def _runner(session: Reader, workload: Json) -> Runner | None:
+    if owner := _owner(workload):
+        return _of_operator(session, workload, owner)
+    for name in _mounted(workload) if workload["kind"] == "Deployment" else ():
+        config_map = _config_map(session, workload, name)
+        if {REGISTER, TEMPLATE} & set(config_map.get("data") or ()):
+            return Runner(workload, config_map, sources=_sources(session, workload))
+    if by_hand.runs(workload):
+        return by_hand.read(session, workload, _sources(session, workload))
+    return None
 
 
 def _owner(deployment: Json) -> str:
@@ -100,7 +157,7 @@ def _owner(deployment: Json) -> str:
     return ""
 
 
-def _of_operator(session: Session, deployment: Json, owner: str) -> Runner:
+def _of_operator(session: Reader, deployment: Json, owner: str) -> Runner:
     path = f"{OPERATOR}/namespaces/{deployment['metadata']['namespace']}/runners/{owner}"
     # Where it is not there it is being deleted, and its Deployment with it.
     named = (_get(session, path).get("spec") or {}).get("config", "")
@@ -122,12 +179,12 @@ def _mounted(deployment: Json) -> Iterator[str]:
             yield volume["configMap"]["name"]
 
 
-def _config_map(session: Session, deployment: Json, name: str) -> Json:
+def _config_map(session: Reader, deployment: Json, name: str) -> Json:
     namespace = deployment["metadata"]["namespace"]
     return _get(session, f"/api/v1/namespaces/{namespace}/configmaps/{name}")
 
 
-def _get(session: Session, path: str) -> Json:
+def _get(session: Reader, path: str) -> Json:
     """An object, or nothing if it is not there."""
     try:
         return session.get(path)
@@ -135,7 +192,21 @@ def _get(session: Session, path: str) -> Json:
         return {}
 
 
-def _sources(session: Session, deployment: Json) -> tuple[Source, ...]:
+def _classes(session: Reader, runner: Runner) -> RuntimeClasses:
+    """The runtime classes that its jobs name, as far as we may look."""
+    found: dict[str, Json | None] = {}
+    named = (each.spec.get("runtimeClassName") for each in jobs(runner))
+    for name in dict.fromkeys(filter(None, named)):
+        try:
+            found[name] = session.get(f"/apis/node.k8s.io/v1/runtimeclasses/{name}")
+        except NotFoundError:
+            found[name] = None
+        except ForbiddenError:
+            continue  # what it chooses is then a doubt
+    return found
+
+
+def _sources(session: Reader, deployment: Json) -> tuple[Source, ...]:
     """What fills the environment of the manager's containers, in this order."""
     namespace = deployment["metadata"]["namespace"]
     found = []
@@ -148,7 +219,7 @@ def _sources(session: Session, deployment: Json) -> tuple[Source, ...]:
     return tuple(found)
 
 
-def _source(session: Session, namespace: str, kind: str, name: str, prefix: str) -> Source:
+def _source(session: Reader, namespace: str, kind: str, name: str, prefix: str) -> Source:
     try:
         # Where it is not there it is optional, or the manager cannot start.
         data = _get(session, f"/api/v1/namespaces/{namespace}/{kind.lower()}s/{name}").get("data")

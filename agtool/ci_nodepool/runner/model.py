@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from agtool.ci_nodepool.model import RECORD
+from agtool.ci_nodepool.runner.pod.build import RuntimeClasses
 from agtool.core.kube.session import Json
 
 MOUNTED_AT = {"/scripts", "/configmaps"}
@@ -35,21 +36,64 @@ class Source(NamedTuple):
     unseen: str = ""
 
 
+class Place(NamedTuple):
+    """Where a mounted file comes from.
+
+    Attributes:
+        kind: ConfigMap or Secret.
+        name: of it.
+        key: in it.
+        projected: whether by a projected volume.
+    """
+
+    kind: str
+    name: str
+    key: str
+    projected: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+class Kept(NamedTuple):
+    """How a runner is kept by hand.
+
+    Attributes:
+        kind: of its workload: Deployment or StatefulSet.
+        path: of its configuration in the container.
+        key: of the configuration in its place; empty: it was not found.
+        place: where that is; None: it was not found.
+        template: whether it is a template with which the manager registers at its start.
+        unread: why the configuration could not be read, else empty.
+    """
+
+    kind: str
+    path: str
+    key: str = ""
+    place: Place | None = None
+    template: bool = False
+    unread: str = ""
+
+
 @dataclass(frozen=True)
 class Runner:
     """One runner, as the API has it.
 
     Attributes:
-        deployment: the manager's.
+        deployment: the manager's; of a runner kept by hand perhaps a StatefulSet.
         config_map: with its template; empty: there is none.
         operator: the name of its Runner resource, if the Operator made it.
         sources: of its environment; the later wins, and `env` of the Deployment over all.
+        kept: how it is kept by hand; None: it is of the chart or of the Operator.
+        classes: the runtime classes that its jobs name, as far as they could be looked up.
     """
 
     deployment: Json
     config_map: Json
     operator: str = ""
     sources: tuple[Source, ...] = ()
+    kept: Kept | None = None
+    classes: RuntimeClasses = field(default_factory=dict)
 
     @property
     def namespace(self) -> str:
@@ -95,8 +139,9 @@ class Runner:
 
     @property
     def path(self) -> str:
-        """The Deployment's, in the API."""
-        return f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{self.name}"
+        """The workload's, in the API."""
+        kind = (self.kept.kind if self.kept else "Deployment").lower()
+        return f"/apis/apps/v1/namespaces/{self.namespace}/{kind}s/{self.name}"
 
     @property
     def config_map_path(self) -> str:
@@ -107,6 +152,8 @@ class Runner:
     @property
     def key(self) -> str:
         """The key of the template in the ConfigMap."""
+        if self.kept:
+            return self.kept.key
         return "config.toml" if self.operator else TEMPLATE
 
     @property
@@ -119,3 +166,12 @@ class Runner:
         """The annotation of the ConfigMap; empty: agtool has not changed it."""
         annotations = self.config_map.get("metadata", {}).get("annotations") or {}
         return str(annotations.get(RECORD, ""))
+
+
+def words_of(pod: Json) -> list[str]:
+    """What the containers of a pod run, as words."""
+    return [
+        str(word)
+        for container in pod["containers"]
+        for word in (*(container.get("command") or ()), *(container.get("args") or ()))
+    ]

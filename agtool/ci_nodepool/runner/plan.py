@@ -14,9 +14,11 @@ from typing import Any
 
 from agtool.ci_nodepool.model import RECORD
 from agtool.ci_nodepool.runner.edit import Edit, edit, read, remove
+from agtool.ci_nodepool.runner.jobs import Jobs
 from agtool.ci_nodepool.runner.model import Runner
-from agtool.ci_nodepool.runner.placement import UPGRADE, CannotPatch, Tables
-from agtool.ci_nodepool.runner.settings import check_overrides, template, unseen, ways_out
+from agtool.ci_nodepool.runner.placement import UPGRADE, CannotPatch, Tables, lacking
+from agtool.ci_nodepool.runner.read import jobs, with_text
+from agtool.ci_nodepool.runner.settings import check_overrides, template, unseen
 from agtool.ci_nodepool.runner.toml import Insertion
 from agtool.core.finding import Finding
 from agtool.core.kube.session import Json
@@ -70,14 +72,20 @@ def plan_patch(runner: Runner, wanted: Tables) -> RunnerPlan:
         CannotPatch: it cannot be done here; with what to change instead.
     """
     text = template(runner)
-    left = check_overrides(runner, wanted)
+    _refuse_where_it_is_kept(runner)
+    left = check_overrides(runner, _undone(runner, wanted))
     after, done = edit(text, left)
+    if done.added:
+        refuse_in_vain(jobs(with_text(runner, after)), wanted)
     if done.added and runner.config_map.get("immutable"):
         raise CannotPatch(f"the ConfigMap of {runner} is immutable", hint=UPGRADE)
     record = [past for past in _recorded(runner) if _is_there(past.added, read(text))]
     record += [done] * bool(done.added)
     warnings = tuple(_warnings(runner, wanted))
-    return RunnerPlan(runner, text, after, _annotation(record), done.added, (), warnings)
+    # A new change gets its time when it is written.
+    changed = "" if done.added else _changed(runner)
+    annotation = _annotation(record, changed)
+    return RunnerPlan(runner, text, after, annotation, done.added, (), warnings)
 
 
 def plan_undo(runner: Runner) -> RunnerPlan:
@@ -109,7 +117,7 @@ def stale_pods(runner: Runner, pods: Sequence[Json]) -> list[str]:
         for entry in runner.config_map["metadata"].get("managedFields") or ()
         if "f:data" in (entry.get("fieldsV1") or {})
     ]
-    changed = max(changes, default="")
+    changed = max([*changes, _changed(runner)])
     return [
         pod["metadata"]["name"]
         for pod in pods
@@ -124,23 +132,73 @@ def time_to_end(runner: Runner) -> int:
     0 for a rolling update, where the new one comes first.
     """
     strategy = runner.deployment["spec"].get("strategy") or {}
-    if strategy.get("type") != "Recreate":
+    of_a_set = runner.kept and runner.kept.kind == "StatefulSet"
+    if strategy.get("type") != "Recreate" and not of_a_set:
         return 0
     return int(runner.pod.get("terminationGracePeriodSeconds", 30))
 
 
+def _refuse_where_it_is_kept(runner: Runner) -> None:
+    """Raise CannotPatch if the configuration is not in a ConfigMap that can be changed."""
+    if runner.kept and runner.kept.place and runner.kept.place.kind != "ConfigMap":
+        raise CannotPatch(
+            f"the configuration of {runner} is in the {runner.kept.place}, which agtool does not "
+            "change",
+            hint="Add the tables where the Secret comes from. Print them: agtool ci-nodepool emit "
+            "toml",
+        )
+
+
+def _undone(runner: Runner, wanted: Tables) -> Tables:
+    """The part of `wanted` that the pods of jobs do not do already, by whatever setting."""
+    own = jobs(runner)
+    return lacking(own[0].spec, wanted) if len(own) == 1 and not own[0].doubts else wanted
+
+
+def refuse_in_vain(edited: Sequence[Jobs], wanted: Tables) -> None:
+    """Raise CannotPatch if what an edit adds is not what the pods of jobs get.
+
+    Args:
+        edited: the jobs of the edited configuration.
+    """
+    for own in edited:
+        if own.pod.fails:
+            raise CannotPatch(
+                f"every job of {own} fails: {own.pod.fails}",
+                hint="Correct that first, in the runner's configuration.",
+            )
+        if own.doubts:
+            continue
+        lost = lacking(own.spec, wanted)
+        if not lost:
+            continue
+        reasons = [each for each in own.pod.findings if each.code == "lost-tolerations"]
+        names = ", ".join(
+            f'"{k}" = "{v}"' for table in vars(lost).values() for k, v in table.items()
+        )
+        raise CannotPatch(
+            f"{names} in the configuration of {own} would be lost"
+            + (f": {reasons[-1].message}" if reasons else ", because another setting wins"),
+            hint="Write it into the patch itself, in the runner's configuration."
+            if reasons
+            else "Look for the setting in the runner's configuration.",
+        )
+
+
 def _warnings(runner: Runner, wanted: Tables) -> Iterator[Finding]:
     subject = runner.subject
-    yield from ways_out(runner)
+    for own in jobs(runner):
+        yield from own.findings()
     for text in unseen(runner):
         yield Finding("unseen", text, "", subject)
     selector = runner.pod.get("nodeSelector") or {}
     if wanted.node_selector and wanted.node_selector.items() <= selector.items():
         yield manager_in_pool(runner, "is sent to the nodes of the pool too")
     if wait := time_to_end(runner):
+        kind = "runner is a StatefulSet" if runner.kept else "Deployment's strategy is Recreate"
         text = (
-            "the Deployment's strategy is Recreate: there is no runner until the jobs of the old "
-            f"one have ended, which may take {wait} s"
+            f"the {kind}: there is no runner until the jobs of the old one have ended, which may "
+            f"take {wait} s"
         )
         yield Finding("recreate", text, "", subject)
     if runner.deployment["spec"].get("replicas") == 0:
@@ -167,7 +225,11 @@ def _recorded(runner: Runner) -> list[Edit]:
         return [
             Edit(
                 each["before"],
-                Tables(_strings(each["selector"]), _strings(each["tolerations"])),
+                Tables(
+                    _strings(each["selector"]),
+                    _strings(each["tolerations"]),
+                    _strings(each.get("preferred", {})),
+                ),
                 tuple(Insertion(int(offset), str(text)) for offset, text in each["insertions"]),
             )
             for each in value.get("template", [])
@@ -175,17 +237,26 @@ def _recorded(runner: Runner) -> list[Edit]:
     return []
 
 
-def _annotation(record: list[Edit]) -> str:
+def _changed(runner: Runner) -> str:
+    """When agtool changed the data, where the ConfigMap itself no longer says it; else empty."""
+    with suppress(ValueError, AttributeError):
+        return str(json.loads(runner.record or "{}").get("changed", ""))
+    return ""
+
+
+def _annotation(record: list[Edit], changed: str) -> str:
     template = [
         {
             "before": past.before,
             "selector": past.added.node_selector,
             "tolerations": past.added.node_tolerations,
             "insertions": past.insertions,
+            **({"preferred": past.added.preferred} if past.added.preferred else {}),
         }
         for past in record
     ]
-    return json.dumps({"template": template}, separators=(",", ":")) if record else ""
+    time = {"changed": changed} if changed else {}
+    return json.dumps({"template": template, **time}, separators=(",", ":")) if record else ""
 
 
 def _strings(value: Mapping[str, Any]) -> dict[str, str]:

@@ -12,18 +12,15 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from agtool.ci_nodepool.model import Jobs
-from agtool.ci_nodepool.runner.edit import overwrites, read
-from agtool.ci_nodepool.runner.model import MOUNTED_AT, REGISTER, TEMPLATE, Runner
+from agtool.ci_nodepool.runner.model import MOUNTED_AT, REGISTER, TEMPLATE, Runner, words_of
 from agtool.ci_nodepool.runner.placement import (
     SELECTOR,
     TOLERATIONS,
     UPGRADE,
     CannotPatch,
+    NotPods,
     Tables,
-    toleration,
 )
-from agtool.core.finding import Finding
 
 _VARIABLES = {"KUBERNETES_NODE_SELECTOR": SELECTOR, "KUBERNETES_NODE_TOLERATIONS": TOLERATIONS}
 _FLAGS = {"--kubernetes-node-selector": SELECTOR, "--kubernetes-node-tolerations": TOLERATIONS}
@@ -53,9 +50,11 @@ def template(runner: Runner) -> str:
     """
     if runner.operator:
         return _operator_template(runner)
+    if runner.kept:
+        return _kept_by_hand(runner)
     executor = runner.environment.get("RUNNER_EXECUTOR", "kubernetes")
     if executor not in {None, "kubernetes"}:
-        raise CannotPatch(f"the executor of {runner} is {executor!r}: its jobs are not pods")
+        raise NotPods(f"the executor of {runner} is {executor!r}: its jobs are not pods")
     used = _template_path(runner)
     if not used:
         raise _without_template(runner)
@@ -75,20 +74,23 @@ def template(runner: Runner) -> str:
 
 def overrides(runner: Runner) -> list[Override]:
     """What wins over the template: flags of the registration, and the environment."""
-    found = []
-    for name, value in runner.environment.items():
-        if name in _VARIABLES and value != "":
-            entries = None if value is None else _entries(value)
-            found.append(Override(name, _VARIABLES[name], entries, _place(runner, name)))
-    script = runner.data.get(REGISTER, "")
+    found = [one._replace(place=_place(runner, one.name)) for one in overriding(runner.environment)]
     for name, table in _FLAGS.items():
-        values = re.findall(rf"{name}[ =]+(\S+)", script)
+        values = re.findall(rf"{name}[ =]+(\S+)", _script(runner))
         if values:
             entries = {}
             for value in values:
                 entries.update(_entries(_unquoted(value)))
             found.append(Override(name, table, entries, "runners in the Helm values"))
     return found
+
+
+def overriding(environment: Mapping[str, str | None]) -> Iterator[Override]:
+    """What the variables of a manager say, without their places."""
+    for name, value in environment.items():
+        if name in _VARIABLES and value != "":
+            entries = None if value is None else _entries(value)
+            yield Override(name, _VARIABLES[name], entries, "")
 
 
 def unseen(runner: Runner) -> list[str]:
@@ -101,17 +103,10 @@ def unseen(runner: Runner) -> list[str]:
     ]
 
 
-def ways_out(runner: Runner) -> Iterator[Finding]:
-    """The settings by which a job may choose other nodes. Raises CannotPatch as `template`."""
-    variables = (f"{name}_OVERWRITE_ALLOWED" for name in _VARIABLES)
-    found = runner.environment
-    for name in overwrites(template(runner)) + [n for n in variables if found.get(n, "") != ""]:
-        yield Finding(
-            "jobs-may-leave",
-            f"{name} is set for runner {runner}: a job can choose other nodes by its variables",
-            "Remove it from the Helm values, if no job needs it.",
-            runner.subject,
-        )
+def overwrites_allowed(environment: Mapping[str, str | None]) -> list[str]:
+    """The variables of a manager by which jobs may choose other nodes."""
+    names = (f"{name}_OVERWRITE_ALLOWED" for name in _VARIABLES)
+    return [name for name in names if environment.get(name, "") != ""]
 
 
 def check_overrides(runner: Runner, wanted: Tables) -> Tables:
@@ -135,24 +130,6 @@ def check_overrides(runner: Runner, wanted: Tables) -> Tables:
     return Tables(**left)
 
 
-def jobs(runner: Runner) -> Jobs:
-    """Where the runner's jobs may run, flags and environment included."""
-    doubt = "; ".join(unseen(runner))
-    tables = Tables()
-    try:
-        tables = read(template(runner))
-    except CannotPatch as error:
-        # Without a template the flags say it all.
-        if _template_path(runner) or runner.operator:
-            doubt = error.message
-    for name, table, entries, _ in overrides(runner):
-        if entries is None:
-            doubt = f"the value of {name} cannot be seen"
-        vars(tables)[table].update(entries or {})
-    tolerations = tuple(toleration(*item) for item in tables.node_tolerations.items())
-    return Jobs(str(runner), tables.node_selector, tolerations, doubt)
-
-
 def _operator_template(runner: Runner) -> str:
     if not runner.config_map:
         raise CannotPatch(
@@ -170,10 +147,31 @@ def _operator_template(runner: Runner) -> str:
     return runner.data["config.toml"]
 
 
+def registers_with_template(runner: Runner) -> bool:
+    """Whether the registration is told of a template, wherever that is."""
+    return bool(_template_path(runner))
+
+
+def _kept_by_hand(runner: Runner) -> str:
+    kept = runner.kept
+    if kept is None or kept.unread or not kept.key:
+        reason = kept.unread if kept else ""
+        raise CannotPatch(
+            f"the configuration of {runner} was not found" + f": {reason}" * bool(reason),
+            hint="agtool looks for it where the runner reads it, in a ConfigMap, a Secret or a "
+            "projected volume. Judge and change it where it is kept: agtool ci-nodepool check FILE",
+        )
+    return runner.data[kept.key]
+
+
+def _script(runner: Runner) -> str:
+    """What the manager runs to register."""
+    return " ".join(words_of(runner.pod)) if runner.kept else runner.data.get(REGISTER, "")
+
+
 def _template_path(runner: Runner) -> str:
     """The template that the registration is told to use; empty: none."""
-    script = runner.data.get(REGISTER, "")
-    found = re.search(r"--template-config[ =]+(\S+)", script)
+    found = re.search(r"--template-config[ =]+(\S+)", _script(runner))
     if found:
         return _unquoted(found[1])
     return runner.environment.get("TEMPLATE_CONFIG_FILE") or ""

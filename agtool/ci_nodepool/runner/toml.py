@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 if sys.version_info >= (3, 11):
@@ -112,10 +112,16 @@ def _path(statement: str) -> Path:
     return path
 
 
-def candidates(text: str, target: Path, entries: Mapping[str, str]) -> Iterator[Insertion]:
-    """The places and pieces to try, best first, for `entries` in the table `target`."""
+def candidates(
+    text: str, target: Path, entries: Mapping[str, str], *, lines: Sequence[str] = ()
+) -> Iterator[Insertion]:
+    """The places and pieces to try, best first, for `entries` in the table `target`.
+
+    Args:
+        lines: more assignments, as they are.
+    """
     statements = statements_of(text)
-    assignments = [f"{quoted(k)} = {quoted(v)}" for k, v in entries.items()]
+    assignments = [f"{quoted(k)} = {quoted(v)}" for k, v in entries.items()] + [*lines]
     # As the table itself is written; where it is not there, as the one around it is.
     for path in (target, KUBERNETES):
         for statement in statements:
@@ -129,6 +135,19 @@ def candidates(text: str, target: Path, entries: Mapping[str, str]) -> Iterator[
     for i, statement in enumerate(statements):
         if statement.opens and statement.table == RUNNERS:
             yield _in_table(statements, i, target, assignments)
+
+
+def appended(text: str, tables: Sequence[Sequence[str]]) -> Iterator[Insertion]:
+    """The places to try, best first, for whole tables below [runners.kubernetes], as lines."""
+    statements = statements_of(text)
+    step = _step(statements)
+    headers = [i for i, each in enumerate(statements) if each.opens]
+    inside = [i for i in headers if statements[i].table[:2] == KUBERNETES]
+    for i in [*reversed(inside), *reversed(headers)]:
+        outer = statements[i]
+        indent = outer.indent + step * (len(outer.table) <= len(KUBERNETES))
+        lines = [f"{indent}{line}" for lines in tables for line in lines]
+        yield _after(statements, _last_of_table(statements, i), lines)
 
 
 def _dotted(

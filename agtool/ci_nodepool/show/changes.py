@@ -123,18 +123,36 @@ def diff_of(change: RunnerChange) -> str:
     return diff(change.plan.before, change.plan.after, str(change.plan.runner))
 
 
-def jobs_view(change: RunnerChange, *, dry_run: bool) -> Iterator[str]:
-    """What became of a runner whose jobs are sent to a pool, and what makes that last."""
+def runners_view(changes: Sequence[RunnerChange], *, dry_run: bool) -> Iterator[str]:
+    """What became of runners whose jobs are sent to a pool, and what makes that last."""
+    for change in changes:
+        yield from _jobs_lines(change, dry_run=dry_run)
+    lasting: dict[str, list[str]] = {}
+    for change in changes:
+        if change.outcome or dry_run:
+            values = helm_values(change.wanted, change.plan.runner.chart).rstrip()
+            lasting.setdefault(values, []).append(str(change.plan.runner))
+    for values, names in lasting.items():
+        of = f" of {some(names)}" if len(changes) > 1 else ""
+        yield (
+            f"\nHelm and GitOps undo the change{of} at their next run. To keep it, use these "
+            f"values:\n\n{values}"
+        )
+
+
+def _jobs_lines(change: RunnerChange, *, dry_run: bool) -> Iterator[str]:
     yield from runner_view(change, dry_run=dry_run)
     if not dry_run:
-        labels = ", ".join(f"{key}={value}" for key, value in change.wanted.node_selector.items())
-        taints = ", ".join(f"{name}:{eff}" for name, eff in change.wanted.node_tolerations.items())
-        yield f"  its jobs go to nodes with {labels}, and tolerate {taints}"
+        wanted = change.wanted
+        verb, labels = "go to", wanted.node_selector
+        if wanted.preferred:
+            verb, labels = "go rather to", wanted.preferred
+        nodes = ", ".join(f"{key}={value}" for key, value in labels.items())
+        where = f"{verb} nodes with {nodes}, and " if nodes else ""
+        taints = ", ".join(f"{name}:{eff}" for name, eff in wanted.node_tolerations.items())
+        yield f"  its jobs {where}tolerate {taints}"
     if not change.outcome:  # otherwise they were shown before the question
         yield from warning_lines(change.warnings)
-    if change.outcome or dry_run:
-        yield "\nHelm and GitOps undo the change at their next run. To keep it, use these values:\n"
-        yield helm_values(change.wanted, change.plan.runner.chart).rstrip()
 
 
 def runner_view(change: RunnerChange, *, dry_run: bool) -> Iterator[str]:
@@ -184,10 +202,17 @@ def jobs_document(change: RunnerChange, *, dry_run: bool) -> documents.JobsSent:
     )
 
 
+def runners_document(changes: Sequence[RunnerChange], *, dry_run: bool) -> documents.RunnersSent:
+    """Several runners, for programs."""
+    each = [jobs_document(change, dry_run=dry_run) for change in changes]
+    return documents.RunnersSent(**vars(each[0]), runners=each)
+
+
 def applied_document(applied: Applied, *, dry_run: bool) -> documents.Applied:
     """For programs."""
     changed = nodes_document([applied.nodes], dry_run=dry_run)
-    return documents.Applied(**vars(changed), runner=jobs_document(applied.runner, dry_run=dry_run))
+    each = [jobs_document(change, dry_run=dry_run) for change in applied.runners]
+    return documents.Applied(**vars(changed), runner=each[0], runners=each)
 
 
 def undone_document(undone: Undone, *, dry_run: bool) -> documents.Undone:
@@ -199,8 +224,8 @@ def undone_document(undone: Undone, *, dry_run: bool) -> documents.Undone:
 
 
 def applied_view(applied: Applied, *, dry_run: bool) -> Iterator[str]:
-    """The runner, then the nodes."""
-    yield from jobs_view(applied.runner, dry_run=dry_run)
+    """The runners, then the nodes."""
+    yield from runners_view(applied.runners, dry_run=dry_run)
     if not applied.stopped:
         yield from nodes_view(applied.nodes, "apply")
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.model import Toleration
-from agtool.ci_nodepool.pool.fates import FATES
+from agtool.ci_nodepool.pool.fates import FATES, Affected
+from agtool.ci_nodepool.runner.survival import RETRY
+from agtool.core.finding import Finding
 from agtool.core.table import table
-from agtool.core.text import count
+from agtool.core.text import count, some
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,20 +33,42 @@ def view(status: documents.Status) -> Iterator[str | RenderableType]:
     if status.runners:
         rows = [
             (
-                runner.runner,
-                ", ".join(f"{k}={v}" for k, v in runner.selector.items()) or "any node",
+                runner.runner + (f" ({runner.section})" if runner.section else ""),
+                _where(runner),
                 ", ".join(map(_toleration, runner.tolerations)) or "-",
             )
             for runner in status.runners
         ]
         yield table(("runner", "jobs go to", "jobs tolerate"), rows, identifiers=["runner"])
+    elif not status.warnings:
+        yield "No GitLab runner was found."
     for warning in status.warnings:
         yield f"not looked at: {warning.message}"
     for problem in status.problems:
         yield f"! {problem.message}"
         yield from (f"    {line}" for line in problem.hint.splitlines())
+    yield from advice_lines(status.advice)
     if status.pools and not status.problems:
         yield f"Everything {'that was looked at ' * bool(status.warnings)}fits together."
+
+
+def advice_lines(advice: Sequence[Finding]) -> Iterator[str]:
+    """What helps, once for all that lack it, and what the teams have to do."""
+    if not advice:
+        return
+    yield "So that jobs survive the loss of a node:"
+    for code in dict.fromkeys(each.code for each in advice):
+        same = [each for each in advice if each.code == code]
+        names = list(dict.fromkeys(each.subject.removeprefix("runner ") for each in same))
+        yield f"- {same[0].message}: {some(names)}"
+        yield from (f"    {line}" for line in same[0].hint.splitlines())
+    yield f"- {RETRY.message}"
+    yield from (f"    {line}" for line in RETRY.hint.splitlines())
+
+
+def _where(runner: documents.RunnerStatus) -> str:
+    where = runner.where.removeprefix("nodes with ")
+    return f"{where}, rather with {runner.prefers}" if runner.prefers else where
 
 
 def _pool(pool: documents.PoolStatus) -> Iterator[str | RenderableType]:
@@ -69,8 +93,16 @@ def _pool(pool: documents.PoolStatus) -> Iterator[str | RenderableType]:
         ]
         yield table(("node", "state", "age", "taints", "by agtool"), rows, identifiers=["node"])
         yield from _rest(nodes)
+    if pool.jobs:
+        lost = ", ".join(f"{number:,} to {why}" for why, number in pool.jobs.lost.items())
+        yield (
+            f"  {count(pool.jobs.running, 'job')} on these nodes, {pool.jobs.waiting:,} waiting; "
+            f"lost in the last hour: {lost or 'none that an event tells of'}"
+        )
+    for each in pool.passing:
+        yield f"  {each.taint} on {count(each.nodes, 'node')} comes and goes: {each.why}"
     if pool.affected:
-        found = [(f"{a.kind} {a}", a.node or "-", FATES[a.fate]) for a in pool.affected[:_ROWS]]
+        found = [(f"{a.kind} {a}", a.node or "-", _fate(a)) for a in pool.affected[:_ROWS]]
         columns = ("does not tolerate", "node", "what becomes of it")
         yield table(columns, found, identifiers=columns[:2])
         yield from _rest(pool.affected)
@@ -79,6 +111,11 @@ def _pool(pool: documents.PoolStatus) -> Iterator[str | RenderableType]:
 def _rest(rows: Sequence[object]) -> Iterator[str]:
     if len(rows) > _ROWS:
         yield f"  and {len(rows) - _ROWS:,} more: --output json shows all"
+
+
+def _fate(affected: Affected) -> str:
+    time = f" ({affected.seconds} s)" if affected.seconds else ""
+    return FATES[affected.fate] + time
 
 
 def _toleration(toleration: Toleration) -> str:

@@ -6,21 +6,30 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from agtool.ci_nodepool import documents
-from agtool.ci_nodepool.model import Jobs, Node, lasting_taints
+from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.pool.affected import find_affected
 from agtool.ci_nodepool.pool.find import find_pool, select
 from agtool.ci_nodepool.presets import Pool, presets_on
-from agtool.ci_nodepool.runner import settings
 from agtool.ci_nodepool.runner.change import hosts, manager_pods
-from agtool.ci_nodepool.runner.find import find
+from agtool.ci_nodepool.runner.find import find_visible
+from agtool.ci_nodepool.runner.jobs import Jobs
+from agtool.ci_nodepool.runner.read import jobs as jobs_of
+from agtool.ci_nodepool.scheduling import selectors, wished
+from agtool.ci_nodepool.status.jobs import LABEL, LOSSES, OLD_LABEL, count_jobs, is_job
 from agtool.ci_nodepool.status.judge import PoolStatus, faults, judge
+from agtool.ci_nodepool.taints import lasting_taints
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ForbiddenError
-from agtool.core.kube.session import Session
+from agtool.core.kube.session import Json, Session
 
 
 def find_status(
-    session: Session, asked: Pool, namespace: str | None, *, look_at_pods: bool
+    session: Session,
+    asked: Pool,
+    namespace: str | None,
+    *,
+    look_at_pods: bool,
+    count: bool = False,
 ) -> documents.Status:
     """Look at everything. Raises what Session raises; DeniedError only for nodes.
 
@@ -28,26 +37,27 @@ def find_status(
         asked: the pool; nothing: every pool.
         namespace: of the runners; None: of all namespaces.
         look_at_pods: find the pods that do not tolerate the pool's taints.
+        count: count the jobs of each pool.
     """
     nodes = select(session, "")
     preemptible = {node.name for node in nodes if presets_on([node.labels])}
     jobs: list[Jobs] = []
     runners: list[documents.RunnerStatus] = []
     problems: list[Finding] = []
-    warnings: list[Finding] = []
-    try:
-        for runner in find(session, namespace):
-            own = settings.jobs(runner)
-            names: list[str] = []
-            jobs.append(own)
-            runners.append(
-                documents.RunnerStatus(own.runner, dict(own.selector), list(own.tolerations), names)
-            )
+    found, warnings = find_visible(session, namespace, "runners")
+    for runner in found:
+        own = jobs_of(runner)
+        names: list[str] = []
+        jobs += own
+        runners += [_document(each, names) for each in own]
+        try:
             pods = manager_pods(session, runner)
-            names += sorted(hosts(pods) & preemptible)
-            problems += faults(runner, pods, names)
-    except ForbiddenError as error:
-        warnings.append(_unseen(error))
+        except ForbiddenError as error:
+            warnings.append(_unseen(error))
+            pods = []
+        names += sorted(hosts(pods) & preemptible)
+        problems += faults(runner, pods, names)
+    counted = _job_pods_and_events(session, warnings) if count else None
     pools = []
     for pool, members in _pools(session, asked, nodes, jobs):
         status = PoolStatus(pool, members)
@@ -57,9 +67,48 @@ def find_status(
                 status = replace(status, affected=find_affected(session, taints, tainted))
             except ForbiddenError as error:
                 warnings.append(_unseen(error))
+        if counted:
+            status = replace(status, jobs=count_jobs(members, *counted))
         pools.append(status)
     problems = judge(pools, jobs, nodes, problems)
-    return documents.Status([pool.document() for pool in pools], runners, warnings, problems)
+    return documents.Status(
+        [pool.document() for pool in pools],
+        runners,
+        list(dict.fromkeys(warnings)),
+        problems,
+        [finding for own in jobs for finding in own.advice()],
+    )
+
+
+def _job_pods_and_events(
+    session: Session, warnings: list[Finding]
+) -> tuple[list[Json], list[Json]]:
+    """The pods of jobs, and the events that tell where jobs ran and how they were lost."""
+    pods: dict[str, Json] = {}
+    events: list[Json] = []
+    try:
+        for label in (LABEL, OLD_LABEL):
+            for pod in session.pages("/api/v1/pods", labelSelector=label):
+                if is_job(pod):
+                    pods[pod["metadata"]["uid"]] = pod
+        for reason in ("Scheduled", *LOSSES):
+            selector = f"involvedObject.kind=Pod,reason={reason}"
+            events += session.pages("/api/v1/events", fieldSelector=selector)
+    except ForbiddenError as error:
+        warnings.append(_unseen(error))
+    return list(pods.values()), events
+
+
+def _document(own: Jobs, on_pool_nodes: list[str]) -> documents.RunnerStatus:
+    return documents.RunnerStatus(
+        own.runner,
+        dict(own.selector),
+        list(own.tolerations),
+        on_pool_nodes,
+        own.section,
+        own.where,
+        wished(own.spec),
+    )
 
 
 def _unseen(error: ForbiddenError) -> Finding:
@@ -69,13 +118,27 @@ def _unseen(error: ForbiddenError) -> Finding:
 def _pools(
     session: Session, asked: Pool, nodes: Sequence[Node], jobs: Sequence[Jobs]
 ) -> Iterator[tuple[Pool, list[Node]]]:
-    """The pool that is meant; or each that a provider's label or a runner's selector makes."""
+    """The pool that is meant; or each that a provider's label or a runner's jobs make.
+
+    The same nodes are one pool, by whatever label.
+    """
     if asked != Pool():
         yield find_pool(session, asked, may_be_empty=True)
         return
+    seen = set()
     found = presets_on(node.labels for node in nodes)
-    for preset in found:
-        yield preset.pool, [node for node in nodes if preset.label in node.labels.items()]
-    for selector, own in {own.selector_text: own for own in jobs}.items():
-        if selector and selector not in [str(preset.label) for preset in found]:
-            yield Pool((), selector), [node for node in nodes if own.selects(node.labels)]
+    pools = [
+        (preset.pool, [node for node in nodes if preset.label in node.labels.items()])
+        for preset in found
+    ]
+    labels = [str(preset.label) for preset in found]
+    for own in jobs:
+        asked_for = selectors(own.spec)
+        if asked_for and asked_for[0] not in labels:
+            pool = Pool((), asked_for[0])
+            pools.append((pool, [node for node in nodes if own.selects(node)]))
+    for pool, members in pools:
+        key = frozenset(node.name for node in members) or pool.selector
+        if key not in seen:
+            seen.add(key)
+            yield pool, members

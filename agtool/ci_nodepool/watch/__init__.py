@@ -1,1 +1,1 @@
-"""`watch`: keep (the loop), reconcile (one node), health (its endpoint)."""
+"""`watch`: keep (the loop), reconcile (one node), health and metrics (its endpoint)."""

@@ -1,18 +1,25 @@
-"""The readiness and liveness endpoint of `watch`."""
+"""The readiness and liveness endpoint of `watch`, and its metrics."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError, UsageError
 
 
+class Page(NamedTuple):
+    """What is shown as it is, with 200."""
+
+    text: Callable[[], str]
+
+
 @contextmanager
-def serve(address: str, answers: dict[str, Callable[[], str]]) -> Iterator[None]:
+def serve(address: str, answers: Mapping[str, Callable[[], str] | Page]) -> Iterator[None]:
     """Answer GET of each path: 200 if its function returns nothing, else 503 and what it says.
 
     Args:
@@ -34,9 +41,15 @@ def serve(address: str, answers: dict[str, Callable[[], str]]) -> Iterator[None]
 
         def do_GET(self) -> None:
             answer = answers.get(self.path.partition("?")[0])
-            trouble = answer() if answer else "there is no such page"
-            body = f"{trouble or 'ok'}\n".encode(errors="replace")
-            self.send_response(404 if answer is None else 503 if trouble else 200)
+            if isinstance(answer, Page):
+                status, text = 200, answer.text()
+            elif answer is None:
+                status, text = 404, "there is no such page\n"
+            else:
+                trouble = answer()
+                status, text = 503 if trouble else 200, f"{trouble or 'ok'}\n"
+            body = text.encode(errors="replace")
+            self.send_response(status)
             self.send_header("Content-Type", "text/plain; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.pool.plan import Change
 from agtool.ci_nodepool.pool.write import NODES
+from agtool.ci_nodepool.watch.metrics import Metrics
 from agtool.core.errors import AgtoolError, unexpected
 from agtool.core.kube.errors import ConflictError, NotFoundError
 from agtool.core.kube.session import METADATA_ONLY, Session
@@ -27,11 +28,18 @@ _LONGEST = 60.0
 """Seconds between two attempts at one node, at most."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Watched:
-    """A node as it was last seen, what we did to it, and the trouble that was logged last."""
+    """What we did to a node, and the trouble that was logged last.
 
-    node: Node
+    Attributes:
+        node: as it was last seen, while there is something to change; else None, since thousands
+            of nodes with their labels are most of what a watch would keep in memory.
+    """
+
+    name: str
+    uid: str
+    node: Node | None
     changes: int = 0
     failures: int = 0
     changed_at: float = 0.0
@@ -54,8 +62,13 @@ class Reconciler:
     """
 
     def __init__(
-        self, session: Session, planned: Callable[[Node], Change], log: Callable[[str], None]
+        self,
+        session: Session,
+        planned: Callable[[Node], Change],
+        log: Callable[[str], None],
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._session = session
         self._planned = planned
         self._log = log
@@ -78,10 +91,12 @@ class Reconciler:
         """`node` is there, in this state."""
         with self._changed:
             watched = self._nodes.get(node.name)
-            if watched is None or watched.node.uid != node.uid:
-                watched = self._nodes[node.name] = _Watched(node)
-            watched.node = node
+            if watched is None or watched.uid != node.uid:
+                watched = self._nodes[node.name] = _Watched(node.name, node.uid, None)
             change = self._planned(node)
+            watched.node = node if change else None
+            self._metrics.saw(len(self._nodes))
+            self._metrics.refused(node.name, now=bool(change.clashes))
             if change.clashes and watched.trouble != change.clashes[0]:
                 watched.trouble = change.clashes[0]
                 self._log(f"node {node.name} has {change.clashes[0]} already: it is left as it is")
@@ -94,6 +109,8 @@ class Reconciler:
         """There is no such node any more."""
         with self._changed:
             self._nodes.pop(name, None)
+            self._metrics.saw(len(self._nodes))
+            self._metrics.refused(name, now=False)
 
     def known(self) -> set[str]:
         """The names of the nodes that are there."""
@@ -104,20 +121,21 @@ class Reconciler:
         """What keeps a node from being as wanted; empty: nothing."""
         with self._changed:
             failing = [watched for watched in self._nodes.values() if watched.failures]
-            return f"node {failing[0].node.name}: {failing[0].trouble}" if failing else ""
+            return f"node {failing[0].name}: {failing[0].trouble}" if failing else ""
 
     def _schedule(self, watched: _Watched, delay: float) -> None:
-        heapq.heappush(self._due, (time.monotonic() + delay, watched.node.name))
+        heapq.heappush(self._due, (time.monotonic() + delay, watched.name))
         self._changed.notify()
 
     def _work(self) -> None:
         while (watched := self._next()) is not None:
-            change = self._planned(watched.node)
+            node = watched.node
+            change = self._planned(node) if node else None
             if not change:
                 continue
             error: AgtoolError | None = None
             try:
-                path = f"{NODES}/{watched.node.name}"
+                path = f"{NODES}/{watched.name}"
                 self._session.patch(path, change.patch(), accept=METADATA_ONLY)
             except (ConflictError, NotFoundError):
                 continue  # it has changed, or has gone: the watch tells
@@ -146,12 +164,14 @@ class Reconciler:
                 watched.failures = 0
                 watched.changes += 1
                 watched.changed_at = time.monotonic()
-                self._log(f"node {watched.node.name}: {', '.join(change.lines)}")
+                self._metrics.repaired(change.node.created)
+                self._log(f"node {watched.name}: {', '.join(change.lines)}")
                 if watched.changes == _FREE:
-                    self._log(f"node {watched.node.name}: somebody else undoes this each time")
+                    self._log(f"node {watched.name}: somebody else undoes this each time")
                 return
+            self._metrics.failed()
             watched.failures += 1
             if watched.trouble != error.message:
                 watched.trouble = error.message
-                self._log(f"node {watched.node.name}: {error.message}\n{error.hint}".rstrip())
+                self._log(f"node {watched.name}: {error.message}\n{error.hint}".rstrip())
             self._schedule(watched, watched.pause(time.monotonic()))

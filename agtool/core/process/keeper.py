@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from agtool.core.errors import BUG, CANNOT_EXECUTE, NOT_FOUND
+from agtool.core.output import write_traceback
 from agtool.core.process.tree import (
     descendants,
     die_with_parent,
@@ -106,9 +107,7 @@ def keep(control: socket.socket, task: Task, *, on_terminal: bool) -> NoReturn:
             _Tree(control, task, wakeup, on_terminal).watch()
         code = 0
     except BaseException:  # noqa: BLE001  # reported, then the process is over
-        import traceback
-
-        traceback.print_exc()
+        write_traceback("bug")
     finally:
         os._exit(code)
 

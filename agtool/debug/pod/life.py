@@ -133,13 +133,17 @@ def _remove_or_say(session: Session, name: str, uid: str, interrupts: Interrupts
     except (AgtoolError, Stopped) as error:
         known = error if isinstance(error, AgtoolError) else AgtoolError("interrupted")
         lines = (
-            f"warning: pod {name} could not be removed: {known.message}",
             known.hint,
             "The pod ends by itself. To remove it, run:",
             f"  agtool debug {session.options} --cleanup",
             f"or:  kubectl {session.options} delete pod {name}",
         )
-        say("\n".join(filter(None, lines)))
+        say(
+            f"pod {name} could not be removed: {known.message}",
+            known.code,
+            level="warning",
+            hint="\n".join(filter(None, lines)),
+        )
 
 
 def _remove_unanswered(session: Session, request: Request, interrupts: Interrupts) -> None:
@@ -153,8 +157,9 @@ def _remove_unanswered(session: Session, request: Request, interrupts: Interrupt
         return
     except (AgtoolError, Stopped):
         say(
-            f"warning: pod {request.name} may have been made nevertheless. "
-            f"To remove it, run: agtool debug {session.options} --cleanup"
+            f"pod {request.name} may have been made nevertheless. "
+            f"To remove it, run: agtool debug {session.options} --cleanup",
+            level="warning",
         )
         return
     annotations = found["metadata"].get("annotations") or {}

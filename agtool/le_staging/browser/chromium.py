@@ -18,7 +18,7 @@ from agtool.le_staging.browser.profile import (
     Command,
     Trusted,
 )
-from agtool.le_staging.writing import write, writing
+from agtool.le_staging.writing import own_folder, write, writing
 
 _QUIET = ("--no-first-run", "--no-default-browser-check", "--disable-sync")
 """Nothing here may weaken a check; a test guards it."""
@@ -61,7 +61,7 @@ class Chromium:
     def _settle(self) -> None:
         """Make what a new profile needs: its name and colour. Later they are the user's."""
         with writing(self._folder):
-            self._profile.mkdir(mode=0o700, parents=True, exist_ok=True)
+            own_folder(self._profile)
             self._folder.chmod(0o700)
         files = {
             self._folder / "First Run": "",

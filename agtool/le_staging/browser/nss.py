@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agtool.core.errors import ConfigurationError
 from agtool.le_staging.browser.profile import Anchors, Trusted, digests
-from agtool.le_staging.writing import writing
+from agtool.le_staging.writing import own_folder, writing
 
 _PATIENCE = 60.0
 """Seconds that one call of certutil may take."""
@@ -38,7 +38,7 @@ def write(folder: Path, anchors: Anchors) -> None:
     Raises ConfigurationError when certutil is missing or fails.
     """
     with writing(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own_folder(folder)
     if not (folder / "cert9.db").exists():
         _certutil(folder, "-N", "--empty-password")
     present, wanted = read(folder), digests(anchors)

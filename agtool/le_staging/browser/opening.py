@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +12,11 @@ from agtool.core.errors import ConfigurationError, DeniedError, UsageError
 from agtool.core.output import say
 from agtool.le_staging.browser import installed, start, tested, turn
 from agtool.le_staging.browser.installed import Browser, Version
-from agtool.le_staging.browser.profile import Anchors, Command, Profile, digests
+from agtool.le_staging.browser.profile import Command, Profile, digests
 from agtool.le_staging.documents import BrowserOpened, Kind, ProfileFolder, Program, SelfTest
-from agtool.le_staging.roots import fetch, store
+from agtool.le_staging.roots import fetch, store, trust
 from agtool.le_staging.roots.pins import CURRENT
+from agtool.le_staging.roots.store import Root
 
 
 class Wish(NamedTuple):
@@ -27,6 +29,8 @@ class Wish(NamedTuple):
         firefox: whether it must be a Firefox.
         sandbox: whether Chromium's sandbox is on.
         self_test: test the browser even if it has passed.
+        untrusted_twins: trust the roots too whose production twins no public store has.
+        start: whether to start the browser, and not only to prepare its profile.
     """
 
     urls: tuple[str, ...] = ()
@@ -35,6 +39,12 @@ class Wish(NamedTuple):
     firefox: bool = False
     sandbox: bool = True
     self_test: bool = False
+    untrusted_twins: bool = False
+    start: bool = True
+
+    def trusted(self, roots: Sequence[Root]) -> list[Root]:
+        """Those of the fetched roots that the profile is to trust."""
+        return list(roots) if self.untrusted_twins else trust.split(roots)[0]
 
 
 def choose(wish: Wish) -> tuple[Browser, Version]:
@@ -54,7 +64,7 @@ def choose(wish: Wish) -> tuple[Browser, Version]:
             hint="Leave out --no-sandbox.",
         )
     if not wish.sandbox:
-        say("warning: without the sandbox a hostile page can do everything that you can do")
+        say("without the sandbox a hostile page can do everything that you can do", level="warning")
     elif not version.is_firefox and os.geteuid() == 0:
         raise ConfigurationError(
             f"{version} does not start as root, since its sandbox cannot work",
@@ -69,9 +79,10 @@ def plan(wish: Wish) -> BrowserOpened:
     chosen, version = choose(wish)
     steps = []
     try:
-        roots = [root.name for root in store.roots()]
+        roots = [root.name for root in wish.trusted(store.roots())]
     except store.NotFetched:
-        roots = [pin.name for pin in CURRENT]
+        wanted = [Root(pin.name, pin.url, pin.sha256, b"") for pin in CURRENT]
+        roots = [root.name for root in wish.trusted(wanted)]
         steps.append("fetch the roots")
     known = tested.remembered(chosen, version)
     if known is None or wish.self_test:
@@ -88,18 +99,27 @@ def run(wish: Wish) -> BrowserOpened:
     when the browser runs and what it trusts would have to change.
     """
     chosen, version = choose(wish)
-    roots = fetch.ensure()
+    roots = wish.trusted(fetch.ensure())
     with turn.taken(chosen.data):
         passed = _passed(wish, chosen, version)
         profile = tested.make(passed.kind, chosen, chosen.data, sandbox=wish.sandbox)
         command = profile.command(wish.urls)
-        pid = _open(profile, command, {root.der: wish.domains for root in roots}, chosen.data)
+        anchors = {root.der: wish.domains for root in roots}
+        running = profile.running()
+        if running and profile.trusted() != digests(anchors):
+            raise DeniedError(
+                f"the browser is running with {chosen.data}, and what it trusts would change",
+                hint="Close its windows, then try again.",
+            )
+        if not running:
+            profile.prepare(anchors)
+        pid = _open(profile, command, chosen.data, running=running) if wish.start else None
     return replace(
         _opened(wish, chosen, version, passed.kind, command),
         dry_run=False,
         roots=[root.name for root in roots],
         pid=pid,
-        already_running=pid is None,
+        already_running=running,
         self_test=passed,
     )
 
@@ -116,6 +136,7 @@ def _opened(
         only=list(wish.domains),
         urls=list(wish.urls),
         steps=[],
+        prepared_only=not wish.start,
         command=command.argv,
         environment=command.environment,
         pid=None,
@@ -124,22 +145,16 @@ def _opened(
     )
 
 
-def _open(profile: Profile, command: Command, anchors: Anchors, folder: Path) -> int | None:
-    """Start the browser so that it trusts these, or use the one that runs if it does.
-
-    Returns its process id; None: it ran. Raises DeniedError when what runs trusts others.
-    """
-    if profile.running():
-        if profile.trusted() != digests(anchors):
-            raise DeniedError(
-                f"the browser is running with {folder}, and what it trusts would change",
-                hint="Close its windows, then try again.",
-            )
-        if not start.hand_over(command):
-            say("warning: the running browser has not answered; check whether it shows a question")
-        return None
-    profile.prepare(anchors)
-    return start.start(profile, command, folder / "browser.log")
+def _open(profile: Profile, command: Command, folder: Path, *, running: bool) -> int | None:
+    """Start the browser, or use the one that runs; its process id; None: it ran."""
+    if not running:
+        return start.start(profile, command, folder / "browser.log")
+    if not start.hand_over(command):
+        say(
+            "the running browser has not answered; check whether it shows a question",
+            level="warning",
+        )
+    return None
 
 
 def _passed(wish: Wish, chosen: Browser, version: Version) -> SelfTest:
@@ -159,7 +174,8 @@ def _passed(wish: Wish, chosen: Browser, version: Version) -> SelfTest:
         )
     if passed.kind == tested.HOME:
         say(
-            f"warning: {version} cannot keep roots in a profile, so it gets a home folder of its "
-            f"own, where downloads go too: {chosen.data}/home"
+            f"{version} cannot keep roots in a profile, so it gets a home folder of its "
+            f"own, where downloads go too: {chosen.data}/home",
+            level="warning",
         )
     return passed

@@ -29,7 +29,7 @@ from agtool.core.errors import ConfigurationError
 from agtool.core.signals import handled
 from agtool.le_staging.browser.profile import Anchors, Command, Profile
 from agtool.le_staging.browser.start import last_words, launch
-from agtool.le_staging.writing import writing
+from agtool.le_staging.writing import own_folder, writing
 
 PATIENCE = 90.0
 """Seconds for the browser to start and ask for everything."""
@@ -127,7 +127,7 @@ def _temporary(parent: Path) -> Iterator[Path]:
     for left in parent.glob("self-test-*"):  # by an agtool that was killed: no other one is here
         shutil.rmtree(left, ignore_errors=True)
     with writing(parent):
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own_folder(parent)
         folder = Path(tempfile.mkdtemp(prefix="self-test-", dir=parent))
     try:
         yield folder

@@ -67,7 +67,10 @@ def start(profile: Profile, command: Command, log: Path) -> int:
                 hint=_advice(log),
             )
         if time.monotonic() > give_up:
-            say(f"warning: the browser has not started completely yet; its messages are in {log}")
+            say(
+                f"the browser has not started completely yet; its messages are in {log}",
+                level="warning",
+            )
             break
         time.sleep(0.05)
     browser.returncode = 0  # it is not ours to wait for any more

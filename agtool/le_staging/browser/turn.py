@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agtool.core.errors import DeniedError
 from agtool.core.output import say
-from agtool.le_staging.writing import writing
+from agtool.le_staging.writing import own_folder, writing
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def taken(folder: Path, *, wait: bool = True) -> Iterator[None]:
     unless we shall wait for another agtool, DeniedError.
     """
     with writing(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own_folder(folder)
         # A file, since NFS locks no folders.
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "rb"):

@@ -3,9 +3,12 @@
 from agtool.core.command import make_app
 from agtool.core.options import grouped
 from agtool.le_staging.cli.browser import chrome, desktop
+from agtool.le_staging.cli.check import check
+from agtool.le_staging.cli.curl import curl
+from agtool.le_staging.cli.env import env
 from agtool.le_staging.cli.roots import fetch
 from agtool.le_staging.cli.status import remove, status
-from agtool.le_staging.cli.verify import curl, verify
+from agtool.le_staging.cli.verify import verify
 
 app = make_app()
 
@@ -20,5 +23,5 @@ def le_staging() -> None:
     """  # noqa: D301  # the backslash keeps the examples' lines apart
 
 
-for command in (fetch, verify, curl, status, chrome, desktop, remove):
+for command in (fetch, verify, check, curl, env, status, chrome, desktop, remove):
     app.command()(grouped(command))  # grouped: documents need not be imported for it

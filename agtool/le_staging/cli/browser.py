@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from agtool.core.command import Format, Result
-from agtool.core.errors import ConfigurationError, UsageError
+from agtool.core.errors import ConfigurationError, UsageError, without_effect
 from agtool.core.options import DryRun, Output, flag, option
 from agtool.le_staging.cli.lines import lines
+from agtool.le_staging.cli.twins import UntrustedTwins
 
 if TYPE_CHECKING:
     from agtool.le_staging import documents
@@ -58,10 +57,15 @@ def chrome(  # noqa: PLR0917  # Typer's way: a parameter is an option
     only: Only = None,
     browser: Browser = None,
     firefox: Firefox = False,
+    prepare: Annotated[
+        bool,
+        flag("Prepare the profile and do not open a window, for browsers in tests.", "--prepare"),
+    ] = False,
     self_test: Annotated[
         bool, flag("Test the browser again, even if it passed before.", "--self-test")
     ] = False,
     no_sandbox: NoSandbox = False,
+    untrusted_twins: UntrustedTwins = False,
     notify: Annotated[bool, flag("Show errors on the desktop too.", "--notify")] = False,
     dry_run: DryRun = False,
     _output: Output = Format.table,
@@ -79,10 +83,13 @@ def chrome(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool le-staging chrome https://example.dev
       agtool le-staging chrome --only example.dev example.dev
       agtool le-staging chrome --firefox https://example.dev
+      agtool le-staging chrome --prepare
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     from agtool.le_staging.browser import opening
     from agtool.le_staging.browser.launcher import notifying
 
+    if prepare and urls:
+        raise without_effect("the URL", "with --prepare, which opens no window")
     with notifying() if notify else nullcontext():
         wish = opening.Wish(
             urls=tuple(map(url_of_site, urls or ())),
@@ -91,13 +98,17 @@ def chrome(  # noqa: PLR0917  # Typer's way: a parameter is an option
             firefox=firefox,
             sandbox=not no_sandbox,
             self_test=self_test,
+            untrusted_twins=untrusted_twins,
+            start=not prepare,
         )
         done = opening.plan(wish) if dry_run else opening.run(wish)
     return Result(done, _for_people(done))
 
 
 def _for_people(done: documents.BrowserOpened) -> Iterator[str]:
-    if done.dry_run:
+    if done.prepared_only:
+        state = "not started"
+    elif done.dry_run:
         state = "would be started"
     elif done.already_running:
         state = "was already running" + (", and opened the sites" if done.urls else "")
@@ -109,14 +120,47 @@ def _for_people(done: documents.BrowserOpened) -> Iterator[str]:
     yield from lines("profile", done.profile.folder)
     yield from lines("trusts", f"{', '.join(done.roots)}; for {scope}; in this profile only")
     yield from lines("opens" if done.dry_run else "opened", *done.urls)
+    if done.prepared_only:
+        yield from _for_tests(done)
     if done.dry_run:
         import shlex
 
         yield from lines("command", shlex.join(done.command))
 
 
+def _for_tests(done: documents.BrowserOpened) -> Iterator[str]:
+    """How Playwright, Puppeteer and Selenium start the browser with the profile."""
+    from json import dumps
+
+    program, *flags = done.command
+    yield from lines("flags", *flags)
+    yield from lines("variables", *(f"{name}={text}" for name, text in done.environment.items()))
+    if done.profile.kind == "firefox":
+        return
+    folder = next(f for f in flags if f.startswith("--user-data-dir=")).partition("=")[2]
+    others = dumps([f for f in flags if not f.startswith("--user-data-dir=")])
+    path = dumps(program)
+    yield from lines(
+        "Playwright",
+        f"chromium.launchPersistentContext({dumps(folder)}, "
+        f"{{executablePath: {path}, args: {others}}})",
+    )
+    yield from lines(
+        "Puppeteer",
+        f"puppeteer.launch({{executablePath: {path}, userDataDir: {dumps(folder)}, "
+        f"args: {others}}})",
+    )
+    yield from lines(
+        "Selenium",
+        f"options.binary_location = {path}",
+        *(f"options.add_argument({dumps(flag)})" for flag in flags),
+    )
+
+
 def url_of_site(text: str) -> str:
     """A URL to open; one without a scheme is taken as https. Raises UsageError."""
+    from urllib.parse import urlsplit
+
     url = text if "://" in text else f"https://{text}"
     try:
         parts = urlsplit(url)
@@ -147,11 +191,12 @@ def domains(only: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def desktop(
+def desktop(  # noqa: PLR0917
     only: Only = None,
     browser: Browser = None,
     firefox: Firefox = False,
     no_sandbox: NoSandbox = False,
+    untrusted_twins: UntrustedTwins = False,
     dry_run: DryRun = False,
     _output: Output = Format.table,
 ) -> Result[documents.LauncherInstalled]:
@@ -175,6 +220,7 @@ def desktop(
     command += [f"--browser={chosen.program}"] if browser else []
     command += ["--firefox"] if firefox else []
     command += ["--no-sandbox"] if no_sandbox else []
+    command += ["--untrusted-twins"] if untrusted_twins else []
     contents = launcher.contents(command)
     if not dry_run:
         launcher.install(contents)
@@ -194,6 +240,8 @@ def _program() -> str:
     for path in (Path(sys.argv[0]), beside):
         if path.name == "agtool" and os.access(path, os.X_OK) and path.is_file():
             return str(path.absolute())
+    import shutil
+
     if found := shutil.which("agtool"):
         return found
     raise ConfigurationError(

@@ -51,7 +51,7 @@ def fetch(
         wanted = (fetch.Wanted(url, fetch.parse_fingerprint(fingerprint)),)
     done = fetch.fetch(wanted, force=force)
     for warning in done.warnings:
-        say(f"warning: {warning.message}\n{warning.hint}")
+        say(warning.message, warning.code, level="warning", hint=warning.hint)
     if new := [root.name for root in done.roots if root.fetched_now]:
         say(f"fetched {', '.join(new)}")
     elif not done.warnings:

@@ -39,7 +39,8 @@ def _for_people(found: documents.Status) -> Iterator[str]:
         yield from lines("file", found.roots.bundle)
     for root in found.roots.roots:
         kind = "of a private CA" if root.private else "current"
-        yield from lines("root", f"{root.name}: {kind}, with the right fingerprint")
+        trusted = "" if root.trusted else "; not trusted, since no public store has its twin"
+        yield from lines("root", f"{root.name}: {kind}, with the right fingerprint{trusted}")
     yield from _problems(found.roots.problems)
     if found.roots.missing:
         names = ", ".join(found.roots.missing)
@@ -47,7 +48,7 @@ def _for_people(found: documents.Status) -> Iterator[str]:
 
     yield f"\nbrowsers: {found.browsers.state}"
     for browser in found.browsers.browsers:
-        yield from _browser(browser, {root.sha256 for root in found.roots.roots})
+        yield from _browser(browser, found.roots.roots)
     if not found.browsers.browsers:
         yield from lines("found", ", ".join(found.browsers.available) or "no known browser")
         yield from lines("", "Run: agtool le-staging chrome")
@@ -60,7 +61,9 @@ def _for_people(found: documents.Status) -> Iterator[str]:
         yield from lines("", "Run: agtool le-staging desktop")
 
 
-def _browser(browser: documents.BrowserStatus, fetched: set[str]) -> Iterator[str]:
+def _browser(
+    browser: documents.BrowserStatus, fetched: list[documents.InstalledRoot]
+) -> Iterator[str]:
     yield from lines("program", browser.program)
     yield from lines("profile", browser.folder)
     yield from _problems(browser.problems)
@@ -78,12 +81,13 @@ def _browser(browser: documents.BrowserStatus, fetched: set[str]) -> Iterator[st
     yield from lines("running", "yes" if browser.running else "no")
 
 
-def _trust(trusts: dict[str, list[str]], fetched: set[str]) -> str:
+def _trust(trusts: dict[str, list[str]], fetched: list[documents.InstalledRoot]) -> str:
     if not trusts:
         return "no root yet; the next start adds them"
     names = sorted({domain for domains in trusts.values() for domain in domains})
     scope = ", ".join(names) or "every domain"
-    current = not fetched or trusts.keys() == fetched
+    wanted = [{root.sha256 for root in fetched if root.trusted}, {r.sha256 for r in fetched}]
+    current = not fetched or trusts.keys() in wanted
     old = "" if current else "; not the roots that were fetched last: the next start replaces them"
     return f"{count(len(trusts), 'root')} for {scope}{old}"
 

@@ -1,42 +1,30 @@
-"""`agtool le-staging verify` and `curl`: whether hosts have good staging certificates."""
+"""`agtool le-staging verify`: whether hosts have good staging certificates."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agtool.core.command import Format, Result
-from agtool.core.errors import ConfigurationError, UsageError
-from agtool.core.options import Output, duration, number, option, path, positive
+from agtool.core.errors import UsageError
+from agtool.core.options import ClusterOptions, OutputOrReports, path
+from agtool.le_staging.cli.connecting import Connecting
+from agtool.le_staging.cli.judging import Judging
+from agtool.le_staging.cli.sources import Sources
 
 if TYPE_CHECKING:
     from agtool.le_staging import documents
     from agtool.le_staging.verify.checker import Report
-    from agtool.le_staging.verify.target import Target
-
-Resolve = Annotated[
-    list[str] | None,
-    option(
-        "HOST:PORT:ADDRESS",
-        "Connect to ADDRESS instead of asking DNS, as curl does. Can be repeated.",
-    ),
-]
-
-ConnectTo = Annotated[
-    list[str] | None,
-    option(
-        "HOST1:PORT1:HOST2:PORT2",
-        "Connect to HOST2:PORT2 instead of HOST1:PORT1, as curl does. Can be repeated.",
-    ),
-]
 
 
 def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
+    judging: Judging,
+    connecting: Connecting,
+    sources: Sources,
+    cluster: ClusterOptions,
     hosts: Annotated[
         list[str] | None,
         typer.Argument(
@@ -45,47 +33,12 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
             show_default=False,
         ),
     ] = None,
-    expect: Annotated[
-        Literal["staging", "production"],
-        option("[staging|production]", "Say which certificates count as a success."),
-    ] = "staging",
-    from_file: Annotated[
-        Path | None,
-        path("FILE", "Also check the hosts in FILE, one on each line; - stands for stdin."),
-    ] = None,
-    port: Annotated[
-        int | None,
-        number(
-            "PORT",
-            "Use this port for hosts without one",
-            1,
-            65535,
-            default="443, or that of --starttls",
-        ),
-    ] = None,
-    starttls: Annotated[
-        Literal["smtp", "imap", "pop3", "ftp", "ldap", "postgres"] | None,
-        option("[smtp|imap|pop3|ftp|ldap|postgres]", "Begin in this protocol, and then start TLS."),
-    ] = None,
-    resolve: Resolve = None,
-    connect_to: ConnectTo = None,
-    ip: Annotated[
-        Literal["4", "6"] | None, option("[4|6]", "Use only this version of IP.  [default: both]")
-    ] = None,
-    timeout: Annotated[
-        float,
-        duration("Give up on a host after this time.  [default: 10s]", callback=positive),
-    ] = 10.0,
-    warn_days: Annotated[
-        int,
-        number("DAYS", "Warn of certificates that expire within DAYS days", 0, 36500),
-    ] = 0,
     pem: Annotated[
         Path | None,
         path("FOLDER", "Save the certificates that each host sends as a file in FOLDER."),
     ] = None,
-    _output: Output = Format.table,
-) -> Result[documents.HostsVerified]:
+    output: OutputOrReports = Format.table,
+) -> Result[documents.HostsVerified | None]:
     """Verify that hosts have valid staging certificates.
 
     It is as strict as `curl --cacert` with the staging roots and no others. The verdict
@@ -100,60 +53,44 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool le-staging verify --resolve example.com:443:192.0.2.7 example.com
       agtool le-staging verify --starttls smtp mail.example.com
       agtool le-staging verify --from-file hosts.txt --warn-days 14 --output json
+      agtool le-staging verify --from-cluster -A --expect production
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     from agtool.core.live import Progress
-    from agtool.le_staging.roots.fetch import ensure
-    from agtool.le_staging.verify.judge import Verdict
-    from agtool.le_staging.verify.target import PORTS, parse_overrides
 
-    protocol = starttls or ""
-    targets = _targets(hosts or [], from_file, port or PORTS[protocol])
-    overrides = parse_overrides(resolve or [], connect_to or [])
-    roots = ensure()
-    import socket
-
+    if sources.print_rbac:
+        return Result(None, [sources.rbac()])
+    port = connecting.default_port
+    jobs = sources.jobs(hosts or [], port, cluster)
+    settings = {**connecting.settings(), **judging.settings(connecting.cacert)}
+    settings["overrides"] += jobs.overrides
     from agtool.le_staging.cli import report
-    from agtool.le_staging.verify.checker import Checker, How, in_order
+    from agtool.le_staging.verify.checker import Checker, failed_line, in_order
+    from agtool.le_staging.verify.look import How
 
-    how = How(
-        roots=roots,
-        expected=Verdict[expect],
-        protocol=protocol,
-        timeout=timeout,
-        family={"4": socket.AF_INET, "6": socket.AF_INET6}.get(ip or "", socket.AF_UNSPEC),
-        overrides=overrides,
-        warn_days=warn_days,
-    )
+    how = How(**settings)
+    checker = Checker(how)
+    told = jobs.told(checker, how.expected)
+    targets = [] if sources.offline else [t for t in jobs.targets if not isinstance(t, UsageError)]
     with Progress("hosts checked", len(targets)) as progress:
-        reports = list(
-            in_order(targets, Checker(how).check, timeout=timeout, progress=progress.advance)
-        )
+        checked = in_order(targets, checker.check, timeout=how.timeout, progress=progress.advance)
+        reports = [
+            failed_line(text, found)
+            if isinstance(found, UsageError)
+            else told(number, None if sources.offline else next(checked))
+            for number, (text, found) in enumerate(jobs.lines)
+        ]
     if pem:
         _save_chains(pem, reports)
-    return Result(
-        report.as_data(how.expected, reports),
-        report.for_people(how.expected, reports),
-        exit_code=0 if all(found.as_expected for found in reports) else 1,
-    )
+    code = judging.exit_code((found.as_expected, found.warnings) for found in reports)
+    if output in {Format.table, Format.text}:
+        # Without the document, whose types take longer to make than a host to check.
+        view = report.for_people(how.expected, reports, jobs.warnings)
+        return Result(None, view, exit_code=code)
+    from agtool.le_staging.cli.formats import case_of_host, formatted
 
-
-def _targets(hosts: list[str], file: Path | None, port: int) -> list[Target]:
-    from agtool.le_staging.verify.target import parse
-
-    listed = list(hosts)
-    if file is not None:
-        try:
-            text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not text (UTF-8)"
-            raise ConfigurationError(
-                f"cannot read {file}: {reason}", hint="Correct --from-file."
-            ) from error
-        lines = (line.partition("#")[0].strip() for line in text.splitlines())
-        listed += [line for line in lines if line]
-    if not listed:
-        raise UsageError("no host was given", hint="Name at least one host, or use --from-file.")
-    return list(dict.fromkeys(parse(host, port) for host in listed))
+    data = report.as_data(how.expected, reports, jobs.warnings)
+    cases = map(case_of_host, data.hosts)
+    return Result(data, formatted(output, cases, fail=judging.fail_on_warning), exit_code=code)
 
 
 def _save_chains(folder: Path, reports: Iterable[Report]) -> None:
@@ -167,39 +104,3 @@ def _save_chains(folder: Path, reports: Iterable[Report]) -> None:
             chain = "".join(DER_cert_to_PEM_cert(sent.der) for sent in report.evidence.presented)
             hint = "Name a folder with --pem that you can write to."
             write(file, chain, mode=0o644, hint=hint)
-
-
-def curl(
-    host: Annotated[
-        str, typer.Argument(metavar="HOST[:PORT]", help="A host name, address or URL.")
-    ],
-    resolve: Resolve = None,
-    connect_to: ConnectTo = None,
-    _output: Output = Format.table,
-) -> Result[documents.CurlCommand]:
-    """Print the curl command that trusts the staging roots only.
-
-    --cacert alone is not enough: Debian's curl goes on trusting the system's roots,
-    so that it accepts a production certificate too.
-
-    \b
-    Example:
-      agtool le-staging curl example.com
-    """  # noqa: D301
-    import shlex
-
-    from agtool.le_staging.documents import CurlCommand
-    from agtool.le_staging.roots.fetch import ensure
-    from agtool.le_staging.roots.store import bundle, no_certificates
-    from agtool.le_staging.verify.target import join, parse, parse_overrides
-
-    parse_overrides(resolve or [], connect_to or [])  # wrong ones are refused here
-    target = parse(host, 443)
-    ensure()
-    argv = ["curl", "--cacert", str(bundle()), "--capath", str(no_certificates())]
-    if any(map(os.environ.get, ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"))):
-        argv += ["--noproxy", "*"]  # as `verify`, which never uses one
-    for name, values in (("--resolve", resolve), ("--connect-to", connect_to)):
-        argv += [word for value in values or () for word in (name, value)]
-    argv.append(f"https://{join(target.host, target.port).removesuffix(':443')}/")
-    return Result(CurlCommand(argv), [shlex.join(argv)])

@@ -5,30 +5,40 @@ from __future__ import annotations
 import hashlib
 import re
 import ssl
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from agtool.core.errors import ConfigurationError, DeniedError, UnreachableError, UsageError
+from agtool.core.errors import (
+    AgtoolError,
+    ConfigurationError,
+    DeniedError,
+    UnreachableError,
+    UsageError,
+)
 from agtool.core.finding import Finding
 from agtool.core.output import say
-from agtool.core.text import printable
-from agtool.le_staging.documents import FetchedRoot, RootsFetched
+from agtool.core.text import count, printable
 from agtool.le_staging.roots import store
+from agtool.le_staging.roots.given import PEM
 from agtool.le_staging.roots.pins import BY_SHA256, CURRENT
+from agtool.le_staging.roots.private import refuse_public
 from agtool.le_staging.roots.store import Root
 
 if TYPE_CHECKING:
     import httpx
 
+    from agtool.le_staging.documents import RootsFetched
 _TIMEOUT = 10.0
 """Seconds for each step of a request: connecting, one read."""
 
+_ALL_IN_ALL = 60.0
+"""Seconds for one root: a server that sends a byte now and then would never run into the other."""
+
 _LONGEST = 64 * 1024
 """Bytes that a file with one certificate may have."""
-
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s+[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 
 
 class Wanted(NamedTuple):
@@ -36,6 +46,10 @@ class Wanted(NamedTuple):
 
     url: str
     sha256: str
+
+
+class _NoConnection(UnreachableError):
+    """The server was not reached, so that it has no other file to give either."""
 
 
 class _NotServed(DeniedError):
@@ -74,31 +88,39 @@ def refuse_retired(sha256: str) -> None:
 def fetch(wanted: Sequence[Wanted], *, force: bool) -> RootsFetched:
     """Fetch what is not there yet (force: all of it) and keep what is there already.
 
-    All or nothing: if one of them can be had neither from the network nor from before, nothing
-    changes. A warning tells why a copy from before stays, or that the file from before could not
-    be used, so that private roots in it are lost. Raises UnreachableError, DeniedError (not that
-    certificate was served) or ConfigurationError.
+    What can be fetched is kept, also if something else cannot. Raises the first error of those
+    that are not there now: UnreachableError, DeniedError when what is served is not what was
+    wanted, and ConfigurationError.
     """
+    from agtool.le_staging.documents import FetchedRoot, RootsFetched
+
     present, warnings = _present()
     missing = [want for want in wanted if force or want.sha256 not in present]
     new: dict[str, Root] = {}
+    failed: list[AgtoolError] = []
     if missing:
         with _client() as client:
             for want in missing:
                 try:
                     new[want.sha256] = _get(client, want)
-                except (UnreachableError, _NotServed) as error:
-                    if not all(want.sha256 in present for want in missing):
-                        raise
-                    message = f"{error.message}; the copy that was fetched before is used"
-                    warnings.append(Finding(error.code, message, error.hint, want.url))
-                    if isinstance(error, UnreachableError):
-                        break  # no network: the others would only take as long to fail
+                except (UnreachableError, DeniedError) as error:
+                    kept = want.sha256 in present
+                    if kept and isinstance(error, (UnreachableError, _NotServed)):
+                        message = f"{error.message}; the copy that was fetched before is used"
+                        warnings.append(Finding(error.code, message, error.hint, want.url))
+                    else:
+                        failed.append(error)
+                    if isinstance(error, _NoConnection):
+                        break  # the others would only take as long to fail
     if new:
         present, _ = _present()  # again: another agtool may have fetched others meanwhile
     roots = {**present, **new}
     if new:
         store.write(roots.values())
+    if failed:
+        raise _with_what_was_kept(failed[0], len(new))
+    if roots:
+        store.bundle_of(list(roots.values()))
     done = [
         FetchedRoot(root.name, root.url, root.sha256, root.private, root.sha256 in new)
         for root in roots.values()
@@ -106,12 +128,29 @@ def fetch(wanted: Sequence[Wanted], *, force: bool) -> RootsFetched:
     return RootsFetched(str(store.bundle()), done, warnings)
 
 
+def _with_what_was_kept(error: AgtoolError, kept: int) -> AgtoolError:
+    if not kept:
+        return error
+    were = f"{count(kept, 'other root')} {'was' if kept == 1 else 'were'} fetched"
+    return type(error)(f"{error.message}; {were}", hint=error.hint, subject=error.subject)
+
+
 def ensure() -> list[Root]:
-    """The roots that are there; if none are, Let's Encrypt's are fetched. Raises as `fetch`."""
+    """The roots that are there; if none are, Let's Encrypt's are fetched. Raises as `fetch`.
+
+    One of them that cannot be fetched is told, and is missing.
+    """
     with suppress(store.NotFetched):
         return store.roots()
     say("fetching the staging roots ...")
-    fetch(LETS_ENCRYPT, force=False)
+    try:
+        fetch(LETS_ENCRYPT, force=False)
+    except AgtoolError as error:
+        with suppress(store.NotFetched):
+            found = store.roots()
+            say(error.message, level="warning", hint=error.hint)
+            return found
+        raise
     return store.roots()
 
 
@@ -151,28 +190,30 @@ def _client() -> httpx.Client:
 def _get(client: httpx.Client, want: Wanted) -> Root:
     import httpx
 
+    _check_url(want.url)
     try:
         with client.stream("GET", want.url) as response:
             if response.status_code != httpx.codes.OK:
                 raise _not_served(
                     want, f"HTTP {response.status_code} {response.reason_phrase}".rstrip()
                 )
-            content = b""
+            content, give_up = b"", time.monotonic() + _ALL_IN_ALL
             for chunk in response.iter_bytes():
+                if time.monotonic() > give_up:
+                    raise _not_served(want, f"it is not complete after {_ALL_IN_ALL:.0f} seconds")
                 content += chunk
                 if len(content) > _LONGEST:
                     raise _not_the_one(want, "something much longer than a certificate")
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-        raise ConfigurationError(
-            f"{want.url!r} is not a valid URL: {error}",
-            hint="Write a URL such as https://ca.example/root.pem.",
-        ) from error
+        raise _not_served(want, f"it redirects to what is not a valid URL: {error}") from error
     except httpx.TooManyRedirects as error:
         raise _not_served(want, "too many redirects") from error
     except httpx.HTTPError as error:
         # Without the number of an error before it and the place in Python's source after it.
         reason = re.sub(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$", "", str(error))
-        raise UnreachableError(
+        connecting = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+        kind = _NoConnection if isinstance(error, connecting) else UnreachableError
+        raise kind(
             f"cannot fetch {want.url}: {reason or 'no answer in time'}",
             hint="Set SSL_CERT_FILE to a file with the root of this server, or of the proxy that "
             "answers in its place."
@@ -182,11 +223,26 @@ def _get(client: httpx.Client, want: Wanted) -> Root:
     return _checked(want, content)
 
 
+def _check_url(url: str) -> None:
+    import httpx
+
+    try:
+        parsed = httpx.URL(url)
+        reason = "" if parsed.scheme in {"http", "https"} and parsed.host else "it has no https://"
+    except httpx.InvalidURL as error:
+        reason = str(error)
+    if reason:
+        raise ConfigurationError(
+            f"{url!r} is not a valid URL: {reason}",
+            hint="Write a URL such as https://ca.example/root.pem.",
+        )
+
+
 def _checked(want: Wanted, content: bytes) -> Root:
     """The certificate in `content` (PEM or DER) with that fingerprint. Raises DeniedError."""
     from agtool.le_staging.certificate import parse
 
-    blocks = [ssl.PEM_cert_to_DER_cert(block.decode()) for block in _PEM.findall(content)]
+    blocks = [ssl.PEM_cert_to_DER_cert(block.decode()) for block in PEM.findall(content)]
     found = {hashlib.sha256(der).hexdigest(): der for der in blocks or [content]}
     for sha256 in found:
         refuse_retired(sha256)
@@ -196,6 +252,9 @@ def _checked(want: Wanted, content: bytes) -> Root:
         certificate = parse(found[want.sha256])
     except ValueError as error:
         raise _not_the_one(want, f"not a certificate: {error}") from error
+    pin = BY_SHA256.get(want.sha256)
+    if pin is None or pin.signed_by:
+        refuse_public(certificate)
     now = datetime.now(timezone.utc)
     if not certificate.not_before <= now <= certificate.not_after:
         raise DeniedError(
@@ -204,7 +263,6 @@ def _checked(want: Wanted, content: bytes) -> Root:
             hint="Check the clock of this machine. If it is right, ask the CA's owner for its "
             "current root.",
         )
-    pin = BY_SHA256.get(want.sha256)
     name = pin.name if pin else printable(certificate.subject)
     return Root(name, want.url, want.sha256, certificate.der, pin is None)
 
@@ -219,6 +277,6 @@ def _not_served(want: Wanted, answer: str) -> _NotServed:
 def _not_the_one(want: Wanted, what: str) -> DeniedError:
     return DeniedError(
         f"{want.url} does not serve the certificate with SHA-256 {want.sha256}, but {what}",
-        hint="Nothing was changed. Check whether a proxy answers in its place (HTTPS_PROXY). "
+        hint="It was not kept. Check whether a proxy answers in its place (HTTPS_PROXY). "
         "If the CA has a new root, ask its owner for the new --fingerprint.",
     )

@@ -1,7 +1,8 @@
-"""Where fetched roots lie: one PEM file, which is also what curl's --cacert takes.
+"""Where fetched roots lie: a PEM file of those to trust, which curl's --cacert takes, and another.
 
-Before each certificate stand lines that say what it is. They hold the fingerprint for which it
-was fetched, so that a file which was damaged or edited is noticed whenever it is read.
+The other one has the roots whose production twins no public store has (`roots.trust`). Before
+each certificate stand lines that say what it is. They hold the fingerprint for which it was
+fetched, so that a file which was damaged or edited is noticed whenever it is read.
 """
 
 from __future__ import annotations
@@ -10,17 +11,24 @@ import binascii
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from ssl import DER_cert_to_PEM_cert
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
-from agtool.core.files import write_atomically
+from agtool.le_staging.certificate import parse
+from agtool.le_staging.roots import trust
 from agtool.le_staging.roots.pins import BY_SHA256, CURRENT
-from agtool.le_staging.writing import writing
+from agtool.le_staging.writing import own_folder, writing
+from agtool.le_staging.writing import write as write_file
 
 _HINT = "Fetch the roots again: agtool le-staging fetch --force"
+
+_SPACE = "Free some space, or set XDG_DATA_HOME to a folder you can write to."
+
+_NONE = "# none\n"
+"""What a file without roots has: an empty one was cut off."""
 
 _ENTRY = re.compile(
     r"# (?P<name>[^\n]*)\n# (?P<url>[^\n]*)\n# SHA-256 (?P<sha256>[0-9a-f]{64})\n"
@@ -67,8 +75,18 @@ def folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def bundle() -> Path:
-    """The PEM file with all fetched roots; it need not exist."""
+    """The PEM file with the fetched roots to trust; it need not exist."""
     return folder() / "roots.pem"
+
+
+def others() -> Path:
+    """The PEM file with the roots whose twins no public store has; it need not exist."""
+    return folder() / "untrusted-twins.pem"
+
+
+def everything() -> Path:
+    """The PEM file with all of them, for who asks for it; see `bundle_of`."""
+    return folder() / "all-roots.pem"
 
 
 def no_certificates() -> Path:
@@ -83,21 +101,48 @@ def no_certificates() -> Path:
 def roots() -> list[Root]:
     """The fetched roots, Let's Encrypt's first, each checked against its fingerprint.
 
-    Raises NotFetched, or ConfigurationError when the file cannot be read, was damaged, or holds a
-    root that has been retired.
+    Raises NotFetched, or ConfigurationError when a file cannot be read, was damaged, or holds a
+    root that has been retired or that is none of a private CA.
     """
-    path = bundle()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
+    found = _read(bundle())
+    if found is None:
         raise NotFetched(
             "the staging roots have not been fetched yet", hint="Run: agtool le-staging fetch"
-        ) from error
+        )
+    return _ordered({root.sha256: root for root in (*found, *(_read(others()) or ()))}.values())
+
+
+def bundle_of(found: Sequence[Root], *, untrusted_twins: bool = False) -> Path:
+    """The path of a PEM file with those roots that are to be trusted today, written if need be.
+
+    untrusted_twins: with those too whose twins no public store has.
+    Raises ConfigurationError when it cannot be written.
+    """
+    if untrusted_twins:
+        _write(everything(), found)
+        return everything()
+    trusted, _ = trust.split(found)
+    if {root.sha256 for root in _read(bundle()) or ()} != {root.sha256 for root in trusted}:
+        write(found)  # Mozilla's list has changed, or an older agtool wrote the file
+    return bundle()
+
+
+def _ordered(found: Iterable[Root]) -> list[Root]:
+    places = {pin.sha256: place for place, pin in enumerate(CURRENT)}
+    return sorted(found, key=lambda root: places.get(root.sha256, len(places)))
+
+
+def _read(path: Path) -> list[Root] | None:
+    """The roots in a file; None: there is no such file. Raises ConfigurationError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise ConfigurationError(f"cannot read {path}: {reason}", hint=_HINT) from error
     found = [_root(entry, path) for entry in _ENTRY.finditer(text)]
-    if not found or text.count("-----BEGIN") != len(found):
+    if text.count("-----BEGIN") != len(found) or not (found or text == _NONE):
         raise ConfigurationError(f"{path} was damaged or edited", hint=_HINT)
     return found
 
@@ -113,22 +158,44 @@ def _root(entry: re.Match[str], path: Path) -> Root:
             hint=_HINT,
         )
     pin = BY_SHA256.get(entry["sha256"])
-    if pin and pin not in CURRENT:
+    if pin and (pin.retired or pin.signed_by):
         raise ConfigurationError(f"{path} holds {pin.name}, which was retired", hint=_HINT)
+    if pin is None and (whose := _not_private(der)):
+        raise ConfigurationError(
+            f"{path} holds {entry['name']}, which is no root of a private CA: it is {whose}",
+            hint=_HINT,
+        )
     return Root(entry["name"], entry["url"], entry["sha256"], der, private=pin is None)
+
+
+def _not_private(der: bytes) -> str:
+    """Whose certificate it is, if Let's Encrypt's, by its key; else ""."""
+    try:
+        certificate = parse(der)
+    except ValueError:
+        return ""
+    return trust.lets_encrypt_s(certificate.spki, certificate.authority_key)
 
 
 def write(wanted: Iterable[Root]) -> None:
     """Replace the fetched roots by these, all or none.
 
-    Raises ConfigurationError when the folder or the file cannot be written.
+    Raises ConfigurationError when the folder or a file cannot be written.
     """
-    path = bundle()
+    trusted, untrusted = trust.split(_ordered(wanted))
+    # First the file whose roots are trusted less: what stands in both is not lost, and not trusted
+    # without need.
+    if untrusted or others().exists():
+        _write(others(), untrusted)
+    _write(bundle(), trusted)
+
+
+def _write(path: Path, listed: Sequence[Root]) -> None:
     text = "\n".join(
         f"# {root.name}\n# {root.url}\n# SHA-256 {root.sha256}\n{DER_cert_to_PEM_cert(root.der)}"
-        for root in sorted(wanted, key=lambda root: root.private)
+        for root in listed
     )
-    with writing(path, hint="Free some space, or set XDG_DATA_HOME to a folder you can write to."):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with writing(path, hint=_SPACE):
+        own_folder(path.parent)
         no_certificates().mkdir(mode=0o755, exist_ok=True)
-        write_atomically(path, text.encode(), mode=0o644)
+    write_file(path, text or _NONE, mode=0o644, hint=_SPACE)

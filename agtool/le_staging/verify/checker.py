@@ -1,53 +1,37 @@
-"""Many hosts at once: each in a thread of its own, the results in the order of the input."""
+"""Hosts checked, one or many at once: each in a thread, the results in the order of the input."""
 
 from __future__ import annotations
 
 import queue
 import resource
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from agtool.core.errors import UsageError
 from agtool.core.finding import Finding
-from agtool.le_staging.roots.store import Root
-from agtool.le_staging.verify import judge
-from agtool.le_staging.verify.connect import NoTls, addresses
+from agtool.core.text import count
+from agtool.le_staging.verify.connect import Address, NoTls, addresses
 from agtool.le_staging.verify.evidence import Evidence
-from agtool.le_staging.verify.handshake import context, shake_hands
 from agtool.le_staging.verify.judge import Judgement, Verdict
-from agtool.le_staging.verify.public import PublicRoots
-from agtool.le_staging.verify.target import Override, Target, plan_destination
+from agtool.le_staging.verify.look import How, Looker, Sight
+from agtool.le_staging.verify.proxy import Tunnel
+from agtool.le_staging.verify.target import Target, join, plan_destination
+from agtool.le_staging.verify.way import KEYS, Way
+
+if TYPE_CHECKING:
+    from agtool.le_staging.verify.kept import Checked
+
+_ADDRESSES_AT_ONCE = 16
 
 _MOST = 128
 """Hosts that are checked at the same time, if there may be so many open files."""
 
 _GRACE = 1.0
 """Seconds after its timeout in which a check must be over, unless the resolver holds it."""
-
-
-class How(NamedTuple):
-    """How to check.
-
-    Attributes:
-        roots: what counts as staging.
-        expected: the verdict that is a success.
-        protocol: what to speak before TLS; "" for nothing.
-        timeout: seconds for one host, all in all.
-        family: AF_INET, AF_INET6, or AF_UNSPEC for both.
-        overrides: where to connect instead.
-        warn_days: warn of certificates that expire within so many days.
-    """
-
-    roots: Sequence[Root]
-    expected: Verdict = Verdict.staging
-    protocol: str = ""
-    timeout: float = 10
-    family: socket.AddressFamily = socket.AF_UNSPEC
-    overrides: tuple[Override, ...] = ()
-    warn_days: int = 0
 
 
 class Report(NamedTuple):
@@ -60,6 +44,10 @@ class Report(NamedTuple):
         evidence, judgement: None when no certificate was seen.
         now: when it was judged.
         seconds: how long it took.
+        notes: what is worth knowing, and no fault.
+        sights: all handshakes, if each address was to be looked at.
+        source: the Kubernetes object that serves the host; empty: it was given.
+        stored: what its Secret has; None: nobody knows.
     """
 
     target: Target
@@ -71,6 +59,10 @@ class Report(NamedTuple):
     judgement: Judgement | None
     now: datetime
     seconds: float
+    notes: tuple[Finding, ...] = ()
+    sights: tuple[Sight, ...] = ()
+    source: str = ""
+    stored: Checked | None = None
 
 
 class Checker:
@@ -78,39 +70,96 @@ class Checker:
 
     def __init__(self, how: How) -> None:
         self._how = how
-        self._context = context(root.der for root in how.roots)
-        self._anchors = {root.sha256 for root in how.roots}
-        self._public = PublicRoots()
-        self._lock = threading.Lock()
+        self.looker = Looker(how)
 
     def check(self, target: Target) -> Report:
         """Check one host; takes no longer than the timeout, unless the resolver does."""
         how, began = self._how, time.monotonic()
-        deadline = began + how.timeout
+        way = Way(how.protocol, how.offers, began + how.timeout)
         try:
-            found = addresses(*plan_destination(target, how.overrides), how.family)
-            evidence = shake_hands(
-                target, found, self._context, protocol=how.protocol, deadline=deadline
-            )
+            hosts, port = plan_destination(target, how.overrides)
+            if proxy := how.proxies.for_host(hosts[0].removesuffix(".")):
+                way = way._replace(tunnel=Tunnel(proxy, hosts[0], port))
+                hosts, port = (proxy.host,), proxy.port
+            found = addresses(hosts, port, how.family)
         except NoTls as error:
             return failure(target, error, time.monotonic() - began)
-        now = datetime.now(timezone.utc)
-        if self._anchors.isdisjoint(certificate.sha256 for certificate in evidence.chain):
-            with self._lock:
-                voucher = self._public.voucher(evidence.presented)
-            evidence = evidence._replace(voucher=voucher)
-        judgement = judge.judge(target, evidence, self._anchors, now)
-        surprise = judge.surprise(judgement, how.expected)
+        if how.all_addresses and not way.tunnel:
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(min(_ADDRESSES_AT_ONCE, len(found))) as pool:
+                looks = pool.map(lambda address: self._both_keys(target, address, way), found)
+                sights = [sight for seen in looks for sight in seen]
+        else:
+            sights = [self.looker.look(target, found, way)]
+        report = self._report(target, sights, time.monotonic() - began)
+        notes = _notes(target, found, sights[0], way, everywhere=how.all_addresses)
+        return report._replace(notes=tuple(notes))
+
+    def _both_keys(self, target: Target, address: Address, way: Way) -> list[Sight]:
+        """What one address shows, also with the other kind of key if it has both."""
+        seen = [self.looker.look(target, [address], way)]
+        for key in sorted(KEYS.keys() - {seen[0].key}) if seen[0].evidence else ():
+            other = self.looker.look(target, [address], way, key)
+            if other.evidence:  # else it has no such certificate, or no TLS 1.2
+                seen.append(other)
+        return seen
+
+    def _report(self, target: Target, sights: Sequence[Sight], seconds: float) -> Report:
+        expected = self._how.expected
+        # What is shown in full is the first that is not as it should be.
+        shown = next((sight for sight in sights if sight.verdict is not expected), sights[0])
         return Report(
             target=target,
-            verdict=judgement.verdict,
-            as_expected=judgement.verdict is how.expected,
-            problems=(*judgement.problems, *([surprise] if surprise else [])),
-            warnings=judge.warnings(judgement, evidence.presented[0], now, how.warn_days),
-            evidence=evidence,
-            judgement=judgement,
-            now=now,
-            seconds=time.monotonic() - began,
+            verdict=shown.verdict,
+            as_expected=shown.verdict is expected,
+            problems=_located(sights, [sight.problems for sight in sights]),
+            warnings=_located(sights, [sight.warnings for sight in sights]),
+            evidence=shown.evidence,
+            judgement=shown.judgement,
+            now=datetime.now(timezone.utc),
+            seconds=seconds,
+            sights=tuple(sights) if self._how.all_addresses else (),
+        )
+
+
+def merged(findings: Iterable[tuple[Finding, ...]]) -> tuple[Finding, ...]:
+    """Each finding once."""
+    return tuple(dict.fromkeys(one for several in findings for one in several))
+
+
+def _located(
+    sights: Sequence[Sight], findings: Sequence[tuple[Finding, ...]]
+) -> tuple[Finding, ...]:
+    """Each finding once, with the addresses where it holds unless it holds everywhere."""
+    found = {one: one for one in merged(findings)}
+    for finding in list(found):
+        where = [s for s, several in zip(sights, findings, strict=True) if finding in several]
+        if len(where) < len(sights):
+            places = dict.fromkeys(f"{s.address} {f'({s.key})' if s.key else ''}" for s in where)
+            shown = ", ".join(place.rstrip() for place in places)
+            found[finding] = replace(finding, message=f"at {shown}: {finding.message}")
+    return tuple(found.values())
+
+
+def _notes(
+    target: Target, found: Sequence[Address], sight: Sight, way: Way, *, everywhere: bool
+) -> Iterator[Finding]:
+    if target.is_wildcard:
+        yield Finding("wildcard", f"{target.shown} was checked as {target.host}")
+    if way.tunnel:
+        proxy = join(way.tunnel.proxy.host, way.tunnel.proxy.port)
+        yield Finding(
+            "proxy", f"checked through the proxy {proxy}, at whichever address it has chosen"
+        )
+        return
+    others = len({str(address[0]) for _, address in found}) - 1
+    if others and not everywhere:
+        yield Finding(
+            "several-addresses",
+            f"{target.host} has {count(others, 'other address', 'other addresses')} than "
+            f"{sight.address}, of which nothing is said here",
+            "Use --all-addresses to check each.",
         )
 
 
@@ -118,6 +167,12 @@ def failure(target: Target, error: NoTls, seconds: float) -> Report:
     """The report of a host that showed no certificate."""
     now = datetime.now(timezone.utc)
     return Report(target, Verdict.failed, False, (error.problem,), (), None, None, now, seconds)
+
+
+def failed_line(text: str, error: UsageError) -> Report:
+    """The report of what was given as a host and is none."""
+    wrong = NoTls("no-host", error.message, error.hint)
+    return failure(Target(text, 0, text or "''"), wrong, 0)
 
 
 def in_order(

@@ -34,6 +34,11 @@ class Evidence(NamedTuple):
             the bundle has the server's own certificate: then OpenSSL goes on, and stops there.
         flaws: what OpenSSL objected to, in its order, with the staging roots as the only anchors.
         voucher: which other root vouches for the chain, dates apart.
+        twin: the path to a staging root whose production twin no public store has; only if there
+            is none to another root.
+        look_alike: the known root whose name, but not whose key, the end of the chain has, as in
+            "a public root".
+        private: the names of the roots of private CAs that were fetched.
         refused: the server wants a certificate from its clients, and turned us away.
         address: the IP address that answered.
         tls, cipher: what was agreed on.
@@ -43,6 +48,9 @@ class Evidence(NamedTuple):
     chain: tuple[Certificate, ...]
     flaws: tuple[Flaw, ...]
     voucher: Voucher | None = None
+    twin: tuple[Certificate, ...] = ()
+    look_alike: str = ""
+    private: tuple[str, ...] = ()
     refused: bool = False
     address: str = ""
     tls: str = ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from agtool.core.finding import Finding
 from agtool.le_staging.certificate import Certificate
-from agtool.le_staging.roots.pins import CURRENT, PINS
+from agtool.le_staging.roots.pins import CURRENT, PINS, TWINS
 from agtool.le_staging.verify.evidence import Evidence
+from agtool.le_staging.verify.origins import origin, same_ca
 
 # X509_V_ERR_..., as in openssl/x509_vfy.h.
 _BAD_SIGNATURE = 7
@@ -30,11 +31,13 @@ _OTHERS = {
     79: ("not-a-ca", _NOT_A_CA),
 }
 
+
 DEFAULT_CERTIFICATES = {
     "Kubernetes Ingress Controller Fake Certificate": "ingress-nginx",
     "TRAEFIK DEFAULT CERT": "Traefik",
+    "NGINXIngressController": "NGINX Ingress Controller",
 }
-"""What well-known servers send while they have no certificate for a name."""
+"""What well-known servers send while they have no certificate for a name, self-signed."""
 
 
 def problems_of_trust(evidence: Evidence, *, trusted: bool) -> Iterator[Finding]:
@@ -57,7 +60,8 @@ def _problem(number: int, certificate: Certificate) -> Finding:
     if number == _BAD_SIGNATURE:
         return Finding(
             "bad-signature",
-            f"{certificate.subject} was not signed by {certificate.issuer}, as it claims",
+            f"{certificate.subject} was not signed by {certificate.issuer}, as it claims, but by "
+            "another key",
             "Let the server send the chain that the ACME client wrote (fullchain.pem).",
         )
     unknown = ("refused-by-openssl", f"OpenSSL refuses {{subject}} (verify error {number})")
@@ -70,7 +74,20 @@ def _problem(number: int, certificate: Certificate) -> Finding:
 def _untrusted(evidence: Evidence) -> Finding:
     """Why no root was reached."""
     leaf, top = evidence.presented[0], evidence.chain[-1]
-    names = {certificate.subject for certificate in evidence.chain} | {top.issuer}
+    alone = len(evidence.chain) == 1
+    own = alone and any(same_ca(top.issuer, name) for name in evidence.private)
+    return (
+        _retired(evidence.chain)
+        or _missing_cross_sign(top)
+        or _look_alike(evidence, top)
+        or _default(leaf, top)
+        or (None if own else origin(leaf, top))
+        or _unknown(top, alone=alone)
+    )
+
+
+def _retired(chain: Sequence[Certificate]) -> Finding | None:
+    names = {certificate.subject for certificate in chain} | {chain[-1].issuer}
     for pin in PINS:
         if pin.retired and not pin.signed_by and pin.name in names:
             return Finding(
@@ -78,29 +95,41 @@ def _untrusted(evidence: Evidence) -> Finding:
                 f"the chain ends in {pin.name}, which was retired: {pin.retired}",
                 "Get a new certificate; current ones do not have this root.",
             )
-    if top.self_issued and len(evidence.chain) == 1:
-        return _self_signed(leaf)
+    return None
+
+
+def _default(leaf: Certificate, top: Certificate) -> Finding | None:
+    server = DEFAULT_CERTIFICATES.get(leaf.subject) or DEFAULT_CERTIFICATES.get(top.issuer)
+    if not server:
+        return None
+    return Finding(
+        "self-signed",
+        f"the server sends the default certificate of {server}: it has none for this name",
+        "Check that the Ingress names this host under tls: and that its Secret exists.",
+    )
+
+
+def _unknown(top: Certificate, *, alone: bool) -> Finding:
+    if top.self_issued and alone:
+        return Finding(
+            "self-signed",
+            "the certificate is self-signed: no CA has issued it",
+            "Check that the ACME client has finished, and reload the server.",
+        )
     if top.self_issued:
         return Finding(
             "unknown-root",
             f"the chain ends in {top.subject}, which is neither a staging root nor a public one",
             _private_hint(top.subject),
         )
-    is_root = top.issuer in {pin.name for pin in CURRENT}
-    if len(evidence.chain) == 1 or (_is_staging(top) and not is_root):
-        source = next((f", from {url}" for url in top.issuer_urls), "")
-        return Finding(
-            "incomplete-chain",
-            f"the server does not send the certificate of {top.issuer}, which issued {top.subject}",
-            "Let the server send the whole chain (fullchain.pem, not cert.pem). Chrome may open "
-            f"the page nevertheless: it fetches what is missing (AIA{source}); curl does not.",
-        )
-    if is_root:
+    if top.issuer in {pin.name for pin in CURRENT}:
         return Finding(
             "unknown-root",
             f"{top.issuer} is a staging root of Let's Encrypt that has not been fetched",
             "Run: agtool le-staging fetch",
         )
+    if alone or is_staging(top):
+        return _incomplete(top)
     return Finding(
         "unknown-root",
         f"the chain ends at {top.subject}, whose issuer {top.issuer} is neither a staging root "
@@ -109,21 +138,68 @@ def _untrusted(evidence: Evidence) -> Finding:
     )
 
 
-def _self_signed(leaf: Certificate) -> Finding:
-    if server := DEFAULT_CERTIFICATES.get(leaf.subject):
-        return Finding(
-            "self-signed",
-            f"the server sends the default certificate of {server}: it has none for this name",
-            "Check that the Ingress names this host under tls: and that its Secret exists.",
-        )
+def not_publicly_trusted_twin(path: Sequence[Certificate]) -> Finding:
+    """What to say of a path that ends in a staging root whose twin no public store has."""
+    root = path[-1].subject
+    twin = TWINS.get(root)
+    crossed = {twin.name: name for name, twin in TWINS.items()}.get(twin.signed_by if twin else "")
     return Finding(
-        "self-signed",
-        "the certificate is self-signed: no CA has issued it",
-        "Check that the ACME client has finished, and reload the server.",
+        "not-publicly-trusted-twin",
+        f"the chain ends in {root}, and no public store has its production twin "
+        f"({twin.name if twin else 'unknown'}): with a production certificate this server would "
+        "fail in every client",
+        "Let the server send the whole chain that the ACME server gives (fullchain.pem), with the "
+        f"cross-sign of {root} by {crossed or 'an older root'}. If the ACME client has a "
+        "--preferred-chain or the like, leave it out.",
     )
 
 
-def _is_staging(certificate: Certificate) -> bool:
+def _missing_cross_sign(top: Certificate) -> Finding | None:
+    """The same fault in production; told by the key, since names prove nothing."""
+    for twin in TWINS.values():
+        issued = top.issuer == twin.name and top.authority_key == twin.key_id
+        if twin.signed_by and (top.spki == twin.spki or issued):
+            return Finding(
+                "missing-cross-sign",
+                f"the chain ends in {twin.name} of Let's Encrypt, which is not in the public "
+                f"stores yet: the server does not send its cross-sign by {twin.signed_by}",
+                "Let the server send the whole chain that the ACME server gives (fullchain.pem). "
+                "If the ACME client has a --preferred-chain or the like, leave it out. Nothing "
+                "has to be fetched for it.",
+            )
+    return None
+
+
+def _look_alike(evidence: Evidence, top: Certificate) -> Finding | None:
+    if not evidence.look_alike:
+        return None
+    name = top.subject if top.self_issued else top.issuer
+    return Finding(
+        "unknown-root",
+        f"the chain ends in a look-alike of {name}: it has the name of {evidence.look_alike}, and "
+        "another key",
+        "Find out who has made this certificate: no client trusts it. Then get one from the ACME "
+        "server.",
+    )
+
+
+def _incomplete(top: Certificate) -> Finding:
+    hint = "Let the server send the whole chain (fullchain.pem, not cert.pem)."
+    if top.issuer_urls:
+        hint += (
+            " Chrome may open the page all the same: it fetches what is missing (AIA, from "
+            f"{top.issuer_urls[0]}); curl does not."
+        )
+    elif not is_staging(top):
+        hint += f" {_private_hint(top.issuer)}"
+    return Finding(
+        "incomplete-chain",
+        f"the server does not send the certificate of {top.issuer}, which issued {top.subject}",
+        hint,
+    )
+
+
+def is_staging(certificate: Certificate) -> bool:
     """Hints, not proofs: what the issuer is called and where its certificate is to be had."""
     return certificate.issuer.startswith("(STAGING)") or any(
         url.startswith("http://stg-") and ".i.lencr.org/" in url for url in certificate.issuer_urls

@@ -14,14 +14,21 @@ import socket
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from OpenSSL import SSL, crypto
 
+from agtool.core.errors import ConfigurationError
 from agtool.le_staging.certificate import from_openssl
-from agtool.le_staging.verify import starttls
-from agtool.le_staging.verify.connect import MORE_TIME, Address, NoTls, connect, seconds_left
+from agtool.le_staging.paths import these
+from agtool.le_staging.verify.alerts import PORT_HINT, failure
+from agtool.le_staging.verify.connect import MORE_TIME, Address, NoTls, seconds_left
 from agtool.le_staging.verify.evidence import Evidence, Flaw
+from agtool.le_staging.verify.opened import opened
 from agtool.le_staging.verify.target import Target
+from agtool.le_staging.verify.way import KEYS, Own, Way
 
 _REFUSAL = 3.0
 """Seconds in which a server that asked for our certificate should have said that it needs one."""
@@ -33,17 +40,19 @@ _NO_CERTIFICATE = {40, 42, 43, 44, 45, 46, 48, 49, 116}
 """Alerts (RFC 8446, 6.2) that may stand for "without a certificate you do not come in here"."""
 
 
-_PORT = "Check the port. Mail servers and databases may need --starttls."
+class Signs:
+    """What OpenSSL tells of a connection while it is busy with it.
 
+    Attributes:
+        asked: the server asked for our certificate.
+        refused: an alert says that the server does not want us without one.
+        flaws: what OpenSSL objects to, in its order.
+    """
 
-class _Signs:
-    """What OpenSSL tells of a connection while it is busy with it."""
-
-    asked = False
-    """The server asked for our certificate."""
-
-    refused = False
-    """An alert says that the server does not want us without one."""
+    def __init__(self) -> None:
+        self.asked = False
+        self.refused = False
+        self.flaws: dict[Flaw, None] = {}
 
 
 def _listen(connection: SSL.Connection, event: int, value: int) -> None:
@@ -54,94 +63,119 @@ def _listen(connection: SSL.Connection, event: int, value: int) -> None:
         signs.asked = True
 
 
-def context(anchors: Iterable[bytes]) -> SSL.Context:
-    """What all handshakes share: these certificates (DER) are the only anchors."""
+def context(anchors: Iterable[bytes], key: str = "", own: Own | None = None) -> SSL.Context:
+    """What all handshakes share: these certificates (DER) are the only anchors.
+
+    key: a word of `KEYS` for a certificate with such a key only. That is asked for in TLS 1.2,
+    where the cipher suites say it. own: shown to servers that ask for it.
+    Raises ConfigurationError when it cannot be used.
+    """
     made = SSL.Context(SSL.TLS_CLIENT_METHOD)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
+    if key:
+        made.set_max_proto_version(SSL.TLS1_2_VERSION)
+        made.set_cipher_list(KEYS[key])
     store = made.get_cert_store()
     assert store is not None  # noqa: S101  # a context always has one
-    for der in anchors:
-        store.add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
-    store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+    these(anchors)(store)
     made.set_info_callback(_listen)
+    if own:
+        _use(made, own)
     return made
 
 
+def _use(made: SSL.Context, own: Own) -> None:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    # Read here: OpenSSL would ask for a password on the terminal.
+    try:
+        key: Any = load_pem_private_key(Path(own.key).read_bytes(), None)
+        made.use_certificate_chain_file(own.certificate)
+        made.use_privatekey(key)
+        made.check_privatekey()
+    except (OSError, TypeError, ValueError, UnsupportedAlgorithm, SSL.Error) as error:
+        stack = error.args[0] if isinstance(error, SSL.Error) and error.args else []
+        reasons = [entry[-1] for entry in stack if entry[-1]] or [
+            getattr(error, "strerror", "") or " ".join(str(error).split()) or "they are unreadable"
+        ]
+        raise ConfigurationError(
+            f"cannot use {own.certificate} with the key in {own.key}: {reasons[0]}",
+            hint="Give PEM files with --cert and --key: a certificate, and its key without a "
+            "password.",
+        ) from error
+
+
 def shake_hands(
-    target: Target,
-    found: Sequence[Address],
-    context: SSL.Context,
-    *,
-    protocol: str,
-    deadline: float,
+    target: Target, found: Sequence[Address], context: SSL.Context, way: Way
 ) -> Evidence:
     """Connect, do the handshake, hang up; who vouches for the chain is not asked yet.
 
-    protocol: what to speak first ("" for nothing), a word of `starttls`. deadline: as of
-    time.monotonic(). Raises NoTls.
+    Raises NoTls.
     """
+    with opened(target, found, way) as connection:
+        return _over(connection, target, context, way)
+
+
+def _over(connection: socket.socket, target: Target, context: SSL.Context, way: Way) -> Evidence:
+    address = str(connection.getpeername()[0])  # while nobody has hung up yet
+    tls, signs = begin(context, connection)
+    if not target.is_address:
+        tls.set_tlsext_host_name(target.host.encode())
+    if way.alpn:
+        tls.set_alpn_protos([name.encode() for name in way.alpn])
     try:
-        with connect(found, deadline) as connection:
-            if protocol:
-                starttls.start(protocol, connection, deadline)
-            return _over(connection, target, context, protocol, deadline)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise NoTls("unreachable", f"the connection broke: {reason}", "Try again.") from error
+        _finish(tls, connection, way.deadline)
+        if signs.asked and tls.get_protocol_version() == SSL.TLS1_3_VERSION:
+            _await_refusal(tls, connection, way.deadline, signs)
+    except NoTls:
+        # TLS 1.2 has it within the handshake, after all that we want to know.
+        if not signs.refused:
+            raise
+    evidence = seen(tls, signs)
+    with suppress(SSL.Error):
+        tls.shutdown()
+    return evidence._replace(
+        refused=signs.refused,
+        address="" if way.tunnel else address,
+        tls=tls.get_protocol_version_name(),
+        cipher=tls.get_cipher_name() or "",
+    )
 
 
-def _over(
-    connection: socket.socket,
-    target: Target,
-    context: SSL.Context,
-    protocol: str,
-    deadline: float,
-) -> Evidence:
-    flaws: dict[Flaw, None] = {}
+def begin(context: SSL.Context, connection: socket.socket | None) -> tuple[SSL.Connection, Signs]:
+    """A handshake that has not begun, and what OpenSSL will tell of it.
+
+    connection: None for one whose messages are handed over in memory.
+    """
+    tls, signs = SSL.Connection(context, connection), Signs()
 
     def note(
         _connection: SSL.Connection, _certificate: crypto.X509, code: int, depth: int, fine: int
     ) -> bool:
         if not fine:
-            flaws[Flaw(code, depth)] = None
+            signs.flaws[Flaw(code, depth)] = None
         return True
 
-    address = str(connection.getpeername()[0])  # while nobody has hung up yet
-    tls = SSL.Connection(context, connection)
-    signs = _Signs()
     tls.set_app_data(signs)
     tls.set_verify(SSL.VERIFY_PEER, note)
     tls.set_connect_state()
-    if not target.is_address:
-        tls.set_tlsext_host_name(target.host.encode())
-    if not protocol:
-        tls.set_alpn_protos([b"h2", b"http/1.1"])  # as curl does
-    try:
-        _finish(tls, connection, deadline)
-        if signs.asked and tls.get_protocol_version() == SSL.TLS1_3_VERSION:
-            _await_refusal(tls, connection, deadline, signs)
-    except NoTls:
-        # TLS 1.2 has it within the handshake, after all that we want to know.
-        if not signs.refused:
-            raise
+    return tls, signs
+
+
+def seen(tls: SSL.Connection, signs: Signs) -> Evidence:
+    """What the server's message with its certificates showed. Raises NoTls."""
     try:
         presented = tuple(map(from_openssl, tls.get_peer_cert_chain() or []))
         chain = tuple(map(from_openssl, tls.get_verified_chain() or []))
-    except ValueError as error:
-        raise NoTls("tls", f"the server's certificate cannot be read: {error}") from error
+    except (ValueError, crypto.Error) as error:
+        raise NoTls(
+            "unreadable-certificate",
+            f"a certificate that the server sends cannot be read: {error}",
+            "Get a new certificate from the ACME server.",
+        ) from error
     if not presented:
         raise NoTls("tls", "the server sent no certificate")
-    with suppress(SSL.Error):
-        tls.shutdown()
-    return Evidence(
-        presented,
-        chain,
-        tuple(flaws),
-        refused=signs.refused,
-        address=address,
-        tls=tls.get_protocol_version_name(),
-        cipher=tls.get_cipher_name() or "",
-    )
+    return Evidence(presented, chain or presented[:1], tuple(signs.flaws))
 
 
 def _finish(tls: SSL.Connection, connection: socket.socket, deadline: float) -> None:
@@ -161,13 +195,13 @@ def _finish(tls: SSL.Connection, connection: socket.socket, deadline: float) -> 
                 "Check the port, and that the server has a certificate for that name.",
             ) from error
         except SSL.Error as error:
-            raise _failure(error) from error
-        left = seconds_left(deadline, "waiting for the TLS handshake", f"{_PORT} {MORE_TIME}")
+            raise failure(error) from error
+        left = seconds_left(deadline, "waiting for the TLS handshake", f"{PORT_HINT} {MORE_TIME}")
         poll.poll(1000 * left)
 
 
 def _await_refusal(
-    tls: SSL.Connection, connection: socket.socket, deadline: float, signs: _Signs
+    tls: SSL.Connection, connection: socket.socket, deadline: float, signs: Signs
 ) -> None:
     """Give a server that asked for our certificate the time to say that it needs one.
 
@@ -189,26 +223,3 @@ def _await_refusal(
                 return
         except SSL.Error:
             return
-
-
-_NOT_TLS = {
-    "wrong version number",
-    "packet length too long",
-    "http request",
-    "https proxy request",
-    "unknown protocol",
-    "unexpected message",
-    "record layer failure",
-    "bad record type",
-}
-"""What OpenSSL says when the answer does not look like TLS."""
-
-
-def _failure(error: SSL.Error) -> NoTls:
-    reasons = [entry[-1] for entry in (error.args[0] if error.args else []) if entry[-1]]
-    if _NOT_TLS & set(reasons):
-        return NoTls("not-tls", "the server does not speak TLS on that port", _PORT)
-    reason = reasons[-1] if reasons else "it closed the connection"
-    return NoTls(
-        "tls", f"the TLS handshake failed: {reason}", "Check the TLS settings of the server."
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
@@ -10,9 +10,15 @@ from typing import NamedTuple
 from agtool.core.finding import Finding
 from agtool.core.text import count, some
 from agtool.le_staging.certificate import Certificate
-from agtool.le_staging.roots.pins import BY_SHA256
+from agtool.le_staging.roots.pins import BY_SHA256, REVOKED, SUCCESSORS
 from agtool.le_staging.verify.evidence import Evidence
-from agtool.le_staging.verify.flaws import DATES, UNTRUSTED, problems_of_trust
+from agtool.le_staging.verify.flaws import (
+    DATES,
+    UNTRUSTED,
+    is_staging,
+    not_publicly_trusted_twin,
+    problems_of_trust,
+)
 from agtool.le_staging.verify.names import matching_name
 from agtool.le_staging.verify.target import Target
 
@@ -20,8 +26,9 @@ from agtool.le_staging.verify.target import Target
 class Verdict(str, Enum):
     """What a host is.
 
-    staging: curl accepts it with the staging roots and nothing else. production: a public root
-    vouches for it. other: only this machine's own store does. failed: none of these.
+    staging: curl would accept its production twin, in which the production roots have the places
+    of the staging roots. production: a public root vouches for it. other: only this machine's own
+    store does. failed: none of these.
     """
 
     staging = "STAGING"
@@ -53,49 +60,74 @@ class Judgement(NamedTuple):
 
 _CLIENT_CERTIFICATE = Finding(
     "client-certificate",
-    "the server accepts only clients that have a certificate of their own",
-    "Give curl such a certificate with --cert and --key. What is said here of the server's own "
+    "the server accepts only clients that have a certificate of their own, of a CA that it knows",
+    "Give such a certificate with --cert and --key. What is said here of the server's own "
     "certificate holds.",
 )
 
 
-def judge(target: Target, evidence: Evidence, anchors: Collection[str], now: datetime) -> Judgement:
-    """Decide; anchors: the fingerprints of the roots that count as staging."""
+def judge(
+    target: Target | None, evidence: Evidence, anchors: Collection[str], now: datetime
+) -> Judgement:
+    """Decide; anchors: the fingerprints of the roots that count as staging and are trusted.
+
+    target: what the certificate must be for; None: whatever its names are.
+    """
     codes = {flaw.code for flaw in evidence.flaws} - DATES
     path, voucher = evidence.chain, evidence.voucher
     issued_by = Verdict.failed
     # How many certificates there are up to the first anchor; 0: none of them is one.
     ends = (at + 1 for at, certificate in enumerate(path) if certificate.sha256 in anchors)
     length = next(ends, 0)
+    own_path = True
     if length and not codes:
         path = path[:length]
         issued_by = Verdict.staging
-    # Let's Encrypt's roots for staging stay what they are, even if this machine trusts them.
-    elif (
-        not length
-        and voucher
-        and not codes - UNTRUSTED
-        and voucher.path[-1].sha256 not in BY_SHA256
-    ):
-        path = voucher.path
-        issued_by = Verdict.production if voucher.public else Verdict.other
+    elif not length and not codes - UNTRUSTED:
+        # Let's Encrypt's roots for staging stay what they are, even if this machine trusts them.
+        if voucher and voucher.path[-1].sha256 not in BY_SHA256:
+            path, own_path = voucher.path, False
+            issued_by = Verdict.production if voucher.public else Verdict.other
+        elif evidence.twin:
+            path, own_path = evidence.twin, False
+            issued_by = Verdict.staging
     anchor = None if issued_by is Verdict.failed else path[-1]
-    matched = matching_name(target.host, evidence.presented[0])
+    twin = [not_publicly_trusted_twin(path)] if evidence.twin and path is evidence.twin else []
+    matched = matching_name(target.host, evidence.presented[0]) if target else None
     problems = [
+        *twin,
         *problems_of_trust(evidence, trusted=anchor is not None),
-        *_problems_of_dates(evidence, path, now),
-        *_problems_of_names(target, evidence.presented[0], matched),
+        *_problems_of_revocation(path),
+        *_problems_of_dates(evidence, path, now, own_path=own_path),
+        *(_problems_of_names(target, evidence.presented[0], matched) if target else ()),
         *([_CLIENT_CERTIFICATE] if evidence.refused else []),
     ]
     verdict = Verdict.failed if problems else issued_by
     return Judgement(verdict, issued_by, path, anchor, matched, tuple(dict.fromkeys(problems)))
 
 
+def _problems_of_revocation(path: Sequence[Certificate]) -> Iterator[Finding]:
+    for certificate in path:
+        if certificate.sha256 in REVOKED:
+            yield _revoked(certificate, "and without it no path leads to a root")
+
+
+def _revoked(certificate: Certificate, then: str) -> Finding:
+    return Finding(
+        "revoked-cross-sign",
+        f"Let's Encrypt has revoked the cross-sign of {certificate.subject} by "
+        f"{certificate.issuer} of {certificate.not_before:%Y-%m-%d}: the server sends it, {then}",
+        "Renew the certificate: the ACME server sends the new cross-sign with it. Or put that in "
+        f"the place of the old one: {SUCCESSORS}{REVOKED[certificate.sha256]}",
+    )
+
+
 def _problems_of_dates(
-    evidence: Evidence, path: tuple[Certificate, ...], now: datetime
+    evidence: Evidence, path: tuple[Certificate, ...], now: datetime, *, own_path: bool
 ) -> Iterator[Finding]:
-    # OpenSSL was not asked for the dates of what another store has added to the path.
-    flawed = [evidence.chain[flaw.depth] for flaw in evidence.flaws if flaw.code in DATES]
+    # OpenSSL's flaws are those of its own path; another one may do without what has expired.
+    flaws = evidence.flaws if own_path else ()
+    flawed = [evidence.chain[flaw.depth] for flaw in flaws if flaw.code in DATES]
     for certificate in dict.fromkeys([*flawed, *path]):
         if certificate.not_after < now:
             yield Finding(
@@ -125,18 +157,24 @@ def _problems_of_names(target: Target, leaf: Certificate, matched: str | None) -
 
 
 def surprise(judgement: Judgement, expected: Verdict) -> Finding | None:
-    """What to say of a host that verifies, but not as `expected`; None: it is as expected."""
-    if judgement.verdict in {expected, Verdict.failed} or not judgement.anchor:
-        return None
-    name = judgement.anchor.subject
-    if judgement.verdict is Verdict.staging:
+    """What to say of a host that verifies, but not as `expected`; None: it is as expected.
+
+    With production expected also of one that fails: another certificate is the first cure.
+    """
+    top = judgement.path[-1]
+    staging = judgement.issued_by is Verdict.staging or (not judgement.anchor and is_staging(top))
+    if staging and expected is Verdict.production:
         return Finding(
             "still-staging",
-            f"the certificate is from the staging environment ({name}): nobody else trusts it",
+            "the certificate is from the staging environment "
+            f"({(judgement.anchor or top).subject}): nobody else trusts it",
             "Set the ACME server to Let's Encrypt's production "
             "(https://acme-v02.api.letsencrypt.org/directory), delete the staging certificate "
             "(in Kubernetes its Secret), and let the client get a new one.",
         )
+    if judgement.verdict in {expected, Verdict.failed} or not judgement.anchor:
+        return None
+    name = judgement.anchor.subject
     if judgement.verdict is Verdict.production and expected is Verdict.staging:
         return Finding(
             "not-staging",
@@ -152,12 +190,27 @@ def surprise(judgement: Judgement, expected: Verdict) -> Finding | None:
 
 
 def warnings(
-    judgement: Judgement, leaf: Certificate, now: datetime, warn_days: int
+    judgement: Judgement,
+    leaf: Certificate,
+    now: datetime,
+    warn_days: float,
+    *,
+    warn_left: float = 0,
+    presented: Sequence[Certificate] = (),
 ) -> tuple[Finding, ...]:
-    """What does not make a host fail, but will, or does so elsewhere."""
-    found = []
+    """What does not make a host fail, but will, or does so elsewhere.
+
+    warn_days, warn_left: warn of a certificate that expires within so many days, or has this
+    share of its lifetime left (0 to 1).
+    """
+    found = [
+        _revoked(certificate, "although nobody needs it")
+        for certificate in presented
+        if certificate.sha256 in REVOKED and certificate not in judgement.path
+    ]
     left = leaf.not_after - now
-    if timedelta(0) <= left <= timedelta(days=warn_days):
+    share = (leaf.not_after - leaf.not_before) * warn_left
+    if timedelta(0) <= left <= max(timedelta(days=warn_days), share):
         found.append(
             Finding(
                 "expires-soon",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
-from functools import cached_property
+from typing import TYPE_CHECKING
 
 import certifi
-from OpenSSL import crypto
 
-from agtool.le_staging.certificate import Certificate, from_openssl
+from agtool.le_staging.certificate import Certificate
+from agtool.le_staging.paths import Anchors
+from agtool.le_staging.roots.pins import REVOKED
 from agtool.le_staging.verify.evidence import Voucher
 
-_NO_CHECK_TIME = 0x200000
-"""X509_V_FLAG_NO_CHECK_TIME. Who signed is one question, until when another: `judge` has both."""
+if TYPE_CHECKING:
+    from OpenSSL import crypto
 
 
 class PublicRoots:
@@ -23,43 +24,30 @@ class PublicRoots:
     SSL_CERT_FILE and SSL_CERT_DIR, else where OpenSSL looks. A company's own CA is often there.
     """
 
-    @cached_property
-    def _mozilla(self) -> crypto.X509Store:
-        store = _empty()
-        store.load_locations(certifi.where())
-        return store
-
-    @cached_property
-    def _machine(self) -> crypto.X509Store | None:
-        paths = ssl.get_default_verify_paths()
-        if not (paths.cafile or paths.capath):
-            return None
-        store = _empty()
-        try:
-            store.load_locations(paths.cafile, paths.capath)
-        except crypto.Error:  # an empty or broken file, which makes nothing trusted
-            return None
-        return store
+    def __init__(self) -> None:
+        self._mozilla = Anchors(lambda store: store.load_locations(certifi.where()))
+        self._machine = Anchors(_load_machine)
 
     def voucher(self, chain: Sequence[Certificate]) -> Voucher | None:
-        """The root that vouches for this chain (leaf first), whatever the date is."""
-        if path := _path(self._mozilla, chain):
-            return Voucher(path, public=True)
-        if self._machine and (path := _path(self._machine, chain)):
-            return Voucher(path, public=False)
+        """The root that vouches for this chain (leaf first), whatever the date is.
+
+        Its path has no revoked cross-sign, if there is one without.
+        """
+        for anchors in (self._mozilla, self._machine):
+            if path := avoiding_revoked(anchors, chain):
+                return Voucher(path, public=anchors is self._mozilla)
         return None
 
 
-def _empty() -> crypto.X509Store:
-    store = crypto.X509Store()
-    store.set_flags(_NO_CHECK_TIME)
-    return store
+def avoiding_revoked(anchors: Anchors, chain: Sequence[Certificate]) -> tuple[Certificate, ...]:
+    """A path as by `Anchors.path`; one with a revoked cross-sign only if there is none without."""
+    good = [certificate for certificate in chain if certificate.sha256 not in REVOKED]
+    if len(good) < len(chain) and good and (path := anchors.path(good)):
+        return path
+    return anchors.path(chain)
 
 
-def _path(store: crypto.X509Store, chain: Sequence[Certificate]) -> tuple[Certificate, ...]:
-    leaf, *others = (crypto.load_certificate(crypto.FILETYPE_ASN1, c.der) for c in chain)
-    try:
-        path = crypto.X509StoreContext(store, leaf, others).get_verified_chain()
-    except crypto.X509StoreContextError:
-        return ()
-    return tuple(map(from_openssl, path))
+def _load_machine(store: crypto.X509Store) -> None:
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or paths.capath:
+        store.load_locations(paths.cafile, paths.capath)

@@ -1,4 +1,4 @@
-"""Ask a server that begins in plain text to go on with TLS, in six protocols.
+"""Ask a server that begins in plain text to go on with TLS, in ten protocols.
 
 Only the few lines that come before the handshake; nothing that the server says is kept.
 """
@@ -21,10 +21,13 @@ _MOST_LINES = 200
 class _Conversation:
     """Lines and bytes over a non-blocking socket, within a deadline."""
 
-    def __init__(self, connection: socket.socket, deadline: float, protocol: str) -> None:
+    def __init__(
+        self, connection: socket.socket, deadline: float, protocol: str, host: str
+    ) -> None:
         self._connection = connection
         self._deadline = deadline
         self._protocol = protocol
+        self.host = host
 
     def send(self, data: bytes) -> None:
         """Send a few bytes, for which the kernel always has room after a reply."""
@@ -77,16 +80,21 @@ class _Conversation:
         )
 
 
-def _smtp(server: _Conversation) -> None:
+def _smtp(server: _Conversation, hello: bytes = b"EHLO") -> None:
     """RFC 3207."""
     server.expect(server.reply()[-1], "220")
-    server.send(b"EHLO agtool.invalid\r\n")
+    server.send(hello + b" agtool.invalid\r\n")
     offered = server.reply()
     server.expect(offered[-1], "250")
     if not any(line[4:].strip().upper() == "STARTTLS" for line in offered):
         raise server.refusal("it does not offer STARTTLS")
     server.send(b"STARTTLS\r\n")
     server.expect(server.reply()[-1], "220")
+
+
+def _lmtp(server: _Conversation) -> None:
+    """RFC 2033: as SMTP, with another greeting."""
+    _smtp(server, b"LHLO")
 
 
 def _imap(server: _Conversation) -> None:
@@ -144,6 +152,71 @@ def _postgres(server: _Conversation) -> None:
         raise server.refusal(says.get(answer, "its answer is not PostgreSQL's"))
 
 
+def _sieve(server: _Conversation) -> None:
+    """ManageSieve, RFC 5804, 2.2: capabilities, a line each, then OK."""
+
+    def answer() -> str:
+        for _ in range(_MOST_LINES):
+            line = server.line()
+            if line[:1] != '"':
+                return line
+        raise server.refusal("its capabilities have no end")
+
+    server.expect(answer(), "OK")
+    server.send(b"STARTTLS\r\n")
+    server.expect(answer(), "OK")
+
+
+_XMPP_OPEN = (
+    "<?xml version='1.0'?><stream:stream to='{host}' version='1.0' xmlns='jabber:client' "
+    "xmlns:stream='http://etherx.jabber.org/streams'>"
+)
+_XMPP_STARTTLS = b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
+
+
+def _xmpp(server: _Conversation) -> None:
+    """RFC 6120, 5.4.2."""
+
+    def until(*ends: str) -> str:
+        said = ""
+        while not any(end in said for end in (*ends, "</stream:stream>")):
+            if len(said) >= _LONGEST_LINE:
+                raise server.refusal("its answer has no end")
+            said += server.read(1).decode("latin-1")
+        return said
+
+    server.send(_XMPP_OPEN.format(host=server.host).encode())
+    if "urn:ietf:params:xml:ns:xmpp-tls" not in until("</stream:features>", "<stream:features/>"):
+        raise server.refusal("it does not offer STARTTLS")
+    server.send(_XMPP_STARTTLS)
+    said = until("<proceed", "<failure")
+    if "<proceed" not in said:
+        raise server.refusal(f"it says: {printable(said[-200:])}")
+    if not said.endswith(">"):
+        until(">")
+
+
+# Protocol 4.1, TLS, authentication by plugins; of these only the second matters before TLS.
+_MYSQL_CAPABILITIES = 0x00000200 | 0x00000800 | 0x00008000 | 0x00080000
+
+
+def _mysql(server: _Conversation) -> None:
+    """The initial handshake and SSLRequest of MySQL's protocol."""
+    head = server.read(4)
+    greeting = server.read(int.from_bytes(head[:3], "little"))
+    if greeting[:1] == b"\xff":
+        said = greeting[3:].decode(errors="replace")
+        raise server.refusal(f"it says: {printable(said[:200])}")
+    version, end, rest = greeting[1:].partition(b"\0")
+    if greeting[:1] != b"\x0a" or not end or len(rest) < 15 or len(version) > 200:
+        raise server.refusal("its greeting is not MySQL's")
+    # A thread's number, 8 bytes of a nonce, a zero, then the lower half of the capabilities.
+    if not int.from_bytes(rest[13:15], "little") & 0x0800:
+        raise server.refusal("TLS is switched off there")
+    request = struct.pack("<IIB23x", _MYSQL_CAPABILITIES, 1 << 24, 45)
+    server.send(len(request).to_bytes(3, "little") + b"\x01" + request)
+
+
 PROTOCOLS: dict[str, Callable[[_Conversation], None]] = {
     "smtp": _smtp,
     "imap": _imap,
@@ -151,13 +224,19 @@ PROTOCOLS: dict[str, Callable[[_Conversation], None]] = {
     "ftp": _ftp,
     "ldap": _ldap,
     "postgres": _postgres,
+    "mysql": _mysql,
+    "xmpp": _xmpp,
+    "sieve": _sieve,
+    "lmtp": _lmtp,
 }
 
 
-def start(protocol: str, connection: socket.socket, deadline: float) -> None:
+def start(protocol: str, connection: socket.socket, deadline: float, host: str) -> None:
     """Bring a new connection (non-blocking) to where the TLS handshake begins.
+
+    host: the name for which the server is asked, if the protocol tells it.
 
     Raises NoTls when the server does not want that, or not before the deadline
     (time.monotonic()), and OSError when the connection breaks.
     """
-    PROTOCOLS[protocol](_Conversation(connection, deadline, protocol))
+    PROTOCOLS[protocol](_Conversation(connection, deadline, protocol, host))

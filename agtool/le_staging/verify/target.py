@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from agtool.core.errors import UsageError
 
 PORTS = {"": 443, "smtp": 25, "imap": 143, "pop3": 110, "ftp": 21, "ldap": 389, "postgres": 5432}
+PORTS |= {"mysql": 3306, "xmpp": 5222, "sieve": 4190, "lmtp": 24}
 """The port of each protocol that starts without TLS; "": that of HTTPS."""
 
 
@@ -33,6 +35,17 @@ class Target(NamedTuple):
     def is_address(self) -> bool:
         """Whether the host is an IP address."""
         return is_address(self.host)
+
+    @property
+    def looked_up(self) -> str:
+        """What DNS is asked for: with the final dot, if it was written, no search domain counts."""
+        host, _ = _parts(self.shown)
+        return f"{self.host}." if host.endswith(".") and not self.is_address else self.host
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether a wildcard was written, for which `host` is a name of our making."""
+        return self.host.startswith(f"{WILDCARD_LABEL}.") and _parts(self.shown)[0][:2] == "*."
 
     def __str__(self) -> str:
         return join(self.host, self.port)
@@ -65,17 +78,31 @@ def join(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+WILDCARD_LABEL = "agtool-wildcard-check"
+"""Stands for the label of a wildcard: `*.apps.example.com` is checked as a name below it."""
+
+
 def parse(text: str, default_port: int) -> Target:
     """Read HOST, HOST:PORT, [IPv6]:PORT, a bare IPv6 address, or a URL of these.
 
-    Raises UsageError.
+    Of a wildcard below two labels or more a name of our making is checked. Raises UsageError.
     """
     shown = re.sub(r"^((?:[^/?#]*://)?)[^/?#]*@", r"\1", text.strip())
+    host, port = _parts(shown)
+    return Target(_named(host, shown), default_port if port is None else port, shown)
+
+
+def _parts(shown: str) -> tuple[str, int | None]:
     rest = shown.partition("://")[2] or shown
     for end in "/?#":
         rest = rest.partition(end)[0]
-    host, port = _split(rest, shown)
-    return Target(_ascii(host, shown), default_port if port is None else port, shown)
+    return _split(rest, shown)
+
+
+def _named(host: str, shown: str) -> str:
+    if host.startswith("*.") and "." in host[2:].removesuffix("."):
+        host = f"{WILDCARD_LABEL}{host[1:]}"
+    return _ascii(host, shown)
 
 
 def _split(text: str, shown: str) -> tuple[str, int | None]:
@@ -119,18 +146,38 @@ def _ascii(host: str, shown: str) -> str:
             # 127.1, 0x7f.1 and 1 are addresses too: curl takes them so, and so does the resolver.
             return socket.inet_ntoa(socket.inet_aton(host))
     if not host.isascii():
-        import idna
-
-        try:
-            host = idna.encode(host, uts46=True).decode()
-        except idna.IDNAError as error:
-            raise _not_a_name(shown) from error
+        host = _a_labels(host, shown)
     host = host.lower()
     labels = host.split(".")
     fits = len(host) <= 253 and all(0 < len(label) <= 63 for label in labels)
     if not fits or not all(c.isalnum() or c in "-_" for label in labels for c in label):
         raise _not_a_name(shown)
     return host
+
+
+def _a_labels(host: str, shown: str) -> str:
+    """An IDN in ASCII by IDNA 2008, else, as curl has it, by UTS 46, which knows `i❤.test` too."""
+    import idna
+
+    try:
+        return idna.encode(host, uts46=True).decode()
+    except idna.IDNAError:
+        pass
+    try:
+        mapped = idna.uts46_remap(host, std3_rules=False, transitional=False)
+    except idna.IDNAError as error:
+        raise _not_a_name(shown) from error
+    labels = mapped.split(".")
+    for label in labels:
+        # Marks that begin a label, and what is not seen, stand for nothing that can be told apart.
+        kinds = [unicodedata.category(character) for character in label]
+        if label[:1] == "-" or label[-1:] == "-" or {kind[0] for kind in kinds} & {"C", "Z"}:
+            raise _not_a_name(shown)
+        if kinds and kinds[0][0] == "M":
+            raise _not_a_name(shown)
+    return ".".join(
+        label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels
+    )
 
 
 def _not_a_name(shown: str) -> UsageError:
@@ -141,8 +188,11 @@ def _not_a_name(shown: str) -> UsageError:
 
 
 def parse_resolve(text: str) -> Override:
-    """Read HOST:PORT:ADDRESS[,ADDRESS]... as curl's --resolve. Raises UsageError."""
-    host, _, rest = text.partition(":")
+    """Read [+]HOST:PORT:ADDRESS[,ADDRESS]... as curl's --resolve. Raises UsageError.
+
+    curl forgets an entry with `+` after a while, and has long ended then.
+    """
+    host, _, rest = text.removeprefix("+").partition(":")
     port, _, listed = rest.partition(":")
     addresses = tuple(address.strip("[]") for address in listed.split(","))
     if not all(map(is_address, addresses)):
@@ -150,7 +200,7 @@ def parse_resolve(text: str) -> Override:
             f"--resolve {text!r} does not end in a valid address",
             hint="Write HOST:PORT:ADDRESS, such as example.com:443:192.0.2.7.",
         )
-    return Override("" if host == "*" else _ascii(host, host), _port(port, text), "", 0, addresses)
+    return Override("" if host == "*" else _named(host, host), _port(port, text), "", 0, addresses)
 
 
 def parse_connect_to(text: str) -> Override:
@@ -171,10 +221,11 @@ def parse_connect_to(text: str) -> Override:
             hint="Write HOST1:PORT1:HOST2:PORT2, such as example.com:443:localhost:8443.",
         )
     host, port, other_host, other_port = fields
+    dot = "." if other_host.endswith(".") else ""
     return Override(
-        _ascii(host, text) if host else "",
+        _named(host, text) if host else "",
         _port(port, text) if port else 0,
-        _ascii(other_host, text) if other_host else "",
+        _ascii(other_host, text) + dot if other_host else "",
         _port(other_port, text) if other_port else 0,
     )
 
@@ -189,12 +240,12 @@ def plan_destination(target: Target, overrides: Sequence[Override]) -> tuple[tup
 
     As in curl --connect-to counts first, then --resolve.
     """
-    host, port = target.host, target.port
-    if moved := _first(overrides, host, port, resolve=False):
-        host, port = moved.host or host, moved.port or port
-    if fixed := _first(overrides, host, port, resolve=True):
+    looked_up, port = target.looked_up, target.port
+    if moved := _first(overrides, target.host, port, resolve=False):
+        looked_up, port = moved.host or looked_up, moved.port or port
+    if fixed := _first(overrides, looked_up.removesuffix("."), port, resolve=True):
         return fixed.addresses, port
-    return (host,), port
+    return (looked_up,), port
 
 
 def _first(

@@ -5,21 +5,28 @@ The same SQL on every engine, given a DB-API cursor; what differs stands in `Dia
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from agtool.migrate_once.backend import Exhausted
 from agtool.migrate_once.model import SEEN, Attempt, End, Situation, TableName, Unfinished
 
 if TYPE_CHECKING:
-    from agtool.migrate_once.documents import Run, Status
+    from agtool.migrate_once.documents import Key, Run, Status
 
 KEEP_DAYS = 30
 """Days for which the history keeps runs without a key; done keys are kept for ever."""
 
-LATER_COLUMNS = {"tables_left": "int", "for_database": "varchar(300)"}
+LATER_COLUMNS = {
+    "tables_left": "int",
+    "for_database": "varchar(300)",
+    "retry": "int",
+    "counts": "int",
+}
 """Columns that the table did not always have: whether there were tables when the key was marked,
-and in which database, if the table lies in another one."""
+and in which database, if the table lies in another one; whether failures are counted from this run
+on, and whether this one, if it is not done, is a failure."""
 
 _COLUMNS = (
     "run_id, name, done_key, place, state, waiting_since, started_at, finished_at, exit_code, {now}"
@@ -50,6 +57,18 @@ class Dialect(NamedTuple):
     now: str
     ago: Callable[[float], str]
     read_time: Callable[[Any], datetime]
+
+
+def key_of(
+    attempt: Attempt | None, *, done: bool, failures: Sequence[tuple[str, int | None]]
+) -> Key | None:
+    """What is known of the attempt's key; None: no attempt, or it has none."""
+    from agtool.migrate_once.documents import Key
+
+    if attempt is None or attempt.key is None:
+        return None
+    failed_on, failed_with = failures[0] if failures else (None, None)
+    return Key(attempt.name, attempt.key, done, len(failures), failed_on, failed_with)
 
 
 class RunTable:
@@ -168,6 +187,7 @@ class RunTable:
         )
         if cursor.rowcount == 0:
             self._insert(cursor, attempt, "running", patience, started=self.dialect.now)
+        self._note_retry(cursor, attempt)
 
     def note_sessions(self, cursor: Cursor, run_id: str, sessions: str) -> None:
         """The server's sessions that the run's command has at the moment."""
@@ -180,7 +200,8 @@ class RunTable:
 
         The table may be new, or the command may have emptied or replaced it.
         """
-        if self.set_end(cursor, attempt.run_id, end.state, end.exit_code):
+        ended = (attempt.run_id, end.state, end.exit_code)
+        if self.set_end(cursor, *ended, counts=end.counts):
             return True
         ago = self.dialect.ago
         self._insert(
@@ -188,10 +209,13 @@ class RunTable:
             waiting=ago(round(end.waited + end.ran, 3)),
             started=ago(round(end.ran, 3)),
         )
-        return self.set_end(cursor, attempt.run_id, end.state, end.exit_code)
+        self._note_retry(cursor, attempt)
+        return self.set_end(cursor, *ended, counts=end.counts)
 
-    def set_end(self, cursor: Cursor, run_id: str, state: str, exit_code: int | None) -> bool:
-        """How the run ended, if it is recorded; whether it is."""
+    def set_end(
+        self, cursor: Cursor, run_id: str, state: str, exit_code: int | None, *, counts: bool
+    ) -> bool:
+        """How the run ended, if it is recorded; whether it is. counts: as in End."""
         mark, values = "", []
         if state == "done":
             mark = f", tables_left = CASE WHEN {self._has_tables} THEN 1 ELSE 0 END"
@@ -199,11 +223,43 @@ class RunTable:
             values = [self._database]
         self._execute(
             cursor,
-            f"UPDATE {{t}} SET state = {{p}}, exit_code = {{p}}, finished_at = {{now}}{mark} "
-            "WHERE run_id = {p}",
-            *(state, exit_code, *values, run_id),
+            "UPDATE {t} SET state = {p}, exit_code = {p}, counts = {p}, "
+            f"finished_at = {{now}}{mark} WHERE run_id = {{p}}",
+            *(state, exit_code, int(counts), *values, run_id),
         )
         return cursor.rowcount == 1
+
+    # -- failures ---------------------------------------------------------------------------
+
+    def failures(self, cursor: Cursor, attempt: Attempt) -> list[tuple[str, int | None]]:
+        """Where and with which exit code the attempt's key has failed; the latest first.
+
+        Since it was done, or since the latest run with --retry, that included.
+        """
+        self._execute(
+            cursor,
+            "SELECT place, exit_code FROM {t} WHERE name = {p} AND done_key = {p} AND counts = 1 "
+            "AND state IN ('failed', 'lost') AND NOT EXISTS (SELECT 1 FROM {t} AS later WHERE "
+            "later.name = {t}.name AND later.done_key = {t}.done_key AND "
+            "later.run_id <> {t}.run_id AND later.started_at >= {t}.started_at AND "
+            "(later.state = 'done' OR later.retry = 1)) ORDER BY finished_at DESC",
+            attempt.name,
+            attempt.key,
+        )
+        return [(place, exit_code) for place, exit_code in cursor.fetchall()]
+
+    def exhausted(self, cursor: Cursor, attempt: Attempt) -> Exhausted | None:
+        """Whether the attempt's key has failed as often as that allows."""
+        if attempt.key is None or attempt.attempts is None or attempt.retry:
+            return None
+        failures = self.failures(cursor, attempt)
+        if len(failures) < attempt.attempts:
+            return None
+        return Exhausted(len(failures), *failures[0])
+
+    def _note_retry(self, cursor: Cursor, attempt: Attempt) -> None:
+        if attempt.retry:
+            self._execute(cursor, "UPDATE {t} SET retry = 1 WHERE run_id = {p}", attempt.run_id)
 
     # -- all of them ------------------------------------------------------------------------
 

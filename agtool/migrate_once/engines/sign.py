@@ -5,11 +5,10 @@ It stands where no migration tool looks, for the time of that run; each engine k
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from agtool.migrate_once.model import Attempt, Unfinished
+from agtool.migrate_once.model import Attempt, End, Unfinished
 
 if TYPE_CHECKING:
     from agtool.migrate_once.documents import Run
@@ -48,17 +47,30 @@ class Sign(NamedTuple):
         """What `str` has made; None: somebody else did."""
         if not text.startswith(_MARK):
             return None
+        import json  # not for those who find nothing to do
+
         try:
             return cls(**json.loads(text[len(_MARK) :]))
         except (ValueError, TypeError):
             return None
 
     def __str__(self) -> str:
+        import json
+
         return _MARK + json.dumps(self._asdict(), ensure_ascii=False)
 
     def unfinished(self) -> Unfinished:
         """As a run that may still be dying."""
         return Unfinished(self.run_id, self.place, self.patience)
+
+    def attempt(self) -> Attempt:
+        """The attempt whose run it is."""
+        return Attempt(self.name, self.key, self.place, self.run_id)
+
+    def lost(self, now: datetime, exit_code: int | None, *, counts: bool) -> End:
+        """The end of the run, if that could not record it by itself."""
+        ran = max(0.0, (now - datetime.fromisoformat(self.started_at)).total_seconds())
+        return End("lost", exit_code, 0.0, ran, counts)
 
     def run(self, now: datetime) -> Run:
         """As a run, for people."""

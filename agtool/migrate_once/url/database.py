@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from agtool.core.errors import ConfigurationError
+
+
+class Renewal(Protocol):
+    """What gives a database anew, since a file or a command supplies a part of it."""
+
+    def current(self, timeout: float) -> Database:
+        """The database for the next connection; timeout: seconds that a command may take.
+
+        Raises:
+            UnreachableError: it is not given at the moment.
+            ConfigurationError: it is another database now, or the command cannot be used.
+        """
+
+    def refused(self) -> None:
+        """The server did not take the password: a command is to give another one."""
 
 
 class Database(NamedTuple):
@@ -24,6 +39,7 @@ class Database(NamedTuple):
     port: int | None
     database: str | None
     query: Mapping[str, tuple[str, ...]]
+    renewal: Renewal | None = None
 
     def __repr__(self) -> str:
         return f"Database({self})"
@@ -66,7 +82,7 @@ class Database(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """The options that give a part of it each."""
+    """The options that give a part of it each. password_command: prints the password."""
 
     engine: str | None = None
     host: str | None = None
@@ -74,6 +90,7 @@ class Parts(NamedTuple):
     user: str | None = None
     password_file: Path | None = None
     database: str | None = None
+    password_command: str | None = None
 
 
 def is_port(text: str) -> bool:
@@ -89,8 +106,26 @@ def unreadable() -> ConfigurationError:
         "with special characters percent-encoded. Other forms that agtool reads: mysql://..., "
         "mariadb://..., sqlite:////path, jdbc:postgresql://..., jdbc:mysql://..., "
         "jdbc:mariadb://..., host=... dbname=... (libpq), user:password@tcp(host:3306)/database "
-        "(Go). Or give the parts: --engine, --host, --port, --user, --password-file, --database.",
+        "(Go), Host=...;Database=... (.NET), pgsql:host=...;dbname=... (PHP). Or give the parts: "
+        "--engine, --host, --port, --user, --password-file, --database.",
     )
+
+
+def one_line(text: str, source: str, what: str) -> str:
+    """The text without the line's end that editors and echo leave.
+
+    Raises:
+        ConfigurationError: it is empty, or no password or name could be like that.
+    """
+    text = text.rstrip("\r\n")
+    if not text:
+        raise ConfigurationError(f"{source} is empty, and not a {what}")
+    if any(ending in text for ending in "\r\n\0"):
+        raise ConfigurationError(
+            f"{source} has several lines, and is not a {what}",
+            hint=f"It must hold the {what} alone, in one line.",
+        )
+    return text
 
 
 def read_file(file: Path, what: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,19 +20,45 @@ def find_database(
     """The database by precedence: the URL of flag or file, of the variables, then the parts.
 
     A part that is given as an option completes a URL, and may not contradict it. Variables with
-    parts are read if there is no URL at all.
+    parts are read if there is no URL at all. What a file or a command gives has a `renewal`.
 
     Raises:
         UsageError: two options that cannot be given together.
         ConfigurationError: it is nowhere, contradicts itself, or cannot be read.
     """
+    read = partial(_read, flag, file, parts, environ)
+    database = read()
+    files = [given for given in (file, parts.password_file) if given is not None]
+    if not files and parts.password_command is None:
+        if flag is not None or _variable(environ):
+            return database
+        from agtool.migrate_once.url.parts import names_files
+
+        if not names_files(environ):
+            return database
+    if not all(given.is_file() for given in files):  # a pipe's content is gone
+        if parts.password_command is None:
+            return database
+        read = partial(_still, database)
+    from agtool.migrate_once.url.renewal import renewed
+
+    return renewed(database, read, parts.password_command)
+
+
+def _still(database: Database) -> Database:
+    return database
+
+
+def _read(
+    flag: str | None, file: Path | None, parts: Parts, environ: Mapping[str, str]
+) -> Database:
     url = _find(flag, file, environ)
     if url is not None and not any(part is not None for part in parts):
         return parse(url)
     from agtool.migrate_once.url import parts as by_parts
 
     if url is not None:
-        return by_parts.completed(parse(url), parts)
+        return by_parts.completed(parse(url, parts.engine), parts)
     return by_parts.assembled(parts, environ) or _nowhere()
 
 
@@ -52,9 +79,13 @@ def _find(flag: str | None, file: Path | None, environ: Mapping[str, str]) -> st
         flag = read_file(file, "database URL").strip()
         if not flag:
             raise ConfigurationError(f"{file} is empty, and not a database URL")
-    url = flag or next((environ[name] for name in VARIABLES if environ.get(name)), None)
+    url = flag or _variable(environ)
     url = url and url.strip()  # `echo URL | base64` in a Secret leaves a line's end
     return url or None
+
+
+def _variable(environ: Mapping[str, str]) -> str | None:
+    return next((environ[name] for name in VARIABLES if environ.get(name)), None)
 
 
 def _nowhere() -> NoReturn:

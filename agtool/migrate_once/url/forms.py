@@ -37,8 +37,6 @@ _JDBC_DRIVERS = {
     "mariadb": ("mysql", "mariadb-connector-j"),
 }
 
-_ADO = re.compile(r"\s*[A-Za-z][A-Za-z ]*=[^;=]*(?:;[^;=]*=.*)?;?", re.DOTALL)
-
 
 def read(text: str) -> Database:
     """What a text says that is not a plain URL.
@@ -53,7 +51,11 @@ def read(text: str) -> Database:
     if kind == "file":
         return sqlite_file(text)
     if kind == "keywords":
-        return keywords(text)
+        try:
+            return keywords(text)
+        except ConfigurationError:
+            if not _is_go(text):  # Go's, of an account with a = in its name
+                raise
     if kind == "url" and form is not None:
         after = text[form.end() :]
         if form[0] == "mysql://" and _is_go(after):  # golang-migrate's
@@ -189,7 +191,7 @@ def keywords(text: str) -> Database:
         if value.startswith("'"):
             value = value[1:-1]
         given[found["name"]] = re.sub(r"\\(.)", r"\1", value)
-    if not _KNOWN & given.keys():  # `DATABASE_URL=...`, say, or .NET's form
+    if not _KNOWN & given.keys():  # `DATABASE_URL=...`, say
         name_other_forms(text)
         raise unreadable()
     user, password = given.pop("user", None), given.pop("password", None)
@@ -283,19 +285,11 @@ def name_other_forms(text: str) -> None:
     Raises:
         ConfigurationError: it is.
     """
-    parts = (
-        "Give agtool a URL in AGTOOL_DATABASE_URL, or the parts: --engine, --host, --port, "
-        "--user, --password-file, --database."
-    )
-    if re.match(r"\s*(mysql:[a-z_]+=|pgsql:[a-z_]+=|sqlite:)", text):
-        raise ConfigurationError("agtool does not read the form of PHP's PDO", hint=parts)
     if text.startswith("file:"):
         raise ConfigurationError(
             "agtool does not read Prisma's form of a file, which depends on where its schema lies",
             hint="Write sqlite:////absolute/path or sqlite:///relative/path.",
         )
-    if ";" in text and _ADO.fullmatch(text):
-        raise ConfigurationError("agtool does not read the form of .NET (ADO.NET)", hint=parts)
 
 
 def _refuse_torn_password(query: str) -> None:

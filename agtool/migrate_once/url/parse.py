@@ -29,8 +29,10 @@ _PLAIN = re.compile(
 )
 
 
-def parse(url: str) -> Database:
+def parse(url: str, engine: str | None = None) -> Database:
     """Read what names a database: a URL as SQLAlchemy reads it, or one of the other `forms`.
+
+    engine: as by --engine, for a form that does not say it.
 
     Raises:
         ConfigurationError: it is not valid, or names an engine that agtool does not know.
@@ -41,9 +43,9 @@ def parse(url: str) -> Database:
     if plain is not None:
         database = _read_plain(plain)
     else:
-        from agtool.migrate_once.url import forms
+        from agtool.migrate_once.url import forms, semicolons
 
-        database = forms.read(url)
+        database = semicolons.read(url, engine) or forms.read(url)
     if url.endswith("=") or "=&" in url:
         from agtool.migrate_once.url import forms
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError, UsageError
-from agtool.migrate_once.url.database import Database, Parts, is_port, read_file
+from agtool.migrate_once.url.database import Database, Parts, is_port, one_line, read_file
 from agtool.migrate_once.url.forms import with_hosts, with_socket
 
 _ENGINES = {"mariadb": "mysql"}
@@ -70,10 +70,11 @@ def completed(database: Database, parts: Parts) -> Database:
             raise ConfigurationError(
                 f"{source} contradicts the database URL, which has "
                 + ("a password" if part == "password" else f"the {part} {of_url}"),
-                hint=f"Leave out {source}, or unset the variable with the URL for agtool.",
+                hint=f"Leave out {source} (or its variable), or unset the variable with the URL "
+                "for agtool.",
             )
     wanted = {part: value for part, (value, _) in given.items() if part != "engine"}
-    return _with(database, wanted)
+    return with_parts(database, wanted)
 
 
 def assembled(parts: Parts, environ: Mapping[str, str]) -> Database | None:
@@ -118,12 +119,12 @@ def assembled(parts: Parts, environ: Mapping[str, str]) -> Database | None:
     del values["engine"]
     if engine == "sqlite" and not values.get("database"):
         raise UsageError("there is no file", hint="Add --database FILE.")
-    return _with(Database(engine, None, None, None, None, None, None, {}), values)
+    return with_parts(Database(engine, None, None, None, None, None, None, {}), values)
 
 
 def _of_options(parts: Parts, engine: str) -> dict[str, _Given]:
     if engine == "sqlite":
-        for name in ("host", "port", "user", "password_file"):
+        for name in ("host", "port", "user", "password_file", "password_command"):
             if getattr(parts, name) is not None:
                 option = "--" + name.replace("_", "-")
                 raise UsageError(f"{option} has no effect with SQLite", hint=f"Leave out {option}.")
@@ -137,6 +138,8 @@ def _of_options(parts: Parts, engine: str) -> dict[str, _Given]:
     if parts.password_file is not None:
         password = _read(parts.password_file, "password")
         given["password"] = _Given(password, "--password-file")
+    if parts.password_command is not None:
+        given["password"] = _Given("", "--password-command")  # which `renewal` runs
     return given
 
 
@@ -145,6 +148,12 @@ def _names_a_place(family: _Family, environ: Mapping[str, str]) -> str:
     host = family.variables["host"]
     names = [host, f"{host}_FILE"] if family.files else [host, "PGHOSTADDR", "PGSERVICE"]
     return next((name for name in names if environ.get(name)), "")
+
+
+def names_files(environ: Mapping[str, str]) -> bool:
+    """Whether a variable of an image names a file with a part."""
+    names = (name for family in _FAMILIES if family.files for name in family.variables.values())
+    return any(environ.get(f"{name}_FILE") for name in names)
 
 
 def _of_variables(family: _Family, environ: Mapping[str, str]) -> dict[str, _Given]:
@@ -164,11 +173,7 @@ def _of_variables(family: _Family, environ: Mapping[str, str]) -> dict[str, _Giv
 
 
 def _read(file: Path, what: str) -> str:
-    """What a file holds, without the line's end that editors and echo leave."""
-    text = read_file(file, what).rstrip("\r\n")
-    if not text:
-        raise ConfigurationError(f"{file} is empty, and not a {what}")
-    return text
+    return one_line(read_file(file, what), str(file), what)
 
 
 def _value(database: Database, part: str) -> str | None:
@@ -178,8 +183,12 @@ def _value(database: Database, part: str) -> str | None:
     return None if value is None else str(value)
 
 
-def _with(database: Database, parts: Mapping[str, str]) -> Database:
-    """The database with these parts in place of its own."""
+def with_parts(database: Database, parts: Mapping[str, str]) -> Database:
+    """The database with these parts in place of its own.
+
+    Raises:
+        ConfigurationError: a port is none, or there are not as many of them as hosts.
+    """
     port = parts.get("port", "")
     host = parts.get("host", "")
     several = port.count(",") if database.engine == "postgresql" else 0

@@ -21,7 +21,11 @@ _OURS = {
 In a URL with such a suffix any other option is a mistake: the application stumbles over it, too.
 """
 
-_FORMS = (None, "pgjdbc", "connector-j", "mariadb-connector-j", "go-sql-driver")
+_FORMS = (
+    None,
+    *("pgjdbc", "connector-j", "mariadb-connector-j", "go-sql-driver"),
+    *("npgsql", "mysqlconnector", "pdo"),
+)
 """What stands for a driver in URLs that several connectors may read."""
 
 _DELICATE = (

@@ -44,6 +44,8 @@ _OTHER_SERVERS = {
     **dict.fromkeys(("yugabyte", "yugabytedb", "ysql"), "YugabyteDB"),
     "redshift": "Amazon Redshift",
     "opengauss": "openGauss",
+    "crate": "CrateDB",
+    "cratedb": "CrateDB",
     "materialize": "Materialize",
     "risingwave": "RisingWave",
     "questdb": "QuestDB",
@@ -83,10 +85,10 @@ def engine(scheme: str) -> str:
     )
 
 
-def without_locks(product: str) -> ConfigurationError:
+def without_locks(product: str, of: str = "PostgreSQL") -> ConfigurationError:
     """A server that speaks an engine's protocol and has not got its locks."""
     return ConfigurationError(
-        f"the database is {product}, which has not got the locks of PostgreSQL: "
+        f"the database is {product}, which has not got the locks of {of}: "
         "agtool could not keep two replicas apart",
         hint="Run the migration where only one replica runs it, such as in a Kubernetes Job. "
         "agtool works with PostgreSQL, MySQL, MariaDB and SQLite.",

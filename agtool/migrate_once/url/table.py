@@ -70,9 +70,8 @@ CONNECTORS = {
     "node-postgres": "https://github.com/brianc/node-postgres/tree/master/packages/pg-connection-string",
     "postgres.js": "https://github.com/porsager/postgres",
     "Prisma": "https://www.prisma.io/docs/orm/overview/databases",
-    "Sequelize": "https://sequelize.org/api/v6/class/src/sequelize.js~sequelize",
-    "TypeORM": "https://typeorm.io/docs/data-source/data-source-options",
-    "Knex": "https://knexjs.org/guide/",
+    "Sequelize": "https://sequelize.org/docs/v7/databases/",
+    "MariaDB Connector/Node.js": "https://mariadb.com/docs/connectors/mariadb-connector-nodejs/connector-nodejs-promise-api",
     "mysql2 (Node)": "https://github.com/sidorares/node-mysql2",
     "mysqljs": "https://github.com/mysqljs/mysql",
     "Rails": "https://guides.rubyonrails.org/configuring.html#configuring-a-database",
@@ -118,15 +117,17 @@ SSLMODES = _modes(
     },
 )
 
+_SPELLINGS = {
+    **dict.fromkeys(("disabled", "disable", "none", *_NO), "DISABLED"),
+    **dict.fromkeys(("preferred", "prefer"), "PREFERRED"),
+    **dict.fromkeys(("required", "require", "trust", "noverify"), "REQUIRED"),
+    "verifyca": "VERIFY_CA",
+    **dict.fromkeys(("verifyidentity", "verifyfull", *_YES), "VERIFY_IDENTITY"),
+}
+
+# Rails' Trilogy knows SSL_MODE_REQUIRED, too.
 _MYSQL_MODES = _modes(
-    "ssl_mode",
-    {
-        **dict.fromkeys(("disabled", "disable", "none", *_NO), "DISABLED"),
-        **dict.fromkeys(("preferred", "prefer"), "PREFERRED"),
-        **dict.fromkeys(("required", "require", "trust", "noverify"), "REQUIRED"),
-        "verifyca": "VERIFY_CA",
-        **dict.fromkeys(("verifyidentity", "verifyfull", *_YES), "VERIFY_IDENTITY"),
-    },
+    "ssl_mode", {**_SPELLINGS, **{f"sslmode{name}": mode for name, mode in _SPELLINGS.items()}}
 )
 
 _TIMED = "agtool's own --connect-timeout bounds it"
@@ -227,8 +228,10 @@ _POSTGRESQL: tuple[Option, ...] = (
         "postgresql",
         "sslidentity",
         "Prisma",
-        "refused",
-        "libpq cannot read a PKCS#12 file: make two of it and write sslcert=FILE and sslkey=FILE",
+        "as",
+        "the client's key and certificate in a PKCS#12 file, whose password is sslpassword; also "
+        "an sslkey (pgjdbc) or sslcert (Npgsql) that ends with .p12 or .pfx",
+        "sslidentity",
     ),
     Option(
         "postgresql",
@@ -251,6 +254,13 @@ _POSTGRESQL: tuple[Option, ...] = (
         "pgjdbc",
         "refused",
         "write host, port and database before the ? of the URL",
+    ),
+    Option(
+        "postgresql",
+        "servicefile, krbspn",
+        "pgx",
+        "refused",
+        "it says where the server is, or who; name the file of services in PGSERVICEFILE",
     ),
     Option(
         "postgresql",
@@ -370,7 +380,7 @@ _POSTGRESQL: tuple[Option, ...] = (
         "statement_timeout, query_timeout, lock_timeout, idle_in_transaction_session_timeout, "
         "min, max, idleTimeoutMillis, allowExitOnIdle, maxUses, maxLifetimeSeconds, binary, "
         "parseInputDatesAsUTC",
-        "node-postgres",
+        "node-postgres, Sequelize",
         "ignored",
         "",
     ),
@@ -394,8 +404,9 @@ _POSTGRESQL: tuple[Option, ...] = (
         "postgresql",
         "pool_max_conns, pool_min_conns, pool_min_idle_conns, pool_max_conn_lifetime, "
         "pool_max_conn_lifetime_jitter, pool_max_conn_idle_time, pool_health_check_period, "
+        "pool_ping_timeout, min_protocol_version, max_protocol_version, "
         "default_query_exec_mode, statement_cache_capacity, statement_cache_mode, "
-        "description_cache_capacity, prefer_simple_protocol, min_read_buffer_size, search_path, "
+        "description_cache_capacity, min_read_buffer_size, search_path, "
         "timezone",
         "pgx",
         "ignored",
@@ -443,7 +454,8 @@ _POSTGRESQL: tuple[Option, ...] = (
     ),
     Option(
         "postgresql",
-        "schema_search_path, min_messages, insert_returning, template, schema_order",
+        "schema_search_path, min_messages, insert_returning, template, schema_order, "
+        "intervalstyle, standard_conforming_strings",
         "Rails",
         "ignored",
         "",
@@ -598,7 +610,7 @@ _MYSQL: tuple[Option, ...] = (
     Option(
         "mysql",
         "ssl_capath, sslcapath",
-        "SQLAlchemy, mysql2 (Ruby)",
+        "SQLAlchemy, mysql2 (Ruby), Trilogy",
         "as",
         "a folder of them",
         "ssl_capath",
@@ -621,8 +633,8 @@ _MYSQL: tuple[Option, ...] = (
     ),
     Option(
         "mysql",
-        "ssl_key_password, sslpassword",
-        "PyMySQL, Prisma",
+        "ssl_key_password, sslpassword, CertificatePassword, Certificate Password",
+        "PyMySQL, Prisma, MySqlConnector",
         "as",
         "its password",
         "ssl_key_password",
@@ -638,7 +650,7 @@ _MYSQL: tuple[Option, ...] = (
     Option(
         "mysql",
         "tls_versions, tlsVersions, enabledTLSProtocols, enabledSslProtocolSuites, tls-version, "
-        "TlsVersion, tls_min_version",
+        "TlsVersion, tls_min_version, tls_max_version",
         "mysql-connector-python, Connector/J, MariaDB Connector/J, MySqlConnector, Trilogy",
         "tls-versions",
         "the least and the greatest version",
@@ -661,11 +673,11 @@ _MYSQL: tuple[Option, ...] = (
     ),
     Option(
         "mysql",
-        "sslidentity",
-        "Prisma",
-        "refused",
-        "Python cannot read a PKCS#12 file: make two of it and write ssl_cert=FILE and "
-        "ssl_key=FILE",
+        "sslidentity, CertificateFile, Certificate File",
+        "Prisma, MySqlConnector",
+        "as",
+        "the client's key and certificate in a PKCS#12 file",
+        "ssl_identity",
     ),
     Option(
         "mysql",
@@ -673,8 +685,7 @@ _MYSQL: tuple[Option, ...] = (
         "keyPassword, trustCertificateKeyStoreUrl, trustCertificateKeyStorePassword, "
         "trustCertificateKeyStoreType, clientCertificateKeyStoreUrl, "
         "clientCertificateKeyStorePassword, clientCertificateKeyStoreType, "
-        "fallbackToSystemTrustStore, trustStoreUrl, CertificateFile, Certificate File, "
-        "CertificatePassword, Certificate Password, Certificate Store Location, "
+        "fallbackToSystemTrustStore, trustStoreUrl, Certificate Store Location, "
         "Certificate Thumbprint",
         "Connector/J, MariaDB Connector/J, MySqlConnector",
         "refused",
@@ -691,8 +702,9 @@ _MYSQL: tuple[Option, ...] = (
     Option(
         "mysql",
         "server_public_key, serverPubKey, serverRSAPublicKeyFile, serverRsaPublicKeyFile, "
-        "server-public-key-path",
-        "PyMySQL, go-sql-driver, Connector/J, MariaDB Connector/J, MySqlConnector",
+        "server-public-key-path, rsaPublicKey, cachingRsaPublicKey",
+        "PyMySQL, go-sql-driver, Connector/J, MariaDB Connector/J, MySqlConnector, "
+        "MariaDB Connector/Node.js",
         "refused",
         "agtool protects the password by TLS: write ssl_mode",
     ),
@@ -708,7 +720,8 @@ _MYSQL: tuple[Option, ...] = (
         "mysql",
         "unix_socket, unixSocket, socket, sock, socketPath, localSocket",
         "PyMySQL, mysqlclient, mysql-connector-python, Laravel, Doctrine, Rails, mysql2 (Ruby), "
-        "Trilogy, Prisma, mysql2 (Node), mysqljs, MariaDB Connector/J",
+        "Trilogy, Prisma, mysql2 (Node), mysqljs, MariaDB Connector/Node.js, "
+        "MariaDB Connector/J",
         "socket",
         "the path of a Unix socket",
     ),
@@ -750,7 +763,7 @@ _MYSQL: tuple[Option, ...] = (
     Option(
         "mysql",
         "connectTimeout",
-        "mysql2 (Node), mysqljs, Connector/J, MariaDB Connector/J",
+        "mysql2 (Node), mysqljs, MariaDB Connector/Node.js, Connector/J, MariaDB Connector/J",
         "milliseconds",
         "the same, in milliseconds",
     ),
@@ -760,9 +773,10 @@ _MYSQL: tuple[Option, ...] = (
         "read_timeout, write_timeout, readTimeout, writeTimeout, socketTimeout, socket_timeout, "
         "tcpKeepAlive, tcpNoDelay, enableKeepAlive, keepAliveInitialDelay, initialTimeout, "
         "tcpRcvBuf, tcpSndBuf, tcpTrafficClass, tcpAbortiveClose, Keep Alive, "
-        "useHostsInPrivileges",
-        "PyMySQL, mysql2 (Ruby), go-sql-driver, Connector/J, MariaDB Connector/J, Prisma, "
-        "mysql2 (Node), MySqlConnector",
+        "useHostsInPrivileges, keepAliveDelay, keepalive_enabled, keepalive_idle, "
+        "keepalive_interval, keepalive_count, wait_timeout",
+        "PyMySQL, mysql2 (Ruby), Trilogy, Rails, go-sql-driver, Connector/J, MariaDB Connector/J, "
+        "Prisma, mysql2 (Node), MariaDB Connector/Node.js, MySqlConnector",
         "ignored",
         _SILENCE,
     ),
@@ -799,9 +813,35 @@ _MYSQL: tuple[Option, ...] = (
     Option(
         "mysql",
         "database_timezone, application_timezone, secure_auth, reconnect, automatic_close, cast, "
-        "cast_booleans, symbolize_keys, cache_rows, connect_flags, found_rows, multi_statement, "
+        "cast_booleans, symbolize_keys, cache_rows, connect_flags, flags, encoding, "
         "enable_cleartext_plugin",
-        "mysql2 (Ruby), Trilogy",
+        "mysql2 (Ruby)",
+        "ignored",
+        "",
+    ),
+    Option(
+        "mysql",
+        "found_rows, multi_statement, multi_result, encoding, enable_cleartext_plugin",
+        "Trilogy",
+        "ignored",
+        "",
+    ),
+    Option(
+        "mysql",
+        "initSql, debugCompress, debugLen, logParam, logPackets, logger, forceVersionCheck, "
+        "foundRows, metaEnumerable, bulk, pipelining, permitLocalInfile, checkDuplicate, "
+        "prepareCacheLength, queryTimeout, sessionVariables, connectAttributes, collation, "
+        "charset, compress, timezone, trace, multipleStatements, acquireTimeout, "
+        "connectionLimit, idleTimeout, minimumIdle, minDelayValidation, leakDetectionTimeout, "
+        "noControlAfterUse, resetAfterUse, initializationTimeout, pingTimeout",
+        "MariaDB Connector/Node.js, Sequelize",
+        "ignored",
+        "",
+    ),
+    Option(
+        "mysql",
+        "disableEval, gracefulEnd",
+        "Sequelize",
         "ignored",
         "",
     ),
@@ -882,9 +922,10 @@ _ANY: tuple[Option, ...] = (
         "any",
         "pool, timeout, reaping_frequency, checkout_timeout, idle_timeout, max_connections, "
         "min_connections, max_age, keepalive, encoding, collation, strict, reconnect, variables, "
-        "prepared_statements, statement_limit, advisory_locks, retry_deadline, "
+        "prepared_statements, statement_limit, advisory_locks, retry_deadline, verify_timeout, "
         "connection_retries, adapter, database_tasks, replica, migrations_paths, query_cache, "
-        "schema_dump, use_metadata_table, seeds",
+        "schema_dump, schema_format, schema_cache_path, use_metadata_table, seeds, pool_jitter, "
+        "min_threads, max_threads, max_queue, default_timezone",
         "Rails",
         "ignored",
         "",
@@ -922,14 +963,6 @@ _ANY: tuple[Option, ...] = (
         "charset, collation, prefix, prefix_indexes, strict, engine, modes, schema, search_path, "
         "timezone, isolation_level, sticky",
         "Laravel",
-        "ignored",
-        "",
-    ),
-    Option(
-        "any",
-        "dialect, logging, benchmark, synchronize, entities, migrations, poolSize, extra, "
-        "searchPath, acquireConnectionTimeout, client, useNullAsDefault",
-        "Sequelize, TypeORM, Knex",
         "ignored",
         "",
     ),

@@ -176,6 +176,8 @@ def _tls_versions(given: Given) -> Settings:
         raise given.bad("It takes TLSv1.2 and TLSv1.3.")
     if normal(given.name) == "tlsminversion":
         numbers = sorted({*numbers, "3"})
+    if normal(given.name) == "tlsmaxversion":
+        numbers = sorted({*numbers, "2"})
     return {"tls_versions": ",".join(numbers)}
 
 

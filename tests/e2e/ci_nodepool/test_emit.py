@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this line
 
 from tests.cluster import pki
@@ -80,3 +81,55 @@ def test_watch_as_the_emitted_manifest_runs_it(
         running.wait_for("watching")
         (name,) = fake_nodes(1, SPOT)
         wait_until(lambda: TAINT in nodepool.taints(name), "the new node is tainted")
+
+
+GROUP = "/apis/admissionregistration.k8s.io/v1"
+
+
+@contextmanager
+def policies(api: Api, documents: list[dict[str, Any]]) -> Iterator[None]:
+    """Make a policy and its binding, and remove them at the end."""
+    made = []
+    try:
+        for document in documents:
+            plural = f"{document['kind'].lower()}s".replace("policys", "policies")
+            path = f"{GROUP}/{plural}"
+            api.post(path, document)
+            made.append(f"{path}/{document['metadata']['name']}")
+        yield
+    finally:
+        for path in reversed(made):
+            api.delete(path)
+
+
+def test_the_api_server_taints_new_nodes_by_the_emitted_policy(
+    nodepool: Nodepool,
+) -> None:
+    api = nodepool.api
+    if not any(each["name"] == "mutatingadmissionpolicies" for each in api.get(GROUP)["resources"]):
+        pytest.skip("this Kubernetes has no MutatingAdmissionPolicy of version v1")
+    options = ("-l", "pool=ci", "--taint", "a=b:NoSchedule", "--taint", "c:NoExecute")
+    done = nodepool("emit", "admission", *options)
+    assert done.exit_code == 0, done.stderr
+    wanted = [
+        {"key": "a", "value": "b", "effect": "NoSchedule"},
+        {"key": "c", "effect": "NoExecute"},
+    ]
+    there = {"key": "a", "value": "mine", "effect": "NoSchedule"}
+    numbers = iter(range(1000))
+
+    def taints(labels: dict[str, str], own: list[Any]) -> list[Any]:
+        # As a kubelet registers it: created in one request.
+        name = f"admission-{next(numbers)}"
+        metadata = {"name": name, "labels": labels}
+        api.post("/api/v1/nodes", {"metadata": metadata, "spec": {"taints": own} if own else {}})
+        found: list[Any] = api.get(f"/api/v1/nodes/{name}")["spec"].get("taints", [])
+        api.delete(f"/api/v1/nodes/{name}")
+        return found
+
+    with policies(api, list(yaml.safe_load_all(done.stdout))):
+        wait_until(lambda: taints({"pool": "ci"}, []) == wanted, "the policy is in force")
+        assert taints({"pool": "ci"}, [there]) == [there, wanted[1]]
+        assert taints({"pool": "other"}, []) == []
+        assert taints({}, [there]) == [there]
+    wait_until(lambda: taints({"pool": "ci"}, []) == [], "the policy is gone")

@@ -205,6 +205,10 @@ def test_the_readiness_endpoint(
     wait_until(lambda: ask(port, "/readyz") == (200, "ok\n"), "it is ready")
     assert ask(port, "/healthz")[0] == 200
     assert ask(port, "/other")[0] == 404
+    status, metrics = ask(port, "/metrics")
+    assert status == 200
+    for line in ("nodes 1", "repairs_total 1", "errors_total 0", "refused_nodes 0"):
+        assert f"agtool_ci_nodepool_watch_{line}\n" in metrics
     proxy.refuse()
     proxy.cut()
     wait_until(lambda: ask(port, "/readyz")[0] == 503, "it is not ready without a server")

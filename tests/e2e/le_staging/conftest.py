@@ -17,7 +17,9 @@ import pytest
 
 from tests.conftest import needed
 from tests.e2e.conftest import Agtool, Done, wait_until
-from tests.servers.certificates import Issued
+from tests.e2e.le_staging.site import PROXIES, Site
+from tests.servers import tls
+from tests.servers.certificates import Issued, root
 from tests.servers.chains import Chains, with_all_kinds
 from tests.servers.process import ends_with_us, find_program, server_folder
 from tests.servers.screen import Screen
@@ -186,3 +188,14 @@ def dump(home: Home, argv: Sequence[str], env: Mapping[str, str], url: str) -> t
     )
     assert run.returncode == 0, run.stderr
     return run.stdout, run.stderr
+
+
+@pytest.fixture
+def site(agtool: Agtool, tmp_path: Path) -> Iterator[Site]:
+    """Give a site whose root has not been fetched."""
+    ca = root("Test Staging Root")
+    issuer = ca.intermediate("Test Intermediate")
+    leaf = issuer.leaf("shop.test", "xn--bcher-kva.test")
+    env = {"XDG_DATA_HOME": str(tmp_path / "data"), **dict.fromkeys(PROXIES, "")}
+    with tls.Listener(tls.https(tls.tls_context(tmp_path / "server", leaf))) as server:
+        yield Site(ca, issuer, leaf, server, env, agtool)

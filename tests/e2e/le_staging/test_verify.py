@@ -8,65 +8,14 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
-from tests.e2e.conftest import Agtool, Done, clean_environment, wait_until
+from tests.e2e.conftest import clean_environment, wait_until
+from tests.e2e.le_staging.site import OFFLINE, Site, hosts_of
 from tests.servers import tls
-from tests.servers.certificates import Issued, root
-
-# Let's Encrypt's own server is out of reach for tests.
-OFFLINE = {"HTTPS_PROXY": "http://127.0.0.1:1"}
-PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
-
-
-class Site(NamedTuple):
-    """A CA, its root's file, a good server for shop.test, and agtool's environment."""
-
-    ca: Issued
-    server: tls.Listener
-    env: dict[str, str]
-    agtool: Agtool
-
-    def le_staging(self, *arguments: str | Path, **more: str) -> Done:
-        """Run agtool le-staging to its end."""
-        return self.agtool.run("le-staging", *arguments, env={**self.env, **more})
-
-    def fetch(self, *arguments: str) -> Done:
-        """Fetch the CA's root from a server of it."""
-        with tls.Listener(tls.plain_file(self.ca.pem.encode())) as source:
-            url = f"http://127.0.0.1:{source.port}/root.pem"
-            return self.le_staging(
-                "fetch", "--url", url, "--fingerprint", self.ca.sha256, *arguments
-            )
-
-    def to(self, *names: str) -> list[str]:
-        """Lead these names to the server."""
-        where = f"443:127.0.0.1:{self.server.port}"
-        return [word for name in names for word in ("--connect-to", f"{name}:{where}")]
-
-
-@pytest.fixture
-def site(agtool: Agtool, tmp_path: Path) -> Iterator[Site]:
-    """Give a site whose root has not been fetched."""
-    ca = root("Test Staging Root")
-    leaf = ca.intermediate("Test Intermediate").leaf("shop.test", "xn--bcher-kva.test")
-    env = {"XDG_DATA_HOME": str(tmp_path / "data"), **dict.fromkeys(PROXIES, "")}
-    with tls.Listener(tls.https(tls.tls_context(tmp_path / "server", leaf))) as server:
-        yield Site(ca, server, env, agtool)
-
-
-def hosts_of(done: Done) -> list[dict[str, Any]]:
-    """The hosts in a JSON document, which is all of stdout."""
-    document = json.loads(done.stdout)
-    assert document["command"] == "le-staging verify"
-    assert document["exit_code"] == done.exit_code
-    found: list[dict[str, Any]] = document["data"]["hosts"]
-    return found
 
 
 def test_the_first_time(site: Site, tmp_path: Path) -> None:
@@ -212,7 +161,8 @@ def test_the_printed_curl_command(site: Site, tmp_path: Path) -> None:
     assert argv[-1] == "https://xn--bcher-kva.test:8443/"
     assert list(Path(argv[argv.index("--capath") + 1]).iterdir()) == []
     assert "--noproxy" not in argv
-    assert "--noproxy '*'" in site.le_staging("curl", "shop.test", HTTPS_PROXY="http://x").stdout
+    # verify uses the same proxy.
+    assert "--noproxy" not in site.le_staging("curl", "shop.test", HTTPS_PROXY="http://x").stdout
     document = json.loads(site.le_staging("curl", "shop.test", "--output", "json").stdout)
     assert document["data"]["argv"][-1] == "https://shop.test/"
     assert tmp_path in Path(document["data"]["argv"][2]).parents

@@ -57,6 +57,11 @@ class Shop:
         """The table in which the runs are recorded."""
         return "agtool.install_locks_runs" if self.on_postgresql else "agtool_install_locks_runs"
 
+    @property
+    def has_sign(self) -> bool:
+        """Whether the server has a place for a sign of a run, while it is empty; MySQL has none."""
+        return not isinstance(self.database, MariaDBDatabase) or self.database.server.is_mariadb
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What a query gives, asked as superuser in this database."""
         if isinstance(self.database, MariaDBDatabase):

@@ -101,9 +101,9 @@ CASES = [
     Case(
         "unknown database",
         "postgresql://app:app%20%40%20secret@{server}/no_such_db",
-        ('database "no_such_db" does not exist', "Check the database's"),
-        "denied",
-        5,
+        ('database "no_such_db" does not exist', "Create the database"),
+        "unreachable",
+        4,
     ),
     Case(
         "unknown host",
@@ -237,7 +237,8 @@ def test_url_that_cannot_work(
         (["--key", "k" * 501, "--", "true"], "It may have 500 at most"),
         (["--database-url-file", "/etc/hostname", "--database-url", "x", "--", "true"], "together"),
         (["--status", "--", "true"], "--status runs no command"),
-        (["--status", "--key", "k"], "--key has no effect"),
+        (["--status", "--wait-timeout", "1s"], "--wait-timeout has no effect with --status"),
+        (["--status", "--name", "x"], "--name has no effect without --key"),
         (["--status", "--connect-timeout", "soon"], "'soon' is not a duration"),
         (["--status", "--lock-table", "a.b.c"], "is not a valid name of a table"),
         (["--nosuch", "--", "true", "--status"], "--nosuch"),

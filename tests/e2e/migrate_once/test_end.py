@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Database
+from tests.conftest import Database, MariaDBDatabase
 from tests.e2e.conftest import Agtool, Gate, wait_until
 from tests.e2e.migrate_once.shop import Shop, once, ran, result
+from tests.servers import versions
 from tests.servers.postgresql import find_postgresql
+from tests.servers.process import find_program
 from tests.servers.proxy import TcpProxy
 
 # -- no new connection can be made ------------------------------------------------------------
@@ -249,6 +251,8 @@ def test_a_dump_with_agtools_schema_is_restored_under_the_lock(
     agtool: Agtool, database: Database, gate: Gate, tmp_path: Path
 ) -> None:
     """pg_restore --clean drops and makes agtool's tables, with a run that ran when it was made."""
+    if versions.postgresql_clients():
+        pytest.skip("the clients that go with this server have no pg_restore")
     shop = Shop(database)
     shop.inhabit()
     running = agtool.start(*once(*gate.command, key="first"), url=shop.url)
@@ -269,6 +273,46 @@ def test_a_dump_with_agtools_schema_is_restored_under_the_lock(
     assert "has not recorded its end" in next_one.stderr
     states = dict(shop.rows(f"SELECT done_key, state FROM {shop.runs}"))
     assert states == {"first": "lost", "k": "done", "next": "done"}
+
+
+def test_a_dump_of_mysql_with_agtools_table_is_loaded_under_the_lock(
+    agtool: Agtool, mariadb_database: MariaDBDatabase, gate: Gate, tmp_path: Path
+) -> None:
+    """It drops and makes agtool's table, and locks it for a while; a waiter goes on."""
+    server, name = mariadb_database.server, mariadb_database.name
+    if not server.is_mariadb:
+        pytest.skip("there is no client of MySQL's here")
+    shop = Shop(mariadb_database)
+    shop.inhabit()
+    login = ["--no-defaults", "--host=127.0.0.1", f"--port={server.port}", "--user=admin"]
+    env = {"MYSQL_PWD": server.passwords["admin"]}
+    running = agtool.start(*once(*gate.command, key="first"), url=shop.url)
+    gate.wait()
+    dumped = subprocess.run(
+        [server.dump(), *login, name], env=env, stdout=subprocess.PIPE, check=True
+    )
+    gate.open()
+    assert running.wait().exit_code == 0
+    file, go = tmp_path / "dump", tmp_path / "go"
+    file.write_bytes(dumped.stdout)
+    script = '"$@" <"$DUMP" && touch "$GO.loaded"; until [ -e "$GO" ]; do sleep 0.05; done'
+    load = [find_program("mariadb"), *login, "--skip-ssl", name]
+    options = ["--kill-grace", "0s"]
+    holder = agtool.start(
+        *once("sh", "-c", script, "sh", *map(str, load), options=options),
+        url=shop.url,
+        env={**env, "DUMP": str(file), "GO": str(go)},
+    )
+    wait_until(Path(f"{go}.loaded").exists, "the dump is loaded")
+    waiter = agtool.start(*once("echo", "ran"), url=shop.url)
+    waiter.wait_for("waiting for the lock")
+    go.touch()
+    assert holder.wait().exit_code == 0
+    assert not ran(waiter.wait())
+    next_one = agtool.run(*once("echo", "ran", key="next", options=options), url=shop.url)
+    assert ran(next_one)
+    states = shop.rows(f"SELECT done_key, state FROM {shop.runs} WHERE state <> 'waiting'")
+    assert dict(states) == {"first": "lost", "k": "done", "next": "done"}
 
 
 # -- why it is not marked ---------------------------------------------------------------------

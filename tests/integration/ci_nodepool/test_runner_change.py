@@ -93,7 +93,7 @@ class Shown(Live):
         super().__init__()
         self._show = show
 
-    def show(self, text: str, subject: object = None, *, fresh: bool = True) -> None:
+    def show(self, text: str, subject: object = None, *, fresh: bool = True, **fields: Any) -> None:
         self._show(text)
 
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from agtool.le_staging.roots import store
 from agtool.le_staging.verify import target
-from agtool.le_staging.verify.checker import Checker, How, Report
+from agtool.le_staging.verify.checker import Checker, Report
 from agtool.le_staging.verify.judge import Verdict
+from agtool.le_staging.verify.look import How
 from tests.integration.le_staging.conftest import Authority, authority
 from tests.servers import tls
 from tests.servers.certificates import Issued, issue, key_usage, root

@@ -1,9 +1,11 @@
 """`fetch` against real HTTPS servers; Let's Encrypt's own cannot be reached by a test."""
 
+import os
 import resource
 import socket
 import ssl
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,8 +18,9 @@ from agtool.le_staging.roots import fetch, store
 from agtool.le_staging.roots.fetch import Wanted
 from agtool.le_staging.roots.pins import PINS
 from tests.integration.le_staging.conftest import Authority
+from tests.integration.le_staging.generation_y import settle
 from tests.servers import tls
-from tests.servers.certificates import Issued, root, to_pem
+from tests.servers.certificates import Issued, issue, root, to_pem
 
 
 @pytest.fixture(autouse=True)
@@ -134,13 +137,124 @@ def test_one_that_the_server_has_lost_stays(site: Site) -> None:
     assert kept() == [one.sha256, two.sha256]
 
 
-def test_all_or_nothing(site: Site) -> None:
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_one_that_cannot_be_fetched_does_not_take_the_others_with_it(site: Site, lost: int) -> None:
+    """It is an error all the same; the next call tries it again."""
+    wanted = [site.has(f"/{number}", root(f"Root {number}")) for number in range(3)]
+    content = site.files.pop(f"/{lost}")
+    with pytest.raises(DeniedError, match=rf"/{lost}: HTTP 404.*2 other roots were fetched"):
+        fetch.fetch(wanted, force=False)
+    assert set(kept()) == {want.sha256 for want in wanted} - {wanted[lost].sha256}
+    site.files[f"/{lost}"] = content
+    done = fetch.fetch(wanted, force=False)
+    assert [found.sha256 for found in new(done)] == [wanted[lost].sha256]
+    assert set(kept()) == {want.sha256 for want in wanted}
+
+
+@pytest.mark.parametrize("kind", ["another certificate", "the connection breaks", "endless"])
+def test_whatever_happens_to_one(site: Site, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = site.has("/1", root("One")), site.has("/2", root("Two"))
+
+    def endless(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+        while True:
+            connection.sendall(b" ")
+            time.sleep(0.01)
+
+    monkeypatch.setattr(fetch, "_ALL_IN_ALL", 0.2)
+    with tls.Listener(endless if kind == "endless" else tls.hang_up) as server:
+        if kind == "another certificate":
+            site.files["/1"] = root("Forged").pem.encode()
+        else:
+            one = one._replace(url=f"http://127.0.0.1:{server.port}/")
+        with pytest.raises((DeniedError, UnreachableError)):
+            fetch.fetch([one, two], force=False)
+    assert kept() == [two.sha256]
+
+
+def test_without_a_network_the_first_one_tells() -> None:
+    wanted = [Wanted("http://127.0.0.1:1/", "0" * 64), Wanted("http://127.0.0.1:1/", "1" * 64)]
+    with pytest.raises(UnreachableError, match="cannot fetch"):
+        fetch.fetch(wanted, force=False)
+
+
+def test_verify_goes_on_with_what_is_there(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = site.has("/1", root("One")), site.has("/2", root("Two"))
     del site.files["/2"]
-    with pytest.raises(DeniedError, match="404"):
-        fetch.fetch([one, two], force=False)
-    with pytest.raises(store.NotFetched):
-        store.roots()
+    monkeypatch.setattr(fetch, "LETS_ENCRYPT", (one, two))
+    assert [found.sha256 for found in fetch.ensure()] == [one.sha256]
+
+
+@pytest.mark.parametrize(
+    "name", ["ISRG Root X1", "Root YR", "YR1", "YR by X1", "a public root", "below a public root"]
+)
+def test_what_is_no_private_ca_is_refused_by_its_key(site: Site, tmp_path: Path, name: str) -> None:
+    """Whatever it is called: as a staging root it would make production staging for good."""
+    with pytest.MonkeyPatch.context() as patch:
+        worlds = settle(tmp_path, patch)
+        patch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
+        other = root("Other Public Root")
+        worlds.public.write_text(worlds.public.read_text() + other.pem)
+        parts = {**worlds.production.parts, "a public root": other}
+        parts["below a public root"] = other.intermediate("Other Intermediate")
+        # Another certificate of the same key, as somebody would make it.
+        renamed = issue(None, "My CA", ca=True, key=parts[name].key)
+        for issued in (parts[name], *([renamed] if "below" not in name else [])):
+            if issued is renamed and name == "YR1":
+                continue  # intermediates rotate, and their keys are not known
+            with pytest.raises(DeniedError, match="refused as the root of a private CA"):
+                fetch.fetch([site.has("/1", issued)], force=False)
+        cross = worlds.staging.parts["YR by X1"]
+        with pytest.raises(DeniedError, match="refused as the root of a private CA"):
+            fetch.fetch([site.has("/1", cross)], force=False)
+        # The staging roots themselves may come from elsewhere, as from a mirror.
+        fetch.fetch([site.has("/1", worlds.staging.roots["Root YR"])], force=False)
+        fetch.fetch([site.has("/1", root("My own CA"))], force=False)
+
+
+def test_one_that_an_older_agtool_took_for_private_is_told(site: Site, tmp_path: Path) -> None:
+    """And following the hint leads out of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        worlds = settle(tmp_path, patch)
+        patch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
+        wrong = worlds.production.roots["Root YR"]
+        store.write([store.Root("Root YR", "https://x.test/", wrong.sha256, wrong.der, True)])
+        with pytest.raises(ConfigurationError, match="no root of a private CA") as caught:
+            store.roots()
+        assert "fetch --force" in caught.value.hint
+        right = worlds.staging.roots["ISRG Root X1"]
+        fetch.fetch([site.has("/1", right)], force=True)
+        assert kept() == [right.sha256]
+
+
+def test_redirects_to_nowhere() -> None:
+    for place in ("ftp://ca.test/", "https://ca.test:port/", "http://[", "javascript:alert(1)"):
+
+        def redirect(connection: socket.socket, place: str = place) -> None:
+            connection.recv(65536)
+            answer = f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n"
+            connection.sendall(f"{answer}Connection: close\r\n\r\n".encode())
+
+        with tls.Listener(redirect) as elsewhere:
+            here = f"http://127.0.0.1:{elsewhere.port}/"
+            with pytest.raises((DeniedError, UnreachableError)) as caught:
+                fetch.fetch([Wanted(here, "0" * 64)], force=False)
+        assert here in caught.value.message
+
+
+def test_folders_are_private_whatever_the_umask_is(site: Site, home: Path) -> None:
+    before = os.umask(0)
+    try:
+        fetch.fetch([site.has("/1", root("One"))], force=False)
+    finally:
+        os.umask(before)
+    for folder in (home, home / "agtool", store.folder()):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(store.no_certificates().stat().st_mode) == 0o755
+    store.folder().chmod(0o777)  # by an older agtool
+    fetch.fetch([site.has("/1", root("Another"))], force=False)
+    assert stat.S_IMODE(store.folder().stat().st_mode) == 0o700
 
 
 def test_a_retired_root_that_is_served_is_called_by_its_name(
@@ -259,7 +373,7 @@ def test_let_s_encrypt_s_pins_guard_against_whoever_answers(
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         with pytest.raises(DeniedError, match=r"root-x1\.pem does not serve the certificate"):
             fetch.fetch(fetch.LETS_ENCRYPT, force=False)
-        assert proxy.connections == 1
+        assert proxy.connections == len(fetch.LETS_ENCRYPT)
     with pytest.raises(store.NotFetched):
         store.roots()
 

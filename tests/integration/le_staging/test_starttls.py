@@ -11,15 +11,16 @@ import pytest
 
 from agtool.le_staging.roots import store
 from agtool.le_staging.verify import starttls, target
-from agtool.le_staging.verify.checker import Checker, How, Report
+from agtool.le_staging.verify.checker import Checker, Report
 from agtool.le_staging.verify.judge import Verdict
+from agtool.le_staging.verify.look import How
 from tests.conftest import needed
 from tests.integration.le_staging.conftest import Authority
 from tests.servers import tls
 from tests.servers.process import server_folder
 from tests.servers.starttls import running
 
-PROTOCOLS = ["smtp", "imap", "pop3", "ftp", "ldap", "postgres"]
+PROTOCOLS = ["smtp", "imap", "pop3", "ftp", "ldap", "postgres", "mysql", "sieve", "lmtp", "xmpp"]
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def s_client(protocol: str, port: int, host: str) -> bool:
     argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-starttls", protocol]
     argv += ["-servername", host, "-verify_hostname", host, "-verify_return_error"]
     argv += ["-CAfile", str(store.bundle()), "-no-CApath", "-no-CAstore"]
+    argv += ["-xmpphost", host] if protocol == "xmpp" else []
     done = subprocess.run(
         argv,
         input="",
@@ -64,7 +66,7 @@ def test_real_server(protocol: str, staging: Authority, stack: ExitStack) -> Non
         report = check(protocol, port, host)
         assert [problem.code for problem in report.problems] == problems, report.problems
         assert report.as_expected == s_client(protocol, port, host) == (not problems)
-    # TLS at once is not what such a server speaks.
+    # TLS at once is not what such a server speaks. MariaDB and MySQL wait, since they speak first.
     kinds = {problem.code for problem in check("", port, timeout=3).problems}
     assert kinds <= {"not-tls", "tls", "timed-out"}
 
@@ -85,6 +87,22 @@ def test_real_server(protocol: str, staging: Authority, stack: ExitStack) -> Non
         ("postgres", b"N", "TLS is switched off"),
         ("postgres", b"E", "does not know TLS"),
         ("postgres", b"x", "not PostgreSQL's"),
+        ("lmtp", b"220 hi\r\n250-hi\r\n250 SIZE 1\r\n", "does not offer STARTTLS"),
+        ("sieve", b'"IMPLEMENTATION" "x"\r\nOK\r\nNO "not now"\r\n', 'it says: NO "not now"'),
+        ("sieve", b'"A" "b"\r\n' * 1000, "have no end"),
+        ("sieve", b"BYE\r\n", "it says: BYE"),
+        ("mysql", b"\x17\0\0\0\xff\x10\x04Too many connections", "Too many connections"),
+        ("mysql", b"\x04\0\0\0abcd", "not MySQL's"),
+        ("mysql", b"\0\0\0\0", "not MySQL's"),
+        ("mysql", b"\x4a\0\0\0\x0a8.0.0\0" + bytes(67), "TLS is switched off"),
+        ("xmpp", b"<stream:stream><stream:features></stream:features>", "does not offer STARTTLS"),
+        ("xmpp", b"<stream:error/></stream:stream>", "does not offer STARTTLS"),
+        ("xmpp", b"x" * 10_000, "has no end"),
+        (
+            "xmpp",
+            b"<stream:features>urn:ietf:params:xml:ns:xmpp-tls</stream:features><failure/>",
+            "it says: ",
+        ),
         ("smtp", b"", "it closed the connection"),
         ("imap", b"x" * 10_000, "its line has no end"),
         ("smtp", b"220-x\r\n" * 1000, "its reply has no end"),

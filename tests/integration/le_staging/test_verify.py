@@ -15,9 +15,10 @@ import pytest
 from agtool.le_staging.roots import store
 from agtool.le_staging.roots.store import Root
 from agtool.le_staging.verify import connect, target
-from agtool.le_staging.verify.checker import Checker, How, Report, failure, in_order
+from agtool.le_staging.verify.checker import Checker, Report, failure, in_order
 from agtool.le_staging.verify.connect import NoTls
 from agtool.le_staging.verify.judge import Verdict
+from agtool.le_staging.verify.look import How
 from tests.integration.le_staging.conftest import Authority, as_root, authority
 from tests.servers import tls
 from tests.servers.certificates import Issued, root

@@ -39,9 +39,12 @@ WITH_A_VALUE = {
     "--listen": ":1",
     "--chart": "0.19",
     "--image": "image:2",
+    "--for": "kops",
 }
-WITHOUT = ("--overwrite", "--force", "--skip-pods", "--dry-run")
+WITHOUT = ("--overwrite", "--force", "--skip-pods", "--dry-run", "--prefer", "--jobs")
 LEFT_OUT = {
+    "--all-runners": "where there is one runner, it is the one that is chosen in any case",
+    "--live": "where nobody owns the ConfigMap, nothing is put back",
     "--yes": "scripts have it in any case, and a person who is not asked loses nothing",
     **dict.fromkeys(("--context", "--kubeconfig", "--as", "--as-group"), "another cluster or user"),
 }
@@ -59,7 +62,7 @@ FORMS = {
     "watch": ["", "-l pool=ci", "-l pool=ci disk=x", "disk=x:NoSchedule", "--preset gke-spot"],
     "emit": [
         f"{kind} {nodes}"
-        for kind in ("helm", "toml", "pool", "watch")
+        for kind in ("helm", "toml", "pool", "admission", "watch")
         for nodes in ("", "-l pool=ci --taint a=b:NoExecute", "--taint a=b:NoExecute")
         if (kind, nodes[:2]) != ("pool", "-l")
     ],
@@ -78,8 +81,9 @@ REFUSED = (
     r"label (?!.*pool-).* --force",
     r"(patch-runner|apply) --runner .* --namespace",
     r"undo n1 n2 --(timeout|namespace)",
-    r"emit (helm|toml|pool) .*--(namespace|image)",
-    r"emit (toml|pool|watch) .*--chart",
+    r"emit (helm|toml|pool|admission) .*--(namespace|image)",
+    r"emit (toml|pool|admission|watch) .*--chart",
+    r"emit (helm|toml|admission|watch) .*--for",
     r"emit pool .*--selector",
     r"emit watch --selector",  # which says nothing of what to keep
 )
@@ -115,7 +119,7 @@ def world(
     by_agtool: bool = False,
     other: Any = None,
 ) -> Any:
-    """The objects of a cluster by their paths: two nodes, a runner, and a pod on the first.
+    """The objects of a cluster by their paths: three nodes, a runner, and a pod on the first.
 
     Args:
         jobs: where the runner sends them.
@@ -137,6 +141,8 @@ def world(
     return {
         NODE: merged(node, change),
         "/api/v1/nodes/n2": {"metadata": second, "spec": other or {}},
+        # On which jobs run that go to any node.
+        "/api/v1/nodes/n3": {"metadata": {**second, "name": "n3", "labels": {}}, "spec": {}},
         f"/apis/apps/v1/namespaces/gitlab/deployments/{CHART.name}": CHART.deployment,
         CONFIG_MAP: merged(OBJECT, template),
         "/api/v1/namespaces/web/pods/p": pod,
@@ -184,7 +190,7 @@ class Api(Session):
         if path in self.objects:
             return copy.deepcopy(self.objects[path])
         folder, _, kind = path.rpartition("/")
-        if kind not in ("nodes", "pods", "deployments", "daemonsets"):
+        if kind not in ("nodes", "pods", "deployments", "statefulsets", "daemonsets", "events"):
             raise NotFoundError(path)
         key, _, value = query.get("labelSelector", "").partition("=")
         found = [
@@ -250,7 +256,8 @@ def options_of(command: str) -> set[str]:
 
 def test_all_commands_and_options_are_looked_at() -> None:
     group: Any = typer.main.get_command(cli.app)
-    assert set(FORMS) == set(group.commands)
+    # These two are about files, and what their options do is seen in e2e/ci_nodepool/test_check.py.
+    assert {*FORMS, "check", "edit"} == set(group.commands)
     options = set().union(*map(options_of, FORMS))
     assert options == {*WITH_A_VALUE, *WITHOUT, *LEFT_OUT}
 

@@ -10,8 +10,9 @@ import yaml  # type: ignore[import-untyped]  # its stubs would be one more packa
 
 from agtool.ci_nodepool.emit.helm import helm_values, toml
 from agtool.ci_nodepool.emit.manifest import RULES, watch_manifest
+from agtool.ci_nodepool.emit.pool import POOLS
 from agtool.ci_nodepool.emit.provider import pool_commands
-from agtool.ci_nodepool.model import Taint
+from agtool.ci_nodepool.model import Label, Taint
 from agtool.ci_nodepool.presets import PRESETS, Preset
 from agtool.ci_nodepool.runner.edit import read
 from agtool.ci_nodepool.runner.placement import Tables, missing, placement
@@ -59,12 +60,10 @@ def test_presets(preset: Preset) -> None:
     if preset.built_in:
         assert "There is nothing to do." in pool_commands(preset, [preset.taint])
     more = Taint("more", "x", "NoExecute")
-    if preset.any_value:
-        with pytest.raises(UsageError, match="agtool knows no command") as refusal:
-            pool_commands(preset, [more])
-        assert "emit watch --preset oke-preemptible --taint more=x:NoExecute" in refusal.value.hint
-        return
     text = pool_commands(preset, [more] if preset.built_in else [preset.taint, more])
+    if preset.any_value:
+        assert "--register-with-taints=more=x:NoExecute" in text
+        return
     commands = [line for line in text.splitlines() if not line.startswith("#")]
     if preset.name == "karpenter-spot":
         taints = yaml.safe_load(text)["spec"]["template"]["spec"]["taints"]
@@ -75,6 +74,34 @@ def test_presets(preset: Preset) -> None:
         assert words[0] in {"gcloud", "aws", "az"}
         assert preset.label.key in words[-1]
         assert "more" in words[-1]
+
+
+TAINTS = [Taint("dedicated", "ci", "NoSchedule"), Taint("more", "", "NoExecute")]
+
+
+@pytest.mark.parametrize("tool", POOLS)
+def test_every_tool_gets_both_taints(tool: str) -> None:
+    text = pool_commands(None, TAINTS, tool=tool, labels=[Label("pool", "ci")])
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    body = "\n".join(lines)
+    if tool in ("eksctl", "karpenter", "kops", "cluster-api"):
+        written = str(yaml.safe_load(body))
+    elif tool.startswith("terraform"):
+        written = body
+        assert body.count("{") == body.count("}")
+    else:
+        written = " ".join(shlex.split(body))
+    for taint in TAINTS:
+        assert taint.key in written
+    assert "NoExecute" in written or "NO_EXECUTE" in written
+
+
+def test_eks_refuses_keys_of_its_own_and_of_kubernetes() -> None:
+    reserved = pool_commands(PRESETS["eks-spot"], [PRESETS["eks-spot"].taint])
+    assert "EKS refuses" in reserved
+    assert "EKS refuses" not in pool_commands(None, TAINTS, tool="terraform-aws")
+    with pytest.raises(UsageError, match="with which tool"):
+        pool_commands(None, TAINTS)
 
 
 def test_the_provider_of_a_taint_without_a_known_value() -> None:
@@ -139,7 +166,7 @@ def test_it_needs_no_cluster() -> None:
             ["watch", "-l", "pool=ci", "--preset", "gke-spot", "--taint", "a=b:NoExecute"],
             "--preset",
         ),
-        ([], "Choose from: helm, toml, pool, watch\n"),
+        ([], "Choose from: helm, toml, pool, admission, watch\n"),
         (["watch", "--preset", "gke"], "'gke' is not a preset. Choose gke-preemptible"),
         (["all"], "helm"),
         (["helm", "-l", "pool!=ci"], "jobs cannot select nodes by 'pool!=ci'"),

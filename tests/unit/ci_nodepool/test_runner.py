@@ -9,10 +9,12 @@ import pytest
 
 from agtool.ci_nodepool.model import RECORD, Toleration
 from agtool.ci_nodepool.runner.find import choose
+from agtool.ci_nodepool.runner.jobs import Jobs
 from agtool.ci_nodepool.runner.model import Runner, Source
 from agtool.ci_nodepool.runner.placement import CannotPatch, Tables
 from agtool.ci_nodepool.runner.plan import plan_patch, time_to_end
-from agtool.ci_nodepool.runner.settings import check_overrides, jobs, overrides, template
+from agtool.ci_nodepool.runner.read import jobs as all_jobs
+from agtool.ci_nodepool.runner.settings import check_overrides, overrides, template
 from agtool.ci_nodepool.status.judge import faults
 from agtool.core.errors import UsageError
 from agtool.core.kube.errors import NotFoundError
@@ -20,6 +22,12 @@ from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart, operator_deployment
 
 KEY = "cloud.google.com/gke-preemptible"
 WANTED = Tables({KEY: "true"}, {f"{KEY}=true": "NoSchedule"})
+
+
+def jobs(there: Runner) -> Jobs:
+    """Return the jobs of a runner that has one [[runners]]."""
+    (own,) = all_jobs(there)
+    return own
 
 
 def runner(chart: Chart) -> Runner:
@@ -44,7 +52,7 @@ def test_jobs_of_a_template() -> None:
     assert where.runner == "gitlab/ci-gitlab-runner"
     assert where.selector == {KEY: "true"}
     assert where.tolerations == (Toleration(KEY, "true", "NoSchedule"),)
-    assert not where.doubt
+    assert not where.doubts
 
 
 # -- what cannot be patched ----------------------------------------------------------------------
@@ -57,7 +65,7 @@ def test_a_variable_whose_value_is_not_seen() -> None:
     there.pod["containers"][0]["env"].append(variable)
     with pytest.raises(CannotPatch, match="cannot be seen"):
         plan_patch(there, WANTED)
-    assert "cannot be seen" in jobs(there).doubt
+    assert "cannot be seen" in jobs(there).doubts[0]
 
 
 def filled_from(*sources: Source) -> Runner:
@@ -85,7 +93,7 @@ def test_a_variable_of_a_secret_is_not_seen() -> None:
     with pytest.raises(CannotPatch, match="cannot be seen") as refusal:
         plan_patch(there, WANTED)
     assert "Secret mine" in refusal.value.hint
-    assert "KUBERNETES_NODE_TOLERATIONS cannot be seen" in jobs(there).doubt
+    assert "KUBERNETES_NODE_TOLERATIONS cannot be seen" in jobs(there).doubts[0]
 
 
 def test_a_source_that_may_not_be_read_is_told() -> None:
@@ -96,7 +104,7 @@ def test_a_source_that_may_not_be_read_is_told() -> None:
     assert warning.code == "unseen"
     assert "Secret mine" in warning.message
     assert "jane may not get secrets" in warning.message
-    assert jobs(there).doubt == warning.message
+    assert jobs(there).doubts == (warning.message,)
 
 
 def test_an_immutable_config_map() -> None:
@@ -118,7 +126,7 @@ def test_flags_of_an_old_chart_are_where_its_jobs_go() -> None:
     where = jobs(there)
     assert where.selector == {KEY: "true"}
     assert where.tolerations == (Toleration(KEY, "true", "NoSchedule"),)
-    assert not where.doubt
+    assert not where.doubts
 
 
 @pytest.mark.parametrize("value", [f"{KEY}:true", f'{{"{KEY}": "true", "x": "y"}}'])
@@ -218,7 +226,7 @@ def test_operator_without_a_config_map() -> None:
     with pytest.raises(CannotPatch, match=r"has no spec\.config") as refusal:
         template(of_operator({}))
     assert "emit toml" in refusal.value.hint
-    assert "no spec.config" in jobs(of_operator({})).doubt
+    assert "no spec.config" in jobs(of_operator({})).doubts[0]
 
 
 # -- what does not fit together ------------------------------------------------------------------

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from agtool.ci_nodepool.model import Taint, Toleration
 from agtool.ci_nodepool.runner.edit import (
     edit,
-    overwrites,
     parse,
     read,
     remove,
@@ -418,9 +417,3 @@ def test_a_toleration_of_one_value_is_not_one_of_any() -> None:
     assert wanted == Tables({KEY: "true"}, {KEY: "NoSchedule"})
     there = Tables({KEY: "true"}, {f"{KEY}=true": ""})
     assert missing(there, wanted).node_tolerations == {KEY: "NoSchedule"}
-
-
-def test_settings_by_which_jobs_can_leave_the_pool() -> None:
-    text = '[[runners]]\n[runners.kubernetes]\nnode_selector_overwrite_allowed = ".*"\n'
-    assert overwrites(text) == ["node_selector_overwrite_allowed"]
-    assert overwrites(SIMPLE) == []

@@ -6,10 +6,12 @@ import time
 import pytest
 
 from agtool.ci_nodepool import documents
-from agtool.ci_nodepool.model import Jobs, Node, Taint, Toleration
+from agtool.ci_nodepool.model import Node, Taint
 from agtool.ci_nodepool.pool.fates import Affected
 from agtool.ci_nodepool.presets import DEFAULT, Pool
+from agtool.ci_nodepool.runner.jobs import Jobs
 from agtool.ci_nodepool.runner.plan import manager_in_pool
+from agtool.ci_nodepool.runner.pod.build import JobPod
 from agtool.ci_nodepool.show.status import view
 from agtool.ci_nodepool.status.judge import PoolStatus, judge
 from agtool.core.finding import Finding
@@ -25,11 +27,15 @@ def node(name: str, *taints: Taint, ready: bool = True, **labels: str) -> Node:
     return Node(name, name, "1", "", labels or SELECTOR, as_api, "", ready=ready, cordoned=False)
 
 
-def runner(*tolerations: Toleration, selector: dict[str, str] | None = None) -> Jobs:
-    return Jobs("gitlab/runner", SELECTOR if selector is None else selector, tolerations)
+def runner(*tolerations: Taint, selector: dict[str, str] | None = None) -> Jobs:
+    spec = {
+        "nodeSelector": SELECTOR if selector is None else selector,
+        "tolerations": [{k: v for k, v in each._asdict().items() if v} for each in tolerations],
+    }
+    return Jobs("gitlab/runner", JobPod(spec))
 
 
-GOOD = runner(Toleration(KEY, "true", "NoSchedule"))
+GOOD = runner(TAINT)
 
 
 def words(problems: list[Finding]) -> list[str]:
@@ -55,7 +61,7 @@ def found(nodes: list[Node], *jobs: Jobs) -> list[str]:
         ([node("a", pool="other")], [GOOD], ["no-nodes"]),
         ([node("a", TAINT)], [runner(selector={})], ["not-sent"]),
         ([node("a", TAINT, ready=False)], [GOOD], ["no-ready-node"]),
-        ([node("a", TAINT)], [dataclasses.replace(GOOD, doubt="a flag")], ["doubt"]),
+        ([node("a", TAINT)], [GOOD.with_doubts("a flag")], ["doubt"]),
         # Kubernetes' own taints come and go with a node's health.
         ([node("a", TAINT, Taint("node.kubernetes.io/unreachable", "", "NoExecute"))], [GOOD], []),
     ],
@@ -87,7 +93,7 @@ def test_many_nodes_are_shown_at_once(capsys: pytest.CaptureFixture[str]) -> Non
     nodes[4321] = node("n-bare")
     began = time.process_time()
     pool = PoolStatus(Pool((), f"{KEY}=true"), nodes).document()
-    print_view(view(documents.Status([pool], [], [], [])))
+    print_view(view(documents.Status([pool], [], [], [], [])))
     assert time.process_time() - began < 5  # it took 20
     first, *_ = [line for line in capsys.readouterr().out.splitlines() if line.startswith("n-")]
     assert "n-bare" in first

@@ -1,13 +1,17 @@
 """How `watch` goes on after what seldom happens, and what its probes are told."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this line
 
 from agtool.ci_nodepool.pool.plan import Change
 from agtool.ci_nodepool.watch import keep as loop
 from agtool.ci_nodepool.watch.keep import State, Stopped, keep
+from agtool.ci_nodepool.watch.metrics import Metrics
 from agtool.core.errors import UnreachableError
 from agtool.core.kube.errors import GoneError
 from agtool.core.kube.session import Session
@@ -75,3 +79,40 @@ def test_all_is_listed_again_now_and_then(monkeypatch: pytest.MonkeyPatch) -> No
     session = Told(("a",), (), ("a",), ())
     kept(session, State())
     assert session.asked == ["list", "watch"] * 2 + ["list"]
+
+
+def test_what_was_done_is_counted_for_prometheus() -> None:
+    metrics = Metrics()
+    metrics.saw(3)
+    metrics.refused("a", now=True)
+    metrics.refused("b", now=True)
+    metrics.refused("b", now=False)
+    metrics.failed()
+    metrics.repaired("2020-01-01T00:00:00Z")  # it was there before
+    metrics.repaired("2999-01-01T00:00:00Z")  # by a clock that is ahead of ours
+    metrics.repaired("")
+    lines = metrics.text().splitlines()
+    prefix = "agtool_ci_nodepool_watch"
+    for line in (
+        f"{prefix}_nodes 3",
+        f"{prefix}_refused_nodes 1",
+        f"{prefix}_repairs_total 3",
+        f"{prefix}_errors_total 1",
+        f'{prefix}_seconds_to_taint_bucket{{le="1"}} 1',
+        f'{prefix}_seconds_to_taint_bucket{{le="+Inf"}} 1',
+        f"{prefix}_seconds_to_taint_sum 0",
+        f"{prefix}_seconds_to_taint_count 1",
+    ):
+        assert line in lines
+    names = {line.split()[2] for line in lines if line.startswith("# TYPE")}
+    assert {line.split()[2] for line in lines if line.startswith("# HELP")} == names
+
+
+@pytest.mark.parametrize("name", ["ci-nodepool-dashboard.json", "ci-nodepool-alerts.yaml"])
+def test_the_dashboard_and_the_alerts_ask_for_what_there_is(name: str) -> None:
+    text = (Path(__file__).parents[3] / "docs/how-to/manifests" / name).read_text(encoding="utf-8")
+    assert yaml.safe_load(text)
+    asked = set(re.findall(r"agtool_ci_nodepool_watch_\w+", text))
+    there = set(re.findall(r"^(agtool_ci_nodepool_watch_\w+)", Metrics().text(), re.MULTILINE))
+    assert asked
+    assert asked <= there

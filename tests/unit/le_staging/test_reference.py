@@ -21,7 +21,7 @@ from tests.unit.test_reference import Option, examples, rows, shape
 ROOT_FOLDER = Path(__file__).parents[3]
 REFERENCE = (ROOT_FOLDER / "docs/reference/le-staging.md").read_text(encoding="utf-8")
 HOW_TO = (ROOT_FOLDER / "docs/how-to/le-staging.md").read_text(encoding="utf-8")
-COMMANDS = ("verify", "fetch", "curl", "status")
+COMMANDS = ("verify", "check", "fetch", "curl", "env", "status")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -39,21 +39,27 @@ def test_the_how_to_uses_no_other_option() -> None:
     assert {command for command, _ in lines} >= {"verify", "fetch", "curl"}
     for command, rest in lines:
         words = shlex.split(rest.partition("`")[0].partition("|")[0], comments=True)
-        used = {word for word in words if word.startswith("--")}
+        used = {word for word in words if word.startswith("--") and word != "--"}
         assert used <= {*help_of(command)}, (command, used)
 
 
 def test_reference_has_every_problem() -> None:
     text = REFERENCE.partition("### Problems")[2].partition("###")[0]
-    told = set(re.findall(r"`([a-z-]+)`", text))
-    source = "".join(
-        (ROOT_FOLDER / f"agtool/le_staging/verify/{name}.py").read_text(encoding="utf-8")
-        for name in ("judge", "flaws", "connect", "checker", "handshake", "starttls")
-    )
+    text += REFERENCE.partition("### Hosts of a cluster")[2].partition("###")[0]
+    text += REFERENCE.partition("## check")[2].partition("## fetch")[0]
+    cells = re.findall(r"^\|([^|]*)\|", text, re.MULTILINE)
+    prose = REFERENCE.partition("Warnings do not change")[2].partition("###")[0]
+    told = set(re.findall(r"`([a-z-]+)`", "".join(cells) + prose + "`encrypted-key`"))
+    folder = ROOT_FOLDER / "agtool/le_staging"
+    files = [*(folder / "verify").glob("*.py"), *(folder / "stored").glob("*.py")]
+    files += (folder / "cluster").glob("*.py")
+    source = "".join(file.read_text(encoding="utf-8") for file in files)
     used = set(re.findall(r'(?:Finding|NoTls)\(\s*"([a-z-]+)"', source))
     used |= set(re.findall(r'\d+: \("([a-z-]+)"', source)) | {"refused-by-openssl"}
-    assert len(used) > 20
-    assert told == used
+    used |= set(re.findall(r'^        "([a-z]+-[a-z]+)",$', source, re.MULTILINE))
+    used |= set(re.findall(r'_Origin\(\s*r"[^"]*", "([a-z-]+)"', source))
+    assert len(used) > 30
+    assert {code for code in told if not code.startswith("-")} == used
 
 
 def test_reference_has_every_verdict_and_protocol() -> None:

@@ -10,6 +10,7 @@ from agtool.migrate_once.model import (
     NOTICE,
     REPLY,
     TableName,
+    look_interval,
     poll_interval,
     time_to_die,
 )
@@ -22,6 +23,20 @@ def test_polling_is_quick_at_first_and_never_a_burden(waited: float, waiters: in
     assert interval <= max(0.1, waited * 0.01, waiters * 0.02)
     if 5 <= waiters <= 100:
         assert waiters / interval <= 50.1  # tries per second, all together
+
+
+@given(st.floats(0, 1e6))
+def test_polling_is_no_burden_where_nothing_tells_how_many_wait(waited: float) -> None:
+    assert 0.2 <= poll_interval(waited, None) <= 2.0
+
+
+@given(st.floats(0, 1e6))
+def test_those_who_only_wait_look_less_often_the_longer_it_takes(waited: float) -> None:
+    interval = look_interval(waited)
+    assert 1.0 <= interval <= 30.0
+    assert interval <= max(1.0, waited)
+    if waited >= 10:
+        assert 500 / interval <= 50.1  # looks per second of 500 pods
 
 
 @given(st.floats(0, 3600))

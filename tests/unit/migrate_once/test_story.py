@@ -1,18 +1,22 @@
 """What is told while we wait, and what the fast path leaves alone."""
 
+import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from agtool.migrate_once.acquire import Dying, Leftover, News, Unreachable, Waiting
+from agtool.migrate_once.acquire import Dying, Leftover, News, NotDone, Waiting
 from agtool.migrate_once.backend import NotYet, Session
 from agtool.migrate_once.documents import Run
 from agtool.migrate_once.leftovers import Left
 from agtool.migrate_once.model import Situation, Unfinished
-from agtool.migrate_once.story import sentence
+from agtool.migrate_once.patience import Unreachable
+from agtool.migrate_once.story import facts, sentence
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 RUN = Run(
@@ -50,10 +54,30 @@ JAVA = Session("7", "app", "JDBC", "08:20:21 UTC")
                 "08:20:21 UTC works for the previous run: starting in 7 s at the latest"
             ),
         ),
+        (Waiting(Situation(None, None)), "waiting for the lock (table t)"),
+        (
+            Dying([Unfinished("", "", 21.0)], 21.0),
+            (
+                "got the lock; nothing tells whether an earlier run in this empty database is "
+                "still stopping: starting in 19 s at the latest"
+            ),
+        ),
+        (NotDone("k", Situation(None, 0)), "waiting until key k is done; nobody works on it now"),
+        (
+            NotDone("k", Situation(replace(RUN, key="k"), 3)),
+            "waiting until key k is done; shop-1 works on it since 03:03:55 UTC",
+        ),
+        (
+            NotDone("k", Situation(RUN, 0)),
+            "waiting until key k is done; shop-1 runs another command since 03:03:55 UTC",
+        ),
     ],
 )
 def test_sentences(news: News, says: str) -> None:
     assert sentence(news, "table t", 2.0) == says
+    told = facts(news, 2.0)
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", told.pop("code"))
+    json.dumps(told)
 
 
 def test_a_key_that_is_done_imports_neither_tables_nor_documents(tmp_path: Path) -> None:

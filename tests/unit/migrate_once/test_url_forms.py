@@ -99,6 +99,51 @@ def test_several_hosts(places: list[tuple[str, int | None]], password: str) -> N
         assert str(read) == f"postgresql://u@{hosts}/shop"
 
 
+def _quoted(value: str) -> str:
+    return '"' + value.replace('"', '""') + '"'
+
+
+@given(user=_text, password=_text, host=_host, port=_ports, name=_name)
+@example(user="u", password="p'\";=w", host="db", port=3306, name="shop")
+def test_dotnet(user: str, password: str, host: str, port: int | None, name: str) -> None:
+    for engine, (server, account_name, word) in {
+        "postgresql": ("Host", "Username", "Password"),
+        "mysql": ("Server", "User ID", "Pwd"),
+    }.items():
+        words = {server: host, "Database": name, account_name: user, word: password}
+        if port is not None:
+            words["Port"] = str(port)
+        text = ";".join(f"{key}={_quoted(value)}" for key, value in words.items())
+        read = parse(f"{text};SSL Mode=Required;Pooling=true;", engine)
+        assert account(read) == (user, password, name)
+        assert (read.engine, read.host, read.port) == (engine, host, port)
+        assert read.options == {"SSL Mode": "Required", "Pooling": "true"}
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Host=db;Username=u;Password=p=;Database=shop", "postgresql://u@db/shop"),
+        ("host=h1:1,h2:2;username=u;database=shop", "postgresql://u@h1:1,h2:2/shop"),
+        ("Server=db;Port=5432;Uid=u;Pwd=p;Initial Catalog=shop", "postgresql://u@db:5432/shop"),
+        ("Server=db; Port=3306; User=u; Password=p; Database=shop", "mysql://u@db:3306/shop"),
+        ("Host=/run/postgresql;Username=u;Database=shop", "postgresql://u@/shop"),
+        ("pgsql:host=db;port=5433;dbname=shop;user=u;password=p", "postgresql://u@db:5433/shop"),
+        ("mysql:host=db;dbname=shop;charset=utf8mb4", "mysql://db/shop"),
+        ("mysql:unix_socket=/run/my.sock;dbname=shop", "mysql:///shop"),
+        ("sqlite:/data/shop.db", "sqlite:////data/shop.db"),
+        ("Data Source=shop.db", "sqlite:///shop.db"),
+        ("Data Source=/a b.db;Mode=ReadOnly", "sqlite:////a b.db"),
+        # Others' forms with the same signs in them.
+        ("host=db dbname=shop user=u password=a;b=c", "postgresql://u@db/shop"),
+        ("password=a;b=c host=db user=u dbname=shop", "postgresql://u@db/shop"),
+        ("mysql:p;w@tcp(db:3306)/shop", "mysql://mysql@db:3306/shop"),
+    ],
+)
+def test_semicolons(text: str, read: str) -> None:
+    assert str(parse(text)) == read
+
+
 # -- whatever it is -----------------------------------------------------------------------
 
 _piece = st.sampled_from(
@@ -206,9 +251,12 @@ def test_drivers_of_sqlalchemy(driver: str) -> None:
         ("jdbc:mysql://h1,h2/db", "2 hosts"),
         ("mysql://u:s3cr3t@h1,h2/db", "2 hosts"),
         ("u:s3cr3t@cloudsql(p:r:i)/db", "'cloudsql'"),
-        ("Host=h;Username=u;Password=s3cr3t", "ADO.NET"),
-        ("host=h;password=s3cr3t", "ADO.NET"),
-        ("mysql:host=h;dbname=d", "PDO"),
+        ("Server=h;User ID=u;Password=s3cr3t", "of which kind"),
+        ("host=h;password=s3cr3t", "of which kind"),
+        ("Host=h;Server=i;Username=u;Password=s3cr3t", "two of what is to be one: host"),
+        ("Host=h;Username=u;Password='s3cr3t", "not valid"),
+        ("Server=tcp:h,1433;Port=3306;User Id=u;Password=s3cr3t", "not valid"),
+        ("pgsql:host=h;port=s3cr3t;dbname=d", "not valid"),
         ("file:./dev.db", "Prisma's form of a file"),
         ("DATABASE_URL=postgresql://u:s3cr3t@h/db", "not valid"),
         ("postgresql://u@h/db?user=v", "two of what is to be one"),

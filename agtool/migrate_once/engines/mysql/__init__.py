@@ -13,5 +13,7 @@ Why so, measured on MariaDB 10.11 and told in docs/explanation/lock.md:
 * Sessions carry no tag. Those of the command are found by the ports of its sockets, at each
   heartbeat, and recorded; `stop_statements` knows no others. A session younger than a heartbeat,
   on a Unix socket, or behind a proxy or a network that rewrites ports stays unknown.
+* An empty database stays so until the first command has ended: `signs` and `proof` stand for the
+  table meanwhile.
 * A replica, or another node of a Galera cluster, has locks of its own, which exclude nobody.
 """

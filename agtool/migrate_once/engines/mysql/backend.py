@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import pymysql
 
-from agtool.migrate_once.backend import AlreadyDone, Busy, Session
+from agtool.migrate_once.backend import AlreadyDone, Busy, Exhausted, Session, Survey
 from agtool.migrate_once.engines.mysql import session, signs, statements
 from agtool.migrate_once.engines.mysql.lock import MySQLLock, name_of_holder, take
+from agtool.migrate_once.engines.mysql.parameters import warnings
 from agtool.migrate_once.engines.mysql.proof import Counted
 from agtool.migrate_once.engines.mysql.session import error_number
 from agtool.migrate_once.engines.mysql.tables import Tables
+from agtool.migrate_once.engines.runs import key_of
 from agtool.migrate_once.engines.sign import Sign
 from agtool.migrate_once.model import Attempt, Situation, TableName
 from agtool.migrate_once.url import Database
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
     from agtool.core.process.tree import Process
-    from agtool.migrate_once.documents import Status
+    from agtool.migrate_once.documents import Key, Status
 
 T = TypeVar("T")
 
@@ -48,7 +50,7 @@ class MySQL:
         self.runs = self.tables.runs
         self._before: Counted | None = None
         self.lock_name = f"lock of {self.tables.table}"
-        self.warnings: Sequence[str] = session.warnings(database)
+        self.warnings: Sequence[str] = warnings(database)
 
     def attempt(self, attempt: Attempt, *, look: bool) -> MySQLLock | AlreadyDone | Busy:
         connection = self._connect()
@@ -74,6 +76,19 @@ class MySQL:
             cursor.execute(f"SELECT is_used_lock(%s) IN ({holders})", (self.tables.lock, *names))
             return cursor.fetchone() == (1,)
 
+    def look(self, attempt: Attempt) -> AlreadyDone | Exhausted | Situation:
+        with self._session(reading=True) as cursor:
+            if self.tables.is_done(cursor, attempt, reading=True):
+                return AlreadyDone()
+            exhausted = _if_there(lambda: self.runs.exhausted(cursor, attempt))
+            return exhausted or self._situation(cursor, attempt)
+
+    def survey(self) -> Survey:
+        from agtool.migrate_once.engines.mysql.survey import survey
+
+        with closing(self._connect()) as connection, self.tables.translated():
+            return survey(connection, self.tables)
+
     def environment(self, _attempt: Attempt) -> dict[str, str]:
         """Nothing: sessions carry no name."""
         return {}
@@ -96,10 +111,19 @@ class MySQL:
             self.runs.record_start(cursor, attempt, patience)
             cursor.execute("COMMIT")
 
-    def record_lost(self, run_id: str, exit_code: int | None) -> None:
+    def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
+        """In the table, which is made for a run that has left a sign, as at its own end."""
         with self._session() as cursor:
+            sign = signs.read(cursor, self.tables.lock)
+            if sign is None or sign.run_id != run_id:
+                _if_there(
+                    lambda: self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts)
+                )
+                return
+            end = sign.lost(self.runs.now(cursor), exit_code, counts=counts)
+            _if_there(lambda: self.tables.create(cursor))
+            _if_there(lambda: self.runs.record_end(cursor, sign.attempt(), end))
             signs.remove(cursor, self.tables.lock, run_id)
-            _if_there(lambda: self.runs.set_end(cursor, run_id, "lost", exit_code))
 
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         with self._session() as cursor:
@@ -113,7 +137,7 @@ class MySQL:
             age = statements.age(cursor, self.runs, run_ids)
             return statements.strangers(cursor, known, waited, age, horizon)
 
-    def status(self, limit: int) -> Status:
+    def status(self, limit: int, attempt: Attempt | None = None) -> Status:
         from agtool.migrate_once.documents import Status
 
         with self._session() as cursor:
@@ -124,17 +148,29 @@ class MySQL:
             running = [sign.run(now)] if sign is not None else []
             status = _if_there(
                 lambda: self.runs.status(cursor, limit, lock=self.lock_name, held=held)
-            ) or Status(self.lock_name, held, now, [], [], [])
-            return replace(status, running=running + status.running)
+            ) or Status(self.lock_name, held, now, [], None if held else [], [])
+            return replace(status, running=running + status.running, key=self._key(cursor, attempt))
+
+    def _key(self, cursor: Cursor, attempt: Attempt | None) -> Key | None:
+        if attempt is None:
+            return None
+        failures = _if_there(lambda: self.runs.failures(cursor, attempt)) or []
+        return key_of(attempt, done=self.tables.is_done(cursor, attempt), failures=failures)
 
     def _look(self, cursor: Cursor, attempt: Attempt) -> Situation:
+        """Leave a sign of life; who holds the lock, and what that proves if there is no table."""
         _if_there(lambda: self.runs.note_waiting(cursor, attempt))
+        situation = self._situation(cursor, attempt)
+        if situation.waiters is None:
+            counted = Counted.look(cursor)
+            cursor.execute("SELECT is_used_lock(%s) IS NOT NULL", (self.tables.lock,))
+            if cursor.fetchone() == (1,):
+                self._before = counted
+        return situation
+
+    def _situation(self, cursor: Cursor, attempt: Attempt) -> Situation:
         if situation := _if_there(lambda: self.runs.situation(cursor, attempt)):
             return situation
-        counted = Counted.look(cursor)
-        cursor.execute("SELECT is_used_lock(%s) IS NOT NULL", (self.tables.lock,))
-        if cursor.fetchone() == (1,):
-            self._before = counted
         sign = signs.read(cursor, self.tables.lock)
         return Situation(sign.run(self.runs.now(cursor)) if sign is not None else None, None)
 
@@ -142,10 +178,10 @@ class MySQL:
         return session.connect(self.database, self.silence, self.connect_timeout)
 
     @contextmanager
-    def _session(self) -> Iterator[Cursor]:
+    def _session(self, *, reading: bool = False) -> Iterator[Cursor]:
         connection = self._connect()
         try:
-            with self.tables.translated(), connection.cursor() as cursor:
+            with self.tables.translated(reading=reading), connection.cursor() as cursor:
                 yield cursor
         finally:
             session.close(connection)

@@ -9,11 +9,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pymysql
+from pymysql.constants import ER
 
 from agtool.core.finding import Finding
 from agtool.core.process.connections import connection_of, connections_of
 from agtool.core.process.tree import Process, descendants, this_process
-from agtool.migrate_once.backend import LockLost, NotYet, Session
+from agtool.migrate_once.backend import Exhausted, LockLost, NotYet, Session
 from agtool.migrate_once.engines.mysql import session as sessions
 from agtool.migrate_once.engines.mysql import signs, statements
 from agtool.migrate_once.engines.mysql.proof import Counted
@@ -123,6 +124,15 @@ class MySQLLock:
                 if not (self._is_direct(cursor) and counted.proves(self._before, self._patience)):
                     found.append(Unfinished("", "", self._patience))
             return found
+
+    def exhausted(self) -> Exhausted | None:
+        with self._translated(), self._session.cursor() as cursor:
+            try:
+                return self._tables.runs.exhausted(cursor, self._attempt)
+            except pymysql.Error as error:
+                if sessions.error_number(error) not in (*MISSING, ER.BAD_FIELD_ERROR):
+                    raise
+                return None
 
     def observe(self, command: int) -> list[Finding]:
         """What `check` found, whose session may look. Nothing waits for one that has GET_LOCK."""

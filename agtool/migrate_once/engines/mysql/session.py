@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 from pymysql.connections import Connection
-from pymysql.constants import CLIENT, CR, ER
+from pymysql.constants import CR, ER
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
 from agtool.migrate_once.backend import NotYet
+from agtool.migrate_once.engines.current import current
+from agtool.migrate_once.engines.mysql.parameters import CONNECT_TIMEOUT, parameters
 from agtool.migrate_once.model import REPLY
-from agtool.migrate_once.url.options import Translated, translate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pymysql.cursors import Cursor
 
     from agtool.migrate_once.url import Database
@@ -25,17 +24,6 @@ if TYPE_CHECKING:
     BaseConnection = Connection[Cursor]
 else:
     BaseConnection = Connection
-
-# A try to connect gives up after this many seconds; the caller tries again. A server that looks
-# up our name in a slow DNS greets us late, so this is longer than any later answer may take.
-_CONNECT_TIMEOUT = 10
-
-_VERSIONS = {
-    "0": ssl.TLSVersion.TLSv1,
-    "1": ssl.TLSVersion.TLSv1_1,
-    "2": ssl.TLSVersion.TLSv1_2,
-    "3": ssl.TLSVersion.TLSv1_3,
-}
 
 
 class Session(BaseConnection):
@@ -49,8 +37,12 @@ class Session(BaseConnection):
         """The socket's descriptor, for which PyMySQL has no public name."""
         return int(self._sock.fileno())  # type: ignore[attr-defined]
 
+    def thread(self) -> int:
+        """The number that the other side gave this session when it was made."""
+        return int(self.thread_id())  # type: ignore[no-untyped-call]
 
-def connect(database: Database, silence: int, timeout: float = _CONNECT_TIMEOUT) -> Session:
+
+def connect(database: Database, silence: int, timeout: float = CONNECT_TIMEOUT) -> Session:
     """A session with settings of its own, whatever the server's or the user's defaults.
 
     silence: seconds after which the server shall end it, and free its lock, if we are silent.
@@ -60,6 +52,7 @@ def connect(database: Database, silence: int, timeout: float = _CONNECT_TIMEOUT)
         NotYet: the server is not there, not ready or full.
         AgtoolError: it refuses us, or the URL's options make no sense.
     """
+    database = current(database, timeout)
     options = parameters(database)
     options["connect_timeout"] = max(2, min(options["connect_timeout"], round(timeout)))
     try:
@@ -76,6 +69,7 @@ def connect(database: Database, silence: int, timeout: float = _CONNECT_TIMEOUT)
     except pymysql.Error as error:
         raise _cannot_connect(database, error) from None
     try:
+        _refuse_without_locks(str(session.get_server_info()))  # type: ignore[no-untyped-call]
         with session.cursor() as cursor:
             # The timeouts count seconds of silence between and inside requests. Nobody's lock on
             # the runs table is worth waiting long for: a heartbeat has REPLY seconds.
@@ -87,14 +81,62 @@ def connect(database: Database, silence: int, timeout: float = _CONNECT_TIMEOUT)
                 "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION' "
                 "/*M!100101 , max_statement_time = 0 */ /*!50708 , max_execution_time = 0 */"
             )
-            cursor.execute("SHOW GLOBAL VARIABLES LIKE 'binlog_format'")
+            cursor.execute(
+                "SHOW GLOBAL VARIABLES WHERE variable_name IN ('binlog_format', 'version_comment')"
+            )
+            variables = {str(name).lower(): str(value) for name, value in cursor.fetchall()}
+            _refuse_without_locks(variables.get("version_comment", ""))
             # Such a server refuses all changes in READ COMMITTED, which lock less than others.
-            if cursor.fetchone() != ("binlog_format", "STATEMENT"):
+            if variables.get("binlog_format") != "STATEMENT":
                 cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
     except pymysql.Error as error:
-        close(session)
+        try:
+            _refuse_without_locks(_version_comment(session))
+        finally:
+            close(session)
         raise refused(database, error) from error
+    except ConfigurationError:
+        close(session)
+        raise
     return session
+
+
+_OTHER_SERVERS = {
+    "tidb": "TiDB",
+    "vitess": "Vitess",
+    "planetscale": "PlanetScale",
+    "singlestore": "SingleStore",
+    "memsql": "SingleStore",
+    "oceanbase": "OceanBase",
+    "starrocks": "StarRocks",
+    "doris": "Apache Doris",
+    "clickhouse": "ClickHouse",
+    "matrixone": "MatrixOne",
+    "dolt": "Dolt",
+    "tddl": "PolarDB-X",
+}
+"""What their version or its comment holds.
+
+Their GET_LOCK is missing, or another: TiDB's (since 6.1) is a transaction that the cluster ends
+after an hour, Vitess's is one shard's, and it is allowed in no statement with anything else.
+https://docs.pingcap.com/tidb/stable/locking-functions
+"""
+
+
+def _refuse_without_locks(version: str) -> None:
+    found = [product for mark, product in _OTHER_SERVERS.items() if mark in version.lower()]
+    if found:
+        from agtool.migrate_once.url.schemes import without_locks
+
+        raise without_locks(found[0], "MySQL")
+
+
+def _version_comment(session: Session) -> str:
+    """Empty: the server does not say."""
+    with suppress(pymysql.Error, OSError), session.cursor() as cursor:
+        cursor.execute("SELECT @@version_comment")
+        return str((cursor.fetchone() or ("",))[0])
+    return ""
 
 
 def close(session: Session) -> None:
@@ -103,116 +145,27 @@ def close(session: Session) -> None:
         session.close()
 
 
-# -- options ------------------------------------------------------------------------------
-
-
-def parameters(database: Database) -> dict[str, Any]:
-    """PyMySQL's parameters for what the URL says.
-
-    Raises:
-        ConfigurationError: an option cannot be used.
-    """
-    query = _translated(database).values
-    options: dict[str, Any] = {
-        "host": database.host,
-        "port": database.port or 3306,
-        "user": database.user,
-        # PyMySQL would write a str in Latin-1; servers hash what clients send, mostly UTF-8.
-        "password": (database.password or "").encode(),
-        "database": database.database,
-        "connect_timeout": int(query.get("connect_timeout", _CONNECT_TIMEOUT)),
-        "charset": "utf8mb4",
-        "autocommit": True,
-        # An UPDATE counts the rows that it found, not only those that it changed.
-        "client_flag": CLIENT.FOUND_ROWS,
-        "program_name": "agtool migrate-once",
-        **_tls(database, query),
-    }
-    for key in ("unix_socket", "bind_address"):
-        if key in query:
-            options[key] = query[key]
-    return options
-
-
-def warnings(database: Database) -> tuple[str, ...]:
-    """What is to be said of the URL's options.
-
-    Raises:
-        ConfigurationError: one cannot be used.
-    """
-    return _translated(database).warnings
-
-
-def _translated(database: Database) -> Translated:
-    return translate(database, lambda _: False)
-
-
-def _tls(database: Database, query: Mapping[str, str]) -> dict[str, Any]:
-    """The encryption that the URL asks for; by itself PyMySQL uses TLS if the server has it."""
-    mode = query.get("ssl_mode", "")
-    if mode == "DISABLED":
-        return {"ssl_disabled": True}
-    files = {key[4:]: query[key] for key in query if key.startswith("ssl_")}
-    verify_cert, names = files.get("verify_cert"), files.get("verify_identity")
-    versions = query.get("tls_versions", "")
-    wanted = (
-        "ssl" in query
-        or mode in ("REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
-        or bool(versions or files.keys() - {"mode"})
-    )
-    if not wanted:
-        return {}
-    if verify_cert == "false" and (mode.startswith("VERIFY") or names == "true"):
-        raise ConfigurationError(
-            "the database URL wants the server's certificate both verified and not verified",
-            hint="Leave out one of its options: ssl_mode, ssl_verify_cert, "
-            "ssl_verify_identity, or another connector's name for one of them.",
-        )
-    has_ca = "ca" in files or "capath" in files
-    by_default = has_ca and not mode
-    identity = mode == "VERIFY_IDENTITY" or (names == "true" if names else by_default)
-    verify = identity or mode == "VERIFY_CA" or has_ca
-    if verify_cert is not None:
-        verify = verify_cert == "true"
-    inline = files.get("ca", "").startswith("-----BEGIN")
-    try:
-        context = ssl.create_default_context(
-            cafile=None if inline else files.get("ca"),
-            capath=files.get("capath"),
-            cadata=files["ca"] if inline else None,
-        )
-        # MySQL's own self-signed certificates do not pass what Python 3.13 made the default.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        context.check_hostname = identity and verify
-        context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
-        if versions:
-            context.minimum_version = _VERSIONS[versions[0]]
-            context.maximum_version = _VERSIONS[versions[-1]]
-        if "cert" in files:
-            context.load_cert_chain(files["cert"], files.get("key"), files.get("key_password"))
-        if "cipher" in files:
-            context.set_ciphers(files["cipher"])
-    except OSError as error:  # ssl.SSLError is one too
-        raise ConfigurationError(
-            f"cannot use the TLS options for {database}: {error.strerror or error}",
-            hint="Check the files named by ssl_ca, ssl_cert and ssl_key in the database URL.",
-        ) from error
-    return {"ssl": context}
-
-
 # -- errors -------------------------------------------------------------------------------
+
+_PASSWORD = {
+    ER.ACCESS_DENIED_ERROR: "Check user and password in the database URL.",
+    1820: "Give this account a new password.",
+    1862: "Give this account a new password.",
+}
+"""Permanent, unless a file or a command may give another one."""
+
+_NO_DATABASE = {
+    ER.BAD_DB_ERROR: "Create the database, or correct its name in the database URL.",
+    # Which is also what a user hears who could not see the database if it was there.
+    ER.DBACCESS_DENIED_ERROR: "Create the database, and grant this user rights on it.",
+}
 
 # Permanent reasons not to be let in; numbers above 1862 that PyMySQL does not name.
 _NO_ENTRY = {
-    ER.ACCESS_DENIED_ERROR: "Check user and password in the database URL.",
-    ER.DBACCESS_DENIED_ERROR: "Grant this user rights on the database.",
     1698: "This account logs in by another means than a password.",
-    ER.BAD_DB_ERROR: "Check the database's name in the database URL, or create it.",
     ER.HOST_NOT_PRIVILEGED: "Let this user in from this host: CREATE USER 'name'@'host'.",
     ER.HOST_IS_BLOCKED: "Run FLUSH HOSTS on the server.",
     ER.NOT_SUPPORTED_AUTH_MODE: "Choose an authentication plugin that PyMySQL supports.",
-    1820: "Give this account a new password.",
-    1862: "Give this account a new password.",
     2059: "Choose an authentication plugin that PyMySQL supports.",
     3118: "Unlock this account.",
     3159: "The server wants TLS: add ssl_mode=REQUIRED to the database URL.",
@@ -277,6 +230,12 @@ def text(database: Database, error: pymysql.Error) -> str:
 def _cannot_connect(database: Database, error: pymysql.Error) -> AgtoolError:
     """Unknown reasons are worth a retry."""
     reason = text(database, error)
+    if error_number(error) in _PASSWORD:
+        return _not_let_in(database, reason, _PASSWORD[error_number(error)])
+    if error_number(error) in _NO_DATABASE:
+        return NotYet(
+            f"cannot connect to {database}: {reason}", hint=_NO_DATABASE[error_number(error)]
+        )
     if error_number(error) in _NO_ENTRY:
         return DeniedError(
             f"cannot log in to {database}: {reason}", hint=_NO_ENTRY[error_number(error)]
@@ -287,7 +246,7 @@ def _cannot_connect(database: Database, error: pymysql.Error) -> AgtoolError:
             f"cannot trust {database}: {cause.verify_message}",
             hint="Check ssl_ca in the database URL.",
         )
-    if error_number(error) == CR.CR_SSL_CONNECTION_ERROR or "SSL is required" in reason:
+    if error_number(error) == CR.CR_SSL_CONNECTION_ERROR:
         return DeniedError(
             f"cannot encrypt the connection to {database}: {reason}",
             hint="Enable TLS on the server, or remove the ssl options from the database URL.",
@@ -298,11 +257,20 @@ def _cannot_connect(database: Database, error: pymysql.Error) -> AgtoolError:
     )
 
 
-def replica(database: Database, reason: str) -> DeniedError:
-    """The server does not take writes."""
-    return DeniedError(
+def _not_let_in(database: Database, reason: str, hint: str) -> AgtoolError:
+    message = f"cannot log in to {database}: {reason}"
+    if database.renewal is None:
+        return DeniedError(message, hint=hint)
+    database.renewal.refused()
+    return NotYet(message, hint=hint)
+
+
+def replica(database: Database, reason: str) -> NotYet:
+    """The server does not take writes; it may be promoted."""
+    return NotYet(
         f"{database} is a replica or read-only: {reason}",
-        hint="A lock on a replica does not stop others. Give the URL of the primary.",
+        hint="A lock on a replica does not stop others. Give the URL of the primary, or promote "
+        "this server.",
     )
 
 

@@ -44,6 +44,11 @@ _HAS_TABLES = """EXISTS (SELECT 1 FROM information_schema.tables AS t
   AND c.table_name = t.table_name AND c.column_name = 'done_key')))"""
 """Whether the URL's database has tables that are not agtool's, this one or another."""
 
+_SEES_ALL = """(EXISTS (SELECT 1 FROM information_schema.schema_privileges AS s
+ WHERE database() LIKE s.table_schema) OR EXISTS (SELECT 1
+ FROM information_schema.user_privileges AS u WHERE u.privilege_type <> 'USAGE'))"""
+"""Whether this account has a right on all of them, and so sees them. A role's are not counted."""
+
 # Transactions for the marker; and keys that differ in case or accents are different keys.
 _STORAGE = "ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 
@@ -75,22 +80,29 @@ class Tables:
         self.apart = schema != database.database
         # Unqualified in the URL's database, whose name may hold anything.
         self.runs = self._run_table(table.runs)
+        self._seen_by_a_reader = self._run_table(table.runs, f"({_HAS_TABLES} OR NOT {_SEES_ALL})")
         # Names of locks ignore case (and have 64 characters at most); so do some servers' tables.
         digest = hashlib.sha256(str(self.table).lower().encode()).hexdigest()
         self.lock = f"agtool:{digest[:40]}"
         self._connect = connect
         self.signed = False
         self._warned = False
+        self._later: list[str] = []  # statements that an older agtool's table needs
 
-    def _run_table(self, name: TableName) -> RunTable:
+    def _run_table(self, name: TableName, has_tables: str = _HAS_TABLES) -> RunTable:
         marks_of = self.database.database if self.apart else None
-        return RunTable(name, _DIALECT, _HAS_TABLES, marks_of)
+        return RunTable(name, _DIALECT, has_tables, marks_of)
 
-    def is_done(self, cursor: Cursor, attempt: Attempt) -> bool:
-        """Whether the attempt's key is done."""
+    def is_done(self, cursor: Cursor, attempt: Attempt, *, reading: bool = False) -> bool:
+        """Whether the attempt's key is done.
+
+        reading: for an account that may see no table but agtool's. Its view is no proof that the
+        database is empty, so that the mark counts.
+        """
+        runs = self._seen_by_a_reader if reading else self.runs
         for before_columns in (False, True):
             try:
-                return self.runs.is_done(cursor, attempt, before_columns=before_columns)
+                return runs.is_done(cursor, attempt, before_columns=before_columns)
             except pymysql.Error as error:
                 if sessions.error_number(error) not in (*MISSING, ER.BAD_FIELD_ERROR):
                     raise
@@ -103,8 +115,10 @@ class Tables:
         cursor.execute("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'")
         if cursor.fetchone() == ("wsrep_on", "ON"):
             say(
-                f"warning: {self.database} is a node of a Galera cluster, whose nodes do not share "
-                "locks. Give every replica the address of the same node"
+                f"{self.database} is a node of a Galera cluster, whose nodes do not share locks. "
+                "Give every replica the address of the same node",
+                "galera",
+                level="warning",
             )
         self._warned = True
 
@@ -118,9 +132,14 @@ class Tables:
             statements = self._ddl(self.runs)
         else:
             present = {column[0] for column in cursor.description}
-            statements = self.runs.add_columns(present)
+            statements = self.missing_columns(present)
         for statement in statements:
             cursor.execute(statement, ())
+
+    def missing_columns(self, present: set[str]) -> list[str]:
+        """Statements that add the columns which a table of an older agtool has not got."""
+        self._later = self._run_table(self.table.runs).add_columns(present)
+        return self.runs.add_columns(present)
 
     def clear(self, cursor: Cursor) -> bool:
         """Leave no table of ours in the database, if it can be made again later; whether so.
@@ -141,13 +160,14 @@ class Tables:
             raise sessions.replica(self.database, "read_only is on")
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Errors of statements -> agtool's."""
+    def translated(self, *, reading: bool = False) -> Iterator[None]:
+        """Errors of statements -> agtool's; reading: of somebody who only reads the runs."""
         try:
             yield
         except pymysql.Error as error:
             if sessions.error_number(error) in sessions.NO_RIGHT:
-                raise self._ask_administrator(sessions.text(self.database, error)) from error
+                ask = self._ask_to_read if reading else self.ask_administrator
+                raise ask(sessions.text(self.database, error)) from error
             raise sessions.refused(self.database, error) from error
 
     def _ddl(self, runs: RunTable) -> list[str]:
@@ -157,15 +177,25 @@ class Tables:
             f"{runs.ddl} {_STORAGE}",
         ]
 
-    def _ask_administrator(self, reason: str) -> DeniedError:
+    def _ask_to_read(self, reason: str) -> DeniedError:
+        return DeniedError(
+            f"no right to read {self.table.runs} in {self.database}: {reason}",
+            hint=f"Let an administrator run this once:\n  {self._grant('SELECT')};",
+        )
+
+    def _grant(self, rights: str) -> str:
+        user, _, host = (self._account() or "THE_USER@%").rpartition("@")
+        table = self.table.runs.quoted("`")
+        return f"GRANT {rights} ON {table} TO {_literal(user)}@{_literal(host)}"
+
+    def ask_administrator(self, reason: str) -> DeniedError:
+        """That a right is missing, with what gives it."""
         # Qualified, since an administrator's session may have another database.
         qualified = self._run_table(self.table.runs)
-        user, _, host = (self._account() or "THE_USER@%").rpartition("@")
-        grant = (
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {qualified.table} "
-            f"TO {_literal(user)}@{_literal(host)}"
+        grant = self._grant("SELECT, INSERT, UPDATE, DELETE")
+        sql = "".join(
+            f"\n  {statement};" for statement in (*self._ddl(qualified), *self._later, grant)
         )
-        sql = "".join(f"\n  {statement};" for statement in (*self._ddl(qualified), grant))
         return DeniedError(
             f"no right to create or use the table {self.table.runs} in {self.database}: {reason}",
             hint=f"Let an administrator run this once:{sql}",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agtool.migrate_once.backend import AlreadyDone, Busy, Session
+from agtool.migrate_once.backend import AlreadyDone, Busy, Exhausted, Session, Survey
+from agtool.migrate_once.engines.current import current
 from agtool.migrate_once.engines.postgresql import session, signs, statements
 from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, name_of_holder, take
 from agtool.migrate_once.engines.postgresql.observe import BRIEF
-from agtool.migrate_once.engines.postgresql.tables import MISSING, Tables
+from agtool.migrate_once.engines.postgresql.parameters import warnings
+from agtool.migrate_once.engines.postgresql.tables import MISSING, NOT_RECORDED, Tables
 from agtool.migrate_once.engines.sign import Sign
 from agtool.migrate_once.model import Attempt, Situation, TableName
 from agtool.migrate_once.url import Database
@@ -50,7 +52,7 @@ class PostgreSQL:
         self.application_name = "agtool migrate-once"
         kind = "table" if lock == "table" else "advisory lock of"
         self.lock_name = f"{kind} {self.tables.table}"
-        self.warnings: Sequence[str] = session.warnings(database)
+        self.warnings: Sequence[str] = warnings(database)
 
     def environment(self, attempt: Attempt) -> dict[str, str]:
         """PGAPPNAME, which libpq, psycopg, pgx and others send as application_name."""
@@ -77,7 +79,7 @@ class PostgreSQL:
                 connect=self._brief,
             )
             if lock is None:
-                return Busy(self._look(transaction, attempt) if look else None)
+                return Busy(self._situation(transaction, attempt, trace=True) if look else None)
             # By another one, between our look and our lock.
             if lock.is_done():
                 return AlreadyDone()
@@ -101,6 +103,28 @@ class PostgreSQL:
             )
             return cursor.fetchone() == (True,)
 
+    def look(self, attempt: Attempt) -> AlreadyDone | Exhausted | Situation:
+        self.application_name = f"agtool migrate-once {attempt.place}"[:63]
+        with (
+            closing(session.connect(self.database, self.connect_timeout)) as connection,
+            self.tables.translated(reading=True),
+        ):
+            name = self.application_name
+            transaction = partial(session.transaction, connection, name, "READ ONLY")
+            if self.tables.is_done(transaction, attempt):
+                return AlreadyDone()
+            exhausted = self.tables.exhausted(transaction, attempt)
+            return exhausted or self._situation(transaction, attempt, trace=False)
+
+    def survey(self) -> Survey:
+        from agtool.migrate_once.engines.postgresql.survey import survey
+
+        with (
+            closing(session.connect(self.database, self.connect_timeout)) as connection,
+            self.tables.translated(),
+        ):
+            return survey(connection, self.tables, self.application_name)
+
     def record_start(self, attempt: Attempt, patience: float) -> None:
         """In the runs table; but an empty database stays so, and a sign is left elsewhere.
 
@@ -108,26 +132,33 @@ class PostgreSQL:
         """
         with self.transaction() as cursor:
             self.tables.create(cursor)
-            first = self.lock == "advisory" and self.runs.is_first_install(cursor)
-            if first:
+            if self.lock == "advisory" and self.runs.is_first_install(cursor):
                 self.runs.keep(cursor)
-            if first and self.tables.clear(cursor):
                 now = self.runs.now(cursor)
                 sign = Sign.of(self.tables.advisory_name, attempt, patience, now)
-                self.tables.sign = signs.write(cursor, sign)
-            else:
-                self.runs.record_start(cursor, attempt, patience)
+                number = signs.write(cursor, sign)
+                if number is not None and self.tables.clear(cursor):
+                    self.tables.sign = number
+                    return
+                if number is not None:
+                    signs.remove(cursor, number)
+            self.runs.record_start(cursor, attempt, patience)
 
-    def record_lost(self, run_id: str, exit_code: int | None) -> None:
+    def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
+        """In the runs table, which is made for a run that has left a sign, as at its own end."""
         with self.transaction() as cursor:
+            signed: Sign | None = None
             for number, sign in signs.read(cursor, self.tables.advisory_name).items():
                 if sign.run_id == run_id:
                     signs.remove(cursor, number)
-            cursor.execute("SAVEPOINT record")
-            try:
-                self.runs.set_end(cursor, run_id, "lost", exit_code)
-            except MISSING:
-                cursor.execute("ROLLBACK TO SAVEPOINT record")
+                    signed = sign
+            with suppress(*NOT_RECORDED), session.savepoint(cursor):
+                if signed is None:
+                    self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts)
+                else:
+                    self.tables.create(cursor)
+                    end = signed.lost(self.runs.now(cursor), exit_code, counts=counts)
+                    self.runs.record_end(cursor, signed.attempt(), end)
 
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         with self.transaction() as cursor:
@@ -143,7 +174,7 @@ class PostgreSQL:
             began = signed or statements.began(cursor, self.runs, run_ids)
             return statements.strangers(cursor, began, waited, horizon)
 
-    def status(self, limit: int) -> Status:
+    def status(self, limit: int, attempt: Attempt | None = None) -> Status:
         from agtool.migrate_once.documents import Status
 
         with self.transaction() as cursor:
@@ -161,10 +192,11 @@ class PostgreSQL:
             held, recorded = cursor.fetchone() or (False, False)
             now = self.runs.now(cursor)
             running = [sign.run(now) for sign in self._signs(cursor)]
+            key = self.tables.key(partial(session.savepoint, cursor), attempt)
             if not recorded:
-                return Status(self.lock_name, held, now, running, [], [])
+                return Status(self.lock_name, held, now, running, None if held else [], [], key)
             status = self.runs.status(cursor, limit, lock=self.lock_name, held=held)
-            return replace(status, running=running + status.running)
+            return replace(status, running=running + status.running, key=key)
 
     def _signs(self, cursor: Cursor) -> list[Sign]:
         return list(signs.read(cursor, self.tables.advisory_name).values())
@@ -173,10 +205,12 @@ class PostgreSQL:
         with self.transaction() as cursor:
             return self._signs(cursor)
 
-    def _look(self, transaction: Transaction, attempt: Attempt) -> Situation:
+    def _situation(self, transaction: Transaction, attempt: Attempt, *, trace: bool) -> Situation:
+        """Who holds the lock; trace: also leave a sign of life."""
         try:
             with transaction() as cursor:
-                self.runs.note_waiting(cursor, attempt)
+                if trace:
+                    self.runs.note_waiting(cursor, attempt)
                 return self.runs.situation(cursor, attempt)
         except MISSING:
             # Not made yet, or the command has dropped it, or put another in its place.
@@ -188,7 +222,9 @@ class PostgreSQL:
     @contextmanager
     def _brief(self, database: str | None) -> Iterator[Cursor]:
         """The same for who has little time, and perhaps in another database."""
-        url = self.database if database is None else self.database._replace(database=database)
+        url = self.database
+        if database is not None:  # a file or a command may give another password, and the URL's
+            url = current(url, BRIEF)._replace(database=database, renewal=None)
         with (
             closing(session.connect(url, BRIEF)) as connection,
             self.tables.translated(),

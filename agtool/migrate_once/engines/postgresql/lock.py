@@ -11,7 +11,7 @@ import psycopg2.errors
 
 from agtool.core.process.connections import connection_of, plain
 from agtool.core.process.tree import Process, this_process
-from agtool.migrate_once.backend import LockLost, NotYet, Session
+from agtool.migrate_once.backend import Exhausted, LockLost, NotYet, Session
 from agtool.migrate_once.engines.postgresql import signs, statements
 from agtool.migrate_once.engines.postgresql.observe import Connect, Observer, Place
 from agtool.migrate_once.engines.postgresql.session import begin, first_line
@@ -123,6 +123,13 @@ class PostgreSQLLock:
 
     def is_done(self) -> bool:
         return self._tables.is_done(self._looking, self._attempt)
+
+    def exhausted(self) -> Exhausted | None:
+        try:
+            with self._tables.translated():
+                return self._tables.exhausted(self._looking, self._attempt)
+        except NotYet as error:
+            raise LockLost(error.message) from error
 
     def unfinished(self) -> list[Unfinished]:
         found: list[Unfinished] = []

@@ -6,7 +6,7 @@ transactions, a crash and a failover keep them, and no migration tool looks at t
 
 from __future__ import annotations
 
-import random
+import os
 from typing import TYPE_CHECKING
 
 import psycopg2.errors
@@ -26,16 +26,19 @@ ANY = f"EXISTS (SELECT 1 FROM pg_largeobject_metadata WHERE oid BETWEEN {_FIRST}
 """Whether there may be one. Reading them would keep a lock until the transaction's end."""
 
 
-def write(cursor: Cursor, sign: Sign) -> int:
-    """Leave a sign that every role can read; its number."""
+def write(cursor: Cursor, sign: Sign) -> int | None:
+    """Leave a sign that every role can read; its number, None: an administrator forbids it."""
     while True:
-        number = random.randint(_FIRST, _LAST)  # noqa: S311
+        number = _FIRST + int.from_bytes(os.urandom(3), "big") % (_LAST - _FIRST + 1)
         cursor.execute("SAVEPOINT sign")
         try:
             content = str(sign).encode().ljust(_ROOM)
             cursor.execute("SELECT lo_from_bytea(%s, %s)", (number, content))
         except psycopg2.errors.UniqueViolation:
             cursor.execute("ROLLBACK TO SAVEPOINT sign")
+        except psycopg2.errors.InsufficientPrivilege:
+            cursor.execute("ROLLBACK TO SAVEPOINT sign")
+            return None
         else:
             cursor.execute(f"GRANT SELECT ON LARGE OBJECT {number} TO PUBLIC")
             return number

@@ -10,15 +10,17 @@ import psycopg2
 import psycopg2.errors
 
 from agtool.core.errors import DeniedError
-from agtool.migrate_once.backend import NotYet
+from agtool.migrate_once.backend import Exhausted, NotYet
 from agtool.migrate_once.engines.postgresql.session import first_line, refused, transaction
-from agtool.migrate_once.engines.runs import Dialect, RunTable
+from agtool.migrate_once.engines.runs import Dialect, RunTable, key_of
 from agtool.migrate_once.model import Attempt, TableName
 from agtool.migrate_once.url import Database
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
+
+    from agtool.migrate_once.documents import Key
 
 DEFAULT_TABLE = TableName("agtool", "install_locks")
 
@@ -48,18 +50,17 @@ _RACES = (
     psycopg2.errors.InternalError_,  # tuple concurrently updated
 )
 
-_SYSTEM = "('pg_catalog', 'information_schema', 'pg_toast')"
+NOT_RECORDED = (*MISSING, *_RACES, psycopg2.errors.InsufficientPrivilege)
+"""Errors that leave the end of another's run without a record, which is no reason not to go on."""
 
-# In the order in which it is quick: objects of users have numbers from 16384.
-_HAS_TABLES = f"""EXISTS (SELECT 1 FROM pg_catalog.pg_class AS c
- JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+# The numbers of objects of users begin with 16384.
+_HAS_TABLES = """EXISTS (SELECT 1 FROM pg_catalog.pg_class AS c
  WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
- AND n.nspname NOT IN {_SYSTEM}
  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS a WHERE a.attname = 'done_key'
   AND a.attrelid IN (c.oid, (SELECT runs.oid FROM pg_catalog.pg_class AS runs
    WHERE runs.relnamespace = c.relnamespace AND runs.relname = c.relname || '_runs')))
  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d
-  WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))"""
+  WHERE d.classid = 1259 AND d.objid = c.oid AND d.deptype = 'e'))"""
 """Whether there are tables that are not the system's, nor agtool's (this one or another pair),
 nor an extension's."""
 
@@ -94,6 +95,26 @@ class Tables:
                 return self.runs.is_done(cursor, attempt, before_columns=True)
         except MISSING:
             return False
+
+    def exhausted(
+        self, look: Callable[[], AbstractContextManager[Cursor]], attempt: Attempt
+    ) -> Exhausted | None:
+        """Whether the attempt's key has failed too often; look: as for is_done."""
+        if attempt.attempts is not None:
+            with suppress(*MISSING), look() as cursor:
+                return self.runs.exhausted(cursor, attempt)
+        return None
+
+    def key(
+        self, look: Callable[[], AbstractContextManager[Cursor]], attempt: Attempt | None
+    ) -> Key | None:
+        """What is known of the attempt's key; look: as for is_done."""
+        if attempt is None:
+            return None
+        failures: list[tuple[str, int | None]] = []
+        with suppress(*MISSING), look() as cursor:
+            failures = self.runs.failures(cursor, attempt)
+        return key_of(attempt, done=self.is_done(look, attempt), failures=failures)
 
     def prepare(self, connection: Connection, application_name: str) -> None:
         """Create the tables in a transaction of its own.
@@ -131,10 +152,14 @@ class Tables:
             if not is_there
         ]
         if columns:
-            self._later = self.runs.add_columns(set(columns))
-            statements += self._later
+            statements += self.missing_columns(set(columns))
         if statements:
             cursor.execute("; ".join(statements))
+
+    def missing_columns(self, present: set[str]) -> list[str]:
+        """Statements that add the columns which a table of an older agtool has not got."""
+        self._later = self.runs.add_columns(present)
+        return self._later
 
     def clear(self, cursor: Cursor) -> bool:
         """Leave nothing of ours in the database, if it can be made again later; whether so."""
@@ -168,13 +193,13 @@ class Tables:
             cursor.execute("ROLLBACK TO SAVEPOINT schema")
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Errors of statements -> agtool's."""
+    def translated(self, *, reading: bool = False) -> Iterator[None]:
+        """Errors of statements -> agtool's; reading: of somebody who only reads the runs."""
         try:
             yield
         except psycopg2.errors.InsufficientPrivilege as error:
-            reason = self.database.redact(first_line(error))
-            raise self._ask_administrator(reason) from error
+            ask = self._ask_to_read if reading else self.ask_administrator
+            raise ask(self.database.redact(first_line(error))) from error
         except _RACES as error:
             raise self._raced() from error
         except psycopg2.Error as error:
@@ -191,7 +216,17 @@ class Tables:
             self.runs.ddl,
         ]
 
-    def _ask_administrator(self, reason: str) -> DeniedError:
+    def _ask_to_read(self, reason: str) -> DeniedError:
+        user = self.database.user or "THE_USER"
+        return DeniedError(
+            f"no right to read {self.table.runs} in {self.database}: {reason}",
+            hint="Let its owner run this once in that database:"
+            f'\n  GRANT USAGE ON SCHEMA "{self.table.schema}" TO "{user}";'
+            f'\n  GRANT SELECT ON {self.runs.table} TO "{user}";',
+        )
+
+    def ask_administrator(self, reason: str) -> DeniedError:
+        """That a right is missing, with what gives it."""
         user = self.database.user or "THE_USER"
         grants = [
             f'GRANT USAGE ON SCHEMA "{self.table.schema}" TO "{user}"',

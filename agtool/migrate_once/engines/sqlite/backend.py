@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from agtool.migrate_once.backend import AlreadyDone, Busy, Session
+from agtool.migrate_once.backend import AlreadyDone, Busy, Session, Survey
+from agtool.migrate_once.engines.runs import key_of
 from agtool.migrate_once.engines.sqlite.files import Files
 from agtool.migrate_once.engines.sqlite.lock import SQLiteLock, is_held, is_open, take
 from agtool.migrate_once.model import Attempt
@@ -25,6 +27,7 @@ class SQLite:
     def __init__(self, database: Database) -> None:
         self.files = Files(database)
         self.runs = self.files.table
+        self.look = self.files.look
         self.warnings: Sequence[str] = ()
         self._prepared = False
         self.lock_name = f"file {self.files.lock}"
@@ -59,6 +62,11 @@ class SQLite:
         """Whether one has the lock file open: only holders have, and who has started them."""
         return any(is_open(self.files.lock, process.pid) for process in processes)
 
+    def survey(self) -> Survey:
+        from agtool.migrate_once.engines.sqlite.survey import survey
+
+        return survey(self.files)
+
     def environment(self, _attempt: Attempt) -> dict[str, str]:
         """Nothing: there are no sessions."""
         return {}
@@ -67,9 +75,9 @@ class SQLite:
         with self.files.transaction() as cursor:
             self.runs.record_start(cursor, attempt, patience)
 
-    def record_lost(self, run_id: str, exit_code: int | None) -> None:
+    def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
         with self.files.transaction() as cursor:
-            self.runs.set_end(cursor, run_id, "lost", exit_code)
+            self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts)
 
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
         """None: statements run inside the command's processes and die with them."""
@@ -81,11 +89,17 @@ class SQLite:
         """None, for the same reason."""
         return []
 
-    def status(self, limit: int) -> Status:
+    def status(self, limit: int, attempt: Attempt | None = None) -> Status:
         from agtool.migrate_once.documents import Status
 
         held = is_held(self.files)
         if not self.files.runs.exists():
-            return Status(self.lock_name, held, datetime.now(timezone.utc), [], [], [])
+            key = key_of(attempt, done=False, failures=())
+            return Status(self.lock_name, held, datetime.now(timezone.utc), [], [], [], key)
         with self.files.transaction() as cursor:
-            return self.runs.status(cursor, limit, lock=self.lock_name, held=held)
+            status = self.runs.status(cursor, limit, lock=self.lock_name, held=held)
+            if attempt is None:
+                return status
+            failures = self.runs.failures(cursor, attempt)
+            done = self.runs.is_done(cursor, attempt)
+            return replace(status, key=key_of(attempt, done=done, failures=failures))

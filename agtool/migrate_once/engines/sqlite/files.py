@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
-from agtool.migrate_once.backend import NotYet
+from agtool.migrate_once.backend import AlreadyDone, Exhausted, NotYet
 from agtool.migrate_once.engines.runs import Dialect, RunTable
-from agtool.migrate_once.model import REPLY, Attempt, TableName
+from agtool.migrate_once.model import REPLY, Attempt, Situation, TableName
 from agtool.migrate_once.url import Database
+
+T = TypeVar("T")
 
 DEFAULT_TABLE = "install_locks"
 
@@ -45,19 +48,32 @@ class Files:
         if attempt.key is None or not self.runs.exists():
             return False
         with self._translated(), closing(self._connect()) as connection:
-            for before_columns in (False, True):
-                try:
-                    return self.table.is_done(
-                        connection.cursor(), attempt, before_columns=before_columns
-                    )
-                except sqlite3.OperationalError as error:
-                    if not str(error).startswith(("no such table", "no such column")):
-                        raise
-        return False
+            return self._is_done(connection.cursor(), attempt)
 
-    def _connect(self) -> sqlite3.Connection:
+    def look(self, attempt: Attempt) -> AlreadyDone | Exhausted | Situation:
+        """As the port's."""
+        if not self.runs.exists():
+            if not self.database.parent.is_dir():
+                raise self.cannot(f"read {self.runs}", FileNotFoundError())
+            return Situation(None, 0)
+        with self._translated("read"), closing(self._connect("ro")) as connection:
+            cursor = connection.cursor()
+            if self._is_done(cursor, attempt):
+                return AlreadyDone()
+            exhausted = _if_there(lambda: self.table.exhausted(cursor, attempt))
+            situation = _if_there(lambda: self.table.situation(cursor, attempt))
+            return exhausted or situation or Situation(None, 0)
+
+    def _is_done(self, cursor: sqlite3.Cursor, attempt: Attempt) -> bool:
+        done = _if_there(lambda: self.table.is_done(cursor, attempt))
+        if done is None:
+            done = _if_there(lambda: self.table.is_done(cursor, attempt, before_columns=True))
+        return bool(done)
+
+    def _connect(self, mode: str = "rwc") -> sqlite3.Connection:
         """The file of the runs, created if missing; transactions are begun by hand."""
-        connection = sqlite3.connect(self.runs, timeout=REPLY, isolation_level=None)
+        url = f"{self.runs.as_uri()}?mode={mode}"
+        connection = sqlite3.connect(url, uri=True, timeout=REPLY, isolation_level=None)
         connection.create_function("has_tables", 0, self._has_tables)
         return connection
 
@@ -100,7 +116,7 @@ class Files:
             cursor.execute("COMMIT")  # after an error, closing rolls back
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, what: str = "write") -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
@@ -114,7 +130,7 @@ class Files:
                     f"{self.runs} is not a file that agtool has made: {reason}",
                     hint="Move it away. agtool makes a new one.",
                 ) from error
-            raise DeniedError(f"cannot write {self.runs}: {reason}", hint=self._hint()) from error
+            raise DeniedError(f"cannot {what} {self.runs}: {reason}", hint=self._hint()) from error
 
     def cannot(self, what: str, error: OSError) -> AgtoolError:
         """What an error of the operating system means; what: such as `lock FILE`."""
@@ -130,6 +146,16 @@ class Files:
             f"agtool keeps two files beside the database. Let this user write in "
             f"{self.database.parent}, and check that its disk has room."
         )
+
+
+def _if_there(call: Callable[[], T]) -> T | None:
+    """The result; None: there is no table yet, or it is an older agtool's."""
+    try:
+        return call()
+    except sqlite3.OperationalError as error:
+        if not str(error).startswith(("no such table", "no such column")):
+            raise
+        return None
 
 
 def _file(database: Database) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agtool.core.errors import AgtoolError
 from agtool.core.finding import Finding
-from agtool.migrate_once.backend import LockLost, NotYet, Session
+from agtool.migrate_once.backend import Exhausted, LockLost, NotYet, Session
 from agtool.migrate_once.engines.sqlite.files import Files
 from agtool.migrate_once.model import Attempt, End, Unfinished
 
@@ -100,6 +100,13 @@ class SQLiteLock:
             self.check()
             with self._files.transaction() as cursor:
                 return self._files.table.unfinished(cursor)
+        except NotYet as error:
+            raise LockLost(error.message) from error
+
+    def exhausted(self) -> Exhausted | None:
+        try:
+            with self._files.transaction() as cursor:
+                return self._files.table.exhausted(cursor, self._attempt)
         except NotYet as error:
             raise LockLost(error.message) from error
 

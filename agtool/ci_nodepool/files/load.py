@@ -1,0 +1,68 @@
+"""Files from the disk: those that are named, and those in folders that may hold a runner."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from agtool.ci_nodepool.files.read import File
+from agtool.ci_nodepool.files.text import NotYaml, documents
+from agtool.core.errors import ConfigurationError
+
+STDIN = "-"
+_ENDINGS = (".yaml", ".yml", ".json", ".toml")
+_WORDS = ("runner", "gitlab")
+"""One of these is in every file that has to do with a runner."""
+
+
+def load(names: Sequence[str]) -> list[File]:
+    """The files of these names; `-` is stdin, and of a folder those that may hold a runner.
+
+    Raises:
+        ConfigurationError: one cannot be read.
+    """
+    return [file for name in names for file in _load(name)]
+
+
+def _load(name: str) -> Iterator[File]:
+    if name == STDIN:
+        yield File("stdin", _text(name, sys.stdin.buffer.read()))
+    elif Path(name).is_dir():
+        for folder, folders, files in os.walk(name):
+            folders[:] = sorted(each for each in folders if not each.startswith("."))
+            for each in sorted(files):
+                if each.endswith(_ENDINGS) and (file := _in_folder(Path(folder) / each)):
+                    yield file
+    else:
+        yield File(name, _text(name, _read(Path(name))))
+
+
+def _in_folder(path: Path) -> File | None:
+    """A file that nobody named: what is not one of ours is left out."""
+    text = _read(path).decode(errors="replace")
+    if not any(word in text for word in _WORDS):
+        return None
+    if path.suffix != ".toml" and "{{" in text:
+        try:
+            list(documents(text))
+        except NotYaml:  # a chart's template, say, which is not YAML before it is rendered
+            return None
+    return File(str(path), text)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read {path}: {error.strerror}", hint="Name a file, a folder, or - for stdin."
+        ) from error
+
+
+def _text(name: str, data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig" if name == STDIN else "utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{name} is not text in UTF-8") from error

@@ -1,0 +1,100 @@
+"""Where in a file a string stands, perhaps within a string, and a new text in its place. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from agtool.ci_nodepool.files.text import Document, NotYaml, Path, Scalar, documents
+from agtool.ci_nodepool.runner.placement import CannotPatch
+
+
+class Hop(NamedTuple):
+    """From a YAML text to a string in it: the number of its document, and the path there."""
+
+    document: int
+    path: Path
+
+
+Place = tuple[Hop, ...]
+"""Of a string in a file: a hop, and of a string in that string another one; () is all of it."""
+
+
+def line_of(text: str, place: Place, offset: int) -> int:
+    """The line in the file, from 1, of an offset in the string at a place."""
+    if not place:
+        return text.count("\n", 0, offset) + 1
+    scalar = _scalar(text, place[0])
+    if scalar is None:
+        return 1
+    inner = line_of(scalar.value, place[1:], offset)
+    # In a quoted string or a folded block lines are not lines.
+    return scalar.line + (inner if scalar.style == "|" else 1)
+
+
+def replaced(text: str, place: Place, new: str) -> str:
+    """The text of a file with a new string at a place, and nothing else changed.
+
+    Raises:
+        CannotPatch: that cannot be proved.
+    """
+    if not place:
+        return new
+    scalar = _scalar(text, place[0])
+    if scalar is None:
+        raise CannotPatch("the configuration is not a string of its own in this file")
+    inner = replaced(scalar.value, place[1:], new)
+    if inner == scalar.value:
+        return text
+    made = text[: scalar.start] + _written(text, scalar, inner) + text[scalar.end :]
+    _prove(text, made, place[0], inner)
+    return made
+
+
+def _scalar(text: str, hop: Hop) -> Scalar | None:
+    return _parsed(text)[hop.document].scalar(hop.path)
+
+
+@lru_cache(maxsize=8)  # several lines of one file are asked for in a row
+def _parsed(text: str) -> Sequence[Document]:
+    return tuple(documents(text))
+
+
+def _written(text: str, scalar: Scalar, value: str) -> str:
+    """The string as it was written: a block as a block, with its indentation."""
+    if scalar.style not in ("|", ">"):
+        return json.dumps(value, ensure_ascii=False)
+    old = text[scalar.start : scalar.end]
+    header, _, body = old.partition("\n")
+    newline = "\r\n" if header.endswith("\r") else "\n"
+    lines = [line for line in body.split("\n") if line.strip()]
+    indent = min((len(line) - len(line.lstrip(" ")) for line in lines), default=scalar.column + 2)
+    if scalar.style == ">" or any(c.isdigit() for c in header.split("#")[0]):
+        chomping = "+" if "+" in header else "-" if "-" in header.split("#")[0] else ""
+        header = f"|{chomping}"
+    trailing = old[len(old.rstrip()) :]
+    made = [f"{' ' * indent}{line}" if line.strip() else line for line in value.split("\n")]
+    body = newline.join(line.rstrip("\r") for line in made).rstrip()
+    # What follows a block, blank lines and the next key's indentation, stays as it was.
+    return f"{header.rstrip()}{newline}{body}{trailing}"
+
+
+def _prove(text: str, made: str, hop: Hop, value: str) -> None:
+    """Raise CannotPatch unless the new text means the old one with this string."""
+    try:
+        before, after = list(documents(text)), list(documents(made))
+    except NotYaml as error:
+        raise CannotPatch(f"the edited file would not be YAML: {error}") from error
+    expected = [each.data for each in before]
+    there = expected[hop.document]
+    for step in hop.path[:-1]:
+        there = there[step]
+    there[hop.path[-1]] = value
+    if expected != [each.data for each in after]:
+        raise CannotPatch(
+            "no way was found to write the new configuration into this file that leaves all else "
+            "as it is",
+            hint="Write runners.config as a block: config: |",
+        )

@@ -1,0 +1,114 @@
+"""What each ecosystem reads to trust the staging roots: environment variables, and their files.
+
+A variable that replaces what a program trusts gets a file with the public roots too; one that adds
+to it gets the staging roots alone. Nothing but these files is written, and nothing outside
+agtool's own folder.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from ssl import DER_cert_to_PEM_cert
+from typing import NamedTuple
+
+from agtool.le_staging.roots import store, trust
+from agtool.le_staging.roots.store import Root
+from agtool.le_staging.writing import write
+
+PASSWORD = "changeit"  # noqa: S105  # Java's own; the trust store has no secret
+"""The password of the trust store, without which Java reads no certificate in it."""
+
+_FILES = {
+    "SSL_CERT_FILE": "OpenSSL, Python, Ruby, Go, PHP, Perl and curl built with another library",
+    "CURL_CA_BUNDLE": "curl",
+    "REQUESTS_CA_BUNDLE": "Python's requests",
+    "PIP_CERT": "pip",
+    "AWS_CA_BUNDLE": "the AWS command line and boto3",
+    "GIT_SSL_CAINFO": "git",
+    "CARGO_HTTP_CAINFO": "Cargo",
+}
+"""Variables that replace what a program trusts by a PEM file, and who reads them."""
+
+_ADDING = {"NODE_EXTRA_CA_CERTS": "Node.js", "DENO_CERT": "Deno"}
+"""Variables that add the certificates of a PEM file."""
+
+_JAVA = "JAVA_TOOL_OPTIONS"
+
+
+class Variable(NamedTuple):
+    """One variable.
+
+    Attributes:
+        replaces: it replaces what the program trusts, so that its file has the public roots too.
+        read_by: who reads it.
+    """
+
+    name: str
+    value: str
+    replaces: bool
+    read_by: str
+
+
+def variables(
+    roots: Sequence[Root],
+    *,
+    untrusted_twins: bool = False,
+    environment: Mapping[str, str] = os.environ,
+) -> list[Variable]:
+    """The variables, their files written.
+
+    roots: the fetched ones. untrusted_twins: as in `store.bundle_of`. environment: what
+    SSL_CERT_FILE and Java's options say now is kept. Raises ConfigurationError when a file cannot
+    be written.
+    """
+    added = store.bundle_of(roots, untrusted_twins=untrusted_twins)
+    trusted = list(roots) if untrusted_twins else trust.split(roots)[0]
+    name = "all-roots" if untrusted_twins else "roots"
+    pem, java = (store.folder() / f"{name}-and-public{end}" for end in (".pem", ".p12"))
+    ders = [*(root.der for root in trusted), *trust.mozilla(), *_own_store(environment)]
+    ders = list(dict.fromkeys(ders))
+    write(pem, "".join(map(DER_cert_to_PEM_cert, ders)), mode=0o644)
+    write(java, _java_store(ders), mode=0o644)
+    options = [environment.get(_JAVA, ""), f"-Djavax.net.ssl.trustStore={java}"]
+    options += ["-Djavax.net.ssl.trustStoreType=PKCS12"]
+    options += [f"-Djavax.net.ssl.trustStorePassword={PASSWORD}"]
+    return [
+        *(Variable(one, str(pem), True, who) for one, who in _FILES.items()),
+        *(Variable(one, str(added), False, who) for one, who in _ADDING.items()),
+        Variable(_JAVA, " ".join(filter(None, options)), True, "Java"),
+    ]
+
+
+def _own_store(environment: Mapping[str, str]) -> list[bytes]:
+    """What the person has told programs to trust, as a company's CA; without it, nothing."""
+    path = environment.get("SSL_CERT_FILE")
+    if not path or Path(path).parent == store.folder():
+        return []
+    try:
+        return trust.certificates(Path(path).read_bytes())
+    except (OSError, ValueError):
+        return []
+
+
+def _java_store(ders: Sequence[bytes]) -> bytes:
+    """The certificates as a trust store of Java; keytool would take the first of a PEM file."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
+    from cryptography.hazmat.primitives.serialization.pkcs12 import (
+        PKCS12Certificate,
+        serialize_java_truststore,
+    )
+
+    named = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # oddities of old roots
+        for number, der in enumerate(ders, 1):
+            with suppress(ValueError):  # one that the library does not take
+                # Java has no two entries of one name.
+                certificate = x509.load_der_x509_certificate(der)
+                named.append(PKCS12Certificate(certificate, f"agtool-{number}".encode()))
+    return serialize_java_truststore(named, BestAvailableEncryption(PASSWORD.encode()))

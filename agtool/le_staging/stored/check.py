@@ -1,0 +1,93 @@
+"""Whether a stored chain is good, and whether its key belongs to it, before it is served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from agtool.core.finding import Finding
+from agtool.le_staging.verify.checker import merged
+from agtool.le_staging.verify.judge import Verdict
+from agtool.le_staging.verify.kept import Checked, Stored
+from agtool.le_staging.verify.look import Looker
+from agtool.le_staging.verify.target import Target
+
+
+def check(stored: Stored, names: Sequence[Target], looker: Looker) -> Checked:
+    """Judge a chain as if it were served.
+
+    names: the hosts for which it must be good; none: whatever its names are.
+    """
+    if not stored.chain:
+        problems = stored.problems or (_NO_CERTIFICATE,)
+        return Checked(stored, Verdict.failed, problems, (), None, None)
+    wanted: Sequence[Target | None] = names or [None]
+    sights = [looker.stored(name, stored.chain) for name in wanted]
+    shown = next((sight for sight in sights if sight.verdict is Verdict.failed), sights[0])
+    own = [problem for problem in stored.problems if problem.code not in _HARMLESS]
+    problems = (*own, *_problems_of_key(stored), *merged(s.problems for s in sights))
+    # What was not expected is a problem too, and no fault.
+    faults = bool(own) or shown.verdict is Verdict.failed or _fits(stored) is False
+    return Checked(
+        stored=stored,
+        verdict=Verdict.failed if faults else shown.verdict,
+        problems=problems,
+        warnings=(
+            *(problem for problem in stored.problems if problem.code in _HARMLESS),
+            *shown.warnings,
+        ),
+        sight=shown,
+        key=_fits(stored),
+    )
+
+
+_HARMLESS = {"encrypted-key"}
+"""What keeps us from comparing, and is no fault."""
+
+_NO_CERTIFICATE = Finding(
+    "no-certificate",
+    "it has no certificate",
+    "Give the file with the chain (fullchain.pem), too.",
+)
+
+
+def with_keys(found: Iterable[Stored]) -> list[Stored]:
+    """The chains; files that have only a key give it to the chains that have none."""
+    listed = list(found)
+    keys = [one for one in listed if one.key and not one.chain]
+    chains = [one for one in listed if one not in keys]
+    if not keys or not chains:
+        return listed
+    fitting = {one.key for one in keys}
+    return [
+        one
+        if one.key or not one.chain
+        else one._replace(key=one.chain[0].spki if one.chain[0].spki in fitting else keys[0].key)
+        for one in chains
+    ]
+
+
+def _fits(stored: Stored) -> bool | None:
+    return stored.key == stored.chain[0].spki if stored.key and stored.chain else None
+
+
+def _problems_of_key(stored: Stored) -> list[Finding]:
+    if _fits(stored) is not False:
+        return []
+    for place, certificate in enumerate(stored.chain[1:], 2):
+        if certificate.spki == stored.key:
+            return [
+                Finding(
+                    "wrong-order",
+                    f"the key belongs to certificate number {place}, {certificate.subject}: "
+                    "servers take the first one for their own",
+                    "Put that certificate first, and after it those that issued each other.",
+                )
+            ]
+    return [
+        Finding(
+            "key-mismatch",
+            f"the private key does not belong to {stored.chain[0].subject}: no server starts with "
+            "both",
+            "Take the key and the chain of the same renewal.",
+        )
+    ]

@@ -1,0 +1,53 @@
+"""Installs migration tools into the cache and runs their tests.
+
+python -m tests.tools [TOOL...]     (no TOOL: all)
+"""
+
+import argparse
+import subprocess
+import sys
+
+from tests.servers.process import ServerFailed, ServerUnavailable
+from tests.tools import installed
+
+
+def main() -> int:
+    """Return the exit code: pytest's, or 1 if a tool could not be installed."""
+    there = installed.names()
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.tools",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("tools", nargs="*", metavar="TOOL", help=", ".join(there))
+    chosen = parser.parse_args().tools or there
+    if unknown := sorted(set(chosen) - set(there)):
+        parser.error(f"no such tool: {', '.join(unknown)}; there are {', '.join(there)}")
+    missing = []
+    for tool in chosen:
+        try:
+            installed.install(tool, _say)
+        except (ServerFailed, ServerUnavailable) as error:
+            _say(f"{tool}: {error}")
+            missing.append(tool)
+    paths = [f"tests/tools/{tool}" for tool in chosen if tool not in missing]
+    code = 0
+    if paths:
+        pytest = [sys.executable, "-m", "pytest", *paths]
+        code = subprocess.run(pytest, cwd=installed.ROOT, check=False).returncode
+    if missing:
+        _say(f"not installed, so not tested: {', '.join(missing)}")
+    return code or int(bool(missing))
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"tools: {text}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        _say("interrupted")
+        sys.exit(130)

@@ -1,0 +1,13 @@
+require "logger" # which Rails 6.1 forgets
+require "rails"
+require "active_record/railtie"
+
+module Shop
+  class Application < Rails::Application
+    config.load_defaults 6.1
+    config.eager_load = false
+    config.secret_key_base = "of a test"
+    config.logger = Logger.new($stderr)
+    config.log_level = :warn
+  end
+end

@@ -1,0 +1,1 @@
+ActiveRecord::SchemaDumper.ignore_tables = [/\Aagtool_/]

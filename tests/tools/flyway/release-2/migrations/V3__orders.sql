@@ -1,0 +1,2 @@
+CREATE TABLE orders (id serial PRIMARY KEY, goods varchar(100) NOT NULL);
+INSERT INTO orders (goods) VALUES ('pears'), ('plums');

@@ -1,0 +1,6 @@
+-- +goose NO TRANSACTION
+-- +goose Up
+@index@;
+
+-- +goose Down
+SELECT 1;

@@ -1,0 +1,5 @@
+-- +goose Up
+@late@;
+
+-- +goose Down
+DROP TABLE late;
