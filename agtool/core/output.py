@@ -17,6 +17,8 @@ from agtool.core.log import Level, Log, Message, formatted
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from agtool.core.finding import Finding
+
 View = Iterable["str | RenderableType"]
 """What people read: lines, and tables or trees of rich. A generator is run when it is shown."""
 
@@ -86,6 +88,11 @@ def say(
         code: a stable word, and fields: values, for the programs that read JSON lines.
     """
     write_to_stderr(formatted(Message(text, code, level, hint, fields)))
+
+
+def warn(finding: Finding) -> None:
+    """Say what has been found."""
+    write_to_stderr(formatted(Message(finding.message, finding.code, "warning", finding.hint, {})))
 
 
 def write_to_stderr(message: str, *, patience: float = 1.0) -> None:

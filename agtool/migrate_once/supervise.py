@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from agtool.core.errors import WRAPPER_FAILED, AgtoolError, DeniedError
 from agtool.core.finding import Finding
-from agtool.core.output import say
+from agtool.core.output import say, warn
 from agtool.core.process.command import Keeper
 from agtool.core.process.keeper import (
     CannotRun,
@@ -197,7 +197,7 @@ class _Work:
         """Say it now, and in the result; once."""
         if finding not in self.warnings:
             self.warnings.append(finding)
-            say(finding.message, finding.code, level="warning", hint=finding.hint)
+            warn(finding)
 
     def lose(self, reason: str) -> None:
         """The lock is lost: end the command, and what it runs on the server."""
