@@ -9,5 +9,7 @@ module Shop
     config.secret_key_base = "of a test"
     config.logger = Logger.new($stderr)
     config.log_level = :warn
+    # Rails 7 reads this by itself.
+    config.active_record.schema_format = ENV.fetch("SCHEMA_FORMAT", "ruby").to_sym
   end
 end
