@@ -390,7 +390,7 @@ def test_a_mariadb_with_time_outs_that_takes_no_writes(check: Check) -> None:
         assert "wait_timeout is 60 s" in found.data["warnings"][0]["message"]
         server.execute("SET GLOBAL read_only = 1")
         found = check(server.url("app"))
-        assert (found.exit_code, found.problems) == (1, ["denied"])
+        assert (found.exit_code, found.problems) == (1, ["unreachable"])
         assert "read_only" in found.data["problems"][0]["message"]
 
 
