@@ -89,11 +89,13 @@ def facts(news: News, age: float) -> dict[str, Any]:
                 "runs": [run.place for run in runs],
                 "seconds_left": round(max(0.0, left - age), 1),
             }
+        case Leftover(left) if left.sessions:
+            return {"code": "stopping-statements", "statements": len(left.sessions)}
         case Leftover(left):
             return {
-                "code": "stopping-statements",
-                "statements": len(left.sessions),
-                "sessions": [str(session) for session in (*left.sessions, *left.strangers)],
+                "code": "unknown-session",
+                "sessions": [str(session) for session in left.strangers],
+                "seconds_left": round(max(0.0, left.seconds - age), 1),
             }
 
 

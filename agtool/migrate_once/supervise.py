@@ -186,7 +186,7 @@ class _Work:
                     f"the command left {left} behind; stopping what it left",
                     "left-behind",
                     level="warning",
-                    processes=number,
+                    processes=number or None,
                 )
             case Silent(seconds):
                 self.lose(f"no answer from the database for {seconds:.0f} s")
@@ -316,7 +316,8 @@ class _Work:
             say(
                 f"nothing tells whether {names(left.strangers)} works for the command; waiting for "
                 f"its end for {left.seconds:.0f} s at most",
-                "unknown-session",
+                "waiting-for-session",
+                seconds_left=round(left.seconds, 1),
             )
 
 

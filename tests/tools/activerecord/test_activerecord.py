@@ -29,6 +29,20 @@ class TestActiveRecord(Scenario):
         assert 'create_table "customers"' in schema
         assert "agtool" not in schema
 
+    def test_structure_dump_leaves_agtools_tables_alone(self, stage: Stage) -> None:
+        """What pg_dump and mysqldump make for Rails."""
+        stage.build(2)
+        one_of(stage.rollout(1))
+        assert stage.target.agtools_tables(), "nothing to leave alone"
+        if stage.target.engine == "postgresql":
+            _, line = stage.page.blocks("Dumps and diffs", "ruby")
+            (stage.project / "config/initializers/structure.rb").write_text(line)
+        done = stage.shell("bin/rails db:structure:dump")
+        assert done.exit_code == 0, done.stderr
+        structure = (stage.project / "db" / "structure.sql").read_text()
+        assert "customers" in structure
+        assert "agtool" not in structure
+
     def test_schema_is_loaded_at_a_first_install(self, stage: Stage) -> None:
         """`force: :cascade` drops what is there before."""
         stage.build(2)

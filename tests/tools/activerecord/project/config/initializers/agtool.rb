@@ -1,1 +1,1 @@
-ActiveRecord::SchemaDumper.ignore_tables = [/\Aagtool_/]
+ActiveRecord::SchemaDumper.ignore_tables = ["agtool_install_locks_runs"]
