@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # comes with the client of Kubernetes
+import yaml  # type: ignore[import-untyped]
 
 from tests.tools.installed import ROOT
 

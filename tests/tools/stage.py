@@ -148,8 +148,7 @@ class Stage:
 
     def _run(self, command: Sequence[str], env: Mapping[str, str]) -> Running:
         # WORKDIR of the image. PATH is the container's, so `agtool` is looked for there.
-        enter = 'cd "$0" && exec "$@"'
-        program: list[str | Path] = ["sh", "-c", enter, self.project, command[0]]
+        program = ["sh", "-c", 'cd "$0" && exec "$@"', str(self.project), command[0]]
         return self._agtool.start(*command[1:], env=env, program=program)
 
     def _statement(self, found: re.Match[str]) -> str:

@@ -194,7 +194,8 @@ class Scene:
     def holders(self) -> list[tuple[int, Replica]]:
         """The server's process ids of the lock's session (at most one), and whose it is."""
         rows = self.query(
-            "SELECT pid, application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
+            # A holder has two such locks: one says that it is held, the other by whom.
+            "SELECT DISTINCT pid, application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
             "WHERE locktype = 'advisory' AND granted "
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )

@@ -170,6 +170,17 @@ def test_what_was_killed_has_failed(agtool: Agtool, url: str) -> None:
     assert key(agtool, url)["failed_with"] is None
 
 
+def test_a_killed_run_forgets_no_earlier_failure(agtool: Agtool, url: str, gate: Gate) -> None:
+    """In an empty database the record of those has made room for the run."""
+    assert agtool.run(*RUN, "2", "--", "sh", "-c", "exit 7", url=url).exit_code == 7
+    running = agtool.start(*RUN, "2", "--", *gate.command, url=url)
+    gate.wait()
+    running.send(signal.SIGKILL)
+    wait_until(lambda: not running.processes(), "its keeper has recorded the end")
+    assert key(agtool, url)["failures"] == 2
+    assert agtool.run(*RUN, "2", "--", "true", url=url).exit_code == 125
+
+
 def test_a_lost_lock_has_failed(agtool: Agtool, database: Database) -> None:
     running = agtool.start(*RUN, "1", "--", "sleep", "600", url=database.url)
     running.wait_for("running sleep")

@@ -248,7 +248,7 @@ def test_timeouts_of_postgresql(check: Check, agtool: Agtool, database: Database
 def test_a_standby(check: Check) -> None:
     with server_folder() as folder, PostgreSQL(folder) as server:
         found = check(server.standby().url("app"))
-        assert (found.exit_code, found.problems[0]) == (1, "denied")
+        assert (found.exit_code, found.problems[0]) == (1, "unreachable")  # until it is promoted
         assert "standby" in found.data["problems"][0]["message"]
 
 
@@ -390,7 +390,7 @@ def test_a_mariadb_with_time_outs_that_takes_no_writes(check: Check) -> None:
         assert "wait_timeout is 60 s" in found.data["warnings"][0]["message"]
         server.execute("SET GLOBAL read_only = 1")
         found = check(server.url("app"))
-        assert (found.exit_code, found.problems) == (1, ["denied"])
+        assert (found.exit_code, found.problems) == (1, ["unreachable"])
         assert "read_only" in found.data["problems"][0]["message"]
 
 

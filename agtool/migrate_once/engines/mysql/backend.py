@@ -122,6 +122,7 @@ class MySQL:
                 return
             end = sign.lost(self.runs.now(cursor), exit_code, counts=counts)
             _if_there(lambda: self.tables.create(cursor))
+            _if_there(lambda: self.runs.restore(cursor))
             _if_there(lambda: self.runs.record_end(cursor, sign.attempt(), end))
             signs.remove(cursor, self.tables.lock, run_id)
 

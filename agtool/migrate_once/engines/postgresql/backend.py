@@ -157,6 +157,7 @@ class PostgreSQL:
                     self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts)
                 else:
                     self.tables.create(cursor)
+                    self.runs.restore(cursor)
                     end = signed.lost(self.runs.now(cursor), exit_code, counts=counts)
                     self.runs.record_end(cursor, signed.attempt(), end)
 
