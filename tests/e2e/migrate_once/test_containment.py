@@ -142,32 +142,29 @@ def test_the_proc_of_another_namespace_names_no_processes_of_ours(
 
 
 def test_a_command_of_another_user_is_waited_for_and_named(agtool: Agtool, folder: Path) -> None:
-    """As with sudo: agtool, an ordinary user's, may not end what root has started."""
+    """As with sudo: agtool may not end what the command has become.
+
+    Here agtool is root, who can read it wherever it lies, without the right to signal others.
+    """
     with needed():
         if os.getuid() != 0 or shutil.which("setpriv") is None:
             raise ServerUnavailable("a program that changes the user needs root and setpriv(1)")
-    # A setuid interpreter that becomes root in earnest, in a folder that is gone afterwards.
-    python = folder / "python"
-    shutil.copy(Path(sys.executable).resolve(), python)
-    python.chmod(0o4755)
-    begun, go = folder / "begun", folder / "go"
-    script = (
-        f"import os, time; os.setuid(0); open({str(begun)!r}, 'w').close()\n"
-        f"while not os.path.exists({str(go)!r}): time.sleep(0.05)"
-    )
     folder.chmod(0o777)
-    result = folder / "result.json"
-    home = f"PYTHONHOME={sys.base_prefix}"
+    begun, go, result = folder / "begun", folder / "go", folder / "result.json"
+    os.mkfifo(go)
+    go.chmod(0o666)
+    script = f": > {begun}; read -r line < {go}"  # one process, which is the shell
+    other = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
     running = agtool.start(
-        "migrate-once", "--result-file", result, "--", "env", home, python, "-c", script,
+        "migrate-once", "--result-file", result, "--", *other, "sh", "-c", script,
         url=f"sqlite:///{folder}/shop.db",
-        program=["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", *AGTOOL],
+        program=["setpriv", "--bounding-set=-kill", "--inh-caps=-kill", *AGTOOL],
     )  # fmt: skip
-    wait_until(begun.exists, "the command runs as root")
+    wait_until(begun.exists, "the command runs as another user")
     running.send(signal.SIGTERM)
     running.wait_for("another user's")
     assert running.running()
-    go.touch()
+    go.write_text("go\n")
     assert running.wait().exit_code == 0
     (warning,) = data(result)["warnings"]
     assert "agtool cannot end it" in warning["message"]
