@@ -122,18 +122,19 @@ def explained(
     """
     if answer is not None and answer.code:
         return _by_code(database, answer)
-    text = database.redact(str(error)).strip()
+    text = str(error).strip()
     if answer is not None and answer.wants_password:
         return _not_let_in(
             database, "the server asks for a password", "The database URL holds no password."
         )
     if re.match(r'invalid \S+ value: "', text):
-        return ConfigurationError(f"the database URL has an {text.splitlines()[0]}")
+        line = database.redact(text.splitlines()[0])
+        return ConfigurationError(f"the database URL has an {line}")
     for clue, hint in _OF_LIBPQ.items():
         if clue in text:
-            line = next(line for line in text.splitlines() if clue in line)
-            return DeniedError(f"cannot log in to {database}: {line.strip()}", hint=hint)
-    line = text.splitlines()[0] if text else "no answer"
+            line = next(line for line in text.splitlines() if clue in line).strip()
+            return DeniedError(f"cannot log in to {database}: {database.redact(line)}", hint=hint)
+    line = database.redact(text.splitlines()[0] if text else "no answer")
     return NotYet(
         # Without libpq's preamble, which repeats the address.
         f"cannot connect to {database}: {line.rpartition('FATAL:')[2].strip()}",
@@ -199,7 +200,7 @@ def _by_code(database: Database, answer: Answer) -> AgtoolError:
     if code in _PASSWORD:
         return _not_let_in(database, text, _PASSWORD[code], is_password=code == "28P01")
     if code == _POOLER:
-        return _of_pooler(database, text)
+        return _of_pooler(database, answer.text)
     if code in _DENIED:
         return DeniedError(f"cannot log in to {database}: {text}", hint=_DENIED[code])
     # feature_not_supported, data_exception, syntax_error_or_access_rule_violation
@@ -214,8 +215,9 @@ def _by_code(database: Database, answer: Answer) -> AgtoolError:
     )
 
 
-def _of_pooler(database: Database, text: str) -> AgtoolError:
-    of_account = next((a for begin, a in _OF_PGBOUNCER.items() if text.startswith(begin)), None)
+def _of_pooler(database: Database, said: str) -> AgtoolError:
+    of_account = next((a for begin, a in _OF_PGBOUNCER.items() if said.startswith(begin)), None)
+    text = database.redact(said)
     if of_account is None:
         return NotYet(
             f"cannot connect to {database}: {text}",
@@ -223,7 +225,7 @@ def _of_pooler(database: Database, text: str) -> AgtoolError:
         )
     if of_account:
         return _not_let_in(database, text, _PASSWORD["28P01"], is_password=True)
-    if text.startswith("SSL"):
+    if said.startswith("SSL"):
         return DeniedError(
             f"cannot log in to {database}: {text}",
             hint="Write sslmode=require or more in the database URL.",
