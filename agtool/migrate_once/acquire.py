@@ -6,15 +6,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from agtool.core.errors import WRAPPER_FAILED, AgtoolError, ConfigurationError, DeniedError
-from agtool.core.finding import Finding
-from agtool.core.process.tree import ancestors
 from agtool.core.text import count
 from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Exhausted, Lock, LockLost
-from agtool.migrate_once.findings import names
-from agtool.migrate_once.leftovers import Left, end_statements
 from agtool.migrate_once.model import (
     LOOK,
     Attempt,
@@ -26,6 +22,10 @@ from agtool.migrate_once.model import (
     time_to_die,
 )
 from agtool.migrate_once.patience import Cancelled, Patient, Unreachable, WaitedTooLong, jitter
+
+if TYPE_CHECKING:
+    from agtool.core.finding import Finding
+    from agtool.migrate_once.leftovers import Left
 
 
 class Waiting(NamedTuple):
@@ -191,6 +191,9 @@ class Acquisition(Patient):
         Raises:
             DeniedError: the server does not let us.
         """
+        from agtool.migrate_once.findings import names
+        from agtool.migrate_once.leftovers import end_statements
+
         ids = [run.run_id for run in runs]
         left = end_statements(
             partial(lock.stop_statements, ids),
@@ -227,6 +230,8 @@ def refuse_to_wait_for_ourselves(backend: Backend) -> None:
         ConfigurationError: we are.
         AgtoolError: the database does not tell.
     """
+    from agtool.core.process.tree import ancestors
+
     above = ancestors()  # a container's first process has none
     if above and backend.is_held_by(above):
         raise ConfigurationError(
