@@ -51,7 +51,7 @@ def supervise(job: Job, got: Acquired, signals: Signals, waited: float) -> Outco
     """Run the command to its end under the lock, record how it ended, and release the lock.
 
     Returns when the whole process tree is gone, and not before. The lock is released in
-    `_Work._finish`, or it is lost.
+    `_Work.conclude`, or it is lost.
 
     Args:
         waited: seconds until the lock was held.

@@ -7,22 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Database, MariaDBDatabase
+from tests.conftest import Database
 from tests.e2e.conftest import Agtool, Done, Gate, wait_until
 
 RUN = ("migrate-once", "--key", "k", "--attempts")
-
-
-@pytest.fixture(params=["postgresql", "mysql", "sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Give the URL of a new database of each engine."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/app.db"
-    if request.param == "mysql":
-        mariadb: MariaDBDatabase = request.getfixturevalue("mariadb_database")
-        return mariadb.url
-    database: Database = request.getfixturevalue("database")
-    return database.url
 
 
 def key(agtool: Agtool, url: str) -> dict[str, Any]:

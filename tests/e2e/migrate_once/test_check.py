@@ -59,18 +59,6 @@ def check(agtool: Agtool) -> Callable[..., Checked]:
 Check = Callable[..., Checked]
 
 
-@pytest.fixture(params=["postgresql", "mysql", "sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Give the URL of a new database of each engine."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/app.db"
-    if request.param == "mysql":
-        mariadb: MariaDBDatabase = request.getfixturevalue("mariadb_database")
-        return mariadb.url
-    database: Database = request.getfixturevalue("database")
-    return database.url
-
-
 # -- what would happen -------------------------------------------------------------------------
 
 

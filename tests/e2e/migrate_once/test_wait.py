@@ -254,18 +254,6 @@ def test_a_sleeping_waiter_holds_no_connection(
 # -- status of a key ---------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["postgresql", "mysql", "sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Give the URL of a new database of each engine."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/app.db"
-    if request.param == "mysql":
-        mariadb: MariaDBDatabase = request.getfixturevalue("mariadb_database")
-        return mariadb.url
-    database: Database = request.getfixturevalue("database")
-    return database.url
-
-
 def test_each_engine(agtool: Agtool, url: str, gate: Gate) -> None:
     holder = agtool.start(*RUN, *gate.command, url=url)
     gate.wait()
