@@ -200,6 +200,11 @@ class RunTable:
             cursor, "UPDATE {t} SET sessions = {p} WHERE run_id = {p}", sessions[:4000], run_id
         )
 
+    def is_recorded(self, cursor: Cursor, run_id: str) -> bool:
+        """Whether there is a record of this run."""
+        self._execute(cursor, "SELECT 1 FROM {t} WHERE run_id = {p}", run_id)
+        return cursor.fetchone() is not None
+
     def record_end(self, cursor: Cursor, attempt: Attempt, end: End) -> bool:
         """How the run ended; whether that is recorded.
 
