@@ -85,9 +85,9 @@ def test_a_statement_of_a_command_that_exits_0_does_not_commit_later(
     [
         "DROP SCHEMA agtool CASCADE",
         "DELETE FROM agtool.install_locks_runs",
-        "CREATE TABLE agtool.new (LIKE agtool.install_locks_runs); "
-        "DROP TABLE agtool.install_locks_runs; "
-        "ALTER TABLE agtool.new RENAME TO install_locks_runs",
+        """CREATE TABLE agtool.new (LIKE agtool.install_locks_runs);
+        DROP TABLE agtool.install_locks_runs;
+        ALTER TABLE agtool.new RENAME TO install_locks_runs""",
     ],
 )
 def test_who_has_removed_its_own_record_is_waited_for(
