@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from agtool.core.errors import WRAPPER_FAILED, AgtoolError, ConfigurationError, DeniedError
+from agtool.core.errors import WRAPPER_FAILED, AgtoolError, DeniedError
 from agtool.core.text import count
 from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Exhausted, Lock, LockLost
 from agtool.migrate_once.model import (
@@ -96,11 +96,9 @@ class Acquisition(Patient):
     """One replica's way to the lock."""
 
     def __init__(self, job: Job, tell: Callable[[News], None]) -> None:
-        super().__init__(job.connect_timeout, tell)
+        super().__init__(job.backend, job.connect_timeout, tell)
         self.job = job
-        self.backend = self.job.backend
         self.attempt = self.job.attempt
-        self._asked = False
         # Seconds in which our own command would be dead after a loss of the lock.
         self.patience = time_to_die(self.job.kill_grace)
 
@@ -124,9 +122,7 @@ class Acquisition(Patient):
             if isinstance(answer, (AlreadyDone, Exhausted)):
                 return answer
             if isinstance(answer, Busy):
-                if not self._asked:
-                    self._asked = True
-                    self._patiently(partial(refuse_to_wait_for_ourselves, self.backend))
+                self._refuse_to_wait_for_ourselves()
                 if answer.situation is not None:
                     look_at = time.monotonic() + LOOK
                     waiters = answer.situation.waiters
@@ -222,22 +218,3 @@ class Acquisition(Patient):
         if isinstance(result, Acquired):
             with suppress(LockLost):
                 result.lock.finish(End("lost", WRAPPER_FAILED, 0.0, 0.0, counts=False))
-
-
-def refuse_to_wait_for_ourselves(backend: Backend) -> None:
-    """Who is part of the command of an agtool that holds the lock would wait for ever.
-
-    Raises:
-        ConfigurationError: we are.
-        AgtoolError: the database does not tell.
-    """
-    from agtool.core.process.tree import ancestors
-
-    above = ancestors()  # a container's first process has none
-    if above and backend.is_held_by(above):
-        raise ConfigurationError(
-            f"the lock ({backend.lock_name}) is held by the agtool migrate-once whose "
-            "command this one is part of, so that it would wait for itself",
-            hint="Leave out the inner agtool migrate-once: the outer one guards its command. "
-            "For a lock of its own, in a server's database, give it another --lock-table.",
-        )
