@@ -1,7 +1,5 @@
 """The options that say what is good enough, each written once."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -67,7 +65,7 @@ class Judging(NamedTuple):
             "warn_left": self.warn_left,
         }
 
-    def _roots(self) -> list[Root]:
+    def _roots(self) -> "list[Root]":
         """The roots of staging; for production nobody has to fetch them."""
         from agtool.le_staging.roots import fetch, store
 
@@ -78,14 +76,14 @@ class Judging(NamedTuple):
         except store.NotFetched:
             return []
 
-    def exit_code(self, rows: Iterable[tuple[bool, Iterable[Finding]]]) -> int:
+    def exit_code(self, rows: "Iterable[tuple[bool, Iterable[Finding]]]") -> int:
         """0, or 1 if one is not as expected; rows: whether it is, and its warnings."""
         return int(
             any(not fine or (self.fail_on_warning and any(warnings)) for fine, warnings in rows)
         )
 
 
-def own_roots(files: Iterable[Path]) -> list[Root]:
+def own_roots(files: Iterable[Path]) -> "list[Root]":
     """The roots in the files of --cacert. Raises ConfigurationError or DeniedError."""
     from agtool.le_staging.roots.given import read
 

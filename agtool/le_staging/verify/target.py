@@ -1,7 +1,5 @@
 """What to check: HOST[:PORT] as people write it, and where to connect instead of asking DNS."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import socket
