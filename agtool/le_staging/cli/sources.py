@@ -232,7 +232,8 @@ def _distinct(listed: list[str], port: int) -> "list[tuple[str, Target | UsageEr
 
 def _text(file: Path) -> str:
     try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        return content.decode("utf-8-sig")  # with the mark that Windows puts in front
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text (UTF-8)"
         raise ConfigurationError(
