@@ -79,7 +79,7 @@ compatibility: venv system $(PAUSE) ## tests on other versions: Python, PostgreS
 	@$(PYTHON) -m tests.compatibility $(PARTS)
 
 # PARTS: some of the folders in tests/tools. Not part of `test`: it takes half an hour, and the network for the first time.
-tools: venv system $(PAUSE) ## tests with the migration tools that people use (PARTS=...)
+tools: venv system $(PAUSE) ## tests with tools that people use: for migrations, and to start browsers (PARTS=...)
 	@$(PYTHON) -m tests.tools $(PARTS)
 
 coverage: venv system $(PAUSE) ## run all tests and show what of agtool they leave out
@@ -93,6 +93,7 @@ docs: venv ## check that the links in the documentation resolve
 
 bench: venv $(PAUSE) ## measure all commands on real servers and beside their like: curl, kubectl, other inits
 	@$(PYTHON) -m tests.cluster build
+	@$(PYTHON) -m compileall -q agtool # as pip does, also where PYTHONDONTWRITEBYTECODE is set
 	@$(PYTHON) bench/migrate_once.py
 	@$(PYTHON) -m bench.le_staging
 	@tests/install-system-packages.sh tini dumb-init catatonit
