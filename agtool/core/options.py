@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -125,10 +125,18 @@ def _named(value: list[str] | None) -> list[str] | None:
     return value
 
 
-def wrapped_command(help_: str) -> Any:
-    """The argument that is a command to run; its program may not be empty."""
+def wrapped_command(help_: str, words: Sequence[str] = ()) -> Any:
+    """The argument that is a command to run; its program may not be empty.
+
+    Args:
+        words: of the technique, which may stand in its place.
+    """
     return typer.Argument(
-        metavar="-- COMMAND [ARG]...", help=help_, callback=_named, show_default=False
+        metavar="-- COMMAND [ARG]...",
+        help=help_,
+        callback=_named,
+        show_default=False,
+        autocompletion=completion.words(*words),
     )
 
 
