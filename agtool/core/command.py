@@ -82,6 +82,8 @@ class Format(str, Enum):
     github = "github"
     gitlab = "gitlab"
     prometheus = "prometheus"
+    yaml = "yaml"
+    diff = "diff"
 
 
 @dataclass(frozen=True)
