@@ -66,7 +66,9 @@ class TargetOptions(NamedTuple):
     ] = None
     command: Annotated[
         Text,
-        option("COMMAND", "The command as one text, split as a shell would; or write it behind --."),
+        option(
+            "COMMAND", "The command as one text, split as a shell would; or write it behind --."
+        ),
     ] = None
     init_container: Annotated[
         Text,
@@ -90,7 +92,9 @@ class RunOptions(NamedTuple):
 
     key: Annotated[
         Text,
-        option("KEY", "Run COMMAND once for this key.  [default: the image with its digest or tag]"),
+        option(
+            "KEY", "Run COMMAND once for this key.  [default: the image with its digest or tag]"
+        ),
     ] = None
     name: Annotated[Text, option("NAME", "The name of COMMAND in the history.")] = None
     attempts: Annotated[
@@ -129,9 +133,7 @@ class DatabaseOptions(NamedTuple):
     ] = None
     host: Annotated[Text, option("HOST", "Its server.")] = None
     host_env: Annotated[Text, option("NAME", "The variable that holds the server's name.")] = None
-    port: Annotated[
-        int | None, number("PORT", "Its port", 1, 65535)
-    ] = None
+    port: Annotated[int | None, number("PORT", "Its port", 1, 65535)] = None
     port_env: Annotated[Text, option("NAME", "The variable that holds the port.")] = None
     user: Annotated[Text, option("NAME", "The account.")] = None
     user_env: Annotated[Text, option("NAME", "The variable that holds the account's name.")] = None
@@ -347,9 +349,11 @@ def _result(
     from agtool.migrate_once.inject.difference import difference
     from agtool.migrate_once.inject.files import joined
 
-    lines = [
-        line for file, text in changed for line in difference(file.text, text, file.name)
-    ] if output is not Format.yaml else []
+    lines = (
+        [line for file, text in changed for line in difference(file.text, text, file.name)]
+        if output is not Format.yaml
+        else []
+    )
     told = [f"{each.workload} in {each.file}: {each.action}" for each in outcome.workloads]
     told = told or ["nothing that agtool has added was found"]
     data = documents.Injected(outcome.workloads, written, "\n".join(lines))

@@ -155,7 +155,9 @@ def is_ours(item: Any) -> bool:
         return list(item.get("args") or ()) == ["install", f"{FOLDER}/agtool"]
     if item.get("name") != MIGRATE:
         return False
-    return is_wrapped(item) or "emptyDir" in item or ("image" in item and "reference" in item["image"])
+    return (
+        is_wrapped(item) or "emptyDir" in item or ("image" in item and "reference" in item["image"])
+    )
 
 
 def is_wrapped(container: Any) -> bool:

@@ -83,11 +83,10 @@ def _spec(workload: Any, kind: Kind) -> Mapping[str, Any]:
         return spec
     if other := is_template_of_another(workload):
         raise ManifestError(
-            f"its pods are described in {other} (workloadRef)", hint=f"Name that: --workload {other}"
+            f"its pods are described in {other} (workloadRef)",
+            hint=f"Name that: --workload {other}",
         )
-    raise ManifestError(
-        f"it has no {'.'.join(map(str, kind.spec))}", hint="Correct the manifest."
-    )
+    raise ManifestError(f"it has no {'.'.join(map(str, kind.spec))}", hint="Correct the manifest.")
 
 
 def _unit(root: Any, where: Path) -> Any:

@@ -59,6 +59,12 @@ def choose(
     name = found.get("name")
     if not isinstance(found.get("image"), str):
         raise ManifestError(f"the container {name} has no image", hint="Correct the manifest.")
+    if "{{" in found["image"]:
+        raise ManifestError(
+            f"the image of the container {name} is {found['image']}: it is a template that was not "
+            "rendered",
+            hint="Render it first: helm template RELEASE CHART | agtool migrate-once inject ...",
+        )
     if any(each.get("mountPath") == FOLDER for each in listed(found, "volumeMounts")):
         raise ManifestError(f"the container {name} mounts another volume at {FOLDER}")
     return found

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 _CONTEXT = 3
 _NAME = re.compile(
-    r"""^[ +-]\s*(?:- )?["']?name["']?:\s*["']?\w*(?:PASS|SECRET|TOKEN|KEY|URL|DSN|URI|CRED|AUTH)""", re.I
+    r"""^[ +-]\s*(?:- )?["']?name["']?:\s*["']?\w*(?:PASS|SECRET|TOKEN|KEY|URL|DSN|URI|CRED|AUTH)""",
+    re.I,
 )
 _VALUE = re.compile(r"""^([ +-]\s*["']?value["']?:\s*).+""")
 _FLOW = re.compile(
@@ -31,11 +32,17 @@ def difference(before: str, after: str, name: str) -> Iterator[str]:
     first, last = max(0, same - _CONTEXT), max(0, end - _CONTEXT)
     secret = False
     for line in difflib.unified_diff(
-        old[first : len(old) - last], new[first : len(new) - last], name, f"{name} (injected)", n=_CONTEXT
+        old[first : len(old) - last],
+        new[first : len(new) - last],
+        name,
+        f"{name} (injected)",
+        n=_CONTEXT,
     ):
         shown = line.rstrip("\r\n")
         if line.startswith("@@"):
-            shown = re.sub(r"([-+])(\d+)", lambda found: f"{found[1]}{int(found[2]) + first}", shown)
+            shown = re.sub(
+                r"([-+])(\d+)", lambda found: f"{found[1]}{int(found[2]) + first}", shown
+            )
         if secret:
             shown = _VALUE.sub(r"\1...", shown)
         secret = _NAME.match(shown) is not None

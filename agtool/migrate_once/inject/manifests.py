@@ -77,16 +77,18 @@ def _of_file(number: int, file: File) -> Iterator[Workload]:
 
 def not_yaml(error: NotYaml, text: str, place: Place) -> ManifestError:
     """The error for a document that cannot be read. place: of its first line."""
+    lines = text.rstrip("\n").count("\n") + 1
+    place = place._replace(line=place.line + min(error.line or 1, lines) - 1)
     if "{{" in text:
         return ManifestError(
             f"it is a template that was not rendered, so that it is not YAML yet: {error.problem}",
             hint="Render it first: helm template RELEASE CHART | agtool migrate-once inject ...",
-            place=place._replace(line=place.line + (error.line or 1) - 1),
+            place=place,
         )
     return ManifestError(
         f"it is not YAML: {error.problem}",
         hint="Correct it, or leave it out.",
-        place=place._replace(line=place.line + (error.line or 1) - 1),
+        place=place,
     )
 
 
@@ -188,7 +190,8 @@ def choose_workload(found: Sequence[Workload], wanted: Wanted | None) -> Workloa
     if not meant:
         raise ManifestError("there is no workload", hint=_listed(found))
     raise ManifestError(
-        "there are several workloads", hint=f"Say which one with --workload KIND/NAME. {_listed(meant)}"
+        "there are several workloads",
+        hint=f"Say which one with --workload KIND/NAME. {_listed(meant)}",
     )
 
 

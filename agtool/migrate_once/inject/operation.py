@@ -6,7 +6,6 @@ Objects are plain dicts and lists: as they were parsed, or as they are written (
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
 from typing import Any, NamedTuple
 
 from agtool.core.yamltext import Path
@@ -42,10 +41,17 @@ Operation = Insert | Put
 
 def applied(data: Any, operations: Iterable[Operation]) -> Any:
     """The object with all of them done; the given one stays as it is."""
-    made = deepcopy(data)
+    made = unshared(data)
     for operation in operations:
         made = _at(made, operation.path, operation)
     return made
+
+
+def unshared(value: Any) -> Any:
+    """A copy in which no two places have the same object: what aliases mean, without them."""
+    if isinstance(value, dict):
+        return {key: unshared(each) for key, each in value.items()}
+    return [unshared(each) for each in value] if isinstance(value, list) else value
 
 
 def below(operation: Operation, depth: int) -> Operation:

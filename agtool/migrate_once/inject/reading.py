@@ -15,7 +15,9 @@ def read(text: str) -> tuple[Any, Any]:
         NotYaml
     """
     for node, value_of in parsed(text, as_kubernetes()):
-        return node, value_of(node)
+        value = value_of(node)
+        # PyYAML writes merges (<<) into the nodes while it makes values of them.
+        return next(parsed(text, as_kubernetes()))[0] if "<<" in text else node, value
     raise NotYaml("there is no document")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from typing import Any, NamedTuple
 
 from agtool.core.yamltext import NotYaml, Path
@@ -19,6 +18,7 @@ from agtool.migrate_once.inject.additions import (
 )
 from agtool.migrate_once.inject.cutting import cut_items, cut_key
 from agtool.migrate_once.inject.nodes import Stop, entry, walk
+from agtool.migrate_once.inject.operation import unshared
 from agtool.migrate_once.inject.problem import ManifestError
 from agtool.migrate_once.inject.reading import at, canonical, read
 from agtool.migrate_once.inject.splice import Edit, Replaced, edited, value_span
@@ -193,7 +193,7 @@ def _list(value: Any) -> list[Any]:
 
 def _without(data: Any, where: Path, kind: Kind, record: Record) -> Any:
     """The object without what is to be cut out."""
-    made = deepcopy(data)
+    made = unshared(data)
     for path, chosen in _cuts(data, where, kind, record):
         if isinstance(chosen, str):
             del at(made, path)[chosen]

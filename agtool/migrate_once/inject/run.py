@@ -88,6 +88,8 @@ def _placed(found: Workload, piece: str, change: Callable[[], Changed]) -> Chang
         line = error.place.line if error.place else 0
         place = found.place._replace(line=found.line + line - 1) if line else found.place
         raise ManifestError(error.problem, hint=error.hint, place=place) from error
+    except RecursionError as error:
+        raise ManifestError("it holds itself, behind an anchor (&)", place=found.place) from error
     except NotYaml as error:
         raise not_yaml(error, piece, found.place._replace(line=found.line)) from error
 

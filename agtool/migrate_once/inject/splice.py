@@ -73,14 +73,22 @@ class Splice:
         made: list[Edit] = []
         stopped: dict[tuple[int, str], tuple[Stop, list[Operation]]] = {}
         for operation in operations:
-            found = walk(self._root, operation.path, "sequence" if isinstance(operation, Insert) else "mapping")
+            found = walk(
+                self._root,
+                operation.path,
+                "sequence" if isinstance(operation, Insert) else "mapping",
+            )
             if not isinstance(found, Stop):
                 made.append(self._inserted(found, operation))
                 continue
             last = found.depth + 1 == len(operation.path)
             name = str(operation.path[found.depth])
             if found.entry is None and not found.inherited and last:
-                made.append(self._new_key(found.mapping, name, applied(None, [below(operation, len(operation.path))])))
+                made.append(
+                    self._new_key(
+                        found.mapping, name, applied(None, [below(operation, len(operation.path))])
+                    )
+                )
             else:
                 _, together = stopped.setdefault((id(found.mapping), name), (found, []))
                 together.append(operation)
@@ -150,7 +158,11 @@ class Splice:
         """Before which key a mapping gets a new one: not behind the dash of an item."""
         preferred = [each.key for each in (entry(mapping, one) for one in _BEFORE) if each]
         starts = [key.start_mark.index for key in (*preferred, *(key for key, _ in mapping.value))]
-        own_line = [each for each in starts if not self._text[line_start(self._text, each) : each].strip(" ")]
+        own_line = [
+            each
+            for each in starts
+            if not self._text[line_start(self._text, each) : each].strip(" ")
+        ]
         return int((starts if mapping.flow_style else own_line or starts)[0])
 
     def _gap(self, start: int) -> str:

@@ -32,7 +32,9 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _has_content(text: str, start: int, end: int) -> bool:
-    return _CONTENT.search(text, start, end) is not None and bool(text[start:end].strip("\ufeff \t\r\n"))
+    return _CONTENT.search(text, start, end) is not None and bool(
+        text[start:end].strip("\ufeff \t\r\n")
+    )
 
 
 def _without_mark(text: str, start: int) -> int:

@@ -51,7 +51,9 @@ def scalar(value: Any, *, plain: bool) -> str:
         return json.dumps(value)
     if plain and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
-    return _UNFIT.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+    return _UNFIT.sub(
+        lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False)
+    )
 
 
 def flow(value: Any) -> str:

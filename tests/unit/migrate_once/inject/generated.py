@@ -51,7 +51,10 @@ def container(draw: Random, name: str) -> dict[str, Any]:
     if _maybe(draw, 2):
         made["command"] = ["run", draw.choice(TEXTS), "--flag"]
     if _maybe(draw, 2):
-        made["env"] = [{"name": "DATABASE_URL", "value": draw.choice(TEXTS)}, {"name": "B", "value": "x"}]
+        made["env"] = [
+            {"name": "DATABASE_URL", "value": draw.choice(TEXTS)},
+            {"name": "B", "value": "x"},
+        ]
     if _maybe(draw):
         made["args"] = [draw.choice(TEXTS)]
     if _maybe(draw):
@@ -102,7 +105,9 @@ def workload(draw: Random) -> tuple[dict[str, Any], str]:
     metadata: dict[str, Any] = {"name": "shop"}
     notes = draw.choice(["absent", "null", "empty", "one"])
     if notes != "absent":
-        metadata["annotations"] = {"null": None, "empty": {}, "one": {"a/b": draw.choice(TEXTS)}}[notes]
+        metadata["annotations"] = {"null": None, "empty": {}, "one": {"a/b": draw.choice(TEXTS)}}[
+            notes
+        ]
     body = {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": inner}
     return (dict(draw.sample(list(body.items()), len(body)) if _maybe(draw) else body), wrap)
 
@@ -120,7 +125,9 @@ class Writer:
         if not self.noise or not _maybe(self.draw, 4):
             return []
         shift = self.draw.choice([0, indent, indent + 2])
-        return self.draw.choice([["" * shift], [" " * shift + "# note - a: *b &c"], [" " * shift + "#\ttab", ""]])
+        return self.draw.choice(
+            [["" * shift], [" " * shift + "# note - a: *b &c"], [" " * shift + "#\ttab", ""]]
+        )
 
     def trailing(self) -> str:
         return self.draw.choice(["", "  # why: x", " #"]) if self.noise else ""
@@ -134,7 +141,11 @@ class Writer:
         forms = [json.dumps(value, ensure_ascii=False)]
         if "\n" not in value and "\t" not in value:
             forms.append(quoted)
-        if (value.isalpha() and value.isascii() and value not in ("null", "yes")) or value in ("1e3", "a/b:1", "12:30:45"):
+        if (value.isalpha() and value.isascii() and value not in ("null", "yes")) or value in (
+            "1e3",
+            "a/b:1",
+            "12:30:45",
+        ):
             forms.append(value)
         return self.draw.choice(forms)
 
@@ -154,9 +165,15 @@ class Writer:
             return self.scalar(value, flow=True)
         gap = "\n" + " " * (indent + self.step) if wide else self.draw.choice(["", " "])
         end = "\n" + " " * indent if wide and value else ""
-        inner = [self.flow(each, indent + self.step, wide=wide) for each in (value.values() if isinstance(value, dict) else value)]
+        inner = [
+            self.flow(each, indent + self.step, wide=wide)
+            for each in (value.values() if isinstance(value, dict) else value)
+        ]
         if isinstance(value, dict):
-            inner = [f"{json.dumps(k) if _maybe(self.draw) else k}: {v}" for k, v in zip(value, inner, strict=True)]
+            inner = [
+                f"{json.dumps(k) if _maybe(self.draw) else k}: {v}"
+                for k, v in zip(value, inner, strict=True)
+            ]
         text = ("," + (gap or " ")).join(inner)
         brackets = "{}" if isinstance(value, dict) else "[]"
         return f"{brackets[0]}{gap if value else gap.strip(chr(10))}{text}{end}{brackets[1]}"
@@ -198,20 +215,20 @@ class Writer:
                     own = own[1:]
                 lines += [f"{' ' * indent}- {own[0][indent + 2 :]}", *own[1:]]
             else:
-                lines.append(f"{' ' * indent}- {self.flow(each, indent + 2, wide=False)}{self.trailing()}")
+                lines.append(
+                    f"{' ' * indent}- {self.flow(each, indent + 2, wide=False)}{self.trailing()}"
+                )
         return lines
 
 
-OTHERS = (
-    [
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  x: |+\n    --- no\n    #c\n\n\n",
-        "# only a comment\n",
-        "\n",
-        'kind: Secret\napiVersion: v1\nmetadata: {name: s}\nstringData: {"a": "b",\n  c: \'d\'}\n',
-        "a: &x [1, 2]\nb: *x\nb: 2\n",
-        '{"apiVersion": "v1", "kind": "Service",\n\t"metadata": {"name": "x"}}\n',
-    ]
-)
+OTHERS = [
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  x: |+\n    --- no\n    #c\n\n\n",
+    "# only a comment\n",
+    "\n",
+    'kind: Secret\napiVersion: v1\nmetadata: {name: s}\nstringData: {"a": "b",\n  c: \'d\'}\n',
+    "a: &x [1, 2]\nb: *x\nb: 2\n",
+    '{"apiVersion": "v1", "kind": "Service",\n\t"metadata": {"name": "x"}}\n',
+]
 MARKS = (["---\n", "---   \n", "--- # here\n", "...\n---\n", "---\n# c\n", "...\n# c\n---\n"])  # fmt: skip
 
 
@@ -225,7 +242,11 @@ def stream(seed: int) -> Stream:
     form = draw.choice(["yaml", "yaml", "json", "list", "json list"])
     writer = Writer(draw)
     has_alias = "Named" in repr(data)
-    listed = {"apiVersion": "v1", "kind": "List", "items": [{"kind": "Service", "apiVersion": "v1", "metadata": {"name": "y"}}, data]}
+    listed = {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [{"kind": "Service", "apiVersion": "v1", "metadata": {"name": "y"}}, data],
+    }
     if form.startswith("json") and not has_alias:
         whole = listed if form == "json list" else data
         text = json.dumps(whole, indent=draw.choice([None, 2, 4, "\t"]), ensure_ascii=False) + "\n"
