@@ -46,9 +46,13 @@ class Root(command.Group):
         technique = TECHNIQUES.get(name or "")
         if technique is None:
             return name, found, rest
+        called = technique.called(rest)
+        if called is not technique:
+            name, rest = called.name, rest[1:]
         if ctx.obj:
-            ctx.obj.enter(technique)
-        return name, typer.main.get_command(importlib.import_module(technique.cli).app), rest
+            ctx.obj.enter(called)
+            ctx.obj.path = f"{ctx.command_path} {name}"
+        return name, typer.main.get_command(importlib.import_module(called.cli).app), rest
 
 
 app = command.make_app(
@@ -129,11 +133,14 @@ def root(
 def _commands_below(context: typer.Context, incomplete: str) -> list[str]:
     """Offer the commands below those that stand on the line."""
     found: Any = context.find_root()
-    for word in context.params.get("words") or ():
-        name, inner, _ = found.command.resolve_command(found, [word])
+    rest = list(context.params.get("words") or ())
+    while rest and hasattr(found.command, "commands"):
+        name, inner, rest = found.command.resolve_command(found, rest)
         found = typer.Context(inner, parent=found, info_name=name)
     names = found.command.list_commands(found) if hasattr(found.command, "commands") else []
-    return [name for name in names if name.startswith(incomplete)]
+    if found.info_name in TECHNIQUES:
+        names += TECHNIQUES[found.info_name].listed
+    return [name for name in names if name.startswith(incomplete) and not rest]
 
 
 @app.command("help")
@@ -159,13 +166,14 @@ def help_(
     root = context.find_root().command
     # Without an Invocation: the exit code of a misspelt word is that of `help`.
     found = typer.Context(root, info_name="agtool", **root.context_settings)
-    for word in words or ():
+    rest = words or []
+    while rest:
         context.obj.path = found.command_path  # for the hint of a misspelt word
         if not isinstance(found.command, command.Group):
             raise UsageError(
                 f"{found.command_path} has no commands", hint=f"Try: {found.command_path} --help"
             )
-        name, inner, _ = found.command.resolve_command(found, [word])
+        name, inner, rest = found.command.resolve_command(found, rest)
         found = typer.Context(inner, parent=found, info_name=name)
     print_view([found.get_help()])
 

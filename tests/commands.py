@@ -65,8 +65,9 @@ def _typing_only(documents: ModuleType) -> ModuleType:
 def all_commands(techniques: Iterable[Technique] = tuple(TECHNIQUES.values())) -> Iterator[Command]:
     """The groups and the commands of these techniques, each after the group that it is in."""
     for technique in techniques:
-        app = importlib.import_module(technique.cli).app
-        yield from _below(technique, technique.name, typer.main.get_command(app))
+        for one in (technique, *technique.words):
+            app = importlib.import_module(one.cli).app
+            yield from _below(technique, one.name, typer.main.get_command(app))
 
 
 def _below(technique: Technique, name: str, parsed: Any) -> Iterator[Command]:

@@ -34,6 +34,8 @@ class Technique(NamedTuple):
         cli: the module in which its Typer is called `app`.
         wraps_command: whether it passes on the exit code of a command that it runs.
         json_lines: whether its messages can be lines of JSON, by `--log-format`.
+        words: what may stand in the place of a COMMAND that it wraps, each a command with a name
+            of two words. A COMMAND of that name needs `--`.
     """
 
     name: str
@@ -41,6 +43,29 @@ class Technique(NamedTuple):
     cli: str
     wraps_command: bool = False
     json_lines: bool = False
+    words: tuple[Technique, ...] = ()
+
+    @property
+    def listed(self) -> list[str]:
+        """The words, as they stand behind the technique's name."""
+        return [word.name.rpartition(" ")[2] for word in self.words]
+
+    def called(self, arguments: Sequence[str]) -> Technique:
+        """What is called with these arguments: the technique, or one of its words."""
+        first = f"{self.name} {arguments[0]}" if arguments else ""
+        return next((word for word in self.words if word.name == first), self)
+
+    def refuse_misplaced(self, arguments: Sequence[str], command: Sequence[str]) -> None:
+        """Raises UsageError if COMMAND is one of the words, behind options and without `--`."""
+        own = list(arguments)
+        behind = own[own.index("--") + 1 :] if "--" in own else []
+        word = self.called(command)
+        if word is not self and behind != list(command):
+            raise UsageError(
+                f"{command[0]} is a word of agtool, and stands before its options",
+                hint=f"Write: agtool {word.name} [OPTIONS]\n"
+                f"Or, to run a command of that name: agtool {self.name} [OPTIONS] -- {command[0]}",
+            )
 
 
 class Format(str, Enum):
@@ -54,6 +79,8 @@ class Format(str, Enum):
     github = "github"
     gitlab = "gitlab"
     prometheus = "prometheus"
+    yaml = "yaml"
+    diff = "diff"
 
 
 class Result(Generic[Data_co]):

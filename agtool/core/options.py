@@ -10,7 +10,7 @@ as one parameter, and Typer sees the fields:
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -123,10 +123,18 @@ def _named(value: list[str] | None) -> list[str] | None:
     return value
 
 
-def wrapped_command(help_: str) -> Any:
-    """The argument that is a command to run; its program may not be empty."""
+def wrapped_command(help_: str, words: Sequence[str] = ()) -> Any:
+    """The argument that is a command to run; its program may not be empty.
+
+    Args:
+        words: of the technique, which may stand in its place.
+    """
     return typer.Argument(
-        metavar="-- COMMAND [ARG]...", help=help_, callback=_named, show_default=False
+        metavar="-- COMMAND [ARG]...",
+        help=help_,
+        callback=_named,
+        show_default=False,
+        autocompletion=completion.words(*words),
     )
 
 

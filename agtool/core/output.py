@@ -17,8 +17,9 @@ from agtool.core.log import Level, Log, Message, formatted
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-View = Iterable["str | RenderableType"]
-"""What people read: lines, and tables or trees of rich. A generator is run when it is shown."""
+View = Iterable["str | bytes | RenderableType"]
+"""What people read: lines, and tables or trees of rich; bytes are written as they are. A generator
+is run when it is shown."""
 
 _ENDLESS = 10_000
 """Columns of output that no terminal shows: nothing is folded or cut there."""
@@ -57,6 +58,9 @@ def print_view(view: View) -> None:
         for part in view:
             if isinstance(part, str):
                 sys.stdout.write(part + "\n")
+            elif isinstance(part, bytes):
+                sys.stdout.flush()
+                sys.stdout.buffer.write(part)
             else:
                 _console(getattr(part, "min_width", 0) or 0).print(part)
 

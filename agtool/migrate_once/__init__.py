@@ -26,4 +26,11 @@ TECHNIQUE = Technique(
     "agtool.migrate_once.cli",
     wraps_command=True,
     json_lines=True,
+    words=(
+        Technique(
+            "migrate-once inject",
+            "Add it to the manifest of a workload, whatever its image is.",
+            "agtool.migrate_once.cli.inject",
+        ),
+    ),
 )

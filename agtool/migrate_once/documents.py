@@ -177,3 +177,42 @@ class Outcome:
     failures: int | None
     failed_with: int | None
     warnings: list[Finding]
+
+
+@dataclass(frozen=True)
+class InjectedWorkload:
+    """A workload that `inject` has looked at.
+
+    Attributes:
+        workload: such as Deployment/shop.
+        file: in which it stands; stdin: standard input.
+        document: its number in the file, from 1.
+        line: in which it begins, from 1.
+        action: what became of it. injected: it has got what it needs. removed: it has got rid of
+            that. unchanged: it was already so.
+        container: whose image runs COMMAND; null: with --remove.
+        key: for which COMMAND runs once; null: with --remove.
+    """
+
+    workload: str
+    file: str
+    document: int
+    line: int
+    action: Literal["injected", "removed", "unchanged"]
+    container: str | None
+    key: str | None
+
+
+@dataclass(frozen=True)
+class Injected:
+    """What `inject` has done.
+
+    Attributes:
+        workloads: those that were meant.
+        written: the files that were changed on the disk; none without --in-place.
+        diff: what changes, with values that may be secret left out.
+    """
+
+    workloads: list[InjectedWorkload]
+    written: list[str]
+    diff: str

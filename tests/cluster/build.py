@@ -58,11 +58,21 @@ def programs() -> Programs:
 
 def helm() -> Path:
     """Where Helm is. Raises ServerUnavailable when it has not been built."""
+    return _built(recipe.HELM)
+
+
+def kustomize() -> Path:
+    """Where Kustomize is. Raises ServerUnavailable when it has not been built."""
+    return _built(recipe.KUSTOMIZE)
+
+
+def _built(module: Module) -> Path:
+    """The program of a module that has one."""
     go = toolchain.compiler()
-    found = _finished(recipe.HELM, go) / "helm" if go else None
+    found = _finished(module, go) / module.name if go else None
     if not found or not found.exists():
         raise ServerUnavailable(
-            "Helm is not built for the tests yet: `python -m tests.cluster build` does it"
+            f"{module.name} is not built for the tests yet: `python -m tests.cluster build` does it"
         )
     return found
 
@@ -75,7 +85,7 @@ def build() -> Programs:
     cache().mkdir(parents=True, exist_ok=True)
     with locked(cache() / "go.lock", lambda: _say("another build fetches Go: waiting for it")):
         go = toolchain.provided(_say)
-    modules = (*recipe.chosen(), recipe.HELM)
+    modules = (*recipe.chosen(), recipe.HELM, recipe.KUSTOMIZE)
     if not _missing(modules, go):
         return programs()
     work = cache() / "build"

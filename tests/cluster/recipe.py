@@ -124,6 +124,16 @@ HELM = Module(
 )
 """The client that upgrades what agtool has changed, in the tests of ci-nodepool."""
 
+KUSTOMIZE = Module(
+    "kustomize",
+    MODULES / "kustomize",
+    "sigs.k8s.io/kustomize/kustomize/v5",
+    "5.8.1",
+    {"kustomize": "sigs.k8s.io/kustomize/kustomize/v5"},
+    packages=400,
+)
+"""It runs `migrate-once inject` as a function."""
+
 
 def chosen() -> tuple[Module, Module, Module]:
     """What a cluster is made of here: Kubernetes, etcd, containerd. Raises ServerUnavailable."""
@@ -137,4 +147,4 @@ def feature_gates() -> dict[str, bool]:
 
 def everything() -> list[Module]:
     """All modules, of each version of Kubernetes."""
-    return [*map(kubernetes, KUBERNETES), ETCD, CONTAINERD, HELM]
+    return [*map(kubernetes, KUBERNETES), ETCD, CONTAINERD, HELM, KUSTOMIZE]

@@ -72,8 +72,8 @@ def check(
     from agtool.ci_nodepool.check.judge import exit_code
     from agtool.ci_nodepool.files.load import load
     from agtool.ci_nodepool.files.read import read
-    from agtool.ci_nodepool.files.text import NotYaml
     from agtool.ci_nodepool.show import check as show
+    from agtool.core.yamltext import NotYaml
 
     taints = [parse.parse_taint(each) for each in taint or ()]
     asked = pool.pool(given=taints)

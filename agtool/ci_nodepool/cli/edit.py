@@ -62,7 +62,7 @@ def edit(
     from agtool.ci_nodepool.edit import plan_edit
     from agtool.ci_nodepool.files.load import STDIN, load
     from agtool.ci_nodepool.files.read import read
-    from agtool.ci_nodepool.files.text import NotYaml
+    from agtool.core.yamltext import NotYaml
 
     taints = [parse.parse_taint(each) for each in taint or ()]
     asked = pool.pool(given=taints)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agtool.ci_nodepool.files.place import Hop, Place
-from agtool.ci_nodepool.files.text import NotYaml, Path, documents
+from agtool.ci_nodepool.files.text import documents
 from agtool.ci_nodepool.presets import presets_on
 from agtool.core.finding import Finding
+from agtool.core.yamltext import NotYaml, Path
 
 CHART = "gitlab-runner"
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from agtool.ci_nodepool.files.read import File
-from agtool.ci_nodepool.files.text import NotYaml, documents
+from agtool.ci_nodepool.files.text import documents
 from agtool.core.errors import ConfigurationError
+from agtool.core.yamltext import NotYaml
 
 STDIN = "-"
 _ENDINGS = (".yaml", ".yml", ".json", ".toml")

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from agtool.ci_nodepool.files.text import Document, NotYaml, Path, Scalar, documents
+from agtool.ci_nodepool.files.text import Document, Scalar, documents
 from agtool.ci_nodepool.runner.placement import CannotPatch
+from agtool.core.yamltext import NotYaml, Path
 
 
 class Hop(NamedTuple):

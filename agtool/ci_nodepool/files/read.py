@@ -12,12 +12,13 @@ from agtool.ci_nodepool.files.configurations import Configuration, of_manifest, 
 from agtool.ci_nodepool.files.objects import Objects
 from agtool.ci_nodepool.files.place import Hop, Place
 from agtool.ci_nodepool.files.template import decides, masked
-from agtool.ci_nodepool.files.text import Path, documents
+from agtool.ci_nodepool.files.text import documents
 from agtool.ci_nodepool.runner.find import find
 from agtool.ci_nodepool.runner.jobs import Jobs
 from agtool.ci_nodepool.runner.model import TEMPLATE, Runner
 from agtool.ci_nodepool.runner.read import jobs, jobs_with
 from agtool.core.kube.errors import NotFoundError
+from agtool.core.yamltext import Path
 
 
 class File(NamedTuple):

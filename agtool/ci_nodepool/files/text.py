@@ -9,12 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-Path = tuple[str | int, ...]
-"""Of a value in a document: keys of mappings, and places in sequences."""
-
-
-class NotYaml(ValueError):
-    """A text that is not YAML; says where."""
+from agtool.core.yamltext import Path, parsed
 
 
 @dataclass(frozen=True)
@@ -76,19 +71,7 @@ def documents(text: str) -> Iterator[Document]:
     Raises:
         NotYaml
     """
-    import yaml  # type: ignore[import-untyped]  # its stubs would be one more package
-
-    kind: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    loader = kind(text)
-    try:
-        while loader.check_node():
-            node = loader.get_node()
-            data = loader.construct_document(node)
-            if data is not None:
-                yield Document(data, node)
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}: " if mark else ""
-        raise NotYaml(f"{place}{getattr(error, 'problem', None) or error}") from error
-    finally:
-        loader.dispose()
+    for node, value_of in parsed(text):
+        data = value_of(node)
+        if data is not None:
+            yield Document(data, node)

@@ -3,6 +3,7 @@
 Not with postponed annotations, as in options.
 """
 
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,7 @@ from agtool.core.options import (
     wrapped_command,
 )
 from agtool.core.output import say
+from agtool.migrate_once import TECHNIQUE
 from agtool.migrate_once.cli.modes import choose_form, obeys, refuse_useless, refuse_without_key
 from agtool.migrate_once.cli.options import (
     DatabaseOptions,
@@ -51,7 +53,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     report: ReportOptions,
     command: Annotated[
         list[str] | None,
-        wrapped_command("The command to run."),
+        wrapped_command("The command to run.", TECHNIQUE.listed),
     ] = None,
     wait: Annotated[
         bool,
@@ -102,6 +104,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool migrate-once --check
       agtool migrate-once --status --output json
     """  # noqa: D301  # the backslash keeps the examples' lines apart
+    TECHNIQUE.refuse_misplaced(sys.argv, command or ())
     given = given_options(context)
     form = choose_form({"--wait": wait, "--check": check_only, "--status": status})
     file = report.result_file if obeys(form, "--result-file") else None

@@ -83,7 +83,10 @@ class Database(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """The options that give a part of it each. password_command: prints the password."""
+    """The options that give a part of it each.
+
+    password_command: prints the password. password: from the variable that --password-env names.
+    """
 
     engine: str | None = None
     host: str | None = None
@@ -92,6 +95,7 @@ class Parts(NamedTuple):
     password_file: Path | None = None
     database: str | None = None
     password_command: str | None = None
+    password: str | None = None
 
 
 def is_port(text: str) -> bool:

@@ -124,9 +124,9 @@ def assembled(parts: Parts, environ: Mapping[str, str]) -> Database | None:
 
 def _of_options(parts: Parts, engine: str) -> dict[str, _Given]:
     if engine == "sqlite":
-        for name in ("host", "port", "user", "password_file", "password_command"):
+        for name in ("host", "port", "user", "password_file", "password_command", "password"):
             if getattr(parts, name) is not None:
-                option = "--" + name.replace("_", "-")
+                option = "--" + name.replace("_", "-") + "-env" * (name == "password")
                 raise UsageError(f"{option} has no effect with SQLite", hint=f"Leave out {option}.")
     given = {"engine": _Given(_ENGINES.get(parts.engine or "", parts.engine or engine), "--engine")}
     for part in ("host", "port", "user", "database"):
@@ -138,6 +138,8 @@ def _of_options(parts: Parts, engine: str) -> dict[str, _Given]:
     if parts.password_file is not None:
         password = _read(parts.password_file, "password")
         given["password"] = _Given(password, "--password-file")
+    if parts.password is not None:
+        given["password"] = _Given(parts.password, "--password-env")
     if parts.password_command is not None:
         given["password"] = _Given("", "--password-command")  # which `renewal` runs
     return given

@@ -28,6 +28,9 @@ Run = Callable[..., Done]
         ("shop sell -h", "Usage: agtool shop sell [OPTIONS]\n"),
         ("wrap --help", "Usage: agtool wrap [OPTIONS] COMMAND...\n"),
         ("help wrap", "Usage: agtool wrap [OPTIONS] COMMAND...\n"),
+        ("wrap paper -h", "Usage: agtool wrap paper [OPTIONS] [COLOUR]\n"),
+        ("help wrap paper", "Usage: agtool wrap paper [OPTIONS] [COLOUR]\n"),
+        ("wrap paper blue", "blue\n"),
         ("help help", "Usage: agtool help [OPTIONS] [COMMAND]...\n"),
         ("version", "agtool 0."),
         ("-V", "agtool 0."),
@@ -67,6 +70,13 @@ def test_help_and_version(agtool: Run, arguments: str, shown: str) -> None:
         ("wrap --name", 125, "Try: agtool wrap --help"),
         ("wrap --timeout 10x 1", 125, "is not a duration"),
         ("wrap --timeout 0.5s 1", 125, "no time"),
+        ("wrap paper none", 3, "there is no paper"),  # wraps nothing, and has its own codes
+        ("wrap paper --nosuch", 2, "Try: agtool wrap paper --help"),
+        ("wrap --timeout 1m paper", 125, "Write: agtool wrap paper [OPTIONS]"),
+        ("wrap --timeout 1m paper -- 3", 125, "agtool wrap [OPTIONS] -- paper"),
+        ("wrap -- paper", 125, "this is a bug"),  # int("paper"): it was taken for the command
+        ("wrap --timeout 1m -- paper 3", 125, "this is a bug"),
+        ("help wrap papre", 2, "has no commands"),
         ("wrap --list 1", 5, "may not be listed"),  # wraps nothing, and has its own codes
         ("wrap nothing", 125, "this is a bug"),
     ],
@@ -95,6 +105,8 @@ def test_the_code_of_the_wrapped_command_is_passed_on(agtool: Run, arguments: st
         ("wrap -o json --nosuch 1", "wrap", 125),
         ("wrap --timeout 0.5 -o json 1", "wrap", 125),
         ("wrap --list -o json 1", "wrap", 5),
+        ("wrap paper none -o json", "wrap paper", 3),
+        ("wrap paper --nosuch -o json", "wrap paper", 2),
     ],
 )
 def test_errors_as_json(agtool: Run, arguments: str, command: str, code: int) -> None:

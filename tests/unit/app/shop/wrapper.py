@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from agtool.core.command import Format, Result, make_app
 from agtool.core.errors import ConfigurationError, DeniedError
 from agtool.core.options import Output, duration, runs_nothing
+from tests.unit.app.shop import WRAPPER
 
 app = make_app()
 
@@ -30,6 +32,7 @@ def wrap(
       agtool wrap -- true
     """  # noqa: D301
     del name, output
+    WRAPPER.refuse_misplaced(sys.argv, command)
     if listed:
         raise DeniedError("it may not be listed", hint="Ask somebody.")
     if timeout < 1:

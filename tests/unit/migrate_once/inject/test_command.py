@@ -1,0 +1,378 @@
+"""`agtool migrate-once inject` as people run it: files, pipes, refusals, and nothing half-written."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this line
+
+from agtool import app
+from tests.documents import check
+
+IMAGE = "registry.example/agtool:1"
+
+SHOP = """\
+# The shop.
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: shop
+spec:
+  template:
+    spec:
+      initContainers:
+        - name: proxy
+          image: registry.example/proxy:7
+          restartPolicy: Always
+        - name: migrate
+          image: registry.example/shop:1.4.2
+          command: [rake]
+          args: ["db:migrate"]
+          env: [{name: DATABASE_URL, value: x}]
+      containers:
+        - name: shop
+          image: registry.example/shop:1.4.2
+          env:
+            - name: DATABASE_URL
+              valueFrom: {secretKeyRef: {name: shop, key: url}}
+            - name: DB_PASSWORD
+              value: hunter2
+          envFrom: []
+          resources:
+            limits: {memory: 64Mi}
+          securityContext: {runAsUser: 1000}
+          volumeMounts: [{name: data, mountPath: /data}]
+      volumes:
+        - name: data
+          emptyDir: {}
+"""
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}   # as it was\n"
+
+
+class Done(NamedTuple):
+    """How it ended."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: str
+
+    @property
+    def documents(self) -> list[Any]:
+        """What it printed."""
+        return list(yaml.safe_load_all(self.stdout))
+
+
+Inject = Callable[..., Done]
+
+
+@pytest.fixture
+def inject(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Inject:
+    """Give the function that runs `agtool migrate-once inject ARGUMENTS...` in our process."""
+
+    def run(*arguments: object, stdin: str | bytes = b"", image: str = IMAGE) -> Done:
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        line = ["agtool", "migrate-once", "inject", *map(str, arguments)]
+        monkeypatch.setenv("AGTOOL_IMAGE", image)
+        monkeypatch.setattr(sys, "argv", line)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        code = app.main()
+        out, err = capfdbinary.readouterr()
+        stderr = err.decode()
+        assert "Traceback" not in stderr
+        return Done(code, out, stderr)
+
+    return run
+
+
+def spec_of(done: Done, at: int = 0) -> dict[str, Any]:
+    assert done.exit_code == 0, done.stderr
+    return dict(done.documents[at]["spec"]["template"]["spec"])
+
+
+def test_the_new_init_container_is_like_the_container(inject: Inject) -> None:
+    done = inject(
+        "--attempts", "2", "--wait-timeout", "25m", "--", "rails", "db:migrate", stdin=SHOP
+    )
+    spec = spec_of(done)
+    _, _, install, migrate = spec["initContainers"]
+    assert install["image"] == IMAGE
+    assert install["args"] == ["install", "/opt/agtool-bin/agtool"]
+    (shop,) = spec["containers"]
+    for field in ("image", "envFrom", "resources", "securityContext"):
+        assert migrate[field] == shop[field]
+    assert migrate["env"][: len(shop["env"])] == shop["env"]
+    assert migrate["volumeMounts"][0] == shop["volumeMounts"][0]
+    assert migrate["command"] == [
+        *("/opt/agtool-bin/agtool/agtool", "migrate-once", "--key=registry.example/shop:1.4.2"),
+        *("--attempts=2", "--wait-timeout=25m", "--result-file=/dev/termination-log", "--"),
+        *("rails", "db:migrate"),
+    ]
+    assert shop == yaml.safe_load(SHOP)["spec"]["template"]["spec"]["containers"][0]
+    assert "Deployment/shop in stdin: injected" in done.stderr
+
+
+def test_an_image_volume(inject: Inject) -> None:
+    spec = spec_of(inject("--method=image-volume", "--command", "a b", stdin=SHOP))
+    assert [each["name"] for each in spec["initContainers"]][2:] == ["agtool-migrate-once"]
+    assert {"name": "agtool-migrate-once", "image": {"reference": IMAGE}} in spec["volumes"]
+
+
+def test_an_init_container_that_is_there_is_wrapped(inject: Inject) -> None:
+    done = inject("--init-container", "migrate", stdin=SHOP)
+    spec = spec_of(done)
+    names = [each["name"] for each in spec["initContainers"]]
+    assert names == ["proxy", "agtool-install", "migrate"]
+    wrapped = spec["initContainers"][2]
+    assert wrapped["command"][-2:] == ["--", "rake"]
+    assert wrapped["args"] == ["db:migrate"]
+    (kept,) = done.documents[0]["metadata"]["annotations"].values()
+    assert json.loads(kept)["wrapped"]["command"] == ["rake"]
+    assert inject("--remove", stdin=done.stdout).stdout == SHOP.encode()
+
+
+def test_twice_is_once_and_another_wish_takes_its_place(inject: Inject) -> None:
+    once = inject("--", "migrate", stdin=SHOP)
+    again = inject("--", "migrate", stdin=once.stdout)
+    assert again.stdout == once.stdout
+    assert "Deployment/shop in stdin: unchanged" in again.stderr
+    other = inject("--init-container=migrate", "--key=v2", stdin=once.stdout)
+    assert other.stdout == inject("--init-container=migrate", "--key=v2", stdin=SHOP).stdout
+    assert inject("--remove", stdin=other.stdout).stdout == SHOP.encode()
+
+
+def test_after_another_program_has_written_it_anew(inject: Inject) -> None:
+    made = yaml.safe_load(inject("--init-container=migrate", stdin=SHOP).stdout)
+    done = inject("--remove", stdin=yaml.safe_dump(made))
+    assert done.documents[0] == yaml.safe_load(SHOP)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SHOP.replace("\n", "\r\n"),
+        SHOP.rstrip("\n"),
+        "\ufeff" + SHOP,
+        SHOP + "---\n" + SERVICE + "...\n# the end",
+        "---\n---\n# nothing\n---\n" + SHOP,
+        json.dumps(yaml.safe_load(SHOP)),
+        json.dumps(yaml.safe_load(SHOP), indent="\t"),
+        json.dumps({"apiVersion": "v1", "kind": "List", "items": [yaml.safe_load(SHOP)]}, indent=1),
+        SHOP.replace("      volumes:\n        - name: data\n          emptyDir: {}\n", "      volumes:\n"),
+        SHOP.replace("    spec:\n      init", "    spec: &pods\n      init") + "x-other: *pods\n",
+        "x-pods: &pods\n  volumes: []\n" + SHOP.replace("    spec:\n      init", "    spec:\n      <<: *pods\n      init"),
+        "x-volumes: &v [{name: data, emptyDir: {}}]\n"
+        + SHOP.replace("      volumes:\n        - name: data\n          emptyDir: {}\n", "      volumes: *v # v\n"),
+        SHOP.replace("value: hunter2", "value: |+\n                two\n\n                lines\n\n"),
+        SHOP + "status: {}\nstatus: {}\n",
+    ],
+)  # fmt: skip
+def test_the_original_comes_back_to_the_byte(inject: Inject, text: str) -> None:
+    made = inject("--", "migrate", stdin=text)
+    if "x-other" in text:  # what is added would be there twice
+        assert made.exit_code == 3
+        assert "An anchor (&)" in made.stderr
+        return
+    assert made.exit_code == 0, made.stderr
+    assert made.stdout != text.encode()
+    assert inject("--remove", stdin=made.stdout).stdout == text.encode()
+
+
+def test_several_files_are_one_stream(inject: Inject, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SERVICE.rstrip("\n"))
+    (tmp_path / "b.json").write_text(json.dumps(yaml.safe_load(SHOP)))
+    (tmp_path / "c.yaml").write_text("# c\n---\n" + SERVICE)
+    (tmp_path / "notes.txt").write_text("{{ no manifest")
+    done = inject(tmp_path, "--", "migrate")
+    kinds = [each["kind"] for each in done.documents]
+    assert kinds == ["Service", "Deployment", "Service"]
+    assert done.stdout.startswith(SERVICE.encode() + b"---\n")
+
+
+def test_in_place_keeps_rights_links_and_the_other_files(inject: Inject, tmp_path: Path) -> None:
+    file, link, other = tmp_path / "real", tmp_path / "shop.yaml", tmp_path / "z.yaml"
+    file.write_text(SHOP)
+    file.chmod(0o640)
+    link.symlink_to(file)
+    other.write_text(SERVICE)
+    before = other.stat()
+    done = inject(link, other, "--in-place", "--", "migrate")
+    assert done.exit_code == 0
+    assert done.stdout.decode() == f"Deployment/shop in {link}: injected\n"
+    assert "agtool-install" in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert link.is_symlink()
+    assert other.stat() == before
+    assert inject(tmp_path, "--remove", "--in-place").exit_code == 0
+    assert file.read_text() == SHOP
+
+
+def test_nothing_is_written_if_one_file_is_bad(inject: Inject, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SHOP)
+    (tmp_path / "b.yaml").write_text("a: [")
+    done = inject(tmp_path, "--in-place", "--", "migrate")
+    assert done.exit_code == 3
+    assert f"{tmp_path}/b.yaml (document 1, line 1): it is not YAML" in done.stderr
+    assert (tmp_path / "a.yaml").read_text() == SHOP
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written(inject: Inject, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SHOP)
+    tmp_path.chmod(0o500)
+    done = inject(tmp_path / "a.yaml", "--in-place", "--", "migrate")
+    tmp_path.chmod(0o700)
+    assert done.exit_code == 3
+    assert "cannot write" in done.stderr
+
+
+def test_a_diff_shows_no_secret_and_writes_nothing(inject: Inject, tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(SHOP)
+    done = inject(file, "-o", "diff", "--", "migrate")
+    shown = done.stdout.decode()
+    assert "+        - name: agtool-migrate-once\n" in shown
+    assert not [line for line in shown.splitlines()[2:] if line.startswith("-")]
+    assert "hunter2" not in shown
+    assert file.read_text() == SHOP
+
+
+def test_json(inject: Inject) -> None:
+    done = inject("-o", "json", "--", "migrate", stdin=SHOP)
+    document = json.loads(done.stdout)
+    check(document)
+    (found,) = document["data"]["workloads"]
+    assert (found["workload"], found["action"], found["line"]) == ("Deployment/shop", "injected", 2)
+    assert document["data"]["written"] == []
+    assert "hunter2" not in done.stdout.decode()
+    bad = inject("-o", "json", "--", "migrate", stdin="a: [")
+    document = json.loads(bad.stdout)
+    check(document)
+    assert (bad.exit_code, document["errors"][0]["code"]) == (3, "manifest")
+
+
+def two(first: str = "shop", second: str = "shop") -> str:
+    return "---\n".join(
+        SHOP.replace("name: shop\nspec", f"name: {n}\nspec") for n in (first, second)
+    )
+
+
+BAD: list[tuple[str, list[str], int, str]] = [
+    ("a: [", ["--", "m"], 3, "stdin (document 1, line 1): it is not YAML"),
+    ("a: 1\n---\n{{- if x }}\nb: 1\n", ["--", "m"], 3, "stdin (document 2, line 3): it is a template"),
+    (SHOP.replace("name: shop\n", "name: '{{ .x }}'\n", 1), ["--", "m"], 3, "was not rendered"),
+    (SHOP.replace("image: registry.example/shop:1.4.2\n          env:", "image: '{{ .v }}'\n          env:"), ["--", "m"], 3, "was not rendered"),
+    (SERVICE, ["--", "m"], 3, "there is no workload"),
+    ("", ["--", "m"], 3, "there is no workload"),
+    (SHOP, ["--workload=deploy/other", "--", "m"], 3, "There are: Deployment/shop."),
+    (SHOP, ["--workload=sts/shop", "--", "m"], 3, "there is no StatefulSet/shop"),
+    (SHOP, ["--workload=shop", "--", "m"], 2, "is not KIND/NAME"),
+    (two(), ["--", "m"], 3, "there are several workloads"),
+    (two(), ["--workload=deployments.apps/shop", "--", "m"], 3, "is there twice: stdin (document 1"),
+    (two("shop", "b"), ["--", "m"], 3, "--workload KIND/NAME"),
+    (SHOP, [], 2, "there is no COMMAND to run"),
+    (SHOP, ["--command=a && b"], 2, "'&&' in COMMAND is for a shell"),
+    (SHOP, ["--command=a | b"], 2, "'|' in COMMAND"),
+    (SHOP, ["--command=a $HOME"], 2, "'$HOME' in COMMAND"),
+    (SHOP, ["--command=a 'b"], 2, "cannot be split"),
+    (SHOP, ["--", "a && b"], 2, "'&&' in COMMAND"),
+    (SHOP, ["--", "a b"], 2, "is one word"),
+    (SHOP, ["--command=a", "--", "b"], 2, "cannot be given together"),
+    (SHOP, ["--container=nosuch", "--", "m"], 3, "has no container nosuch"),
+    (SHOP, ["--init-container=nosuch"], 3, "Its init containers: proxy, migrate."),
+    (SHOP, ["--init-container=proxy"], 3, "is a sidecar"),
+    (SHOP, ["--init-container=migrate", "--", "m"], 3, "has a command, which is kept"),
+    (SHOP.replace("          command: [rake]\n", ""), ["--init-container=migrate"], 3, "ENTRYPOINT"),
+    (SHOP, ["--image=Bad", "--", "m"], 2, "is not a valid image"),
+    (SHOP.replace("1.4.2", "latest"), ["--", "m"], 3, "done for ever"),
+    (SHOP.replace(":1.4.2", ""), ["--", "m"], 3, "has no tag"),
+    (SHOP, ["--key=latest", "--", "m"], 3, "done for ever"),
+    (SHOP.replace("DATABASE_URL", "DB_DSN").replace("          envFrom: []\n", ""), ["--", "m"], 3, "nothing says which database"),
+    (SHOP, ["--database-url-env=DB_DSN", "--", "m"], 3, "has no variable DB_DSN"),
+    (SHOP.replace("name: data\n          emptyDir", "name: agtool-migrate-once\n          hostPath"), ["--", "m"], 3, "volume agtool-migrate-once is there already"),
+    (SHOP.replace("- name: proxy", "- name: agtool-install"), ["--", "m"], 3, "container agtool-install is there already"),
+    (SHOP.replace("      volumes:", "      nodeSelector: {kubernetes.io/arch: s390x}\n      volumes:"), ["--", "m"], 3, "kubernetes.io/arch=s390x"),
+    (SHOP.replace("      volumes:", "      containers: []\n      volumes:"), ["--", "m"], 3, "has no containers"),
+    (SHOP + "spec: {}\n", ["--", "m"], 3, "has no spec.template.spec"),
+    (SHOP.replace("      volumes:", "      volumes: [{name: a, emptyDir: {}}]\n      volumes:"), ["--", "m"], 3, "line 32): the key volumes stands there twice"),
+    ("apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: r}\nspec: {workloadRef: {kind: Deployment, name: shop}}\n", ["--", "m"], 3, "workloadRef"),
+    (SHOP, ["--remove", "--key=x"], 2, "--key has no effect with --remove"),
+    (SHOP, ["--in-place", "--", "m"], 2, "cannot be written in place"),
+    (SHOP, ["--attempts=0", "--", "m"], 2, "is not a number from 1"),
+    (SHOP, ["--wait-timeout=5x", "--", "m"], 2, "is not a duration"),
+    (SHOP.replace("      volumes:", "      x: &x [*x]\n      volumes:"), ["--", "m"], 3, "holds itself"),
+    (SHOP, ["/nosuch.yaml", "--", "m"], 3, "cannot read /nosuch.yaml"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "arguments", "code", "told"), BAD)
+def test_what_cannot_be_done(
+    inject: Inject, text: str, arguments: list[str], code: int, told: str
+) -> None:
+    done = inject(*arguments, stdin=text)
+    assert (done.exit_code, done.stdout) == (code, b""), done.stderr
+    assert told in done.stderr
+    assert all(line.startswith("agtool: ") for line in done.stderr.splitlines())
+
+
+def test_no_image(inject: Inject) -> None:
+    done = inject("--", "migrate", stdin=SHOP, image="")
+    assert done.exit_code == 2
+    assert "--image REF" in done.stderr
+
+
+def test_what_is_no_text(inject: Inject) -> None:
+    done = inject("--", "migrate", stdin=b"a: \xff\n")
+    assert (done.exit_code, done.stdout) == (3, b"")
+    assert "stdin is not text in UTF-8 (line 1)" in done.stderr
+
+
+def test_variables_that_the_manifest_does_not_list(inject: Inject) -> None:
+    """With envFrom nobody can tell which there are."""
+    text = SHOP.replace("envFrom: []", "envFrom: [{secretRef: {name: shop}}]")
+    done = inject(
+        "--engine=mysql", "--host-env=DB_HOST", "--password-env=DB_PASS", "--", "m", stdin=text
+    )
+    command = spec_of(done)["initContainers"][-1]["command"]
+    assert command[3:6] == ["--engine=mysql", "--host-env=DB_HOST", "--password-env=DB_PASS"]
+
+
+def test_pods_that_run_beside_a_workload_are_not_meant(inject: Inject) -> None:
+    hook = "---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: h, annotations: {helm.sh/hook: x}}\n"
+    test = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: t}\nspec: {containers: []}\n"
+    done = inject("--", "m", stdin=SHOP + hook + test)
+    assert done.stdout.endswith((hook + test).encode())
+    assert spec_of(done)["initContainers"][-1]["name"] == "agtool-migrate-once"
+
+
+def listed(number: int) -> str:
+    others = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{i}"}, "data": {"a": "x" * 80, "b": "y" * 80}} for i in range(number)]  # fmt: skip
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": [*others, yaml.safe_load(SHOP)]}, indent=2)  # fmt: skip
+
+
+def many(number: int) -> str:
+    return "---\n".join([*(SHOP.replace("name: shop\nspec", f"name: s{i}\nspec") for i in range(number)), SHOP])  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "number"), [(listed, 31_500), (many, 9_000)])
+def test_ten_megabytes(
+    inject: Inject, make: Callable[[int], str], number: int, tmp_path: Path
+) -> None:
+    text = make(number)
+    assert len(text) > 10_000_000
+    (tmp_path / "big.yaml").write_text(text)
+    before = time.process_time()
+    done = inject(tmp_path / "big.yaml", "--workload=deployment/shop", "--", "migrate")
+    seconds = time.process_time() - before
+    assert done.exit_code == 0, done.stderr
+    # Of processor time: other programs may be at work beside us.
+    assert seconds < 10
+    assert len(done.stdout) > len(text)
+    assert done.stdout.startswith(text[:1000].encode())
