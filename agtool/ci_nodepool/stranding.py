@@ -117,9 +117,8 @@ def _stranding(
     options = "".join(f" --taint {quote(str(each))}" for each in taints)
     if pool.names and not all(each.ask_for_nodes for each, _ in stranded):
         hint = (
-            "Send them to a pool first: give the nodes a label of their own (agtool ci-nodepool "
-            "label), and choose them by it. agtool ci-nodepool apply -l KEY=VALUE then changes both "
-            "in the right order."
+            "Send them to a pool first: give the nodes a label of their own, and choose them by "
+            "it. agtool ci-nodepool apply -l KEY=VALUE then changes both in the right order."
         )
     elif pool.names:
         steps = [
