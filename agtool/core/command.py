@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 import typer
 import typer.core
 
-from agtool.core import errors, log, output, shells
+from agtool.core import errors, folder, log, output, shells
 from agtool.core.errors import AgtoolError, UsageError
 
 if TYPE_CHECKING:
@@ -201,6 +201,9 @@ def run(app: typer.Typer) -> int:  # noqa: PLR0911  # one line for each way to e
         return errors.INTERRUPTED
     except (BrokenPipeError, SystemExit):  # Typer ends so when the reader of its help went away
         return _drop_output()
+    except ModuleNotFoundError as error:
+        missing = folder.lacks(invocation.path) if folder.root() else errors.unexpected(error)
+        return _report(missing, invocation)
     except Exception as error:  # noqa: BLE001  # the boundary: a bug becomes a sentence and 70
         return _report(errors.unexpected(error), invocation)
 
