@@ -121,8 +121,9 @@ def _wheels(site: Path, files: Sequence[str]) -> Iterator[dict[str, Any]]:
 def _by_class(metadata: Any) -> str:
     """The licence that a wheel tells by a classifier only."""
     for line in metadata.get_all("Classifier", []):
-        if line.startswith("License :: "):
-            return _FROM_TEXT.get(line.rpartition(" :: ")[2], line.rpartition(" :: ")[2])
+        said = str(line).rpartition(" :: ")[2]
+        if str(line).startswith("License :: "):
+            return _FROM_TEXT.get(said, said)
     return "NOASSERTION"
 
 

@@ -63,6 +63,11 @@ _STANDARD_LIBRARY_WITHOUT = (
         "zipapp.py",
     ),
     *("unittest", "curses", "dbm", "wsgiref", "xmlrpc", "antigravity.py", "this.py"),
+    # Protocols, formats and tools that neither agtool nor a library of it uses.
+    *("asyncore.py", "asynchat.py", "smtpd.py", "imaplib.py", "nntplib.py", "poplib.py"),
+    *("telnetlib.py", "mailbox.py", "cgi.py", "cgitb.py", "aifc.py", "sunau.py", "wave.py"),
+    *("pickletools.py", "cProfile.py", "profile.py", "pstats.py", "trace.py", "webbrowser.py"),
+    *("modulefinder.py", "pyclbr.py", "tabnanny.py", "shelve.py", "xml", "sndhdr.py", "imghdr.py"),
     # Debian's, which reads /etc.
     "sitecustomize.py",
 )

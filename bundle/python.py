@@ -16,13 +16,16 @@ from bundle import PYTHON
 
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
-# The name in the code is what a traceback shows. The header's zeros mean that nothing is compared.
+# Without their docstrings (optimize=2) the standard library and SQLAlchemy are smaller. agtool and
+# Typer need theirs, which are the help. The name in the code is what a traceback shows. The header's
+# zeros mean that nothing is compared.
 _COMPILE = """
 import importlib.util, pickle, sys, marshal
 sources = pickle.load(sys.stdin.buffer)
 made = {}
 for name, source in sources.items():
-    code = compile(source, name, "exec", dont_inherit=True)
+    short = name.startswith(("lib/python", "lib/site/sqlalchemy/"))
+    code = compile(source, name, "exec", dont_inherit=True, optimize=2 if short else 0)
     made[name] = importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(code)
 pickle.dump(made, sys.stdout.buffer)
 """

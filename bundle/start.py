@@ -11,6 +11,6 @@ sys.argv[0] = sys.executable
 for _name in [name for name in os.environ if name.startswith("AGTOOL_KEPT_")]:
     os.environ[_name.removeprefix("AGTOOL_KEPT_")] = os.environ.pop(_name)
 
-from agtool.__main__ import main  # noqa: E402  # found only now
+from agtool import __main__ as program  # noqa: E402  # found only now
 
-sys.exit(main())
+sys.exit(program.main())
