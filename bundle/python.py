@@ -17,8 +17,8 @@ from bundle import PYTHON
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 # Without their docstrings (optimize=2) the standard library and SQLAlchemy are smaller. agtool and
-# Typer need theirs, which are the help. The name in the code is what a traceback shows. The zeros of
-# the header mean that nothing is compared.
+# Typer need theirs, which are the help. The name in the code is what a traceback shows. The zeros
+# of the header mean that nothing is compared.
 _COMPILE = """
 import importlib.util, pickle, sys, marshal
 sources = pickle.load(sys.stdin.buffer)
