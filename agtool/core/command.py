@@ -13,7 +13,7 @@ import typer
 import typer.core
 import typer.main
 
-from agtool.core import errors, log, output, shells
+from agtool.core import errors, folder, log, output, shells
 from agtool.core.errors import AgtoolError, UsageError
 
 Data_co = TypeVar("Data_co", covariant=True)
@@ -264,6 +264,9 @@ def run(app: typer.Typer) -> int:  # noqa: PLR0911  # one line for each way to e
         return errors.INTERRUPTED
     except (BrokenPipeError, SystemExit):  # Typer ends so when the reader of its help went away
         return _drop_output()
+    except ModuleNotFoundError as error:
+        missing = folder.lacks(invocation.path) if folder.root() else errors.unexpected(error)
+        return _report(missing, invocation)
     except Exception as error:  # noqa: BLE001  # the boundary: a bug becomes a sentence and 70
         return _report(errors.unexpected(error), invocation)
 
