@@ -135,7 +135,8 @@ def test_inject_has_the_options_that_are_mentioned(page: str) -> None:
 def test_the_reference_names_the_options_of_inject() -> None:
     known = set(options_of_help(agtool("inject", "--help").stdout))
     section = REFERENCE.partition("\n## Inject\n")[2]
-    database = {option for option in known if re.search("database|engine|host|port|user|pass", option)}
+    parts = "database|engine|host|port|user|pass"
+    database = {option for option in known if re.search(parts, option)}
     assert known - database <= set(re.findall(r"--[a-z][a-z-]*", section))
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # a case stays in one line
 """`agtool migrate-once inject` as people run it: files, pipes, refusals, and nothing half-written."""
 
 from __future__ import annotations
