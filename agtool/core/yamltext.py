@@ -33,7 +33,7 @@ def parsed(text: str, loader: Any = None) -> Iterator[tuple[Any, Callable[[Any],
     """The documents of a text as nodes, each with the function that gives a node's value.
 
     Args:
-        loader: a class of PyYAML's; None: its safe one, the one that is written in C if it is there.
+        loader: a class of PyYAML's; None: its safe one, in C if that is there.
 
     Raises:
         NotYaml: also while the values are asked for.

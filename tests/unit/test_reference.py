@@ -105,6 +105,7 @@ def test_no_other_option_or_variable_is_mentioned(help_text: str, name: str) -> 
         encoding="utf-8"
     )
     known = options_of_help(help_text)
+    text = without_inject(text)
     # Those of a command line end where the wrapped command begins.
     lines = [line.partition(" -- ")[0] for line in re.findall(r"agtool migrate-once( .*)", text)]
     spans = re.findall(r"`(--[a-z].*?)`", text)
@@ -113,6 +114,30 @@ def test_no_other_option_or_variable_is_mentioned(help_text: str, name: str) -> 
     assert set(used) <= {*known, "--help"}
     variables = {variable for option in known.values() for variable in option.variables}
     assert set(re.findall(r"\bAGTOOL_[A-Z_]+", text)) <= {*variables, "AGTOOL_DEBUG"}
+
+
+def without_inject(text: str) -> str:
+    """A text without what it says of `inject`, which has options of its own."""
+    text = text.partition("\n## Inject\n")[0]
+    return re.sub(r"agtool migrate-once inject.*", "", text)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/inject.md", "docs/how-to/any-image.md"])
+def test_inject_has_the_options_that_are_mentioned(page: str) -> None:
+    known = set(options_of_help(agtool("inject", "--help").stdout))
+    text = re.sub(r"\\\n", "", (ROOT / page).read_text(encoding="utf-8"))
+    lines = [each.partition(" -- ")[0] for each in re.findall(r"migrate-once inject(.*)", text)]
+    used = set(re.findall(r"(?<!\S)--[a-z][a-z-]*", "\n".join(lines)))
+    assert used
+    assert used <= known
+
+
+def test_the_reference_names_the_options_of_inject() -> None:
+    known = set(options_of_help(agtool("inject", "--help").stdout))
+    section = REFERENCE.partition("\n## Inject\n")[2]
+    parts = "database|engine|host|port|user|pass"
+    database = {option for option in known if re.search(parts, option)}
+    assert known - database <= set(re.findall(r"--[a-z][a-z-]*", section))
 
 
 def test_reference_has_the_exit_codes_of_help(help_text: str) -> None:

@@ -171,7 +171,7 @@ class Request(NamedTuple):
 
 @app.command("migrate-once inject")
 @grouped
-def inject(
+def inject(  # noqa: PLR0917  # Typer's way: a parameter is an option
     context: typer.Context,
     target: TargetOptions,
     run: RunOptions,

@@ -7,15 +7,13 @@ import re
 from collections.abc import Iterator
 
 _CONTEXT = 3
-_NAME = re.compile(
-    r"""^[ +-]\s*(?:- )?["']?name["']?:\s*["']?\w*(?:PASS|SECRET|TOKEN|KEY|URL|DSN|URI|CRED|AUTH)""",
-    re.I,
-)
+_SECRET = r"""["']?name["']?:\s*["']?\w*(?:PASS|SECRET|TOKEN|KEY|URL|DSN|URI|CRED|AUTH)"""
+_NAME = re.compile(rf"^[ +-]\s*(?:- )?{_SECRET}", re.IGNORECASE)
 _VALUE = re.compile(r"""^([ +-]\s*["']?value["']?:\s*).+""")
 _FLOW = re.compile(
-    r"""(["']?name["']?:\s*["']?\w*(?:PASS|SECRET|TOKEN|KEY|URL|DSN|URI|CRED|AUTH)\w*["']?,\s*["']?value["']?:\s*)"""
+    rf"""({_SECRET}\w*["']?,\s*["']?value["']?:\s*)"""
     r"""("(?:[^"\\]|\\.)*"|'[^']*'|[^,}\]]+)""",
-    re.I,
+    re.IGNORECASE,
 )
 
 

@@ -109,8 +109,8 @@ _STARTED = "---"
 def joined(texts: Sequence[str]) -> bytes:
     """Texts behind each other, as one stream of documents; one alone stays as it is."""
     made = texts[0] if texts else ""
-    for text in texts[1:]:
-        text = text.removeprefix("\ufeff")
+    for each in texts[1:]:
+        text = each.removeprefix("\ufeff")
         made += "" if not made or made.endswith("\n") else "\n"
         lines = (line for line in text.splitlines() if line.strip() and line[0] not in "#%")
         made += text if next(lines, _STARTED).startswith(_STARTED) else f"{_STARTED}\n{text}"

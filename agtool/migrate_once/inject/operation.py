@@ -62,7 +62,7 @@ def below(operation: Operation, depth: int) -> Operation:
 def _at(data: Any, path: Path, operation: Operation) -> Any:
     """The value with what is done at a path below it."""
     if path:
-        made = data if data is not None else {}
+        made: Any = data if data is not None else {}
         there = made[path[0]] if isinstance(made, list) else made.get(path[0])
         made[path[0]] = _at(there, path[1:], operation)
         return made

@@ -112,7 +112,7 @@ def removed(text: str, where: Path, kind: Kind) -> str:
     )
 
 
-def _edits(
+def _edits(  # noqa: PLR0917  # all that is known of it
     text: str, root: Any, data: Any, where: Path, kind: Kind, record: Record
 ) -> Iterator[Edit]:
     covered = []

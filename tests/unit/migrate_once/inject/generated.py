@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # a text stays in one piece
 """Manifests in all the forms that people and programs write them in, made of a number."""
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def container(draw: Random, name: str) -> dict[str, Any]:
     return dict(draw.sample(items, len(items)) if _maybe(draw) else items)
 
 
-def workload(draw: Random) -> tuple[dict[str, Any], str]:
+def workload(draw: Random) -> tuple[dict[str, Any], str]:  # noqa: C901  # one branch a choice
     """A workload, and the name of an init container that has a command."""
     kind = draw.choice(sorted(KINDS))
     version, steps = KINDS[kind]
@@ -165,20 +166,20 @@ class Writer:
             return self.scalar(value, flow=True)
         gap = "\n" + " " * (indent + self.step) if wide else self.draw.choice(["", " "])
         end = "\n" + " " * indent if wide and value else ""
-        inner = [
+        parts = [
             self.flow(each, indent + self.step, wide=wide)
             for each in (value.values() if isinstance(value, dict) else value)
         ]
         if isinstance(value, dict):
-            inner = [
+            parts = [
                 f"{json.dumps(k) if _maybe(self.draw) else k}: {v}"
-                for k, v in zip(value, inner, strict=True)
+                for k, v in zip(value, parts, strict=True)
             ]
-        text = ("," + (gap or " ")).join(inner)
+        text = ("," + (gap or " ")).join(parts)
         brackets = "{}" if isinstance(value, dict) else "[]"
         return f"{brackets[0]}{gap if value else gap.strip(chr(10))}{text}{end}{brackets[1]}"
 
-    def below(self, value: Any, indent: int, column: int) -> tuple[str, list[str]]:
+    def below(self, value: Any, indent: int, column: int) -> tuple[str, list[str]]:  # noqa: PLR0911  # a line for each form
         """What stands behind a colon, and the lines below. column: of nested mappings."""
         if isinstance(value, Named):
             if value.value is None:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # a case stays in one line
 """`agtool migrate-once inject` as people run it: files, pipes, refusals, and nothing half-written."""
 
 from __future__ import annotations
@@ -376,3 +377,55 @@ def test_ten_megabytes(
     assert seconds < 10
     assert len(done.stdout) > len(text)
     assert done.stdout.startswith(text[:1000].encode())
+
+
+def resource_list(spec: object, *items: str) -> str:
+    """As Kustomize hands objects to a function."""
+    return yaml.safe_dump(
+        {
+            "apiVersion": "config.kubernetes.io/v1",
+            "kind": "ResourceList",
+            "items": [yaml.safe_load(each) for each in items],
+            "functionConfig": {"apiVersion": "a/v1", "kind": "M", "metadata": {"name": "m"}}
+            | ({} if spec is None else {"spec": spec}),
+        }
+    )
+
+
+def test_a_function_has_its_options_in_its_configuration(inject: Inject) -> None:
+    spec = {"workload": "deploy/shop", "command": "rails db:migrate", "attempts": 2, "key": "v2"}
+    text = resource_list(spec, SERVICE, SHOP)
+    done = inject(stdin=text)
+    assert done.exit_code == 0, done.stderr
+    (document,) = done.documents
+    assert document["functionConfig"] == yaml.safe_load(text)["functionConfig"]
+    service, shop = document["items"]
+    assert service == yaml.safe_load(SERVICE)
+    command = shop["spec"]["template"]["spec"]["initContainers"][-1]["command"]
+    assert command[2:4] == ["--key=v2", "--attempts=2"]
+    assert command[-3:] == ["--", "rails", "db:migrate"]
+    listed = resource_list({"command": ["sh", "-c", "a && b"]}, SHOP)
+    (document,) = inject(stdin=listed).documents
+    spec_of_pods = document["items"][0]["spec"]["template"]["spec"]
+    assert spec_of_pods["initContainers"][-1]["command"][-3:] == ["sh", "-c", "a && b"]
+    removed = inject(stdin=resource_list({"remove": True}, yaml.safe_dump(document["items"][0])))
+    assert removed.documents[0]["items"] == [yaml.safe_load(SHOP)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "code", "told"),
+    [
+        (None, 3, "no functionConfig with a spec"),
+        ({"comand": "x"}, 2, "a field 'comand', which is no option"),
+        ({"in-place": True, "command": "x"}, 2, "a field 'in-place'"),
+        ({"workload": ["x"], "command": "x"}, 2, "is not a text"),
+        ({"attempts": 0, "command": "x"}, 2, "is not a number from 1"),
+        ({"method": "other", "command": "x"}, 2, "other"),
+    ],
+)
+def test_a_function_with_a_bad_configuration(
+    inject: Inject, spec: object, code: int, told: str
+) -> None:
+    done = inject(stdin=resource_list(spec, SHOP))
+    assert (done.exit_code, done.stdout) == (code, b"")
+    assert told in done.stderr
