@@ -4,7 +4,8 @@ What must hold, and where it is seen to:
 
 * Nothing stays behind, whatever ends us: `pod.life` removes a pod by its UID on every way out,
   `interrupts` lets signals through only where that is safe, `session.lifeline` ends what lost its
-  connection, and the pod itself ends after its lifetime: `pod.manifest`, and pause.
+  connection, the pod itself ends after its lifetime: `pod.manifest`, and pause; and the cluster
+  takes away what is left: `pod.owner`.
 * Nothing looks like a hang: `pod.explain` says why a container does not run, `pod.wait` shows it.
 * Exec is right: `session.exec` moves bytes and never blocks, over `session.websocket`;
   `session.terminal` puts the terminal back.

@@ -80,7 +80,6 @@ class Request:
         root: to be root, where the namespace allows it.
         node: run on this node, in its namespaces.
         tools: an image whose programs are laid beside those of `image`.
-        owner: an object that owns the pod, so that no controller adopts it for its labels.
     """
 
     name: str
@@ -103,7 +102,6 @@ class Request:
     keep: bool = False
     tools: str | None = None
     like: Like | None = None
-    owner: Json | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +131,11 @@ class Job:
     target: str | None = None
     container: str | None = None
     like: Workload | None = None
+
+
+def own_labels(request: Request) -> dict[str, str]:
+    """The labels of all that is made for a request."""
+    return dict([MANAGED_BY]) | {KIND: "kept" if request.keep else "session"}
 
 
 def new_name() -> str:

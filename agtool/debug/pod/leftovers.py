@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agtool.debug.documents import DebugPod, State
 from agtool.debug.model import CONTAINER, KIND, MAKER, MANAGED_BY, PROCESS
-from agtool.debug.pod.life import remove
+from agtool.debug.pod.owner import owner_of, remove_all
 from agtool.debug.pod.process import is_gone
 
 if TYPE_CHECKING:
@@ -20,12 +20,17 @@ _SLACK = timedelta(minutes=1)
 
 def debug_pods(session: Session) -> list[DebugPod]:
     """The debug pods of the session's namespace, the oldest first."""
+    return [judged for _, judged in _found(session)]
+
+
+def _found(session: Session) -> list[tuple[Json, DebugPod]]:
     key, value = MANAGED_BY
     pods = session.pages(
         f"/api/v1/namespaces/{session.namespace}/pods", labelSelector=f"{key}={value},{KIND}"
     )
     now = datetime.now(timezone.utc)
-    return sorted((judge(pod, now, is_gone) for pod in pods), key=lambda pod: pod.created_at)
+    judged = ((pod, judge(pod, now, is_gone)) for pod in pods)
+    return sorted(judged, key=lambda pair: pair[1].created_at)
 
 
 def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> DebugPod:
@@ -70,8 +75,10 @@ def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> DebugPod:
 
 def clean_up(session: Session) -> Iterator[DebugPod]:
     """Remove the pods that are over or orphaned; those that were removed, one by one."""
-    for pod in debug_pods(session):
-        if pod.state in {"over", "orphaned"} and remove(session, pod.name, pod.uid):
+    for found, pod in _found(session):
+        if pod.state in {"over", "orphaned"} and remove_all(
+            session, pod.name, pod.uid, owner_of(found)
+        ):
             yield pod
 
 

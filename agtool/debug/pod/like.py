@@ -50,32 +50,36 @@ _OF_CONTAINER = ("env", "envFrom", "volumeMounts")
 _TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105  # a path
 
 
-def read_like(
-    session: Session, namespace: str, workload: Workload, container: str | None
-) -> tuple[Like, Json]:
-    """What a workload's pods have, and the owner that keeps its controllers off our pod.
-
-    A controller adopts a pod that has its labels and no controller. Ours gets one that does
-    nothing: the service account that it runs as.
+def read_like(session: Session, namespace: str, workload: Workload, container: str | None) -> Like:
+    """What a workload's pods have.
 
     Raises:
         UsageError: it has no such container.
         NotFoundError: no such workload.
-        DeniedError: no permission to read it, or the service account.
+        DeniedError: no permission to read it.
     """
     group, resource = _PATHS[workload.kind]
     found = session.get(f"{group}/namespaces/{namespace}/{resource}/{workload.name}")
-    like = like_of(workload, found, container)
+    return like_of(workload, found, container)
+
+
+def idle_controller(session: Session, namespace: str, like: Like) -> Json:
+    """A reference to an object that is there and does nothing: the service account.
+
+    A controller adopts a pod that has its labels and no controller.
+
+    Raises:
+        DeniedError: no permission to read the service account.
+    """
     account = like.pod.get("serviceAccountName", "default")
-    kept_off = session.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}")
-    owner = {
+    found = session.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}")
+    return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
         "name": account,
-        "uid": kept_off["metadata"]["uid"],
+        "uid": found["metadata"]["uid"],
         "controller": True,
     }
-    return like, owner
 
 
 def like_of(workload: Workload, found: Json, container: str | None) -> Like:

@@ -1,15 +1,16 @@
 """Pure: the objects of a debug pod.
 
 Its main process is our pause, so that any image will do: it comes as a ConfigMap, mounted with
-mode 0555, which the pod owns. An image that has its own pause runs that.
+mode 0555. An image that has its own pause runs that.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from agtool.debug.model import CONTAINER, KIND, MANAGED_BY, MARK, TOOLS, Request, has_pause
+from agtool.debug.model import CONTAINER, MARK, TOOLS, Request, has_pause, own_labels
 from agtool.debug.pod.security import Security
 
 if TYPE_CHECKING:
@@ -25,50 +26,49 @@ _VOLUME = "agtool-pause"
 _TOOLS_VOLUME = "agtool-tools"
 
 
-def pause_config_map(request: Request, program: bytes, pod_uid: str | None) -> Json:
-    """The ConfigMap with our pause, owned by the pod (None: not known yet)."""
+def pause_config_map(request: Request, program: bytes | None, owner: Json | None) -> Json:
+    """The ConfigMap with our pause.
+
+    Args:
+        program: None: the image has its own.
+        owner: its reference; None: not known yet.
+    """
     metadata: Json = {
         "name": request.name,
         "namespace": request.namespace,
-        "labels": _own_labels(request),
+        "labels": own_labels(request),
     }
-    if pod_uid is not None:
-        metadata["ownerReferences"] = [
-            {"apiVersion": "v1", "kind": "Pod", "name": request.name, "uid": pod_uid}
-        ]
+    if owner is not None:
+        metadata["ownerReferences"] = [owner]
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": metadata,
         "immutable": True,
-        "binaryData": {"pause": b64encode(program).decode()},
+        "binaryData": {"pause": b64encode(program).decode()} if program is not None else {},
     }
 
 
-def debug_pod(request: Request, security: Security) -> Json:
-    """The pod, as it is created."""
+def debug_pod(request: Request, security: Security, owners: Sequence[Json] = ()) -> Json:
+    """The pod, as it is created; `owners` are references to them."""
     like = request.like
     metadata: Json = {
         "name": request.name,
         "namespace": request.namespace,
-        "labels": {**(like.labels if like else {}), **request.labels, **_own_labels(request)},
+        "labels": {**(like.labels if like else {}), **request.labels, **own_labels(request)},
         "annotations": {
             **request.annotations,
             "kubectl.kubernetes.io/default-container": CONTAINER,
         },
     }
-    if request.owner:
-        metadata["ownerReferences"] = [request.owner]
+    if owners:
+        metadata["ownerReferences"] = list(owners)
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": metadata,
         "spec": _spec(request, security),
     }
-
-
-def _own_labels(request: Request) -> dict[str, str]:
-    return dict([MANAGED_BY]) | {KIND: "kept" if request.keep else "session"}
 
 
 def _spec(request: Request, security: Security) -> Json:
