@@ -50,7 +50,7 @@ def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> DebugPod:
     state: State = "pending" if phase == "Pending" else "running"
     if metadata.get("deletionTimestamp"):
         state = "ending"
-    elif phase in {"Succeeded", "Failed"}:
+    elif phase in {"Succeeded", "Failed"} or _has_ended(status):
         state = "over"
     elif phase == "Pending" and ends and ends + _SLACK < now:
         # The kubelet ends only what has begun. What runs is not judged by our clock, which may go
@@ -70,6 +70,14 @@ def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> DebugPod:
         node=spec.get("nodeName") or "",
         created_at=created,
         ends_at=ends,
+    )
+
+
+def _has_ended(status: Json) -> bool:
+    """Whether our container has ended; one that was injected may run on, and its pod with it."""
+    statuses = status.get("containerStatuses") or ()
+    return any(
+        one["name"] == CONTAINER and "terminated" in one.get("state", {}) for one in statuses
     )
 
 

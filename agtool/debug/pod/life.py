@@ -12,11 +12,18 @@ from agtool.core.kube.session import Json, Session
 from agtool.core.live import said_if_slow
 from agtool.core.output import say
 from agtool.debug.interrupts import Interrupts, Stopped
-from agtool.debug.model import PROCESS, Request, has_pause
+from agtool.debug.model import PROCESS, Request, sends_pause
 from agtool.debug.pod.like import idle_controller
 from agtool.debug.pod.manifest import debug_pod, pause_config_map
 from agtool.debug.pod.owner import Owner, make_owner, remove_all
-from agtool.debug.pod.refusal import explained, is_policy, policy_hint, policy_words
+from agtool.debug.pod.refusal import (
+    changed,
+    deciding,
+    explained,
+    is_policy,
+    policy_hint,
+    policy_words,
+)
 from agtool.debug.pod.security import Security, ways
 from agtool.pause import binary
 
@@ -31,6 +38,7 @@ class Made:
     Attributes:
         security: how it runs.
         refused: the namespace's words about what was asked for first; empty: it got that.
+        changed: what admission made of labels and annotations; empty: what was asked for.
         owner: the Job that it goes with; None: there is none.
         ownerless: why.
         keep: leave it when the context ends.
@@ -40,6 +48,7 @@ class Made:
     uid: str
     security: Security
     refused: str
+    changed: str = ""
     owner: Owner | None = None
     ownerless: str = ""
     keep: bool = False
@@ -57,8 +66,7 @@ def made(session: Session, request: Request, interrupts: Interrupts) -> Iterator
         RejectedError: something in it is invalid.
         UnreachableError: no answer.
     """
-    program = binary(request.architecture).read_bytes() if not has_pause(request.image) else None
-    config_maps = f"/api/v1/namespaces/{request.namespace}/configmaps"
+    program = binary(request.architecture).read_bytes() if sends_pause(request) else None
     owner, ownerless = _owner(session, request, interrupts)
     pod: Made | None = None
     try:
@@ -66,8 +74,7 @@ def made(session: Session, request: Request, interrupts: Interrupts) -> Iterator
         owners = [owner.reference] if owner else []
         if owner and (program is not None or request.like):
             # Before the pod, so that the kubelet does not look for it in vain.
-            body = pause_config_map(request, program, owner.reference)
-            config_map = _post(session, config_maps, body, interrupts)
+            config_map = _post_config_map(session, request, program, owner.reference, interrupts)
             interrupts.check()
             if request.like:
                 # Its controller may be any object but the Job, which would count the pod.
@@ -80,7 +87,7 @@ def made(session: Session, request: Request, interrupts: Interrupts) -> Iterator
         if program is not None and owner is None:
             # After the pod, which owns it: in this order nothing can stay without an owner.
             reference = {"apiVersion": "v1", "kind": "Pod", "name": pod.name, "uid": pod.uid}
-            _post(session, config_maps, pause_config_map(request, program, reference), interrupts)
+            _post_config_map(session, request, program, reference, interrupts)
         interrupts.check()
         yield pod
     finally:
@@ -92,8 +99,28 @@ def made(session: Session, request: Request, interrupts: Interrupts) -> Iterator
 
 
 def _owner(session: Session, request: Request, interrupts: Interrupts) -> tuple[Owner | None, str]:
+    if request.like and request.pause_image:
+        # A controller of the workload would take the pod, and only a ConfigMap keeps it off.
+        return None, "without a ConfigMap none can own a pod of --like"
     with _looked_up_without_an_answer(session, request, interrupts, "/apis/batch/v1", "jobs"):
         return make_owner(request, lambda path, body: _post(session, path, body, interrupts))
+
+
+def _post_config_map(
+    session: Session, request: Request, program: bytes | None, owner: Json, interrupts: Interrupts
+) -> Json:
+    path = f"/api/v1/namespaces/{request.namespace}/configmaps"
+    try:
+        return _post(session, path, pause_config_map(request, program, owner), interrupts)
+    except (DeniedError, RejectedError) as error:
+        hint = (
+            "The ConfigMap carries the pod's main process. Without one, take that from an image "
+            "that nodes can pull: --pause-image IMAGE"
+        )
+        raise type(error)(
+            f"the ConfigMap of the pod cannot be made: {error.message}",
+            hint=f"{error.hint}\n{hint}".lstrip(),
+        ) from error
 
 
 def _reference(made: Json) -> Json:
@@ -155,10 +182,11 @@ def _create(
             continue
         uid = pod["metadata"]["uid"]
         why = policy_words(refused[0]) if refused else ""
-        return Made(request.name, uid, security, why)
+        return Made(request.name, uid, security, why, changed(request, pod))
     raise DeniedError(
-        f"a policy of namespace {request.namespace} forbids the pod: {policy_words(refused[0])}",
-        hint=policy_hint(refused[0]),
+        f"a policy of namespace {request.namespace} forbids the pod: "
+        f"{policy_words(deciding(refused))}",
+        hint=policy_hint(deciding(refused)),
     )
 
 

@@ -1,7 +1,7 @@
 """Pure: the objects of a debug pod.
 
 Its main process is our pause, so that any image will do: it comes as a ConfigMap, mounted with
-mode 0555. An image that has its own pause runs that.
+mode 0555, or in a volume that is an image. An image that has its own pause runs that.
 """
 
 from __future__ import annotations
@@ -10,7 +10,16 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from agtool.debug.model import CONTAINER, MARK, TOOLS, Request, has_pause, own_labels
+from agtool.debug.model import (
+    CONTAINER,
+    DEFAULT_CONTAINER,
+    MARK,
+    TOOLS,
+    Request,
+    has_pause,
+    own_labels,
+    sends_pause,
+)
 from agtool.debug.pod.security import Security
 
 if TYPE_CHECKING:
@@ -57,8 +66,9 @@ def debug_pod(request: Request, security: Security, owners: Sequence[Json] = ())
         "namespace": request.namespace,
         "labels": {**(like.labels if like else {}), **request.labels, **own_labels(request)},
         "annotations": {
+            **(like.annotations if like else {}),
             **request.annotations,
-            "kubectl.kubernetes.io/default-container": CONTAINER,
+            DEFAULT_CONTAINER: CONTAINER,
         },
     }
     if owners:
@@ -73,10 +83,7 @@ def debug_pod(request: Request, security: Security, owners: Sequence[Json] = ())
 
 def _spec(request: Request, security: Security) -> Json:
     spec: Json = dict(request.like.pod) if request.like else {}
-    volumes = list(spec.get("volumes") or ())
-    if not has_pause(request.image):
-        source = {"name": request.name, "defaultMode": 0o555}
-        volumes.append({"name": _VOLUME, "configMap": source})
+    volumes = [*(spec.get("volumes") or ()), *_pause_volumes(request)]
     if request.tools:
         volumes.append({"name": _TOOLS_VOLUME, "emptyDir": {}})
         spec["initContainers"] = [_tools_container(request, security)]
@@ -101,9 +108,7 @@ def _spec(request: Request, security: Security) -> Json:
     if request.node is None:
         spec["nodeSelector"] = {
             "kubernetes.io/os": "linux",
-            **(
-                {"kubernetes.io/arch": request.architecture} if not has_pause(request.image) else {}
-            ),
+            **({"kubernetes.io/arch": request.architecture} if sends_pause(request) else {}),
             **(spec.get("nodeSelector") or {}),
             **request.node_selector,
         }
@@ -111,6 +116,17 @@ def _spec(request: Request, security: Security) -> Json:
     if tolerations:
         spec["tolerations"] = [*(spec.get("tolerations") or ()), *tolerations]
     return spec
+
+
+def _pause_volumes(request: Request) -> list[Json]:
+    if has_pause(request.image):
+        return []
+    if request.pause_image is None:
+        return [
+            {"name": _VOLUME, "configMap": {"name": request.name, "defaultMode": 0o555}},
+        ]
+    policy = {"pullPolicy": request.pull_policy} if request.pull_policy else {}
+    return [{"name": _VOLUME, "image": {"reference": request.pause_image, **policy}}]
 
 
 def _container(request: Request, security: Security) -> Json:
@@ -123,7 +139,8 @@ def _container(request: Request, security: Security) -> Json:
     if request.tools:
         mounts.append({"name": _TOOLS_VOLUME, "mountPath": TOOLS, "readOnly": True})
     if security.host:
-        mounts.append({"name": "host", "mountPath": "/host"})
+        # What is mounted on the node later is seen too.
+        mounts.append({"name": "host", "mountPath": "/host", "mountPropagation": "HostToContainer"})
     if mounts:
         container["volumeMounts"] = mounts
     own = {**({} if request.keep else {MARK: request.name}), **request.env}
