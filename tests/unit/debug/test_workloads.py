@@ -66,7 +66,7 @@ def test_the_place_and_the_rights() -> None:
         "sidecar.istio.io/status": "{}",
     }
     spec = template["spec"]
-    near = {"requiredDuringSchedulingIgnoredDuringExecution": []}
+    near: dict[str, Any] = {"requiredDuringSchedulingIgnoredDuringExecution": []}
     spec["affinity"] = {"nodeAffinity": near, "podAntiAffinity": near}
     spec |= {"hostNetwork": True, "hostPID": True}
     spec["initContainers"] = [{"name": "migrate"}, {"name": "log", "restartPolicy": "Always"}]
