@@ -1,6 +1,7 @@
-"""Waiting: from nothing to a lock that is safe to work under. Runs in a thread of its own."""
+"""Waiting: from nothing to a lock that is safe to work under. Runs in a thread of its own.
 
-from __future__ import annotations
+Not with postponed annotations: a NamedTuple would compile them at each start.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -51,7 +52,7 @@ class Dying(NamedTuple):
 class Leftover(NamedTuple):
     """We hold the lock, but earlier, dead commands may still work on the server."""
 
-    left: Left
+    left: "Left"
 
 
 News = Unreachable | Waiting | NotDone | Dying | Leftover
@@ -67,7 +68,7 @@ class Acquired(NamedTuple):
     lock: Lock
     attempt: Attempt
     proven_at: float
-    warnings: list[Finding]
+    warnings: "list[Finding]"
 
 
 class Job(NamedTuple):
@@ -185,7 +186,7 @@ class Acquisition(Patient):
             raise
         return Acquired(lock, self.attempt, proven_at, warnings)
 
-    def _end_statements_of(self, lock: Lock, runs: Sequence[Unfinished]) -> list[Finding]:
+    def _end_statements_of(self, lock: Lock, runs: Sequence[Unfinished]) -> "list[Finding]":
         """End what dead commands left on the server; what is to be said of it.
 
         Raises:
