@@ -225,8 +225,13 @@ class RunTable:
     def set_end(
         self, cursor: Cursor, run_id: str, state: str, exit_code: int | None, *, counts: bool
     ) -> bool:
-        """How the run ended, if it is recorded; whether it is. counts: as in End."""
+        """How the run ended, if it is recorded; whether it is. counts: as in End.
+
+        A mark is never taken back: if the answer to the COMMIT that set it is lost, its own agtool
+        believes that the lock was lost before.
+        """
         mark, values = "", []
+        unmarked = " AND state <> 'done'" if state == "lost" else ""
         if state == "done":
             mark = f", tables_left = CASE WHEN {self._has_tables} THEN 1 ELSE 0 END"
             mark += ", for_database = {p}"
@@ -234,10 +239,13 @@ class RunTable:
         self._execute(
             cursor,
             "UPDATE {t} SET state = {p}, exit_code = {p}, counts = {p}, "
-            f"finished_at = {{now}}{mark} WHERE run_id = {{p}}",
+            f"finished_at = {{now}}{mark} WHERE run_id = {{p}}{unmarked}",
             *(state, exit_code, int(counts), *values, run_id),
         )
-        return cursor.rowcount == 1
+        if cursor.rowcount == 1 or not unmarked:
+            return cursor.rowcount == 1
+        self._execute(cursor, "SELECT 1 FROM {t} WHERE run_id = {p}", run_id)
+        return cursor.fetchone() is not None
 
     # -- failures ---------------------------------------------------------------------------
 

@@ -106,6 +106,7 @@ class MySQL:
                 tables.signed = signs.write(cursor, sign)
                 silent = not signs.has_place(cursor, tables.lock)
                 if (tables.signed or silent) and tables.clear(cursor):
+                    tables.unsigned = not tables.signed
                     return
                 signs.remove(cursor, tables.lock, attempt.run_id)
             cursor.execute("START TRANSACTION")
