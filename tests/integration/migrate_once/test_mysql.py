@@ -749,7 +749,7 @@ def test_a_run_without_a_sign_is_proven_to_be_over_or_waited_for(
 def test_who_gives_up_waiting_for_the_dead_does_not_prove_that_they_are(
     mariadb_database: MariaDBDatabase,
 ) -> None:
-    """Others would take its end for the end of an earlier command. (Found by the model.)"""
+    """Others would take its end for the end of an earlier command, as the model found."""
     occupy(mariadb_database)
     abort_a_session(mariadb_database)
     port, waiter = backend(mariadb_database.url), backend(mariadb_database.url)
