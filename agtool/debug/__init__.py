@@ -16,7 +16,8 @@ Read in this order: model (what is asked for) and run (one invocation); in pod/ 
 manifest (the objects), life (from creation to removal), wait and explain (on the way); in session/
 remote, exec, messages, websocket, terminal and lifeline. pod/leftovers is for `--list` and
 `--cleanup`; pod/like (with unlike), target, node, named, architecture and process look things up,
-and pod/refusal says what a refusal means. arguments reads what stands on the command line; cli is the edge.
+and pod/refusal says what a refusal means. arguments reads what stands on the command line; cli is
+the edge.
 """
 
 from agtool.core.command import Technique
