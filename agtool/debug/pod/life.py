@@ -208,7 +208,7 @@ def _remove_or_say(
         known = error if isinstance(error, AgtoolError) else AgtoolError("interrupted")
         lines = (
             known.hint,
-            "The cluster removes what is left after --ttl. To remove it now, run:"
+            "The pod ends by itself, and after --ttl the cluster removes all of it. To do so now:"
             if owner
             else "The pod ends by itself. To remove it, run:",
             f"  agtool debug {session.options} --cleanup",
