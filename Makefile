@@ -12,7 +12,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint schemas types unit servers clusters kubernetes cluster cluster-down compatibility tools coverage docs bench format lock clean
+.PHONY: help venv demo test system lint schemas types unit servers clusters kubernetes cluster cluster-down compatibility tools coverage docs bench bundle format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,12 +74,16 @@ cluster: venv system $(PAUSE) ## start a Kubernetes cluster to play with (as roo
 cluster-down: venv ## stop that cluster
 	@$(PYTHON) -m tests.cluster down
 
+# Twice from the same commit: the same bytes.
+bundle: venv $(PAUSE) ## make dist/agtool-VERSION-linux-{amd64,arm64}.tar.gz and an image: agtool for any image
+	@$(PYTHON) -m bundle dist
+
 # PARTS: some of python, postgresql, mysql, kubernetes. Not part of `test`: it takes an hour or more, and the network.
 compatibility: venv system $(PAUSE) ## tests on other versions: Python, PostgreSQL, MySQL, Kubernetes (PARTS=...)
 	@$(PYTHON) -m tests.compatibility $(PARTS)
 
 # PARTS: some of the folders in tests/tools. Not part of `test`: it takes half an hour, and the network for the first time.
-tools: venv system $(PAUSE) ## tests with the migration tools that people use (PARTS=...)
+tools: venv system $(PAUSE) ## tests with tools that people use: for migrations, and to start browsers (PARTS=...)
 	@$(PYTHON) -m tests.tools $(PARTS)
 
 coverage: venv system $(PAUSE) ## run all tests and show what of agtool they leave out
@@ -93,6 +97,7 @@ docs: venv ## check that the links in the documentation resolve
 
 bench: venv $(PAUSE) ## measure all commands on real servers and beside their like: curl, kubectl, other inits
 	@$(PYTHON) -m tests.cluster build
+	@$(PYTHON) -m compileall -q agtool # as pip does, also where PYTHONDONTWRITEBYTECODE is set
 	@$(PYTHON) bench/migrate_once.py
 	@$(PYTHON) -m bench.le_staging
 	@tests/install-system-packages.sh tini dumb-init catatonit
@@ -105,13 +110,19 @@ format: venv ## format the code and mend what ruff can mend
 	@$(BIN)/ruff format .
 
 # Universal: one file for every supported Python. The header names only the command below, no index and no machine.
-lock: venv ## remake requirements/*.txt and the tests' go.sum with the newest versions that are allowed
+lock: venv ## remake requirements/*.txt, bundle/debian.lock and the tests' go.sum with the newest versions that are allowed
 	@$(BIN)/uv pip compile --no-config --upgrade --universal --python-version 3.10 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --extra mysql --extra dev \
 		--custom-compile-command "make lock" --quiet --output-file $(LOCK) pyproject.toml
 	@$(BIN)/uv pip compile --no-config --universal --python-version 3.10 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --quiet --output-file requirements/go.txt requirements/go.in
+	@$(BIN)/uv pip compile --no-config --universal --python-version 3.11 --constraint $(LOCK) --no-annotate \
+		--generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-emit-package greenlet --no-emit-package pygments --no-emit-package markdown-it-py \
+		--no-emit-package mdurl --no-emit-package colorama \
+		--custom-compile-command "make lock" --quiet --output-file requirements/bundle.txt requirements/bundle.in
+	@$(PYTHON) -m bundle.debian
 	@for file in tests/tools/*/requirements.in; do \
 		$(BIN)/uv pip compile --no-config --upgrade --universal --python-version 3.10 \
 			--generate-hashes --no-emit-index-url --no-emit-find-links \

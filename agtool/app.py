@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import typer.main
 
 from agtool import __version__, ci_nodepool, debug, le_staging, migrate_once
-from agtool.core import command, completion, shells
+from agtool.core import command, completion, folder, shells
 from agtool.core.command import Result
 from agtool.core.errors import UsageError
 from agtool.core.output import print_view
@@ -27,6 +29,11 @@ TECHNIQUES = {
 }
 
 
+def _has(technique: command.Technique) -> bool:
+    """Whether it is there: the self-contained folder has not all of them."""
+    return importlib.util.find_spec(technique.cli) is not None
+
+
 class Root(command.Group):
     """The commands of agtool. A technique is imported when it is called: each start would pay."""
 
@@ -37,8 +44,13 @@ class Root(command.Group):
             self.add_command(command.Command(technique.name, help=technique.help))
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """All of them, in alphabetical order."""
-        return sorted(super().list_commands(ctx))
+        """Those that this agtool has, in alphabetical order."""
+        names = set(super().list_commands(ctx))
+        if folder.root() is None:
+            names.remove("install")
+        else:
+            names -= {name for name, technique in TECHNIQUES.items() if not _has(technique)}
+        return sorted(names)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that is called, and its arguments."""
@@ -47,6 +59,8 @@ class Root(command.Group):
         if technique is None:
             return name, found, rest
         called = technique.called(rest)
+        if folder.root() and not _has(called):
+            raise folder.lacks(f"agtool {called.name}")
         if called is not technique:
             name, rest = called.name, rest[1:]
         if ctx.obj:
@@ -206,6 +220,30 @@ def schema(
     from agtool.schemas import read
 
     return Result(None, [read(" ".join(words))])
+
+
+@app.command("install")
+def install_(
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Where it belongs; made if need be.", show_default=False
+        ),
+    ],
+) -> Result[None]:
+    """Copy this agtool to a folder: DIR/agtool, and DIR/lib with all it needs.
+
+    For an init container of agtool's image, which copies it into a volume. Does nothing if it is
+    there already.
+
+    \b
+    Example:
+      agtool install /opt/agtool
+    """  # noqa: D301
+    from agtool.install import install
+
+    done = install(target)
+    return Result(None, [f"{target}/agtool is {'there now' if done else 'there already'}"])
 
 
 def main() -> int:

@@ -67,23 +67,29 @@ def build(folder: Path, architectures: Collection[str] = TARGETS) -> None:
     Raises CalledProcessError, after the compiler has said why on stderr.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # zig keeps a cache: here an empty one, so that nothing old can get into a build. Compiling
-    # all takes two seconds.
-    with tempfile.TemporaryDirectory(prefix="pause-") as cache:
-        for architecture in architectures:
-            program = Path(cache, f"pause-{architecture}")
-            subprocess.run(
-                [*COMPILER, *TARGETS[architecture], *FLAGS, "-o", str(program), "pause.c"],
-                cwd=HERE,
-                env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
-                check=True,
-            )
-            program.chmod(0o755)
-            # A program that runs cannot be written over, but another can take its name.
-            (folder / program.name).unlink(missing_ok=True)
-            shutil.copy(program, folder)
+    for architecture in architectures:
+        program = compile_program(HERE / "pause.c", architecture)
+        # A program that runs cannot be written over, but another can take its name.
+        target = folder / f"pause-{architecture}"
+        target.unlink(missing_ok=True)
+        target.write_bytes(program)
+        target.chmod(0o755)
     for source in SOURCES:
         shutil.copyfile(HERE / source, folder / source)
+
+
+def compile_program(source: Path, architecture: str) -> bytes:
+    """Compile one C file into a program without a C library. Raises CalledProcessError."""
+    # zig keeps a cache: here an empty one, so that nothing old can get into a build.
+    with tempfile.TemporaryDirectory(prefix="pause-") as cache:
+        program = Path(cache, "program")
+        subprocess.run(
+            [*COMPILER, *TARGETS[architecture], *FLAGS, "-o", str(program), source.name],
+            cwd=source.parent,
+            env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
+            check=True,
+        )
+        return program.read_bytes()
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ enum {
     SYS_close = 3,
     SYS_rt_sigaction = 13,
     SYS_rt_sigprocmask = 14,
+    SYS_execve = 59,
     SYS_wait4 = 61,
     SYS_kill = 62,
     SYS_fsync = 74,
@@ -37,6 +38,7 @@ enum {
     SYS_exit_group = 231,
     SYS_openat = 257,
     SYS_unlinkat = 263,
+    SYS_readlinkat = 267,
     SYS_ppoll = 271,
     SYS_renameat2 = 316,
 };
@@ -71,6 +73,7 @@ enum {
     SYS_read = 63,
     SYS_write = 64,
     SYS_ppoll = 73,
+    SYS_readlinkat = 78,
     SYS_fsync = 82,
     SYS_exit_group = 94,
     SYS_clock_gettime = 113,
@@ -78,6 +81,7 @@ enum {
     SYS_rt_sigaction = 134,
     SYS_rt_sigprocmask = 135,
     SYS_rt_sigtimedwait = 137,
+    SYS_execve = 221,
     SYS_wait4 = 260,
     SYS_renameat2 = 276,
 };

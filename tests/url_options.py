@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from agtool.migrate_once.url.table import CONNECTORS, TABLE, Option
+from agtool.migrate_once.url.table import TABLE
+from agtool.migrate_once.url.table.connectors import CONNECTORS
+from agtool.migrate_once.url.table.row import Option
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "migrate-once.md"
 

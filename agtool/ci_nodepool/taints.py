@@ -38,6 +38,7 @@ _NTH = (
     "aws-node-termination-handler",
     "github.com/aws/aws-node-termination-handler/pkg/node/node.go",
 )
+_AKS = ("AKS", "learn.microsoft.com/azure/aks/node-auto-drain")
 _CLUSTER_API = ("Cluster API", "sigs.k8s.io/cluster-api/api/core/v1beta2/common_types.go")
 
 _KEYS: Mapping[str, Passing] = {
@@ -55,6 +56,7 @@ _KEYS: Mapping[str, Passing] = {
     "DeletionCandidateOfClusterAutoscaler": Passing("may soon be removed", *_AUTOSCALER),
     "karpenter.sh/unregistered": Passing("is starting", *_KARPENTER),
     "karpenter.sh/disrupted": Passing("is about to be removed", *_KARPENTER),
+    "karpenter.sh/rebooting": Passing("is starting again", *_KARPENTER),
     # Until Karpenter 1.0.
     "karpenter.sh/disruption": Passing("is about to be removed", *_KARPENTER),
     "aws-node-termination-handler/spot-itn": Passing("is about to be taken back", *_NTH),
@@ -65,12 +67,14 @@ _KEYS: Mapping[str, Passing] = {
     "aws-node-termination-handler/asg-lifecycle-termination": Passing(
         "is about to be removed", *_NTH
     ),
+    # cluster-autoscaler takes these two for conditions of a node, as Kubernetes' own.
     "cloud.google.com/impending-node-termination": Passing(
-        "is about to be taken back", "GKE", "cloud.google.com/kubernetes-engine/docs/how-to/gpus"
+        "is about to be taken back", "GKE", _AUTOSCALER[1]
     ),
-    "remediator.kubernetes.azure.com/unschedulable": Passing(
-        "is being repaired", "AKS", "learn.microsoft.com/azure/aks/node-auto-repair"
-    ),
+    "NodeWithImpairedVolumes": Passing("cannot attach volumes", "AWS", _AUTOSCALER[1]),
+    "remediator.kubernetes.azure.com/unschedulable": Passing("is being drained", *_AKS),
+    # Until 2023.
+    "remediator.aks.microsoft.com/unschedulable": Passing("is being drained", *_AKS),
     "node.cilium.io/agent-not-ready": Passing(
         "is starting", "Cilium", "docs.cilium.io/en/stable/installation/taints"
     ),
@@ -80,24 +84,31 @@ _KEYS: Mapping[str, Passing] = {
     **{
         f"{driver}/agent-not-ready": Passing("is starting", f"the CSI driver {driver}", source)
         for driver, source in (
-            ("ebs.csi.aws.com", "github.com/kubernetes-sigs/aws-ebs-csi-driver/docs/install.md"),
-            ("efs.csi.aws.com", "github.com/kubernetes-sigs/aws-efs-csi-driver/docs/README.md"),
+            (
+                "ebs.csi.aws.com",
+                "github.com/kubernetes-sigs/aws-ebs-csi-driver/pkg/driver/constants.go",
+            ),
+            (
+                "efs.csi.aws.com",
+                "github.com/kubernetes-sigs/aws-efs-csi-driver/pkg/driver/driver.go",
+            ),
             (
                 "fsx.csi.aws.com",
-                "github.com/kubernetes-sigs/aws-fsx-csi-driver/docs/install.md",
+                "github.com/kubernetes-sigs/aws-fsx-csi-driver/pkg/driver/constants.go",
             ),
             (
                 "s3.csi.aws.com",
                 "github.com/awslabs/mountpoint-s3-csi-driver/docs/CONFIGURATION.md",
             ),
             (
+                "azurelustre.csi.azure.com",
+                "github.com/kubernetes-sigs/azurelustre-csi-driver/docs/driver-parameters.md",
+            ),
+            (
                 "disk.csi.azure.com",
                 "github.com/kubernetes-sigs/azuredisk-csi-driver/pkg/azuredisk/azuredisk.go",
             ),
-            (
-                "file.csi.azure.com",
-                "github.com/kubernetes-sigs/azurefile-csi-driver/pkg/azurefile/azurefile.go",
-            ),
+            ("topolvm.io", "github.com/topolvm/topolvm/cmd/topolvm-node/app/run.go"),
         )
     },
     "node.cluster.x-k8s.io/uninitialized": Passing("is starting", *_CLUSTER_API),
@@ -105,10 +116,18 @@ _KEYS: Mapping[str, Passing] = {
     "UpdateInProgress": Passing(
         "is being updated",
         "OpenShift's machine config operator",
-        "github.com/openshift/machine-config-operator/pkg/controller/node",
+        "github.com/openshift/machine-config-operator/pkg/constants/constants.go",
     ),
-    "medik8s.io/drain": Passing("is being serviced", "medik8s", "github.com/medik8s/common"),
-    "medik8s.io/remediation": Passing("is being repaired", "medik8s", "github.com/medik8s/common"),
+    "medik8s.io/drain": Passing(
+        "is being serviced",
+        "medik8s",
+        "github.com/medik8s/node-maintenance-operator/controllers/taint.go",
+    ),
+    "medik8s.io/remediation": Passing(
+        "is being repaired",
+        "medik8s",
+        "github.com/medik8s/fence-agents-remediation/api/v1alpha1",
+    ),
 }
 
 _PREFIXES: Mapping[str, Passing] = {

@@ -1,23 +1,20 @@
 """The one frame around every command: it runs it, shows its Result, and owns the exit codes."""
 
-from __future__ import annotations
-
+import importlib
 import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from functools import cached_property
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import typer
 import typer.core
+import typer.main
 
-from agtool.core import errors, log, output, shells
+from agtool.core import errors, folder, log, output, shells
 from agtool.core.errors import AgtoolError, UsageError
-
-if TYPE_CHECKING:
-    from agtool.core.output import View
 
 Data_co = TypeVar("Data_co", covariant=True)
 
@@ -86,9 +83,8 @@ class Format(str, Enum):
     diff = "diff"
 
 
-@dataclass(frozen=True)
 class Result(Generic[Data_co]):
-    """What a command has found or done.
+    """What a command has found or done. Not a dataclass, which would be compiled at each start.
 
     Attributes:
         data: for programs, an object of the technique's `documents`; None: it has no document.
@@ -98,14 +94,21 @@ class Result(Generic[Data_co]):
         names: what `--output name` prints, one on each line.
     """
 
-    data: Data_co
-    view: View = ()
-    exit_code: int = 0
-    errors: Sequence[AgtoolError] = ()
-    names: Sequence[str] = ()
+    def __init__(
+        self,
+        data: Data_co,
+        view: output.View = (),
+        exit_code: int = 0,
+        errors: Sequence[AgtoolError] = (),
+        names: Sequence[str] = (),
+    ) -> None:
+        self.data = data
+        self.view = view
+        self.exit_code = exit_code
+        self.errors = errors
+        self.names = names
 
 
-@dataclass
 class Invocation:
     """What this run is; the `obj` of Typer's contexts.
 
@@ -118,12 +121,12 @@ class Invocation:
         path: the words that led to the last command that was found, such as `agtool debug`.
     """
 
-    debug: bool = False
+    debug = False
     technique: Technique | None = None
-    command: str = ""
-    output: Format = Format.table
-    runs_command: bool = False
-    path: str = "agtool"
+    command = ""
+    output = Format.table
+    runs_command = False
+    path = "agtool"
 
     def enter(self, technique: Technique) -> None:
         """This technique was called."""
@@ -183,6 +186,39 @@ class Command(_Helpful, typer.core.TyperCommand):
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
 
+class ImportedGroup(Group):
+    """A group whose commands are imported when they are called: each start would pay for all.
+
+    Attributes:
+        modules: the module beside the group in which a command's function is, by the command's
+            name; in the order of the help.
+    """
+
+    modules: ClassVar[Mapping[str, str]]
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        del self.commands  # they are below
+
+    @cached_property
+    def commands(self) -> dict[str, Any]:  # type: ignore[override]
+        """All of them, for who has misspelt one."""
+        return {name: self.get_command(None, name) for name in self.modules}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names."""
+        return list(self.modules)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command itself."""
+        if cmd_name not in self.modules:
+            return None
+        module = importlib.import_module(f".{self.modules[cmd_name]}", type(self).__module__)
+        app = make_app()
+        app.command(cmd_name)(getattr(module, cmd_name.replace("-", "_")))
+        return typer.main.get_command(app)
+
+
 def _show_help(context: Any, _: object, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
         output.print_view([context.get_help()])
@@ -228,6 +264,9 @@ def run(app: typer.Typer) -> int:  # noqa: PLR0911  # one line for each way to e
         return errors.INTERRUPTED
     except (BrokenPipeError, SystemExit):  # Typer ends so when the reader of its help went away
         return _drop_output()
+    except ModuleNotFoundError as error:
+        missing = folder.lacks(invocation.path) if folder.root() else errors.unexpected(error)
+        return _report(missing, invocation)
     except Exception as error:  # noqa: BLE001  # the boundary: a bug becomes a sentence and 70
         return _report(errors.unexpected(error), invocation)
 

@@ -1,7 +1,5 @@
 """What agtool's own messages on stderr look like: lines for people, or JSON lines for programs."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 Level = Literal["info", "warning", "error"]

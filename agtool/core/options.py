@@ -7,8 +7,6 @@ as one parameter, and Typer sees the fields:
     def command(cluster: ClusterOptions, output: Output = Format.table) -> Result[...]: ...
 """
 
-from __future__ import annotations
-
 import inspect
 import re
 import sys
@@ -271,7 +269,7 @@ class ClusterOptions(NamedTuple):
     as_user: AsUser = None
     as_group: AsGroup = None
 
-    def session(self, **settings: Any) -> Session:
+    def session(self, **settings: Any) -> "Session":
         """A session as by core.kube.session.connect, which has the other `settings`."""
         from agtool.core.kube.session import connect
 

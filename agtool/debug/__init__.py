@@ -4,7 +4,8 @@ What must hold, and where it is seen to:
 
 * Nothing stays behind, whatever ends us: `pod.life` removes a pod by its UID on every way out,
   `interrupts` lets signals through only where that is safe, `session.lifeline` ends what lost its
-  connection, and the pod itself ends after its lifetime: `pod.manifest`, and pause.
+  connection, the pod itself ends after its lifetime: `pod.manifest`, and pause; and the cluster
+  takes away what is left: `pod.owner`.
 * Nothing looks like a hang: `pod.explain` says why a container does not run, `pod.wait` shows it.
 * Exec is right: `session.exec` moves bytes and never blocks, over `session.websocket`;
   `session.terminal` puts the terminal back.
@@ -14,8 +15,8 @@ What must hold, and where it is seen to:
 Read in this order: model (what is asked for) and run (one invocation); in pod/ security and
 manifest (the objects), life (from creation to removal), wait and explain (on the way); in session/
 remote, exec, messages, websocket, terminal and lifeline. pod/leftovers is for `--list` and
-`--cleanup`; pod/like, target, architecture and process look things up, and pod/refusal says what a
-refusal means. arguments reads what stands on the command line; cli is the edge.
+`--cleanup`; pod/like (with unlike), target, node, named, architecture and process look things up,
+and pod/refusal says what a refusal means. arguments reads what stands on the command line; cli is the edge.
 """
 
 from agtool.core.command import Technique

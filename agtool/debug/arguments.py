@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import UsageError
-from agtool.debug.model import MANAGED_BY, MARK, Workload
+from agtool.debug.model import DEFAULT_CONTAINER, MANAGED_BY, MARK, Workload
+from agtool.debug.pod.named import instead
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json
@@ -100,6 +101,37 @@ def parse_labels(option: str, given: Sequence[str]) -> dict[str, str]:
             )
         _set_once(found, key, value, option)
     return found
+
+
+def parse_annotations(given: Sequence[str]) -> dict[str, str]:
+    """`KEY=VALUE`... -> annotations, none of which agtool sets itself. A value may be any text."""
+    found: dict[str, str] = {}
+    for pair in given:
+        key, equals, value = pair.partition("=")
+        if not equals or not re.fullmatch(_LABEL_NAME, key):
+            raise UsageError(
+                f"--annotation {key!r} is not of the form KEY=VALUE",
+                hint="KEY has at most 63 letters, digits, '-', '_' and '.'; it may have a prefix/.",
+            )
+        if key.startswith(_OURS) or key == DEFAULT_CONTAINER:
+            raise UsageError(
+                f"--annotation {key}: agtool sets this annotation itself",
+                hint=f"Reserved are {DEFAULT_CONTAINER} and all keys that begin with {_OURS}.",
+            )
+        _set_once(found, key, parse_text(f"--annotation {key}", value), "--annotation")
+    return found
+
+
+def parse_command(command: Sequence[str]) -> list[str]:
+    """Check the words of COMMAND; `pod/web-0` is none, but kubectl debug takes it for a target."""
+    kind, slash, name = command[0].partition("/") if command else ("", "", "")
+    kind = _SHORT.get(kind, kind)
+    if slash and kind in (*KINDS, "node", "no") and re.fullmatch(r"[a-z0-9][-.a-z0-9]*", name):
+        kind = "node" if kind == "no" else kind
+        raise UsageError(
+            f"{command[0]!r} is no command, but names a {kind}", hint=instead(kind, name)
+        )
+    return [parse_text("COMMAND", word) for word in command]
 
 
 def _set_once(found: dict[str, str], name: str, value: str, option: str) -> None:

@@ -72,6 +72,7 @@ def debug(
     ] = None,
     env: Annotated[Texts, _texts("NAME=VALUE", "Set this environment variable.")] = None,
     label: Annotated[Texts, _texts("KEY=VALUE", "Give the pod this label.")] = None,
+    annotation: Annotated[Texts, _texts("KEY=VALUE", "Give the pod this annotation.")] = None,
     serviceaccount: Annotated[Text, option("NAME", "Run the pod as this service account.")] = None,
     node_selector: Annotated[
         Texts, _texts("KEY=VALUE", "Run the pod on a node with this label.")
@@ -150,6 +151,14 @@ def debug(
         Text,
         option("IMAGE", "Add the static programs in /bin of this image to one without a shell."),
     ] = None,
+    pause_image: Annotated[
+        Text,
+        option(
+            "IMAGE",
+            "Take the pod's main process from /pause in this image, not from a ConfigMap.",
+            envvar="AGTOOL_DEBUG_PAUSE_IMAGE",
+        ),
+    ] = None,
     keep: Annotated[bool, flag("Keep the pod until its --ttl, for --attach.", "--keep")] = False,
     attach: Annotated[
         Text, option("POD", "Run in this pod, which --keep has kept.", autocompletion=_kept_pods)
@@ -195,6 +204,7 @@ def debug(
             pull_policy=image_pull_policy,
             env=arguments.parse_env(env or ()),
             labels=arguments.parse_labels("--label", label or ()),
+            annotations=arguments.parse_annotations(annotation or ()),
             service_account=arguments.parse_name("--serviceaccount", serviceaccount),
             node_selector=arguments.parse_labels("--node-selector", node_selector or ()),
             tolerations=arguments.parse_tolerations(toleration or ()),
@@ -205,9 +215,10 @@ def debug(
             node=arguments.parse_name("--node", node),
             keep=keep,
             tools=tools and parse_image("--tools", tools),
+            pause_image=pause_image and parse_image("--pause-image", pause_image),
         ),
         cluster=cluster,
-        command=[arguments.parse_text("COMMAND", word) for word in command or ()],
+        command=arguments.parse_command(command or ()),
         shell=shell and arguments.parse_text("--shell", shell),
         stdin=stdin,
         terminal=tty,

@@ -14,8 +14,8 @@ class DebugPod:
     """A pod that agtool debug made.
 
     Attributes:
-        state: pending, running or ending, or one of these two. over: its containers have ended, or
-            it has not begun within its lifetime. orphaned: the agtool process that it belongs to
+        state: pending, running or ending, or one of these two. over: its main container has ended,
+            or it has not begun within its lifetime. orphaned: the agtool process that it belongs to
             has ended.
         kept: whether it was made with --keep.
         made_by: the person and the machine.

@@ -29,6 +29,9 @@ MAKER = "agtool/made-by"
 PROCESS = "agtool/process"
 """The annotation with the process that a session ends with, see `pod.process.identity`."""
 
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+"""The annotation with the name of the container that is meant where none is named."""
+
 MARK = "AGTOOL_SESSION"
 """The environment variable that marks a session's processes, see `session.lifeline`."""
 
@@ -59,6 +62,9 @@ class Like:
         pod: the fields of the pod's spec that its volumes, network and place depend on.
         user: the user id that it runs as; None: it does not say.
         dropped: paths of mounts that have no volume here (a StatefulSet's own claims).
+        group: the group id that it runs as, likewise.
+        annotations: those that are not about one pod only.
+        differences: what is not taken over, for people.
     """
 
     labels: Mapping[str, str]
@@ -66,6 +72,9 @@ class Like:
     pod: Json
     user: int | None
     dropped: Sequence[str] = ()
+    group: int | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    differences: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ class Request:
         root: to be root, where the namespace allows it.
         node: run on this node, in its namespaces.
         tools: an image whose programs are laid beside those of `image`.
-        owner: an object that owns the pod, so that no controller adopts it for its labels.
+        pause_image: an image that has the main process, instead of a ConfigMap.
     """
 
     name: str
@@ -102,8 +111,8 @@ class Request:
     node: str | None = None
     keep: bool = False
     tools: str | None = None
+    pause_image: str | None = None
     like: Like | None = None
-    owner: Json | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +144,11 @@ class Job:
     like: Workload | None = None
 
 
+def own_labels(request: Request) -> dict[str, str]:
+    """The labels of all that is made for a request."""
+    return dict([MANAGED_BY]) | {KIND: "kept" if request.keep else "session"}
+
+
 def new_name() -> str:
     """A name for a pod: unique, so that a request without an answer can be looked up by it."""
     # Kubernetes' own alphabet: no vowels, hence no words; nothing that looks like something else.
@@ -147,6 +161,11 @@ def has_pause(image: str) -> bool:
     folder, slash, last = image.partition("@")[0].rpartition("/")
     repository = f"/{folder}{slash}{last.partition(':')[0]}"
     return repository.endswith(tuple(f"/{ours}" for ours in _OURS))
+
+
+def sends_pause(request: Request) -> bool:
+    """Whether the main process comes as a ConfigMap, and fits one architecture only."""
+    return not (has_pause(request.image) or request.pause_image)
 
 
 def runtime_words(message: str) -> str:

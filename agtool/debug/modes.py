@@ -15,7 +15,10 @@ _CONTAINER = {"--image", "--image-pull-policy", "--env", "--user", "--root", "--
 
 _PLACE = {"--node-selector", "--toleration"}
 
-_POD = {"--keep", "--dry-run", "--label", "--serviceaccount", "--cpu", "--memory", "--tools"}
+_POD = {"--keep", "--dry-run", "--label", "--serviceaccount", "--cpu", "--memory", "--tools"} | {
+    "--annotation",
+    "--pause-image",
+}
 """What only a pod that is made can have."""
 
 _NEW = _SESSION | _CONTAINER | _PLACE | _POD

@@ -9,17 +9,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from agtool.core.errors import AgtoolError, ConfigurationError, UsageError
+from agtool.core.errors import NOT_FOUND, AgtoolError, ConfigurationError, UsageError
 from agtool.core.kube.errors import NotFoundError
 from agtool.core.output import say
 from agtool.core.signals import die_as_by_ctrl_c
 from agtool.debug.interrupts import Interrupts, Stopped
-from agtool.debug.model import CONTAINER, KIND, MAKER, PROCESS, Job, Request, has_pause
+from agtool.debug.model import CONTAINER, KIND, MAKER, PROCESS, Job, Request, sends_pause
 from agtool.debug.pod.architecture import ARCH, architecture
 from agtool.debug.pod.explain import start_state
-from agtool.debug.pod.life import made
-from agtool.debug.pod.like import read_like
+from agtool.debug.pod.life import Made, made
+from agtool.debug.pod.like import idle_controller, read_like
 from agtool.debug.pod.manifest import debug_pod, pause_config_map
+from agtool.debug.pod.named import hint_for
+from agtool.debug.pod.node import hindrance
 from agtool.debug.pod.process import identity, maker
 from agtool.debug.pod.security import ways
 from agtool.debug.pod.target import add_container, plan_container
@@ -57,21 +59,27 @@ def run(job: Job) -> int:
 
 
 def planned(job: Job) -> list[Json]:
-    """What would be created. A workload to be like is read; else nothing is sent."""
+    """What would be created, without the Job that owns it, whose UID is not known yet.
+
+    A workload to be like is read; else nothing is sent.
+    """
     request = job.request
     arch = request.node_selector.get(ARCH, request.architecture)
-    request = replace(request, architecture=arch, annotations=_annotations())
+    request = replace(request, architecture=arch, annotations=_annotations(request))
+    owners: list[Json] = []
     if job.like is not None or not request.namespace:
         try:
             with _session(job) as session:
                 request = replace(request, namespace=session.namespace)
                 request = _with_like(request, job, session)
+                if request.like:
+                    owners = [idle_controller(session, request.namespace, request.like)]
         except ConfigurationError:
             if job.like is not None or job.cluster.kubeconfig or job.cluster.context:
                 raise
             request = replace(request, namespace="default")  # there is no kubeconfig to ask
-    objects = [debug_pod(request, ways(request)[0])]
-    if not has_pause(request.image):
+    objects = [debug_pod(request, ways(request)[0], owners)]
+    if sends_pause(request):
         program = binary(request.architecture).read_bytes()
         objects.insert(0, pause_config_map(request, program, None))
     return objects
@@ -95,11 +103,14 @@ def _run(job: Job, interrupts: Interrupts) -> int:
             ended = ways.beside(job.target)
         else:
             ended = ways.in_a_new_pod()
-    from agtool.debug.session.remote import failure
+        from agtool.debug.session.remote import failure
 
-    image = "the pod's image" if job.attach else job.request.image
-    if error := failure(ended, job.command, job.shell, image):
-        raise error
+        image = "the pod's image" if job.attach else job.request.image
+        if error := failure(ended, job.command, job.shell, image):
+            if job.command and error.exit_code == NOT_FOUND:
+                with interrupts.allowed():
+                    error.hint = hint_for(session, job.command[0]) or error.hint
+            raise error
     return ended.exit_code or 0
 
 
@@ -114,16 +125,26 @@ class _Ways:
 
     def in_a_new_pod(self) -> Ended:
         with self.interrupts.allowed():
+            node = self.job.request.node
+            if node is not None and (told := hindrance(self.session, node)):
+                say(
+                    f"{told}\nWaiting {self.job.timeout:.0f} s (--timeout) for it. If that fails, "
+                    "the node removes the pod when it is back.",
+                    level="warning",
+                )
             request = _completed(self.job, self.session)
         with made(self.session, request, self.interrupts) as pod:
             place, security = _place(self.session), pod.security
             say(f"pod {pod.name} in {place}: {security.level}, {security.meaning}")
+            say(_afterwards(pod))
             if pod.refused:
                 say(f"The namespace does not allow what was asked for: {pod.refused}")
+            if pod.changed:
+                say(f"The cluster's admission changed what was asked for: {pod.changed}")
             self.wait(pod.name, pod.uid, CONTAINER)
             pod.keep = request.keep
             if pod.keep:
-                say(_farewell(self.session, request))
+                say(_farewell(self.session, request, pod))
             return self.execute(pod.name, CONTAINER, f"{pod.name}-1" if pod.keep else "")
 
     def in_a_pod_of_ours(self, name: str) -> Ended:
@@ -235,9 +256,11 @@ def _session(job: Job) -> AbstractContextManager[Session]:
 
 def _completed(job: Job, session: Session) -> Request:
     """The request with what only the cluster and this process know."""
-    request = replace(job.request, namespace=session.namespace, annotations=_annotations())
+    request = replace(
+        job.request, namespace=session.namespace, annotations=_annotations(job.request)
+    )
     request = _with_like(request, job, session)
-    if has_pause(request.image):
+    if not sends_pause(request):
         return request
     selector = dict(request.like.pod.get("nodeSelector") or {}) if request.like else {}
     wanted = {**selector, **request.node_selector}
@@ -247,28 +270,44 @@ def _completed(job: Job, session: Session) -> Request:
 def _with_like(request: Request, job: Job, session: Session) -> Request:
     if job.like is None:
         return request
-    like, owner = read_like(session, request.namespace, job.like, job.container)
+    like = read_like(session, request.namespace, job.like, job.container)
     if like.dropped:
         say(
             f"not mounted, since each pod of {job.like} has a volume of its own there: "
             f"{', '.join(like.dropped)}"
         )
-    return replace(request, like=like, owner=owner)
+    if like.differences:
+        say(f"not as in {job.like}: {'; '.join(like.differences)}")
+    return replace(request, like=like)
 
 
-def _annotations() -> dict[str, str]:
+def _annotations(request: Request) -> dict[str, str]:
     process = identity()
-    return {MAKER: maker(), **({PROCESS: process} if process else {})}
+    return {**request.annotations, MAKER: maker(), **({PROCESS: process} if process else {})}
 
 
 def _place(session: Session) -> str:
     return f"namespace {session.namespace} of context {session.context}"
 
 
-def _farewell(session: Session, request: Request) -> str:
+def _afterwards(pod: Made) -> str:
+    """What becomes of the pod without us."""
+    if pod.owner:
+        return (
+            f"job {pod.owner.name} owns the pod: within a minute after --ttl the cluster removes "
+            "both, even if agtool is killed"
+        )
+    return (
+        f"No job owns the pod: {pod.ownerless}\nIf agtool is killed, the pod ends nevertheless, "
+        "and is listed until `agtool debug --cleanup`."
+    )
+
+
+def _farewell(session: Session, request: Request, pod: Made) -> str:
     until = datetime.now().astimezone() + timedelta(seconds=request.lifetime)
     return (
         f"pod {request.name} stays until {until:%Y-%m-%d %H:%M:%S} (--ttl)\n"
         f"To open a shell in it again: agtool debug {session.options} --attach {request.name}\n"
-        f"To remove it: kubectl {session.options} delete pod {request.name}"
+        f"To remove it: kubectl {session.options} delete "
+        f"pod{',job' if pod.owner else ''} {request.name}"
     )

@@ -4,8 +4,6 @@ Read here and not by a library: a library refuses more than OpenSSL does, and ta
 import than a host to check. Only OpenSSL says whether a certificate is valid.
 """
 
-from __future__ import annotations
-
 import hashlib
 import ipaddress
 from collections.abc import Iterator
@@ -145,7 +143,7 @@ def key_of(der: bytes) -> str:
     return hashlib.sha256(_fields(signed)[5].whole).hexdigest()
 
 
-def from_openssl(certificate: X509) -> Certificate:
+def from_openssl(certificate: "X509") -> Certificate:
     """The facts of a certificate that OpenSSL holds. Raises ValueError as `parse` does."""
     from OpenSSL.crypto import FILETYPE_ASN1, dump_certificate
 

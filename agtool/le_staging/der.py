@@ -80,6 +80,9 @@ def time(element: Element) -> datetime:
     digits = element.content.decode("ascii", errors="replace")
     if element.tag == 0x17:  # two digits of the year, from 1950 to 2049
         digits = ("19" if digits[:2] >= "50" else "20") + digits
-    if len(digits) != 15 or not (digits[:14].isascii() and digits[:14].isdigit()):
+    if not (len(digits) == 15 and digits[14] == "Z" and digits.isascii() and digits[:14].isdigit()):
         raise ValueError("a time has another form than YYYYMMDDHHMMSSZ")
-    return datetime.strptime(digits, "%Y%m%d%H%M%SZ").replace(tzinfo=timezone.utc)
+    # Not by strptime, whose first call imports what a locale calls the days.
+    year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
+    hour, minute, second = int(digits[8:10]), int(digits[10:12]), int(digits[12:14])
+    return datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)

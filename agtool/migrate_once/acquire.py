@@ -1,6 +1,7 @@
-"""Waiting: from nothing to a lock that is safe to work under. Runs in a thread of its own."""
+"""Waiting: from nothing to a lock that is safe to work under. Runs in a thread of its own.
 
-from __future__ import annotations
+Not with postponed annotations: a NamedTuple would compile them at each start.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from agtool.core.errors import WRAPPER_FAILED, AgtoolError, ConfigurationError, DeniedError
+from agtool.core.errors import WRAPPER_FAILED, AgtoolError, DeniedError
 from agtool.core.text import count
 from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Exhausted, Lock, LockLost
 from agtool.migrate_once.model import (
@@ -51,7 +52,7 @@ class Dying(NamedTuple):
 class Leftover(NamedTuple):
     """We hold the lock, but earlier, dead commands may still work on the server."""
 
-    left: Left
+    left: "Left"
 
 
 News = Unreachable | Waiting | NotDone | Dying | Leftover
@@ -67,7 +68,7 @@ class Acquired(NamedTuple):
     lock: Lock
     attempt: Attempt
     proven_at: float
-    warnings: list[Finding]
+    warnings: "list[Finding]"
 
 
 class Job(NamedTuple):
@@ -95,11 +96,9 @@ class Acquisition(Patient):
     """One replica's way to the lock."""
 
     def __init__(self, job: Job, tell: Callable[[News], None]) -> None:
-        super().__init__(job.connect_timeout, tell)
+        super().__init__(job.backend, job.connect_timeout, tell)
         self.job = job
-        self.backend = self.job.backend
         self.attempt = self.job.attempt
-        self._asked = False
         # Seconds in which our own command would be dead after a loss of the lock.
         self.patience = time_to_die(self.job.kill_grace)
 
@@ -123,9 +122,7 @@ class Acquisition(Patient):
             if isinstance(answer, (AlreadyDone, Exhausted)):
                 return answer
             if isinstance(answer, Busy):
-                if not self._asked:
-                    self._asked = True
-                    self._patiently(partial(refuse_to_wait_for_ourselves, self.backend))
+                self._refuse_to_wait_for_ourselves()
                 if answer.situation is not None:
                     look_at = time.monotonic() + LOOK
                     waiters = answer.situation.waiters
@@ -185,7 +182,7 @@ class Acquisition(Patient):
             raise
         return Acquired(lock, self.attempt, proven_at, warnings)
 
-    def _end_statements_of(self, lock: Lock, runs: Sequence[Unfinished]) -> list[Finding]:
+    def _end_statements_of(self, lock: Lock, runs: Sequence[Unfinished]) -> "list[Finding]":
         """End what dead commands left on the server; what is to be said of it.
 
         Raises:
@@ -221,22 +218,3 @@ class Acquisition(Patient):
         if isinstance(result, Acquired):
             with suppress(LockLost):
                 result.lock.finish(End("lost", WRAPPER_FAILED, 0.0, 0.0, counts=False))
-
-
-def refuse_to_wait_for_ourselves(backend: Backend) -> None:
-    """Who is part of the command of an agtool that holds the lock would wait for ever.
-
-    Raises:
-        ConfigurationError: we are.
-        AgtoolError: the database does not tell.
-    """
-    from agtool.core.process.tree import ancestors
-
-    above = ancestors()  # a container's first process has none
-    if above and backend.is_held_by(above):
-        raise ConfigurationError(
-            f"the lock ({backend.lock_name}) is held by the agtool migrate-once whose "
-            "command this one is part of, so that it would wait for itself",
-            hint="Leave out the inner agtool migrate-once: the outer one guards its command. "
-            "For a lock of its own, in a server's database, give it another --lock-table.",
-        )

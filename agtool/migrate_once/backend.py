@@ -1,9 +1,9 @@
 """The port: what every database engine does for `migrate-once`, and how it fails.
 
 The folders of `engines` are its three implementations, in the same shape.
-"""
 
-from __future__ import annotations
+Not with postponed annotations: a NamedTuple would compile them at each start.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -77,10 +77,10 @@ class Survey(NamedTuple):
         problems: why a run would fail; of one that could not, why it might later: warnings.
     """
 
-    server: Server
+    server: "Server"
     creates: list[str]
-    problems: list[Finding]
-    warnings: list[Finding]
+    problems: "list[Finding]"
+    warnings: "list[Finding]"
 
 
 class Lock(Protocol):
@@ -124,7 +124,7 @@ class Lock(Protocol):
             LockLost: as for `check`.
         """
 
-    def observe(self, command: int) -> list[Finding]:
+    def observe(self, command: int) -> "list[Finding]":
         """Look at the sessions of the command's process tree, and at who waits for ours.
 
         Called about every second by a thread of its own, so that nothing here can cost the lock.
@@ -196,7 +196,7 @@ class Backend(Protocol):
     def survey(self) -> Survey:
         """The server, our rights and what limits us; reads, and takes no lock."""
 
-    def is_held_by(self, processes: Sequence[Process]) -> bool:
+    def is_held_by(self, processes: "Sequence[Process]") -> bool:
         """Whether one of these processes holds the lock, whatever account it or we use."""
 
     def record_start(self, attempt: Attempt, patience: float) -> None:
@@ -228,7 +228,7 @@ class Backend(Protocol):
     def environment(self, attempt: Attempt) -> dict[str, str]:
         """Variables for the command, by which its sessions can be recognised."""
 
-    def status(self, limit: int, attempt: Attempt | None = None) -> Status:
+    def status(self, limit: int, attempt: Attempt | None = None) -> "Status":
         """The holder, the waiters and the latest `limit` ended runs.
 
         attempt: of whose key is told as well.

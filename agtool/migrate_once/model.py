@@ -1,6 +1,7 @@
-"""Pure facts and decisions: who holds the lock, how long to wait, how an invocation ended."""
+"""Pure facts and decisions: who holds the lock, how long to wait, how an invocation ended.
 
-from __future__ import annotations
+Not with postponed annotations: a NamedTuple would compile them at each start.
+"""
 
 import os
 import re
@@ -75,7 +76,7 @@ class TableName(NamedTuple):
     table: str
 
     @classmethod
-    def parse(cls, text: str) -> TableName:
+    def parse(cls, text: str) -> "TableName":
         """`[SCHEMA.]TABLE`; a part with other than letters, digits, _ and $ in double quotes.
 
         Unquoted parts are folded to lower case, as PostgreSQL does.
@@ -101,7 +102,7 @@ class TableName(NamedTuple):
         return cls(schema, table)
 
     @property
-    def runs(self) -> TableName:
+    def runs(self) -> "TableName":
         """The companion table that records the runs."""
         return TableName(self.schema, f"{self.table}_runs")
 
@@ -175,7 +176,7 @@ class End(NamedTuple):
 class Situation(NamedTuple):
     """What a waiter can know of the others; None: nothing tells it."""
 
-    holder: Run | None
+    holder: "Run | None"
     waiters: int | None
 
 
@@ -193,4 +194,4 @@ class Outcome(NamedTuple):
     marked_done: bool = False
     failures: int | None = None
     failed_with: int | None = None
-    warnings: Sequence[Finding] = ()
+    warnings: "Sequence[Finding]" = ()

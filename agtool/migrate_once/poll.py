@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from agtool.migrate_once.acquire import Job, News, NotDone, refuse_to_wait_for_ourselves
+from agtool.migrate_once.acquire import Job, News, NotDone
 from agtool.migrate_once.backend import AlreadyDone, Exhausted
 from agtool.migrate_once.model import look_interval
 from agtool.migrate_once.patience import Patient, WaitedTooLong, jitter
@@ -16,7 +16,7 @@ class Poll(Patient):
     """One pod's wait for the key of its attempt, which takes no lock and leaves no trace."""
 
     def __init__(self, job: Job, tell: Callable[[News], None]) -> None:
-        super().__init__(job.connect_timeout, tell)
+        super().__init__(job.backend, job.connect_timeout, tell)
         self._job = job
 
     def run(self) -> AlreadyDone | Exhausted:
@@ -29,14 +29,11 @@ class Poll(Patient):
                 of the command that holds the lock, before whose end nobody else can run.
         """
         began = time.monotonic()
-        asked = False
         while True:
-            answer = self._patiently(partial(self._job.backend.look, self._job.attempt))
+            answer = self._patiently(partial(self.backend.look, self._job.attempt))
             if isinstance(answer, (AlreadyDone, Exhausted)):
                 return answer
-            if not asked:
-                asked = True
-                self._patiently(partial(refuse_to_wait_for_ourselves, self._job.backend))
+            self._refuse_to_wait_for_ourselves()
             self.tell(NotDone(self._job.attempt.key, answer))
             waited = time.monotonic() - began
             left = self._job.wait_timeout - waited

@@ -9,7 +9,6 @@ from typing import Any
 from agtool.core.live import Live
 from agtool.core.text import count, some
 from agtool.migrate_once.acquire import Dying, Leftover, News, NotDone, Waiting
-from agtool.migrate_once.findings import names
 from agtool.migrate_once.model import Situation, Unfinished
 from agtool.migrate_once.patience import Unreachable
 
@@ -42,6 +41,8 @@ def sentence(news: News, lock_name: str, age: float) -> str:
                 statements = count(len(left.sessions), "statement")
                 what = f"stopping {statements} of the previous run on the server"
             else:
+                from agtool.migrate_once.findings import names
+
                 what = (
                     f"nothing tells whether {names(left.strangers)} works for the previous run: "
                     f"starting in {max(0.0, left.seconds - age):.0f} s at the latest"

@@ -19,8 +19,9 @@ import os
 import re
 import sys
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -45,8 +46,10 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 class Image:
     """An image for one architecture, with one layer.
 
-    files: absolute path -> content. All files are executable and can be written by nobody.
+    files: absolute path -> content. All files can be written by nobody.
     links: absolute path -> what a symbolic link there says.
+    data: paths of files that are no programs; all others are executable.
+    gzip: compresses the layer; None: it stays as it is.
     """
 
     architecture: str
@@ -54,6 +57,8 @@ class Image:
     entrypoint: Sequence[str]
     user: str = NOBODY
     links: Mapping[str, str] = field(default_factory=dict)
+    data: Collection[str] = ()
+    gzip: Callable[[bytes], bytes] | None = None
 
     @property
     def platform(self) -> dict[str, str]:
@@ -61,6 +66,17 @@ class Image:
         platform = {"architecture": self.architecture, "os": "linux"}
         # "arm" alone is ambiguous: engines take it for v7, but not all do.
         return {**platform, "variant": "v7"} if self.architecture == "arm" else platform
+
+    @cached_property
+    def content(self) -> bytes:
+        """All files and links, as a tar file."""
+        modes = {name: 0o444 if name in self.data else 0o555 for name in self.files}
+        return _tar(self.files, modes, self.links)
+
+    @cached_property
+    def layer(self) -> bytes:
+        """The same, compressed if that is wanted."""
+        return self.gzip(self.content) if self.gzip else self.content
 
 
 def pause_image(architecture: str) -> Image:
@@ -88,7 +104,7 @@ def write_archive(path: Path, name: str, images: Sequence[Image]) -> str:
     }
     layout.files["index.json"] = _json(_index([{**top, "annotations": annotations}]))
     layout.files["oci-layout"] = _json({"imageLayoutVersion": "1.0.0"})
-    write_atomically(path, _tar(layout.files, mode=0o644, links={}), mode=0o644)
+    write_atomically(path, _tar(layout.files, dict.fromkeys(layout.files, 0o644), {}), mode=0o644)
     return str(top["digest"])
 
 
@@ -101,20 +117,20 @@ class _Layout:
 
     def add(self, media_type: str, content: bytes) -> dict[str, Any]:
         """Store a blob under its digest; return its descriptor."""
-        digest = hashlib.sha256(content).hexdigest()
-        self.files[f"blobs/sha256/{digest}"] = content
-        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(content)}
+        digest = _digest(content)
+        self.files[f"blobs/{digest.replace(':', '/')}"] = content
+        return {"mediaType": media_type, "digest": digest, "size": len(content)}
 
     def add_image(self, image: Image) -> dict[str, Any]:
         """Store an image; return the descriptor of its manifest."""
-        layer = self.add(LAYER, _tar(image.files, mode=0o555, links=image.links))
+        layer = self.add(f"{LAYER}+gzip" if image.gzip else LAYER, image.layer)
         config = {
             **image.platform,
             # Engines show it, and some want it; the present time would change the digest.
             "created": "1970-01-01T00:00:00Z",
             "config": {"Entrypoint": list(image.entrypoint), "User": image.user, "WorkingDir": "/"},
-            # Uncompressed, so the digest of the layer and that of its content are the same.
-            "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
+            # Of the content, which is the layer itself if that is not compressed.
+            "rootfs": {"type": "layers", "diff_ids": [_digest(image.content)]},
         }
         manifest = {
             "schemaVersion": 2,
@@ -133,6 +149,10 @@ class _Layout:
         return [{"Config": config, "RepoTags": [name], "Layers": [layer]}]
 
 
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
 def _index(manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"schemaVersion": 2, "mediaType": INDEX, "manifests": list(manifests)}
 
@@ -141,7 +161,7 @@ def _json(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _tar(files: Mapping[str, bytes], mode: int, links: Mapping[str, str]) -> bytes:
+def _tar(files: Mapping[str, bytes], modes: Mapping[str, int], links: Mapping[str, str]) -> bytes:
     """A tar file whose bytes depend on nothing but the arguments; folders come before files."""
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w", format=tarfile.USTAR_FORMAT) as archive:
@@ -153,7 +173,7 @@ def _tar(files: Mapping[str, bytes], mode: int, links: Mapping[str, str]) -> byt
             archive.addfile(entry)
         for name, content in sorted(files.items()):
             entry = tarfile.TarInfo(name.strip("/"))
-            entry.size, entry.mode = len(content), mode
+            entry.size, entry.mode = len(content), modes[name]
             archive.addfile(entry, io.BytesIO(content))
         for name, target in sorted(links.items()):
             entry = tarfile.TarInfo(name.strip("/"))

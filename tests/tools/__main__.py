@@ -1,4 +1,4 @@
-"""Installs migration tools into the cache and runs their tests.
+"""Installs tools into the cache and runs their tests.
 
 python -m tests.tools [TOOL...]     (no TOOL: all)
 """

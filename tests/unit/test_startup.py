@@ -50,6 +50,25 @@ def test_help_imports_nothing_slow(arguments: list[str]) -> None:
     assert not any(module.startswith("rich") for module in modules)
 
 
+@pytest.mark.parametrize("arguments", [["ci-nodepool", "watch"], ["le-staging", "curl"]])
+def test_only_the_called_command_is_imported(arguments: list[str]) -> None:
+    technique, command = (word.replace("-", "_") for word in arguments)
+    code = (
+        "import sys; from agtool.app import main; sys.argv = ['agtool', *sys.argv[1:]];"
+        "main(); print('MODULES', *sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = set(run.stdout.rpartition("MODULES ")[2].split())
+    others = {"check", "edit", "emit", "nodes", "runner", "verify", "env", "browser", "roots"}
+    assert f"agtool.{technique}.cli.{command}" in modules
+    assert not modules & {f"agtool.{technique}.cli.{other}" for other in others}
+
+
 def test_version_and_module() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "agtool", "--version"], capture_output=True, text=True, check=True

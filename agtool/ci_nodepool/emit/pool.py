@@ -1,6 +1,6 @@
 """What keeps the taint on new nodes of a pool: each provider's command or setting. Pure.
 
-Sources: the documentation of each tool, and the schemas that the tests hold these texts against.
+Sources: the tools' own parsers and schemas; docs/reference/ci-nodepool.md says which.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from agtool.ci_nodepool.model import Label, Taint
+from agtool.core.errors import UsageError
 
 _EFFECTS = {
     "NoSchedule": "NO_SCHEDULE",
@@ -36,6 +37,12 @@ def _gcloud(wanted: Wanted) -> str:
 
 
 def _aks(wanted: Wanted) -> str:
+    for taint in wanted.taints:
+        if not taint.value:
+            raise UsageError(
+                f"az refuses the taint {taint}: it takes none without a value",
+                hint=f"Give it a value: --taint {taint.key}=VALUE:{taint.effect}",
+            )
     pool = "--resource-group GROUP --cluster-name CLUSTER --name POOL"
     return (
         "# AKS lets nobody remove or change its own taints, such as that of a spot pool.\n"

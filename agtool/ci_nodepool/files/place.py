@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -72,9 +73,11 @@ def _written(text: str, scalar: Scalar, value: str) -> str:
     newline = "\r\n" if header.endswith("\r") else "\n"
     lines = [line for line in body.split("\n") if line.strip()]
     indent = min((len(line) - len(line.lstrip(" ")) for line in lines), default=scalar.column + 2)
-    if scalar.style == ">" or any(c.isdigit() for c in header.split("#")[0]):
-        chomping = "+" if "+" in header else "-" if "-" in header.split("#")[0] else ""
-        header = f"|{chomping}"
+    said = re.search(r"\d", header.split("#")[0])
+    if said:  # the text's own first line begins with spaces
+        indent = scalar.column + int(said[0])
+    if scalar.style == ">":
+        header = header.replace(">", "|", 1)
     trailing = old[len(old.rstrip()) :]
     made = [f"{' ' * indent}{line}" if line.strip() else line for line in value.split("\n")]
     body = newline.join(line.rstrip("\r") for line in made).rstrip()
@@ -94,6 +97,12 @@ def _prove(text: str, made: str, hop: Hop, value: str) -> None:
         there = there[step]
     there[hop.path[-1]] = value
     if expected != [each.data for each in after]:
+        if re.search(r"(?<![\w\"'])[&*][\w-]", text):
+            raise CannotPatch(
+                "the file has anchors (&NAME, *NAME), and the configuration of one runner cannot "
+                "be changed without another place",
+                hint="Write runners.config of this runner out, without an anchor.",
+            )
         raise CannotPatch(
             "no way was found to write the new configuration into this file that leaves all else "
             "as it is",

@@ -105,7 +105,7 @@ def read(files: Sequence[File], namespace: str) -> list[Found]:
 def _is_toml(file: File) -> bool:
     return file.name.endswith(".toml") or bool(
         re.search(r"^[ \t]*\[\[?[ \t]*runners\b", file.text, re.MULTILINE)
-        and not re.search(r"^[\w.-]+:", file.text, re.MULTILINE)
+        and not re.search(r"^\ufeff?(?:[\w.-]+:|[\"'{?])", file.text, re.MULTILINE)
     )
 
 

@@ -6,6 +6,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+_KEPT = b"AGTOOL_KEPT_"
+"""bundle/launcher.c gives variables that its own loader would obey names that start so."""
+
 
 def given_environment() -> dict[bytes, bytes]:
     """The variables with which this process was started, for a command that we wrap.
@@ -18,7 +21,7 @@ def given_environment() -> dict[bytes, bytes]:
         block = Path("/proc/self/environ").read_bytes()
         # As Python reads it: of a name that stands there twice, the first.
         return {
-            name: value
+            name.removeprefix(_KEPT): value
             for entry in reversed(block.split(b"\0"))
             for name, sign, value in [entry.partition(b"=")]
             if sign

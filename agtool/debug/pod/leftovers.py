@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agtool.debug.documents import DebugPod, State
 from agtool.debug.model import CONTAINER, KIND, MAKER, MANAGED_BY, PROCESS
-from agtool.debug.pod.life import remove
+from agtool.debug.pod.owner import owner_of, remove_all
 from agtool.debug.pod.process import is_gone
 
 if TYPE_CHECKING:
@@ -20,12 +20,17 @@ _SLACK = timedelta(minutes=1)
 
 def debug_pods(session: Session) -> list[DebugPod]:
     """The debug pods of the session's namespace, the oldest first."""
+    return [judged for _, judged in _found(session)]
+
+
+def _found(session: Session) -> list[tuple[Json, DebugPod]]:
     key, value = MANAGED_BY
     pods = session.pages(
         f"/api/v1/namespaces/{session.namespace}/pods", labelSelector=f"{key}={value},{KIND}"
     )
     now = datetime.now(timezone.utc)
-    return sorted((judge(pod, now, is_gone) for pod in pods), key=lambda pod: pod.created_at)
+    judged = ((pod, judge(pod, now, is_gone)) for pod in pods)
+    return sorted(judged, key=lambda pair: pair[1].created_at)
 
 
 def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> DebugPod:
@@ -45,7 +50,7 @@ def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> DebugPod:
     state: State = "pending" if phase == "Pending" else "running"
     if metadata.get("deletionTimestamp"):
         state = "ending"
-    elif phase in {"Succeeded", "Failed"}:
+    elif phase in {"Succeeded", "Failed"} or _has_ended(status):
         state = "over"
     elif phase == "Pending" and ends and ends + _SLACK < now:
         # The kubelet ends only what has begun. What runs is not judged by our clock, which may go
@@ -68,10 +73,20 @@ def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> DebugPod:
     )
 
 
+def _has_ended(status: Json) -> bool:
+    """Whether our container has ended; one that was injected may run on, and its pod with it."""
+    statuses = status.get("containerStatuses") or ()
+    return any(
+        one["name"] == CONTAINER and "terminated" in one.get("state", {}) for one in statuses
+    )
+
+
 def clean_up(session: Session) -> Iterator[DebugPod]:
     """Remove the pods that are over or orphaned; those that were removed, one by one."""
-    for pod in debug_pods(session):
-        if pod.state in {"over", "orphaned"} and remove(session, pod.name, pod.uid):
+    for found, pod in _found(session):
+        if pod.state in {"over", "orphaned"} and remove_all(
+            session, pod.name, pod.uid, owner_of(found)
+        ):
             yield pod
 
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from agtool.core.errors import AgtoolError, DeniedError, UnreachableError
-from agtool.core.kube.errors import ConflictError, NotFoundError, OverloadedError, RejectedError
+from agtool.core.kube.errors import NotFoundError, OverloadedError, RejectedError
 from agtool.core.kube.session import Json, Session
 from agtool.core.live import said_if_slow
 from agtool.core.output import say
 from agtool.debug.interrupts import Interrupts, Stopped
-from agtool.debug.model import PROCESS, Request, has_pause
+from agtool.debug.model import PROCESS, Request, sends_pause
+from agtool.debug.pod.like import idle_controller
 from agtool.debug.pod.manifest import debug_pod, pause_config_map
-from agtool.debug.pod.refusal import explained, is_policy, policy_hint, policy_words
+from agtool.debug.pod.owner import Owner, make_owner, remove_all
+from agtool.debug.pod.refusal import (
+    changed,
+    deciding,
+    explained,
+    is_policy,
+    policy_hint,
+    policy_words,
+)
 from agtool.debug.pod.security import Security, ways
 from agtool.pause import binary
 
@@ -29,6 +38,9 @@ class Made:
     Attributes:
         security: how it runs.
         refused: the namespace's words about what was asked for first; empty: it got that.
+        changed: what admission made of labels and annotations; empty: what was asked for.
+        owner: the Job that it goes with; None: there is none.
+        ownerless: why.
         keep: leave it when the context ends.
     """
 
@@ -36,6 +48,9 @@ class Made:
     uid: str
     security: Security
     refused: str
+    changed: str = ""
+    owner: Owner | None = None
+    ownerless: str = ""
     keep: bool = False
 
 
@@ -51,24 +66,88 @@ def made(session: Session, request: Request, interrupts: Interrupts) -> Iterator
         RejectedError: something in it is invalid.
         UnreachableError: no answer.
     """
-    program = binary(request.architecture).read_bytes() if not has_pause(request.image) else None
-    try:
-        pod = _create(session, request, interrupts)
-    except OverloadedError:
-        raise  # it was not made
-    except UnreachableError:
-        _remove_unanswered(session, request, interrupts)
-        raise
+    program = binary(request.architecture).read_bytes() if sends_pause(request) else None
+    owner, ownerless = _owner(session, request, interrupts)
+    pod: Made | None = None
     try:
         interrupts.check()
-        if program is not None:
-            path = f"/api/v1/namespaces/{request.namespace}/configmaps"
-            _post(session, path, pause_config_map(request, program, pod.uid), interrupts)
+        owners = [owner.reference] if owner else []
+        if owner and (program is not None or request.like):
+            # Before the pod, so that the kubelet does not look for it in vain.
+            config_map = _post_config_map(session, request, program, owner.reference, interrupts)
+            interrupts.check()
+            if request.like:
+                # Its controller may be any object but the Job, which would count the pod.
+                owners.append({**_reference(config_map), "controller": True})
+        elif request.like:
+            owners.append(idle_controller(session, request.namespace, request.like))
+        pod = _made_pod(session, request, owners, interrupts)
+        pod.owner, pod.ownerless = owner, ownerless
+        interrupts.check()
+        if program is not None and owner is None:
+            # After the pod, which owns it: in this order nothing can stay without an owner.
+            reference = {"apiVersion": "v1", "kind": "Pod", "name": pod.name, "uid": pod.uid}
+            _post_config_map(session, request, program, reference, interrupts)
         interrupts.check()
         yield pod
     finally:
-        if not pod.keep:
-            _remove_or_say(session, pod.name, pod.uid, interrupts)
+        if pod is None:
+            if owner is not None:
+                _remove_or_say(session, request.name, None, owner, interrupts)
+        elif not pod.keep:
+            _remove_or_say(session, pod.name, pod.uid, owner, interrupts)
+
+
+def _owner(session: Session, request: Request, interrupts: Interrupts) -> tuple[Owner | None, str]:
+    if request.like and request.pause_image:
+        # A controller of the workload would take the pod, and only a ConfigMap keeps it off.
+        return None, "without a ConfigMap none can own a pod of --like"
+    with _looked_up_without_an_answer(session, request, interrupts, "/apis/batch/v1", "jobs"):
+        return make_owner(request, lambda path, body: _post(session, path, body, interrupts))
+
+
+def _post_config_map(
+    session: Session, request: Request, program: bytes | None, owner: Json, interrupts: Interrupts
+) -> Json:
+    path = f"/api/v1/namespaces/{request.namespace}/configmaps"
+    try:
+        return _post(session, path, pause_config_map(request, program, owner), interrupts)
+    except (DeniedError, RejectedError) as error:
+        hint = (
+            "The ConfigMap carries the pod's main process. Without one, take that from an image "
+            "that nodes can pull: --pause-image IMAGE"
+        )
+        raise type(error)(
+            f"the ConfigMap of the pod cannot be made: {error.message}",
+            hint=f"{error.hint}\n{hint}".lstrip(),
+        ) from error
+
+
+def _reference(made: Json) -> Json:
+    metadata = made["metadata"]
+    kinds = {"apiVersion": made["apiVersion"], "kind": made["kind"]}
+    return {**kinds, "name": metadata["name"], "uid": metadata["uid"]}
+
+
+def _made_pod(
+    session: Session, request: Request, owners: Sequence[Json], interrupts: Interrupts
+) -> Made:
+    with _looked_up_without_an_answer(session, request, interrupts, "/api/v1", "pods"):
+        return _create(session, request, owners, interrupts)
+
+
+@contextmanager
+def _looked_up_without_an_answer(
+    session: Session, request: Request, interrupts: Interrupts, group: str, resource: str
+) -> Iterator[None]:
+    """Remove the pod, or its owner, if no answer came and it was made nevertheless."""
+    try:
+        yield
+    except OverloadedError:
+        raise  # it was not made
+    except UnreachableError:
+        _remove_unanswered(session, request, interrupts, group, resource)
+        raise
 
 
 def _post(session: Session, path: str, body: Json, interrupts: Interrupts) -> Json:
@@ -83,7 +162,9 @@ def _post(session: Session, path: str, body: Json, interrupts: Interrupts) -> Js
         session.pause = usual
 
 
-def _create(session: Session, request: Request, interrupts: Interrupts) -> Made:
+def _create(
+    session: Session, request: Request, owners: Sequence[Json], interrupts: Interrupts
+) -> Made:
     """Create the pod in the first way that the namespace takes.
 
     The creation itself is the probe: what is refused is not made, and a dry run before it would
@@ -93,7 +174,7 @@ def _create(session: Session, request: Request, interrupts: Interrupts) -> Made:
     path = f"/api/v1/namespaces/{request.namespace}/pods"
     for security in ways(request):
         try:
-            pod = _post(session, path, debug_pod(request, security), interrupts)
+            pod = _post(session, path, debug_pod(request, security, owners), interrupts)
         except (DeniedError, RejectedError) as error:
             if not is_policy(error.message):
                 raise explained(error) from error
@@ -101,55 +182,52 @@ def _create(session: Session, request: Request, interrupts: Interrupts) -> Made:
             continue
         uid = pod["metadata"]["uid"]
         why = policy_words(refused[0]) if refused else ""
-        return Made(request.name, uid, security, why)
+        return Made(request.name, uid, security, why, changed(request, pod))
     raise DeniedError(
-        f"a policy of namespace {request.namespace} forbids the pod: {policy_words(refused[0])}",
-        hint=policy_hint(refused[0]),
+        f"a policy of namespace {request.namespace} forbids the pod: "
+        f"{policy_words(deciding(refused))}",
+        hint=policy_hint(deciding(refused)),
     )
 
 
-def remove(session: Session, name: str, uid: str) -> bool:
-    """Delete a pod if it still is the one with this UID; return whether it was.
+def _remove_or_say(
+    session: Session, name: str, uid: str | None, owner: Owner | None, interrupts: Interrupts
+) -> None:
+    """Remove a pod and its owner on the way out.
 
-    Raises the errors of Session.delete.
+    What cannot be done is said, and is no new failure.
     """
-    options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
-    try:
-        session.delete(f"/api/v1/namespaces/{session.namespace}/pods/{name}", options)
-    except (NotFoundError, ConflictError):
-        return False
-    return True
-
-
-def _remove_or_say(session: Session, name: str, uid: str, interrupts: Interrupts) -> None:
-    """Remove a pod on the way out; what cannot be done is said, and is no new failure."""
     interrupts.ignore_for(_STUBBORN)
     try:
         with (
             said_if_slow(f"still removing pod {name}; Ctrl-C gives up ...", _STUBBORN),
             interrupts.allowed(),
         ):
-            remove(session, name, uid)
+            remove_all(session, name, uid, owner)
     except (AgtoolError, Stopped) as error:
         known = error if isinstance(error, AgtoolError) else AgtoolError("interrupted")
         lines = (
             known.hint,
-            "The pod ends by itself. To remove it, run:",
+            "The cluster removes what is left after --ttl. To remove it now, run:"
+            if owner
+            else "The pod ends by itself. To remove it, run:",
             f"  agtool debug {session.options} --cleanup",
-            f"or:  kubectl {session.options} delete pod {name}",
+            f"or:  kubectl {session.options} delete pod{',job' if owner else ''} {name}",
         )
         say(
-            f"pod {name} could not be removed: {known.message}",
+            f"{'job' if uid is None else 'pod'} {name} could not be removed: {known.message}",
             known.code,
             level="warning",
             hint="\n".join(filter(None, lines)),
         )
 
 
-def _remove_unanswered(session: Session, request: Request, interrupts: Interrupts) -> None:
-    """Remove the pod if it was made, although nobody said so."""
+def _remove_unanswered(
+    session: Session, request: Request, interrupts: Interrupts, group: str, resource: str
+) -> None:
+    """Remove what was made, although nobody said so."""
     interrupts.ignore_for(_STUBBORN)
-    path = f"/api/v1/namespaces/{request.namespace}/pods/{request.name}"
+    path = f"{group}/namespaces/{request.namespace}/{resource}/{request.name}"
     try:
         with interrupts.allowed():
             found: Json = session.get(path)
@@ -157,11 +235,13 @@ def _remove_unanswered(session: Session, request: Request, interrupts: Interrupt
         return
     except (AgtoolError, Stopped):
         say(
-            f"pod {request.name} may have been made nevertheless. "
-            f"To remove it, run: agtool debug {session.options} --cleanup",
+            f"{resource[:-1]} {request.name} may have been made nevertheless, and ends by itself. "
+            f"To remove it, run: kubectl {session.options} delete {resource[:-1]} {request.name}",
             level="warning",
         )
         return
     annotations = found["metadata"].get("annotations") or {}
     if annotations.get(PROCESS) == request.annotations.get(PROCESS):
-        _remove_or_say(session, request.name, found["metadata"]["uid"], interrupts)
+        uid = found["metadata"]["uid"]
+        owner = Owner(request.name, uid) if resource == "jobs" else None
+        _remove_or_say(session, request.name, None if owner else uid, owner, interrupts)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from agtool.core.errors import UsageError
-from agtool.debug.model import Like, Workload
+from agtool.debug.model import DEFAULT_CONTAINER, Like, Workload
+from agtool.debug.pod.unlike import differences
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json, Session
 
-_PATHS = {
+PATHS = {
     "pod": ("/api/v1", "pods"),
     "deployment": ("/apis/apps/v1", "deployments"),
     "statefulset": ("/apis/apps/v1", "statefulsets"),
@@ -41,41 +43,57 @@ _OF_POD = (
     "nodeSelector",
     "tolerations",
     "hostAliases",
+    "hostNetwork",
+    "hostname",
+    "subdomain",
+    "setHostnameAsFQDN",
+    "priorityClassName",
+    "schedulerName",
     "dnsPolicy",
     "dnsConfig",
     "runtimeClassName",
 )
-_OF_CONTAINER = ("env", "envFrom", "volumeMounts")
+_OF_CONTAINER = ("env", "envFrom", "volumeMounts", "workingDir")
+
+_OF_ONE_POD = re.compile(
+    r"kubectl\.kubernetes\.io/|agtool/|kubernetes\.io/(config|limit-ranger|psp)|cni\."
+    r"|openshift\.io/scc|k8s\.v1\.cni\.cncf\.io/network-status|.*/status$"
+)
+"""Annotations that were written by a tool or a controller about one object."""
 
 _TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105  # a path
 
 
-def read_like(
-    session: Session, namespace: str, workload: Workload, container: str | None
-) -> tuple[Like, Json]:
-    """What a workload's pods have, and the owner that keeps its controllers off our pod.
-
-    A controller adopts a pod that has its labels and no controller. Ours gets one that does
-    nothing: the service account that it runs as.
+def read_like(session: Session, namespace: str, workload: Workload, container: str | None) -> Like:
+    """What a workload's pods have.
 
     Raises:
         UsageError: it has no such container.
         NotFoundError: no such workload.
-        DeniedError: no permission to read it, or the service account.
+        DeniedError: no permission to read it.
     """
-    group, resource = _PATHS[workload.kind]
+    group, resource = PATHS[workload.kind]
     found = session.get(f"{group}/namespaces/{namespace}/{resource}/{workload.name}")
-    like = like_of(workload, found, container)
+    return like_of(workload, found, container)
+
+
+def idle_controller(session: Session, namespace: str, like: Like) -> Json:
+    """A reference to an object that is there and does nothing: the service account.
+
+    A controller adopts a pod that has its labels and no controller.
+
+    Raises:
+        DeniedError: no permission to read the service account.
+    """
     account = like.pod.get("serviceAccountName", "default")
-    kept_off = session.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}")
-    owner = {
+    found = session.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}")
+    return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
         "name": account,
-        "uid": kept_off["metadata"]["uid"],
+        "uid": found["metadata"]["uid"],
         "controller": True,
     }
-    return like, owner
 
 
 def like_of(workload: Workload, found: Json, container: str | None) -> Like:
@@ -94,6 +112,9 @@ def like_of(workload: Workload, found: Json, container: str | None) -> Like:
     taken = {name: main[name] for name in _OF_CONTAINER if main.get(name)}
     taken["volumeMounts"] = kept
     pod = {name: spec[name] for name in _OF_POD if spec.get(name) is not None}
+    affinity = dict(spec.get("affinity") or {})
+    affinity.pop("podAntiAffinity", None)
+    pod["affinity"] = affinity
     pod["volumes"] = [volume for volume in spec.get("volumes") or () if volume["name"] in used]
     labels = template.get("metadata", {}).get("labels") or {}
     return Like(
@@ -101,6 +122,13 @@ def like_of(workload: Workload, found: Json, container: str | None) -> Like:
         container={name: value for name, value in taken.items() if value},
         pod={name: value for name, value in pod.items() if value not in ([], {})},
         user=user_of(spec, main),
+        group=_of_context(spec, main, "runAsGroup"),
+        annotations={
+            key: value
+            for key, value in (template.get("metadata", {}).get("annotations") or {}).items()
+            if not _OF_ONE_POD.match(key)
+        },
+        differences=differences(spec, main, user_of(spec, main)),
         dropped=[mount["mountPath"] for mount in mounts if mount["name"] not in names],
     )
 
@@ -113,7 +141,7 @@ def main_container(pod: Json, wanted: str | None, name: str) -> Json:
     """
     containers: list[Json] = pod["spec"]["containers"]
     annotations = pod.get("metadata", {}).get("annotations") or {}
-    usual = annotations.get("kubectl.kubernetes.io/default-container")
+    usual = annotations.get(DEFAULT_CONTAINER)
     names = [container["name"] for container in containers]
     if wanted and wanted not in names:
         raise UsageError(
@@ -124,8 +152,12 @@ def main_container(pod: Json, wanted: str | None, name: str) -> Json:
 
 def user_of(spec: Json, container: Json) -> int | None:
     """The user id that a container runs as, if its pod says."""
+    return _of_context(spec, container, "runAsUser")
+
+
+def _of_context(spec: Json, container: Json, field: str) -> int | None:
     for context in (container.get("securityContext"), spec.get("securityContext")):
-        user: Any = (context or {}).get("runAsUser")
-        if user is not None:
-            return int(user)
+        value: Any = (context or {}).get(field)
+        if value is not None:
+            return int(value)
     return None

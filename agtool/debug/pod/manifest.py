@@ -1,15 +1,25 @@
 """Pure: the objects of a debug pod.
 
 Its main process is our pause, so that any image will do: it comes as a ConfigMap, mounted with
-mode 0555, which the pod owns. An image that has its own pause runs that.
+mode 0555, or in a volume that is an image. An image that has its own pause runs that.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from agtool.debug.model import CONTAINER, KIND, MANAGED_BY, MARK, TOOLS, Request, has_pause
+from agtool.debug.model import (
+    CONTAINER,
+    DEFAULT_CONTAINER,
+    MARK,
+    TOOLS,
+    Request,
+    has_pause,
+    own_labels,
+    sends_pause,
+)
 from agtool.debug.pod.security import Security
 
 if TYPE_CHECKING:
@@ -25,40 +35,44 @@ _VOLUME = "agtool-pause"
 _TOOLS_VOLUME = "agtool-tools"
 
 
-def pause_config_map(request: Request, program: bytes, pod_uid: str | None) -> Json:
-    """The ConfigMap with our pause, owned by the pod (None: not known yet)."""
+def pause_config_map(request: Request, program: bytes | None, owner: Json | None) -> Json:
+    """The ConfigMap with our pause.
+
+    Args:
+        program: None: the image has its own.
+        owner: its reference; None: not known yet.
+    """
     metadata: Json = {
         "name": request.name,
         "namespace": request.namespace,
-        "labels": _own_labels(request),
+        "labels": own_labels(request),
     }
-    if pod_uid is not None:
-        metadata["ownerReferences"] = [
-            {"apiVersion": "v1", "kind": "Pod", "name": request.name, "uid": pod_uid}
-        ]
+    if owner is not None:
+        metadata["ownerReferences"] = [owner]
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": metadata,
         "immutable": True,
-        "binaryData": {"pause": b64encode(program).decode()},
+        "binaryData": {"pause": b64encode(program).decode()} if program is not None else {},
     }
 
 
-def debug_pod(request: Request, security: Security) -> Json:
-    """The pod, as it is created."""
+def debug_pod(request: Request, security: Security, owners: Sequence[Json] = ()) -> Json:
+    """The pod, as it is created; `owners` are references to them."""
     like = request.like
     metadata: Json = {
         "name": request.name,
         "namespace": request.namespace,
-        "labels": {**(like.labels if like else {}), **request.labels, **_own_labels(request)},
+        "labels": {**(like.labels if like else {}), **request.labels, **own_labels(request)},
         "annotations": {
+            **(like.annotations if like else {}),
             **request.annotations,
-            "kubectl.kubernetes.io/default-container": CONTAINER,
+            DEFAULT_CONTAINER: CONTAINER,
         },
     }
-    if request.owner:
-        metadata["ownerReferences"] = [request.owner]
+    if owners:
+        metadata["ownerReferences"] = list(owners)
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -67,16 +81,9 @@ def debug_pod(request: Request, security: Security) -> Json:
     }
 
 
-def _own_labels(request: Request) -> dict[str, str]:
-    return dict([MANAGED_BY]) | {KIND: "kept" if request.keep else "session"}
-
-
 def _spec(request: Request, security: Security) -> Json:
     spec: Json = dict(request.like.pod) if request.like else {}
-    volumes = list(spec.get("volumes") or ())
-    if not has_pause(request.image):
-        source = {"name": request.name, "defaultMode": 0o555}
-        volumes.append({"name": _VOLUME, "configMap": source})
+    volumes = [*(spec.get("volumes") or ()), *_pause_volumes(request)]
     if request.tools:
         volumes.append({"name": _TOOLS_VOLUME, "emptyDir": {}})
         spec["initContainers"] = [_tools_container(request, security)]
@@ -101,9 +108,7 @@ def _spec(request: Request, security: Security) -> Json:
     if request.node is None:
         spec["nodeSelector"] = {
             "kubernetes.io/os": "linux",
-            **(
-                {"kubernetes.io/arch": request.architecture} if not has_pause(request.image) else {}
-            ),
+            **({"kubernetes.io/arch": request.architecture} if sends_pause(request) else {}),
             **(spec.get("nodeSelector") or {}),
             **request.node_selector,
         }
@@ -111,6 +116,17 @@ def _spec(request: Request, security: Security) -> Json:
     if tolerations:
         spec["tolerations"] = [*(spec.get("tolerations") or ()), *tolerations]
     return spec
+
+
+def _pause_volumes(request: Request) -> list[Json]:
+    if has_pause(request.image):
+        return []
+    if request.pause_image is None:
+        return [
+            {"name": _VOLUME, "configMap": {"name": request.name, "defaultMode": 0o555}},
+        ]
+    policy = {"pullPolicy": request.pull_policy} if request.pull_policy else {}
+    return [{"name": _VOLUME, "image": {"reference": request.pause_image, **policy}}]
 
 
 def _container(request: Request, security: Security) -> Json:
@@ -123,7 +139,8 @@ def _container(request: Request, security: Security) -> Json:
     if request.tools:
         mounts.append({"name": _TOOLS_VOLUME, "mountPath": TOOLS, "readOnly": True})
     if security.host:
-        mounts.append({"name": "host", "mountPath": "/host"})
+        # What is mounted on the node later is seen too.
+        mounts.append({"name": "host", "mountPath": "/host", "mountPropagation": "HostToContainer"})
     if mounts:
         container["volumeMounts"] = mounts
     own = {**({} if request.keep else {MARK: request.name}), **request.env}

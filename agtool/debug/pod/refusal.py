@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from agtool.core.errors import AgtoolError
 from agtool.core.kube.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json
+    from agtool.debug.model import Request
 
 
 def is_policy(message: str) -> bool:
@@ -27,15 +33,38 @@ def policy_words(message: str) -> str:
 
 def policy_hint(message: str) -> str:
     """What to do about a policy's refusal."""
-    if "PodSecurity" in message:
+    if _is_pod_security(message):
         return (
             "Choose a namespace (-n) that allows it; `kubectl get namespace NAME --show-labels` "
             "shows the Pod Security level of one."
         )
     return (
-        "Set what the policy asks for (--label KEY=VALUE, --cpu, --memory), or choose another "
-        "namespace (-n)."
+        "Set what the policy asks for (--label KEY=VALUE, --annotation KEY=VALUE, --cpu, "
+        "--memory), or choose another namespace (-n)."
     )
+
+
+def deciding(refusals: Sequence[str]) -> str:
+    """Of the refusals of one pod after the other the one that asking for less did not help with."""
+    others = [message for message in refusals if not _is_pod_security(message)]
+    return others[-1] if others else refusals[0]
+
+
+def _is_pod_security(message: str) -> bool:
+    # A webhook may have the word in its name.
+    return "violates PodSecurity" in message or "PodSecurityPolicy" in message
+
+
+def changed(request: Request, made: Json) -> str:
+    """Which labels and annotations of the command line a pod has otherwise, for people."""
+    words = []
+    for kind, asked in (("label", request.labels), ("annotation", request.annotations)):
+        has = made["metadata"].get(f"{kind}s") or {}
+        for key, value in asked.items():
+            if has.get(key) != value:
+                now = f"is {has[key]!r}" if key in has else "is not there"
+                words.append(f"{kind} {key} {now} instead of {value!r}")
+    return ", ".join(words)
 
 
 def explained(error: AgtoolError) -> AgtoolError:

@@ -5,7 +5,7 @@ https://kubernetes.io/docs/concepts/security/pod-security-standards/
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from agtool.debug.model import Request
@@ -48,6 +48,10 @@ _PLATFORMS = Security(
 
 def ways(request: Request) -> list[Security]:
     """What to try, in this order, until the namespace takes one."""
+    return [_with_its_node(security, request) for security in _ways(request)]
+
+
+def _ways(request: Request) -> list[Security]:
     if request.node is not None:
         return [
             Security(
@@ -65,10 +69,11 @@ def ways(request: Request) -> list[Security]:
     if request.root:
         return [_ROOT, _restricted(NOBODY), _PLATFORMS]
     user = request.like.user if request.like else None
-    return [_restricted(user or NOBODY), _PLATFORMS]
+    group = request.like.group if request.like else None
+    return [_restricted(user or NOBODY, group), _PLATFORMS]
 
 
-def _restricted(user: int) -> Security:
+def _restricted(user: int, group: int | None = None) -> Security:
     return Security(
         "restricted",
         f"user {user}, not root: packages cannot be installed",
@@ -76,6 +81,18 @@ def _restricted(user: int) -> Security:
             **_WITHOUT_RIGHTS,
             "runAsNonRoot": True,
             "runAsUser": user,
+            **({"runAsGroup": group} if group is not None else {}),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
     )
+
+
+def _with_its_node(security: Security, request: Request) -> Security:
+    """The same of a pod that takes over its workload's share of the node."""
+    spec = request.like.pod if request.like else {}
+    paths = [volume for volume in spec.get("volumes") or () if "hostPath" in volume]
+    shares = {"in the network of its node": spec.get("hostNetwork"), "with its files": paths}
+    words = [word for word, shared in shares.items() if shared]
+    if not words:
+        return security
+    return replace(security, level="privileged", meaning=", ".join((security.meaning, *words)))

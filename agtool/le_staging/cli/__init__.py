@@ -1,16 +1,27 @@
-"""`agtool le-staging`: its commands."""
+"""`agtool le-staging`: its commands; each is parsed and wired in a module of its own."""
 
-from agtool.core.command import make_app
-from agtool.core.options import grouped
-from agtool.le_staging.cli.browser import chrome, desktop
-from agtool.le_staging.cli.check import check
-from agtool.le_staging.cli.curl import curl
-from agtool.le_staging.cli.env import env
-from agtool.le_staging.cli.roots import fetch
-from agtool.le_staging.cli.status import remove, status
-from agtool.le_staging.cli.verify import verify
+from typing import ClassVar
 
-app = make_app()
+from agtool.core.command import ImportedGroup, make_app
+
+
+class Commands(ImportedGroup):
+    """In the order in which a person meets them."""
+
+    modules: ClassVar = {
+        "fetch": "roots",
+        "verify": "verify",
+        "check": "check",
+        "curl": "curl",
+        "env": "env",
+        "status": "status",
+        "chrome": "browser",
+        "desktop": "browser",
+        "remove": "status",
+    }
+
+
+app = make_app(Commands)
 
 
 @app.callback()
@@ -21,7 +32,3 @@ def le_staging() -> None:
     Begin with:
       agtool le-staging verify example.com
     """  # noqa: D301  # the backslash keeps the examples' lines apart
-
-
-for command in (fetch, verify, check, curl, env, status, chrome, desktop, remove):
-    app.command()(grouped(command))  # grouped: documents need not be imported for it

@@ -13,7 +13,7 @@ import typer
 
 from agtool.core.command import Format, Result
 from agtool.core.errors import ConfigurationError, UsageError, without_effect
-from agtool.core.options import DryRun, Output, flag, option
+from agtool.core.options import DryRun, Output, flag, grouped, option
 from agtool.le_staging.cli.lines import lines
 from agtool.le_staging.cli.twins import UntrustedTwins
 
@@ -49,6 +49,7 @@ NoSandbox = Annotated[
 ]
 
 
+@grouped
 def chrome(  # noqa: PLR0917  # Typer's way: a parameter is an option
     urls: Annotated[
         list[str] | None,
@@ -191,6 +192,7 @@ def domains(only: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+@grouped
 def desktop(  # noqa: PLR0917
     only: Only = None,
     browser: Browser = None,

@@ -12,7 +12,7 @@ import typer
 
 from agtool.core.command import Format, Result
 from agtool.core.errors import ConfigurationError
-from agtool.core.options import OutputOrReports, option, path
+from agtool.core.options import OutputOrReports, grouped, option, path
 from agtool.le_staging.cli.connecting import CaCert
 from agtool.le_staging.cli.judging import Judging
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agtool.le_staging.verify.kept import Checked
 
 
+@grouped
 def check(  # noqa: PLR0917  # Typer's way: a parameter is an option
     judging: Judging,
     files: Annotated[

@@ -1,7 +1,5 @@
 """The options that say where and how to connect, each written once."""
 
-from __future__ import annotations
-
 import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple

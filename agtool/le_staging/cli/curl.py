@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agtool.core.command import Format, Result
-from agtool.core.options import Output
+from agtool.core.options import Output, grouped
 from agtool.le_staging.cli.connecting import ConnectTo, Resolve
 from agtool.le_staging.cli.twins import UntrustedTwins
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agtool.le_staging import documents
 
 
+@grouped
 def curl(
     host: Annotated[
         str, typer.Argument(metavar="HOST[:PORT]", help="A host name, address or URL.")

@@ -10,7 +10,7 @@ import typer  # noqa: TC002  # Typer reads the annotations
 
 from agtool.core.command import Format, Invocation, Result
 from agtool.core.errors import CANNOT_EXECUTE, NOT_FOUND, ConfigurationError
-from agtool.core.options import Output, wrapped_command
+from agtool.core.options import Output, grouped, wrapped_command
 from agtool.le_staging.cli.twins import UntrustedTwins
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class _NotFound(ConfigurationError):
     code = "not-found"
 
 
+@grouped
 def env(
     context: typer.Context,
     command: Annotated[

@@ -1,7 +1,5 @@
 """The options that say what is good enough, each written once."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
+from agtool.core.errors import DeniedError, UnreachableError
 from agtool.core.options import flag, number, option
+from agtool.core.output import say
 
 if TYPE_CHECKING:
     from agtool.core.finding import Finding
@@ -60,32 +60,39 @@ class Judging(NamedTuple):
         """What `verify.look.How` has of this, with the roots. Raises as `roots.fetch.ensure`."""
         from agtool.le_staging.verify.judge import Verdict
 
+        own = own_roots(cacert or ())
         return {
-            "roots": (*self._roots(), *own_roots(cacert or ())),
+            "roots": (*self._roots(needed=not own), *own),
             "expected": Verdict[self.expect],
             "warn_days": self.warn_days,
             "warn_left": self.warn_left,
         }
 
-    def _roots(self) -> list[Root]:
-        """The roots of staging; for production nobody has to fetch them."""
+    def _roots(self, *, needed: bool) -> "list[Root]":
+        """The roots of staging; for production, or with own ones, it works without them."""
         from agtool.le_staging.roots import fetch, store
 
         if self.expect != "production":
-            return fetch.ensure()
+            try:
+                return fetch.ensure()
+            except (UnreachableError, DeniedError) as error:
+                if needed:
+                    raise
+                say(f"{error.message}; only --cacert counts", level="warning", hint=error.hint)
+                return []
         try:
             return store.roots()
         except store.NotFetched:
             return []
 
-    def exit_code(self, rows: Iterable[tuple[bool, Iterable[Finding]]]) -> int:
+    def exit_code(self, rows: "Iterable[tuple[bool, Iterable[Finding]]]") -> int:
         """0, or 1 if one is not as expected; rows: whether it is, and its warnings."""
         return int(
             any(not fine or (self.fail_on_warning and any(warnings)) for fine, warnings in rows)
         )
 
 
-def own_roots(files: Iterable[Path]) -> list[Root]:
+def own_roots(files: Iterable[Path]) -> "list[Root]":
     """The roots in the files of --cacert. Raises ConfigurationError or DeniedError."""
     from agtool.le_staging.roots.given import read
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from agtool.core.command import Format, Result
 from agtool.core.errors import UsageError
-from agtool.core.options import Output, flag, option
+from agtool.core.options import Output, flag, grouped, option
 from agtool.core.output import say
 
 if TYPE_CHECKING:
     from agtool.le_staging import documents
 
 
+@grouped
 def fetch(
     url: Annotated[
         str | None,

@@ -1,7 +1,5 @@
 """Where the hosts come from: the command line, a file, a cluster, manifests."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -61,22 +59,24 @@ class Jobs(NamedTuple):
         overrides: where their load balancers are.
     """
 
-    lines: list[tuple[str, Target | UsageError]]
-    served: dict[int, Served]
-    found: Found | None
-    overrides: tuple[Override, ...]
+    lines: "list[tuple[str, Target | UsageError]]"
+    served: "dict[int, Served]"
+    found: "Found | None"
+    overrides: "tuple[Override, ...]"
 
     @property
-    def targets(self) -> list[Target | UsageError]:
+    def targets(self) -> "list[Target | UsageError]":
         """All of them."""
         return [target for _, target in self.lines]
 
     @property
-    def warnings(self) -> list[Finding]:
+    def warnings(self) -> "list[Finding]":
         """What could not be read."""
         return self.found.warnings if self.found else []
 
-    def told(self, checker: Checker, expected: Verdict) -> Callable[[int, Report | None], Report]:
+    def told(
+        self, checker: "Checker", expected: "Verdict"
+    ) -> "Callable[[int, Report | None], Report]":
         """What makes a report of a line: from that of its host, or without it (None)."""
         if not self.found:
             return lambda _, report: _sure(report)
@@ -85,7 +85,7 @@ class Jobs(NamedTuple):
 
         due, secrets = unfinished(self.found.objects), self.found.secrets
 
-        def tell(number: int, report: Report | None) -> Report:
+        def tell(number: int, report: "Report | None") -> "Report":
             one = self.served.get(number)
             if one is None:
                 return _sure(report)
@@ -102,7 +102,7 @@ class Jobs(NamedTuple):
         return tell
 
 
-def _sure(report: Report | None) -> Report:
+def _sure(report: "Report | None") -> "Report":
     assert report  # noqa: S101  # --offline has hosts of objects only
     return report
 
@@ -162,7 +162,9 @@ class Sources(NamedTuple):
             if value and not self.from_cluster:
                 raise without_effect(name, "without --from-cluster")
 
-    def _found(self, cluster: ClusterOptions) -> Found | None:
+    def _found(self, cluster: ClusterOptions) -> "Found | None":
+        if not self.from_cluster and self.from_manifests is None:
+            return None
         from agtool.le_staging.cluster import read
 
         if self.from_manifests is not None:
@@ -176,8 +178,6 @@ class Sources(NamedTuple):
                     hint="Give manifests in YAML or JSON.",
                 ) from error
             return read.of_manifests(listed)
-        if not self.from_cluster:
-            return None
         with cluster.session(namespace=self.namespace) as session:
             found = read.read(session, None if self.all_namespaces else session.namespace)
         for warning in found.warnings:
@@ -185,7 +185,7 @@ class Sources(NamedTuple):
         return found
 
     def _with_objects(
-        self, given: list[tuple[str, Target | UsageError]], found: Found | None
+        self, given: "list[tuple[str, Target | UsageError]]", found: "Found | None"
     ) -> Jobs:
         if not found:
             return Jobs(given, {}, None, ())
@@ -217,7 +217,7 @@ class Sources(NamedTuple):
         return Jobs(lines, places, found, tuple(overrides))
 
 
-def _distinct(listed: list[str], port: int) -> list[tuple[str, Target | UsageError]]:
+def _distinct(listed: list[str], port: int) -> "list[tuple[str, Target | UsageError]]":
     from agtool.le_staging.verify.target import parse
 
     found: dict[Any, tuple[str, Target | UsageError]] = {}
@@ -232,7 +232,8 @@ def _distinct(listed: list[str], port: int) -> list[tuple[str, Target | UsageErr
 
 def _text(file: Path) -> str:
     try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        return content.decode("utf-8-sig")  # with the mark that Windows puts in front
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text (UTF-8)"
         raise ConfigurationError(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agtool.core.command import Format, Result
-from agtool.core.options import DryRun, Output, Yes
+from agtool.core.options import DryRun, Output, Yes, grouped
 from agtool.core.output import say
 from agtool.core.question import Question
 from agtool.core.text import count
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agtool.le_staging import documents
 
 
+@grouped
 def status(_output: Output = Format.table) -> Result[documents.Status]:
     """Show the fetched roots, the browser profiles and the launcher.
 
@@ -97,6 +98,7 @@ def _problems(problems: list[Finding]) -> Iterator[str]:
         yield from lines("problem", problem.message, *problem.hint.splitlines())
 
 
+@grouped
 def remove(
     yes: Yes = False, dry_run: DryRun = False, output: Output = Format.table
 ) -> Result[documents.Removed]:

@@ -10,7 +10,7 @@ import typer
 
 from agtool.core.command import Format, Result
 from agtool.core.errors import UsageError
-from agtool.core.options import ClusterOptions, OutputOrReports, path
+from agtool.core.options import ClusterOptions, OutputOrReports, grouped, path
 from agtool.le_staging.cli.connecting import Connecting
 from agtool.le_staging.cli.judging import Judging
 from agtool.le_staging.cli.sources import Sources
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agtool.le_staging.verify.checker import Report
 
 
+@grouped
 def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     judging: Judging,
     connecting: Connecting,

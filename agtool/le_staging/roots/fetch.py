@@ -1,7 +1,5 @@
 """Fetch the roots over the network; nothing is trusted but a certificate's fingerprint."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import ssl
@@ -85,7 +83,7 @@ def refuse_retired(sha256: str) -> None:
         )
 
 
-def fetch(wanted: Sequence[Wanted], *, force: bool) -> RootsFetched:
+def fetch(wanted: Sequence[Wanted], *, force: bool) -> "RootsFetched":
     """Fetch what is not there yet (force: all of it) and keep what is there already.
 
     What can be fetched is kept, also if something else cannot. Raises the first error of those
@@ -165,7 +163,7 @@ def _present() -> tuple[Mapping[str, Root], list[Finding]]:
         return {}, [Finding(error.code, f"{error.message}; the file was replaced", hint)]
 
 
-def _client() -> httpx.Client:
+def _client() -> "httpx.Client":
     """It trusts this machine's store, as curl does; Mozilla's list where there is none."""
     import certifi
     import httpx
@@ -187,7 +185,7 @@ def _client() -> httpx.Client:
         ) from error
 
 
-def _get(client: httpx.Client, want: Wanted) -> Root:
+def _get(client: "httpx.Client", want: Wanted) -> Root:
     import httpx
 
     _check_url(want.url)

@@ -5,8 +5,6 @@ they link to, as of August 2026. Intermediates are left out on purpose: they rot
 Encrypt asks not to pin them.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 _SITE = "https://letsencrypt.org/certs/"

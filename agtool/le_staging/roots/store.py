@@ -5,8 +5,6 @@ each certificate stand lines that say what it is. They hold the fingerprint for 
 fetched, so that a file which was damaged or edited is noticed whenever it is read.
 """
 
-from __future__ import annotations
-
 import binascii
 import hashlib
 import os

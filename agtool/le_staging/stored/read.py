@@ -18,6 +18,8 @@ _BLOCK = re.compile(
     rb"-----BEGIN (?P<kind>[A-Z0-9 ]+)-----(?P<content>.*?)-----END (?P=kind)-----", re.DOTALL
 )
 
+_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
+
 
 def stored(source: str, content: bytes, password: str | None = None) -> list[Stored]:
     """What a file has: one chain, or one for each Secret in it; none if it has neither.
@@ -55,7 +57,12 @@ def of_secret(secret: dict[str, Any], source: str, password: str | None = None) 
         problems.append(
             Finding("no-key", "it has no private key (tls.key)", "Let the certificate be renewed.")
         )
+    elif not found.key and not {one.code for one in found.problems} & _OF_KEY:
+        problems.append(_unreadable_key("tls.key is not PEM"))
     return found._replace(problems=(*problems, *found.problems))
+
+
+_OF_KEY = {"encrypted-key", "unreadable-key"}
 
 
 def is_tls_secret(document: object) -> bool:
@@ -137,6 +144,12 @@ def _pem(source: str, content: bytes, password: str | None) -> Stored:
         elif kind.endswith(b"PRIVATE KEY"):
             key, problem = _key(block[0], password)
             problems += problem
+    for kind in _BEGIN.findall(_BLOCK.sub(b"", content)):
+        why = "it is cut off before its last line (END)"
+        if kind.endswith(b"PRIVATE KEY"):
+            problems.append(_unreadable_key(why))
+        elif kind.endswith(b"CERTIFICATE"):
+            problems.append(_unreadable(f"one of its certificates cannot be read: {why}"))
     return Stored(source, tuple(chain), key, tuple(problems))
 
 
@@ -152,7 +165,15 @@ def _key(content: bytes, password: str | None) -> tuple[str, list[Finding]]:
             )
         ]
     except KeyUnreadable as error:
-        return "", [Finding("unreadable-key", f"its private key cannot be read: {error}")]
+        return "", [_unreadable_key(str(error))]
+
+
+def _unreadable_key(why: str) -> Finding:
+    return Finding(
+        "unreadable-key",
+        f"its private key cannot be read: {why}",
+        "Copy the key again as the ACME client has written it, or let the certificate be renewed.",
+    )
 
 
 def _der(source: str, content: bytes, password: str | None) -> Stored:

@@ -1,7 +1,5 @@
 """Hosts checked, one or many at once: each in a thread, the results in the order of the input."""
 
-from __future__ import annotations
-
 import queue
 import resource
 import threading
@@ -62,7 +60,7 @@ class Report(NamedTuple):
     notes: tuple[Finding, ...] = ()
     sights: tuple[Sight, ...] = ()
     source: str = ""
-    stored: Checked | None = None
+    stored: "Checked | None" = None
 
 
 class Checker:

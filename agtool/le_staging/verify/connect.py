@@ -50,7 +50,8 @@ def addresses(hosts: Sequence[str], port: int, family: socket.AddressFamily) -> 
     found: list[Address] = []
     for host in hosts:
         try:
-            listed = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+            # As bytes, since Python would read a name by older rules for IDNs than curl does.
+            listed = socket.getaddrinfo(host.encode(), port, family, socket.SOCK_STREAM)
         except socket.gaierror as error:
             reason = (error.strerror or "").lower()
             wanted = {socket.AF_INET: "IPv4 ", socket.AF_INET6: "IPv6 "}.get(family, "")

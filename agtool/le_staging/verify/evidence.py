@@ -1,7 +1,5 @@
 """What was seen of a host's certificate, and all that a judgement rests on."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from agtool.le_staging.certificate import Certificate

@@ -1,7 +1,5 @@
 """The decision, pure: from what a handshake showed to a verdict and every problem there is."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import Enum

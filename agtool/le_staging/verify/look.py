@@ -1,7 +1,5 @@
 """One handshake with a host, and what is to be said of it."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Sequence
@@ -164,7 +162,7 @@ class Looker:
         )
 
     @cached_property
-    def _thorough(self) -> Thorough:
+    def _thorough(self) -> "Thorough":
         from agtool.le_staging.verify.thorough import Thorough
 
         private = [root for root in self._how.roots if root.private]

@@ -4,8 +4,6 @@ None of these comes from an ACME server, so that advice about chains and renewal
 The names are those that the software gives: no proof, but a verdict does not rest on them.
 """
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Through an HTTP proxy to a host: which proxy, and its CONNECT (RFC 9110, 9.3.6)."""
 
-from __future__ import annotations
-
 import ipaddress
 import os
 import re

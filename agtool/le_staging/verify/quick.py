@@ -4,8 +4,6 @@ It verifies with the flags that curl sets, as `handshake` does. Where it refuses
 one reason and shows no certificate: then the host is looked at thoroughly.
 """
 
-from __future__ import annotations
-
 import select
 import socket
 import ssl

@@ -1,7 +1,5 @@
 """What to check: HOST[:PORT] as people write it, and where to connect instead of asking DNS."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import socket
@@ -93,7 +91,8 @@ def parse(text: str, default_port: int) -> Target:
 
 
 def _parts(shown: str) -> tuple[str, int | None]:
-    rest = shown.partition("://")[2] or shown
+    scheme, is_url, below = shown.partition("://")
+    rest = below if is_url else scheme
     for end in "/?#":
         rest = rest.partition(end)[0]
     return _split(rest, shown)

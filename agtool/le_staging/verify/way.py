@@ -1,7 +1,5 @@
 """How to do a handshake, as plain data."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -14,6 +14,7 @@ from agtool.migrate_once.model import SEEN, Attempt, End, Situation, TableName, 
 
 if TYPE_CHECKING:
     from agtool.migrate_once.documents import Key, Run, Status
+    from agtool.migrate_once.engines.sign import Sign
 
 KEEP_DAYS = 30
 """Days for which the history keeps runs without a key; done keys are kept for ever."""
@@ -34,6 +35,10 @@ _COLUMNS = (
 
 _OF_NO_DATABASE = ""
 """As for_database: the database of this mark has lost its tables since, so it does not count."""
+
+
+_NOT_KNOWN = "not known"
+"""As place: of a run of which only the number is left."""
 
 
 class Cursor(Protocol):
@@ -195,6 +200,11 @@ class RunTable:
             cursor, "UPDATE {t} SET sessions = {p} WHERE run_id = {p}", sessions[:4000], run_id
         )
 
+    def is_recorded(self, cursor: Cursor, run_id: str) -> bool:
+        """Whether there is a record of this run."""
+        self._execute(cursor, "SELECT 1 FROM {t} WHERE run_id = {p}", run_id)
+        return cursor.fetchone() is not None
+
     def record_end(self, cursor: Cursor, attempt: Attempt, end: End) -> bool:
         """How the run ended; whether that is recorded.
 
@@ -215,8 +225,13 @@ class RunTable:
     def set_end(
         self, cursor: Cursor, run_id: str, state: str, exit_code: int | None, *, counts: bool
     ) -> bool:
-        """How the run ended, if it is recorded; whether it is. counts: as in End."""
+        """How the run ended, if it is recorded; whether it is. counts: as in End.
+
+        A mark is never taken back: if the answer to the COMMIT that set it is lost, its own agtool
+        believes that the lock was lost before.
+        """
         mark, values = "", []
+        unmarked = " AND state <> 'done'" if state == "lost" else ""
         if state == "done":
             mark = f", tables_left = CASE WHEN {self._has_tables} THEN 1 ELSE 0 END"
             mark += ", for_database = {p}"
@@ -224,10 +239,13 @@ class RunTable:
         self._execute(
             cursor,
             "UPDATE {t} SET state = {p}, exit_code = {p}, counts = {p}, "
-            f"finished_at = {{now}}{mark} WHERE run_id = {{p}}",
+            f"finished_at = {{now}}{mark} WHERE run_id = {{p}}{unmarked}",
             *(state, exit_code, int(counts), *values, run_id),
         )
-        return cursor.rowcount == 1
+        if cursor.rowcount == 1 or not unmarked:
+            return cursor.rowcount == 1
+        self._execute(cursor, "SELECT 1 FROM {t} WHERE run_id = {p}", run_id)
+        return cursor.fetchone() is not None
 
     # -- failures ---------------------------------------------------------------------------
 
@@ -247,6 +265,24 @@ class RunTable:
             attempt.key,
         )
         return [(place, exit_code) for place, exit_code in cursor.fetchall()]
+
+    def failed_before(self, cursor: Cursor, attempt: Attempt) -> int:
+        """How many failures of its key count when the attempt begins."""
+        if attempt.key is None or attempt.retry:
+            return 0
+        return len(self.failures(cursor, attempt))
+
+    def record_signed(
+        self, cursor: Cursor, sign: Sign, exit_code: int | None, *, counts: bool
+    ) -> None:
+        """How the run of a sign ended, with the failures before it whose records are gone."""
+        self.restore(cursor)
+        attempt = sign.attempt()
+        end = sign.lost(self.now(cursor), exit_code, counts=counts)
+        for number in range(self.failed_before(cursor, attempt), sign.failed):
+            gone = attempt._replace(run_id=f"{attempt.run_id}-{number}", place=_NOT_KNOWN)
+            self.record_end(cursor, gone, end._replace(exit_code=None, counts=True))
+        self.record_end(cursor, attempt, end)
 
     def exhausted(self, cursor: Cursor, attempt: Attempt) -> Exhausted | None:
         """Whether the attempt's key has failed as often as that allows."""

@@ -24,6 +24,8 @@ class Sign(NamedTuple):
         lock: what its lock is called.
         started_at: by the server's clock.
         sessions: the server's sessions that its command has, as in the runs table.
+        failed: how often its key had failed before. Who runs it keeps their records meanwhile, in
+            memory: they are gone if all its processes are killed at once.
     """
 
     lock: str
@@ -34,13 +36,16 @@ class Sign(NamedTuple):
     patience: float
     started_at: str
     sessions: str = ""
+    failed: int = 0
 
     @classmethod
-    def of(cls, lock: str, attempt: Attempt, patience: float, now: datetime) -> Sign:
+    def of(cls, lock: str, attempt: Attempt, patience: float, now: datetime, failed: int) -> Sign:
         """The sign of an attempt that begins; its texts are cut to what there is room for."""
         key = None if attempt.key is None else attempt.key[:_LONGEST]
         name, place = attempt.name[:_LONGEST], attempt.place[:_LONGEST]
-        return cls(lock, attempt.run_id, name, key, place, patience, now.isoformat())
+        return cls(
+            *(lock, attempt.run_id, name, key, place, patience, now.isoformat()), failed=failed
+        )
 
     @classmethod
     def parse(cls, text: str) -> Sign | None:

@@ -1,6 +1,7 @@
-"""The parts of a database's address; as text they hold no password. Reading a file with one."""
+"""The parts of a database's address; as text they hold no password. Reading a file with one.
 
-from __future__ import annotations
+Not with postponed annotations: a NamedTuple would compile them at each start.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from agtool.core.errors import ConfigurationError
 class Renewal(Protocol):
     """What gives a database anew, since a file or a command supplies a part of it."""
 
-    def current(self, timeout: float) -> Database:
+    def current(self, timeout: float) -> "Database":
         """The database for the next connection; timeout: seconds that a command may take.
 
         Raises:

@@ -31,6 +31,12 @@ _JDBC = re.compile(
     r"(?:\?(?P<query>.*))?"
 )
 
+_JDBC_ONLY = re.compile(
+    r"jdbc:(?:(?:mysql|mariadb):[a-z-]+://|(?:mysql\+srv|aws-wrapper):"
+    r"|(?:mysql|mariadb)://(?:address=)?\()"
+)
+"""Load balancing, replication and the like, and `address=(host=h)(port=3306)`."""
+
 _JDBC_DRIVERS = {
     "postgresql": ("postgresql", "pgjdbc"),
     "mysql": ("mysql", "connector-j"),
@@ -90,6 +96,8 @@ def _is_go(text: str) -> bool:
 def jdbc(text: str) -> Database:
     """`jdbc:postgresql://host:5432/database?user=...&password=...`, MySQL's and MariaDB's.
 
+    MariaDB's driver decodes nothing (org.mariadb.jdbc.Configuration, 3.5), the others do.
+
     https://jdbc.postgresql.org/documentation/use/
     https://dev.mysql.com/doc/connector-j/en/connector-j-reference-jdbc-url-format.html
     https://mariadb.com/docs/connectors/mariadb-connector-j/about-mariadb-connector-j
@@ -99,23 +107,25 @@ def jdbc(text: str) -> Database:
     """
     if text.startswith("jdbc:sqlite:"):
         return _file(text.removeprefix("jdbc:sqlite:").partition("?")[0])
+    if _JDBC_ONLY.match(text):
+        raise ConfigurationError(
+            "the database URL names its servers in a way that only its JDBC driver knows",
+            hint="Give agtool the URL of the primary, such as jdbc:mysql://host:3306/database.",
+        )
     parts = _JDBC.fullmatch(text)
     if parts is None or (parts["place"] is None and ":" in parts["database"]):
-        several = re.match(r"jdbc:((mysql|mariadb|aws-wrapper)[a-z+-]*:[a-z-]+:)//", text)
-        if several is not None or text.startswith(("jdbc:mysql+srv:", "jdbc:aws-wrapper:")):
-            raise ConfigurationError(
-                "the database URL names several servers in a way that only its JDBC driver knows",
-                hint="Give agtool the URL of the primary: jdbc:mysql://host:3306/database.",
-            )
         raise unreadable()
     has_account = "@" in (parts["place"] or "")
-    if "@" in parts["database"] or re.search(r"@[^&]*/", parts["query"] or ""):
+    options, encoded = parts["query"] or "", parts["kind"] != "mariadb"
+    others = options if encoded else re.sub(r"(?:^|&)password=[^&]*", "", options)
+    if "@" in parts["database"] or re.search(r"@[^&]*/", others):
         raise unreadable()  # a password's end, if that is not encoded
-    if has_account and "@" in (parts["query"] or ""):
+    if has_account and "@" in options:
         raise unreadable()
     engine, driver = _JDBC_DRIVERS[parts["kind"]]
-    query = _query(parts["query"] or "")
-    _refuse_torn_password(parts["query"] or "")
+    query = _query(options) if encoded else _literal(options)
+    _refuse_torn_password(options, encoded=encoded)
+    database_name = parts["database"].lstrip("/")
     account, _, place = (parts["place"] or "").rpartition("@")
     user, colon, password = account.partition(":")
     database = Database(
@@ -125,7 +135,7 @@ def jdbc(text: str) -> Database:
         password=unquote(password) if colon else None,
         host=None,
         port=None,
-        database=unquote(parts["database"].lstrip("/")) or None,
+        database=(unquote(database_name) if encoded else database_name) or None,
         query=query,
     )
     return with_hosts(database, place or "localhost")
@@ -294,7 +304,7 @@ def name_other_forms(text: str) -> None:
         )
 
 
-def _refuse_torn_password(query: str) -> None:
+def _refuse_torn_password(query: str, *, encoded: bool) -> None:
     """Refuse what follows a password and is no option: it may be the password's end.
 
     Raises:
@@ -307,8 +317,9 @@ def _refuse_torn_password(query: str) -> None:
     if {*following} - {"user", ""} - {name for row in TABLE for name in row.names.split(", ")}:
         raise ConfigurationError(
             "the database URL has an option that agtool does not know after the password",
-            hint="If it is the end of the password, write %26 for each & in that. Else write it "
-            "before the password, or leave it out.",
+            hint="If it is the end of the password, "
+            + ("write %26 for each & in that. " if encoded else "the driver cannot take its &. ")
+            + "Else write it before the password, or leave it out.",
         )
 
 
@@ -318,6 +329,11 @@ def _file(path: str) -> Database:
 
 def _query(text: str) -> dict[str, tuple[str, ...]]:
     return {key: (value,) for key, value in parse_qsl(text)}
+
+
+def _literal(text: str) -> dict[str, tuple[str, ...]]:
+    options = (part.partition("=") for part in text.split("&"))
+    return {key: (value,) for key, _, value in options if key and value}
 
 
 def _joined(items: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
-"""What becomes of a URL's options: obeyed, ignored, or refused. The rare ones are in `rows`."""
+"""What becomes of a URL's options: obeyed, ignored, or refused. The rare ones are in `rows`.
 
-from __future__ import annotations
+Not with postponed annotations: a NamedTuple would compile them at each start.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple

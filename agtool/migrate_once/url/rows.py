@@ -9,7 +9,8 @@ from agtool.core.errors import ConfigurationError
 from agtool.core.text import printable
 from agtool.migrate_once.url.database import Database
 from agtool.migrate_once.url.merge import Merged
-from agtool.migrate_once.url.table import TABLE, Option
+from agtool.migrate_once.url.table import TABLE
+from agtool.migrate_once.url.table.row import Option
 from agtool.migrate_once.url.values import Given, convert, normal
 
 _OURS = {

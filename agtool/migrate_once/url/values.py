@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from agtool.core.errors import ConfigurationError
 from agtool.migrate_once.url.database import Database
-from agtool.migrate_once.url.table import SSLMODES, Option
+from agtool.migrate_once.url.table.postgresql import SSLMODES
+from agtool.migrate_once.url.table.row import Option
 
 Settings = Mapping[str, str]
 

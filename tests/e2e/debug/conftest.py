@@ -92,9 +92,9 @@ class Person:
         return done.stdout
 
     def nothing_is_left(self) -> None:
-        """Check that no debug pod is there any more, nor a ConfigMap of one."""
-        for resource in ("pods", "configmaps"):
-            path = f"/api/v1/namespaces/{self.namespace}/{resource}"
+        """Check that no debug pod is there any more, nor a Job or ConfigMap of one."""
+        for group, resource in (("api", "pods"), ("apis/batch", "jobs"), ("api", "configmaps")):
+            path = f"/{group}/v1/namespaces/{self.namespace}/{resource}"
 
             def gone(path: str = path) -> bool:
                 return not self.api.get(path, labelSelector=KIND)["items"]

@@ -128,6 +128,49 @@ def test_a_node(person: Person) -> None:
     assert (done.exit_code, 'nodes "none" not found' in done.stderr) == (125, True)
 
 
+def test_a_node_that_cannot_take_it(person: Person) -> None:
+    system = {"kubernetes.io/os": "windows", "kubernetes.io/arch": "amd64"}
+    for name, labels in (("win-1", system), ("lost-1", {**system, "kubernetes.io/os": "linux"})):
+        named = f"{person.namespace}-{name}"
+        person.api.post("/api/v1/nodes", {"metadata": {"name": named, "labels": labels}})
+    try:
+        done = person.run("--node", f"{person.namespace}-win-1", "--", "true")
+        assert done.exit_code == 125
+        assert f"node {person.namespace}-win-1 runs windows" in done.stderr
+        assert not person.pods()
+        lost = f"{person.namespace}-lost-1"
+        running = person.start("--node", lost, "--timeout", "1s", "--", "true")
+        running.wait_for(f"node {lost} is not ready")
+        done = running.wait()
+        assert done.exit_code == 124, done.stderr
+        assert not person.pods()
+        # No kubelet is there to say that the pod is gone.
+        pod = f"/api/v1/namespaces/{person.namespace}/pods/{name_in(done.stderr)}"
+        person.api.delete(pod, {"gracePeriodSeconds": 0})
+    finally:
+        for name in ("win-1", "lost-1"):
+            person.api.delete(f"/api/v1/nodes/{person.namespace}-{name}")
+
+
+def test_what_is_mounted_on_a_node_later(person: Person) -> None:
+    node = person.cluster.node
+    folder = f"/run/{person.namespace}"
+    on_the_node = "nsenter -t 1 -m -- /bin/sh -c"
+    script = f"echo up >&2; until [ -e /host{folder}/later ]; do sleep 0.1; done; echo seen"
+    person.run("--node", node, "--", "sh", "-c", f"{on_the_node} 'mkdir {folder}'")
+    running = person.start("--node", node, "--", "sh", "-c", script)
+    running.wait_for("up")
+    mount = f"mount -t tmpfs later {folder} && touch {folder}/later"
+    done = person.run("--node", node, "--", "sh", "-c", f'{on_the_node} "{mount}"')
+    try:
+        assert done.exit_code == 0, done.stderr
+        done = running.wait()
+        assert (done.exit_code, done.stdout) == (0, "seen\n"), done.stderr
+    finally:
+        undo = f"umount {folder}; rmdir {folder}"
+        person.run("--node", node, "--", "sh", "-c", f'{on_the_node} "{undo}"')
+
+
 def workload(person: Person, kind: str, template: Object, **more: object) -> None:
     labels = {"app": "web"}
     body = {
@@ -195,6 +238,43 @@ def test_like_a_replica_set_that_would_adopt_it(person: Person) -> None:
     done = person.run("--like", "rs/web", "--", "sleep", "3")
     # It wants no pod: had it taken ours for one of its own, it would have deleted it.
     assert done.exit_code == 0, done.stderr
+
+
+def test_like_the_place_and_the_rights(person: Person) -> None:
+    core = f"/api/v1/namespaces/{person.namespace}"
+    person.api.post(f"{core}/serviceaccounts", {"metadata": {"name": "web"}})
+    person.api.post(f"{core}/configmaps", {"metadata": {"name": "settings"}, "data": {"a": "1"}})
+    classes = "/apis/scheduling.k8s.io/v1/priorityclasses"
+    rank = person.namespace
+    person.api.post(classes, {"metadata": {"name": rank}, "value": 7})
+    theirs = template(person)
+    here = {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}
+    terms = {"nodeSelectorTerms": [{"matchExpressions": [here]}]}
+    affinity = {"requiredDuringSchedulingIgnoredDuringExecution": terms}
+    theirs |= {
+        "priorityClassName": rank,
+        "hostNetwork": True,
+        "affinity": {"nodeAffinity": affinity},
+        "initContainers": [{"name": "migrate", "image": person.cluster.images.pause}],
+    }
+    theirs["containers"][0] |= {"workingDir": "/tmp", "securityContext": {"runAsGroup": 4321}}  # noqa: S108  # in the pod
+    workload(person, "deployments", theirs, replicas=0)
+    try:
+        running = person.start(
+            "--like", "deployment/web", "--", "sh", "-c", "id -g; pwd; echo up >&2; sleep 100"
+        )
+        running.wait_for("up")
+        assert running.stdout == "4321\n/tmp\n"
+        told = (
+            "not as in deployment/web: init containers (migrate), so what they prepare is missing"
+        )
+        assert told in running.stderr
+        assert "privileged, user 1234" in running.stderr
+        spec = person.pod()["spec"]
+        assert (spec["priority"], spec["hostNetwork"]) == (7, True)
+        assert spec["affinity"] == {"nodeAffinity": affinity}
+    finally:
+        person.api.delete(f"{classes}/{rank}")
 
 
 def test_like_what_is_not_there(person: Person) -> None:

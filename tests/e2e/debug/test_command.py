@@ -97,7 +97,9 @@ def test_the_config_map_goes_with_the_pod(person: Person) -> None:
     name = name_in(running.stderr)
     path = f"/api/v1/namespaces/{person.namespace}/configmaps/{name}"
     (owner,) = person.api.get(path)["metadata"]["ownerReferences"]
-    assert owner["uid"] == person.pod()["metadata"]["uid"]
+    # The same as the pod's, which takes both away.
+    assert [owner] == person.pod()["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"]) == ("Job", name)
 
 
 def test_our_own_image_runs_its_own_pause(person: Person) -> None:

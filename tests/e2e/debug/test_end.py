@@ -40,6 +40,7 @@ def test_signals_while_the_pod_is_pending(person: Person, number: signal.Signals
 
 MOMENTS = {
     "the nodes are listed": r"GET /api/v1/nodes\?",
+    "its owner is made": r"POST .*/jobs$",
     "the pod is made": r"POST .*/pods$",
     "pause is sent": r"POST .*/configmaps$",
     "the pod is watched": r"GET .*/pods\?.*watch",

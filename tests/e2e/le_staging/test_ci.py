@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.le_staging.site import AGTOOL, OFFLINE, Site, hosts_of
+from tests.e2e.le_staging.site import AGTOOL, OFFLINE, PROXIES, Site, hosts_of
 from tests.servers import tls
 from tests.servers.certificates import root, to_pem
 
@@ -18,7 +18,7 @@ def test_a_list_with_mistakes(site: Site, tmp_path: Path) -> None:
     site.fetch()
     listed = tmp_path / "hosts"
     lines = ["shop.test", "two words", "*.test", "shop.test:x", "a..b", "other.test"]
-    listed.write_text("\n".join(lines), encoding="utf-8")
+    listed.write_text("\r\n".join(lines), encoding="utf-8-sig")  # as Windows writes it
     done = site.le_staging(
         "verify", "--from-file", listed, "", *site.to("shop.test", "other.test"), "-o", "json"
     )
@@ -196,6 +196,18 @@ def test_a_root_of_one_s_own_for_one_call(site: Site, tmp_path: Path) -> None:
         assert site.le_staging(*arguments).exit_code == 1
         done = site.le_staging(*arguments, "--cacert", tmp_path / "ca.pem")
         assert done.exit_code == 0, done.stdout
+    own = tmp_path / "own.pem"
+    own.write_text(site.ca.pem)
+    alone = site.le_staging(
+        *("verify", "shop.test", *site.to("shop.test"), "--proxy", "", "--cacert"),
+        own,
+        **{
+            "XDG_DATA_HOME": str(tmp_path / "nothing fetched"),
+            **dict.fromkeys(PROXIES, "http://127.0.0.1:1"),
+        },
+    )
+    assert alone.exit_code == 0, alone.stderr
+    assert "only --cacert counts" in alone.stderr
     for content, code in (("", 3), (None, 3)):
         file = tmp_path / "bad.pem"
         if content is not None:
@@ -246,7 +258,7 @@ def test_a_healthy_host_needs_no_slow_library(site: Site, tmp_path: Path, expect
     code = (
         "import sys, certifi; public = sys.argv.pop(1); certifi.where = lambda: public;"
         "from agtool.__main__ import main; code = main();"
-        "print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr);"
+        "print(*sys.modules, file=sys.stderr);"
         "sys.exit(code)"
     )
     (tmp_path / "public.pem").write_text(site.ca.pem)
@@ -266,3 +278,11 @@ def test_a_healthy_host_needs_no_slow_library(site: Site, tmp_path: Path, expect
     loaded = set(done.stderr.split())
     assert "ssl" in loaded
     assert not loaded & {"OpenSSL", "cryptography", "httpx", "rich", "kubernetes", "yaml"}
+    assert not loaded & {
+        "agtool.le_staging.documents",
+        "agtool.le_staging.cluster",
+        "agtool.core.kube",
+    }
+    assert not loaded & {"json", "_strptime", "encodings.idna"}
+    others = {f"agtool.le_staging.cli.{name}" for name in ("check", "env", "status", "browser")}
+    assert not loaded & others

@@ -1,6 +1,7 @@
 """`--attempts`: a broken migration is not run by each replica; `--retry` counts from zero."""
 
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,21 @@ def test_a_killed_run_forgets_no_earlier_failure(agtool: Agtool, url: str, gate:
     wait_until(lambda: not running.processes(), "its keeper has recorded the end")
     assert key(agtool, url)["failures"] == 2
     assert agtool.run(*RUN, "2", "--", "true", url=url).exit_code == 125
+
+
+def test_nor_does_one_that_is_killed_with_its_keeper(agtool: Agtool, url: str) -> None:
+    """As by the kernel, which ends all of a container that has no memory left; time and again."""
+    assert agtool.run(*RUN, "3", "--", "sh", "-c", "exit 7", url=url).exit_code == 7
+    for _ in range(2):
+        running = agtool.start(*RUN, "3", "--", "sleep", "600", url=url)
+        running.wait_for("running sleep", seconds=60)
+        for pid in (*running.processes(),):
+            os.kill(pid, signal.SIGSTOP)  # so that none sees another one's end
+        running.kill()
+    done = agtool.run(*RUN, "3", "--", "true", url=url, seconds=100)
+    assert done.exit_code == 125
+    assert "key k has failed 3 times" in done.stderr
+    assert key(agtool, url)["failures"] == 3
 
 
 def test_a_lost_lock_has_failed(agtool: Agtool, database: Database) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.e2e.conftest import Agtool, wait_until
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.proxy import TcpProxy
 
+SIGNS = "SELECT count(*) FROM pg_largeobject_metadata"
 SLOW_INSERT = "INSERT INTO work SELECT pg_sleep(600)"
 
 
@@ -21,6 +23,12 @@ def work(database: Database) -> Database:
     with database.connect() as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE work (nothing text)")
     return database
+
+
+def _asked(database: Database, query: str) -> list[tuple[Any, ...]]:
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        return list(cursor.fetchall())
 
 
 def _sessions(database: Database) -> int:
@@ -70,6 +78,46 @@ def test_a_statement_of_a_command_that_exits_0_does_not_commit_later(
         running.send(number)
     assert running.wait().exit_code == 0
     assert _rows(work) == 0
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP SCHEMA agtool CASCADE",
+        "DELETE FROM agtool.install_locks_runs",
+        """CREATE TABLE agtool.new (LIKE agtool.install_locks_runs);
+        DROP TABLE agtool.install_locks_runs;
+        ALTER TABLE agtool.new RENAME TO install_locks_runs""",
+    ],
+)
+def test_who_has_removed_its_own_record_is_waited_for(
+    agtool: Agtool, work: Database, sql: str
+) -> None:
+    """As by a reset, or by a dump that is loaded; then all of its processes are killed."""
+    command = ("sh", "-c", 'psql "$URL" -qc "$SQL"; sleep 600')
+    env = {"URL": work.url, "SQL": sql}
+    running = agtool.start("migrate-once", "--", *command, url=work.url, env=env)
+    wait_until(lambda: _asked(work, SIGNS) == [(1,)], "a sign stands for the record")
+    for pid in running.processes():
+        os.kill(pid, signal.SIGSTOP)  # so that none sees another one's end
+    running.kill()
+    done = agtool.run("migrate-once", "--", "true", url=work.url, seconds=100)
+    assert (done.exit_code, "has not recorded its end" in done.stderr) == (0, True), done.stderr
+    assert _asked(work, SIGNS) == [(0,)]
+    states = "SELECT state FROM agtool.install_locks_runs ORDER BY started_at"
+    assert _asked(work, states) == [("lost",), ("done",)]
+
+
+def test_who_has_removed_its_own_record_leaves_no_sign(agtool: Agtool, work: Database) -> None:
+    script = (
+        'psql "$URL" -qc "DROP SCHEMA agtool CASCADE"; '
+        'until psql "$URL" -Atc "$SIGNS" | grep 1; do sleep 0.1; done'
+    )
+    run = ("migrate-once", "--key", "k", "--", "sh", "-c", script)
+    done = agtool.run(*run, url=work.url, env={"URL": work.url, "SIGNS": SIGNS})
+    assert (done.exit_code, done.stdout) == (0, "1\n"), done.stderr
+    assert _asked(work, SIGNS) == [(0,)]
+    assert "already done" in agtool.run(*run, url=work.url).stderr
 
 
 def test_a_lost_run_leaves_nothing_in_another_database(

@@ -147,6 +147,27 @@ def test_a_chain_in_the_wrong_order(staging: Authority) -> None:
 
 
 @pytest.mark.parametrize(
+    ("entry", "keep", "code"),
+    [
+        ("tls.key", 60, "unreadable-key"),  # within the block, as after a full disk
+        ("tls.key", -27, "unreadable-key"),
+        ("tls.key", 5, "unreadable-key"),
+        ("tls.crt", -40, "unreadable"),
+    ],
+)
+def test_what_is_cut_off_is_told(staging: Authority, entry: str, keep: int, code: str) -> None:
+    """No server starts with it. In a file it is the same as in a Secret."""
+    leaf = staging.intermediate.leaf(NAME)
+    whole = {"tls.crt": to_pem(*leaf.chain), "tls.key": leaf.key_pem}
+    cut = {**whole, entry: whole[entry][:keep]}
+    (checked,) = looked_at(staging, _yaml(secret(leaf, **cut)))
+    assert (checked.verdict, code in codes(checked)) == (Verdict.failed, True)
+    if keep != 5:
+        (checked,) = looked_at(staging, (cut["tls.key"] + cut["tls.crt"]).encode())
+        assert (checked.verdict, code in codes(checked)) == (Verdict.failed, True)
+
+
+@pytest.mark.parametrize(
     ("changed", "problems"),
     [
         ({"tls.crt": ""}, ["no-certificate"]),

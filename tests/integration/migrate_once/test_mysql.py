@@ -201,6 +201,7 @@ def test_a_failed_run_marks_nothing(mariadb_database: MariaDBDatabase) -> None:
 
 def test_a_killed_session_has_lost_the_lock(mariadb_database: MariaDBDatabase) -> None:
     port = backend(mariadb_database.url)
+    take(port, new_attempt("made")).finish(DONE)  # an empty database of MySQL has no records
     attempt = new_attempt("k")
     lock = take(port, attempt)
     mariadb_database.server.execute(f"KILL {holder(mariadb_database, port)}")
@@ -722,11 +723,19 @@ def test_a_run_without_a_sign_is_proven_to_be_over_or_waited_for(
     assert unproven(backend(mariadb_database.url)), "nothing is known of the time before"
 
     waiter = backend(mariadb_database.url)
+    idle = backend(mariadb_database.url).attempt(new_attempt(), look=False)
+    assert isinstance(idle, MySQLLock)
+    assert isinstance(waiter.attempt(new_attempt(), look=True), Busy)
+    assert mariadb_database.rows("SHOW TABLES") == [], "there is nothing of agtool's"
+    idle.release()
+    assert not unproven(waiter), "it has seen the lock held, and no session was lost since"
+
     lock = take(backend(mariadb_database.url), new_attempt())
     assert isinstance(waiter.attempt(new_attempt(), look=True), Busy)
     assert mariadb_database.rows("SHOW TABLES") == [], "there is nothing of agtool's"
     lock.release()
-    assert not unproven(waiter), "it has seen the lock held, and no session was lost since"
+    wait_until(lambda: holder(mariadb_database, waiter) is None, "the lock is free")
+    assert unproven(waiter), "the run has left something for which its successor has to wait"
 
     lock = take(backend(mariadb_database.url), new_attempt())
     assert isinstance(waiter.attempt(new_attempt(), look=True), Busy)
@@ -735,6 +744,30 @@ def test_a_run_without_a_sign_is_proven_to_be_over_or_waited_for(
     assert unproven(waiter), "its command may be alive"
     with suppress(LockLost):
         lock.check()
+
+
+def test_who_gives_up_waiting_for_the_dead_does_not_prove_that_they_are(
+    mariadb_database: MariaDBDatabase,
+) -> None:
+    """Others would take its end for the end of an earlier command. (Found by the model.)"""
+    occupy(mariadb_database)
+    abort_a_session(mariadb_database)
+    port, waiter = backend(mariadb_database.url), backend(mariadb_database.url)
+    lock = port.attempt(new_attempt(), look=False)
+    assert isinstance(lock, MySQLLock)
+    assert [run.run_id for run in lock.unfinished()] == [""], "it has to wait"
+    assert isinstance(waiter.attempt(new_attempt(), look=True), Busy)
+    lock.release()
+    wait_until(lambda: holder(mariadb_database, waiter) is None, "the lock is free")
+    assert unproven(waiter), "the command that the first one waited for may be alive"
+
+
+def test_a_mark_is_not_taken_back(mariadb_database: MariaDBDatabase) -> None:
+    """As by an agtool to which the answer to its COMMIT was lost."""
+    port, attempt = backend(mariadb_database.url), new_attempt("k1")
+    assert take(port, attempt).finish(DONE) is None
+    port.record_lost(attempt.run_id, 1)
+    assert isinstance(port.attempt(new_attempt("k1"), look=False), AlreadyDone)
 
 
 def test_a_proxy_proves_nothing(mariadb_database: MariaDBDatabase) -> None:

@@ -13,6 +13,7 @@ import pytest
 from psycopg2.extensions import cursor as Cursor
 
 from agtool.core.finding import Finding
+from agtool.migrate_once.backend import AlreadyDone
 from agtool.migrate_once.engines.postgresql.backend import PostgreSQL
 from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock
 from agtool.migrate_once.model import Attempt, End, new_run_id, time_to_die
@@ -85,6 +86,20 @@ def active(database: Database, text: str) -> int:
             [f"{text}%"],
         )
         return cast("int", (cursor.fetchone() or (0,))[0])
+
+
+@pytest.mark.parametrize("lock", ["table", "advisory"])
+def test_a_mark_is_not_taken_back(database: Database, lock: str) -> None:
+    """As by an agtool to which the answer to its COMMIT was lost."""
+    port = backend(database.url, lock)
+    attempt = Attempt("default", "k1", "here", new_run_id())
+    held = port.attempt(attempt, look=False)
+    assert isinstance(held, PostgreSQLLock)
+    port.record_start(attempt, 20)
+    assert held.finish(End("done", 0, waited=0.0, ran=0.0)) is None
+    port.record_lost(attempt.run_id, 1)
+    again = Attempt("default", "k1", "here", new_run_id())
+    assert isinstance(port.attempt(again, look=False), AlreadyDone)
 
 
 def test_sessions_are_known_without_the_tables(database: Database, client: Start) -> None:

@@ -88,6 +88,14 @@ def test_keys(tmp_path: Path) -> None:
         lock.release()
 
 
+def test_a_mark_is_not_taken_back(tmp_path: Path) -> None:
+    """As by an agtool to which the answer to its COMMIT was lost."""
+    port, attempt = backend(tmp_path / "app.db"), new_attempt("k1")
+    assert take(port, attempt).finish(DONE) is None
+    port.record_lost(attempt.run_id, 1)
+    assert isinstance(port.attempt(new_attempt("k1"), look=False), AlreadyDone)
+
+
 def test_the_database_itself_stays_free(tmp_path: Path) -> None:
     file = tmp_path / "app.db"
     lock = take(backend(file), new_attempt())

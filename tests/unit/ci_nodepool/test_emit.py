@@ -81,7 +81,9 @@ TAINTS = [Taint("dedicated", "ci", "NoSchedule"), Taint("more", "", "NoExecute")
 
 @pytest.mark.parametrize("tool", POOLS)
 def test_every_tool_gets_both_taints(tool: str) -> None:
-    text = pool_commands(None, TAINTS, tool=tool, labels=[Label("pool", "ci")])
+    # az takes no taint without a value.
+    taints = TAINTS if tool != "aks" else [taint._replace(value="x") for taint in TAINTS]
+    text = pool_commands(None, taints, tool=tool, labels=[Label("pool", "ci")])
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     body = "\n".join(lines)
     if tool in ("eksctl", "karpenter", "kops", "cluster-api"):
@@ -102,6 +104,12 @@ def test_eks_refuses_keys_of_its_own_and_of_kubernetes() -> None:
     assert "EKS refuses" not in pool_commands(None, TAINTS, tool="terraform-aws")
     with pytest.raises(UsageError, match="with which tool"):
         pool_commands(None, TAINTS)
+
+
+def test_az_takes_no_taint_without_a_value() -> None:
+    # Its validator (acs/_validators.py, validate_taint) wants KEY=VALUE:EFFECT.
+    with pytest.raises(UsageError, match="az refuses the taint more:NoExecute"):
+        pool_commands(None, TAINTS, tool="aks")
 
 
 def test_the_provider_of_a_taint_without_a_known_value() -> None:

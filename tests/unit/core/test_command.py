@@ -114,6 +114,7 @@ def test_errors_beside_a_result(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_names_only(capfd: pytest.CaptureFixture[str]) -> None:
-    result = Result(None, ["a table"], names=["a", "b"])
-    assert show(result, Invocation(output=Format.name)) == 0
+    result, named = Result(None, ["a table"], names=["a", "b"]), Invocation()
+    named.output = Format.name
+    assert show(result, named) == 0
     assert capfd.readouterr() == ("a\nb\n", "")

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from agtool.core.errors import AgtoolError, UsageError
 from agtool.debug.arguments import (
+    parse_annotations,
+    parse_command,
     parse_env,
     parse_labels,
     parse_lifetime,
@@ -148,3 +150,23 @@ def test_options_are_taken_or_refused(text: str) -> None:
             parse()
         except AgtoolError as error:
             assert isinstance(error, UsageError)  # noqa: PT017
+
+
+def test_annotations() -> None:
+    given = ["team=red", "example.com/why=a = b, c"]
+    told = {"team": "red", "example.com/why": "a = b, c"}
+    assert parse_annotations(given) == told
+    ours = "kubectl.kubernetes.io/default-container"
+    for wrong in ("team", "=x", "a b=c", "agtool/made-by=x", f"{ours}=x"):
+        with pytest.raises(UsageError, match="--annotation"):
+            parse_annotations([wrong])
+    with pytest.raises(UsageError, match="two values"):
+        parse_annotations(["a=b", "a=c"])
+
+
+def test_commands_that_name_an_object() -> None:
+    for ours in (["ls", "pod/web-0"], ["./pod/x"], ["bin/tool"], [], ["pod/"], ["job"]):
+        assert parse_command(ours) == ours
+    for theirs in ("pod/web-0", "po/a", "no/n1", "deployments/web"):
+        with pytest.raises(UsageError, match="no command"):
+            parse_command([theirs, "ls"])

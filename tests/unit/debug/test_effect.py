@@ -40,6 +40,8 @@ WITH_A_VALUE = {
     "--container": "side",
     "--node": "worker-1",
     "--tools": "busybox:musl",
+    "--pause-image": "registry.example/pause:1",
+    "--annotation": "a=b",
     "--attach": "debug-x",
     "--output": "name",
 }
@@ -79,6 +81,7 @@ class Outcomes:
         self._capsys = capsys
         self._done: list[Any] = []
         monkeypatch.delenv("AGTOOL_DEBUG_IMAGE", raising=False)
+        monkeypatch.delenv("AGTOOL_DEBUG_PAUSE_IMAGE", raising=False)
         monkeypatch.setattr(model, "new_name", lambda: "debug-x")
         monkeypatch.setattr(cli, "_debug_pods", self._list)
         monkeypatch.setattr("agtool.debug.run.run", self._run)

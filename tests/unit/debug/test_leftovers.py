@@ -39,6 +39,27 @@ def pod(kind: str = "session", created: str = "11:59:00", **status: Any) -> dict
         (pod("kept"), True, "running"),
         (pod(phase="Failed"), False, "over"),
         (pod("kept", phase="Succeeded"), False, "over"),
+        # Ours has ended, and what a webhook put beside it runs on.
+        (
+            pod(
+                containerStatuses=[
+                    {"name": "proxy", "state": {"running": {}}},
+                    {"name": "debug", "state": {"terminated": {"exitCode": 0}}},
+                ]
+            ),
+            False,
+            "over",
+        ),
+        (
+            pod(
+                containerStatuses=[
+                    {"name": "proxy", "state": {"terminated": {"exitCode": 1}}},
+                    {"name": "debug", "state": {"running": {}}},
+                ]
+            ),
+            False,
+            "running",
+        ),
         # Its lifetime is over although it never ran: the kubelet counts from its start.
         (pod("kept", created="10:30:00", phase="Pending"), False, "over"),
         # Of what runs the kubelet counts the lifetime; our own clock may be wrong.

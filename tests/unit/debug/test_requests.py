@@ -11,6 +11,7 @@ from kubernetes import client
 from agtool.debug import model
 from agtool.debug.arguments import parse_tolerations
 from agtool.debug.pod.manifest import debug_pod, pause_config_map
+from agtool.debug.pod.owner import Owner, owner_job
 from agtool.debug.pod.security import Security, ways
 from tests.unit.test_reference import unknown_fields
 
@@ -67,8 +68,10 @@ def test_kubernetes_knows_every_field(request_: model.Request) -> None:
     assert hasattr(client, "V1Pod")
     for security in ways(request_):
         assert unknown_fields(debug_pod(request_, security), "V1Pod", "") == []
-    config_map = pause_config_map(request_, b"\x7fELF", "uid")
+    owner = Owner("debug-x", "uid").reference
+    config_map = pause_config_map(request_, b"\x7fELF", owner)
     assert unknown_fields(config_map, "V1ConfigMap", "") == []
+    assert unknown_fields(owner_job(request_), "V1Job", "") == []
 
 
 def test_it_ends_by_itself() -> None:
@@ -80,11 +83,18 @@ def test_it_ends_by_itself() -> None:
         assert "-i" not in pod(other)["spec"]["containers"][0]["command"]
 
 
-def test_our_pause_is_a_file_of_the_pods_own_config_map() -> None:
-    config_map = pause_config_map(REQUEST, b"\x7fELF", "uid-1")
+def test_the_owner_outlives_the_pod_and_makes_none() -> None:
+    spec = owner_job(REQUEST)["spec"]
+    assert spec["parallelism"] == 0
+    assert 0 < spec["activeDeadlineSeconds"] - 3600 + spec["ttlSecondsAfterFinished"] <= 60
+    assert "controller" not in Owner("debug-x", "uid").reference  # the Job would count the pod
+
+
+def test_our_pause_is_a_file_of_a_config_map() -> None:
+    config_map = pause_config_map(REQUEST, b"\x7fELF", {"kind": "Job", "uid": "uid-1"})
     assert b64decode(config_map["binaryData"]["pause"]) == b"\x7fELF"
     (owner,) = config_map["metadata"]["ownerReferences"]
-    assert (owner["kind"], owner["uid"]) == ("Pod", "uid-1")
+    assert (owner["kind"], owner["uid"]) == ("Job", "uid-1")
     spec = pod(REQUEST)["spec"]
     (volume,) = spec["volumes"]
     assert volume["configMap"] == {"name": "debug-x", "defaultMode": 0o555}

@@ -8,7 +8,7 @@ import pytest
 from agtool.core.errors import ConfigurationError, UsageError
 from agtool.debug.model import Request, Workload
 from agtool.debug.pod.like import like_of
-from agtool.debug.pod.security import NOBODY
+from agtool.debug.pod.security import NOBODY, ways
 from agtool.debug.pod.target import plan_container
 
 WEB = Workload("statefulset", "web")
@@ -48,9 +48,47 @@ def test_what_is_taken_over() -> None:
     assert like.pod == {
         "volumes": [{"name": "settings"}],
         "securityContext": {"fsGroup": 7, "runAsUser": 1000},
+        "priorityClassName": "high",
     }
     assert like.user == 1000
+    assert like.differences == ["its other containers (side)"]
     assert like.dropped == ["/data"]
+
+
+def test_the_place_and_the_rights() -> None:
+    theirs = workload()
+    template = theirs["spec"]["template"]
+    template["metadata"]["annotations"] |= {
+        "team": "red",
+        "kubectl.kubernetes.io/restartedAt": "now",
+        "cni.projectcalico.org/podIP": "10.0.0.1",
+        "sidecar.istio.io/inject": "true",
+        "sidecar.istio.io/status": "{}",
+    }
+    spec = template["spec"]
+    near: dict[str, Any] = {"requiredDuringSchedulingIgnoredDuringExecution": []}
+    spec["affinity"] = {"nodeAffinity": near, "podAntiAffinity": near}
+    spec |= {"hostNetwork": True, "hostPID": True}
+    spec["initContainers"] = [{"name": "migrate"}, {"name": "log", "restartPolicy": "Always"}]
+    security = {"runAsUser": 0, "runAsGroup": 8, "capabilities": {"add": ["NET_ADMIN"]}}
+    spec["containers"][1] |= {"workingDir": "/srv", "securityContext": security}
+    like = like_of(WEB, theirs, None)
+    assert like.annotations == {"team": "red", "sidecar.istio.io/inject": "true"}
+    assert like.group == 8
+    assert like.container["workingDir"] == "/srv"
+    assert like.pod["affinity"] == {"nodeAffinity": near}
+    assert like.pod["hostNetwork"] is True
+    assert like.differences == [
+        "init containers (migrate), so what they prepare is missing",
+        "its other containers (side, log)",
+        "the processes of its node",
+        "podAntiAffinity, which would keep it away from its like",
+        "its user, root (add --root)",
+        "capabilities (NET_ADMIN)",
+    ]
+    (first, *_) = ways(replace(REQUEST, like=like))
+    assert (first.level, first.container["runAsGroup"]) == ("privileged", 8)
+    assert "in the network of its node" in first.meaning
 
 
 def test_a_container_that_is_named() -> None:

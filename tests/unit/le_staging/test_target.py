@@ -69,7 +69,9 @@ NO_HOSTS = [
 ]
 
 
-@pytest.mark.parametrize("text", [*NO_HOSTS, "a b", "a" * 64, "a." * 127 + "aa", "ü" * 60])
+@pytest.mark.parametrize(
+    "text", [*NO_HOSTS, "http://", "https://:443", "a b", "a" * 64, "a." * 127 + "aa", "ü" * 60]
+)
 def test_what_is_no_host(text: str) -> None:
     with pytest.raises(UsageError):
         parse(text, 443)

@@ -15,13 +15,13 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=500)
 
 
-@given(TEXTS, st.none() | TEXTS, TEXTS, st.floats(0, 4000))
+@given(TEXTS, st.none() | TEXTS, TEXTS, st.floats(0, 4000), st.integers(0, 1000))
 def test_a_sign_is_read_as_it_was_written(
-    name: str, key: str | None, place: str, patience: float
+    name: str, key: str | None, place: str, patience: float, failed: int
 ) -> None:
     attempt = Attempt(name, key, place, new_run_id())
-    sign = Sign.of("lock", attempt, patience, NOW)
-    assert Sign.parse(str(sign)) == sign
+    sign = Sign.of("lock", attempt, patience, NOW, failed)
+    assert (Sign.parse(str(sign)), sign.failed) == (sign, failed)
     assert sign.unfinished() == Unfinished(attempt.run_id, place[:200], patience)
     run = sign.run(NOW)
     assert (run.key is None, run.started_at, run.seconds) == (key is None, NOW, 0.0)
@@ -30,7 +30,7 @@ def test_a_sign_is_read_as_it_was_written(
 def test_a_sign_has_room_in_a_comment() -> None:
     """MariaDB's may have 1,024 characters."""
     attempt = Attempt("n" * 200, "k" * 500, "p" * 300, new_run_id())
-    assert len(str(Sign.of("agtool:" + "0" * 40, attempt, 21.0, NOW))) <= 1024
+    assert len(str(Sign.of("agtool:" + "0" * 40, attempt, 21.0, NOW, 1000))) <= 1024
 
 
 @pytest.mark.parametrize(

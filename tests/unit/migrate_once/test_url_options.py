@@ -20,7 +20,8 @@ from agtool.migrate_once.engines.mysql import parameters as mysql
 from agtool.migrate_once.engines.postgresql import parameters as postgresql
 from agtool.migrate_once.url import parse
 from agtool.migrate_once.url.options import Translated, translate
-from agtool.migrate_once.url.table import CONNECTORS, TABLE
+from agtool.migrate_once.url.table import TABLE
+from agtool.migrate_once.url.table.connectors import CONNECTORS
 from tests.url_options import PAGE, split, tables
 
 LIBPQ = {"sslmode", "sslcert", "sslkey", "sslrootcert", "host", "port", "options", "service"}

@@ -101,10 +101,12 @@ class MySQL:
             if not tables.apart and self.runs.is_first_install(cursor):
                 self.runs.keep(cursor)
                 now = self.runs.now(cursor)
-                sign = Sign.of(tables.lock, attempt, patience, now)
+                failed = self.runs.failed_before(cursor, attempt)
+                sign = Sign.of(tables.lock, attempt, patience, now, failed)
                 tables.signed = signs.write(cursor, sign)
                 silent = not signs.has_place(cursor, tables.lock)
                 if (tables.signed or silent) and tables.clear(cursor):
+                    tables.unsigned = not tables.signed
                     return
                 signs.remove(cursor, tables.lock, attempt.run_id)
             cursor.execute("START TRANSACTION")
@@ -120,10 +122,8 @@ class MySQL:
                     lambda: self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts)
                 )
                 return
-            end = sign.lost(self.runs.now(cursor), exit_code, counts=counts)
             _if_there(lambda: self.tables.create(cursor))
-            _if_there(lambda: self.runs.restore(cursor))
-            _if_there(lambda: self.runs.record_end(cursor, sign.attempt(), end))
+            _if_there(lambda: self.runs.record_signed(cursor, sign, exit_code, counts=counts))
             signs.remove(cursor, self.tables.lock, run_id)
 
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:

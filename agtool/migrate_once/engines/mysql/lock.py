@@ -96,6 +96,7 @@ class MySQLLock:
         self._latest = 0
         self._unseen: set[str] = set()
         self._told = False
+        self._doubts = False  # whether an earlier command may be alive, of which nothing tells
         self._findings: list[Finding] = []
 
     def check(self, command: int | None = None) -> None:
@@ -122,6 +123,7 @@ class MySQLLock:
             if not found and not tables.apart and not signs.has_place(cursor, tables.lock):
                 counted = Counted.look(cursor)
                 if not (self._is_direct(cursor) and counted.proves(self._before, self._patience)):
+                    self._doubts = True
                     found.append(Unfinished("", "", self._patience))
             return found
 
@@ -170,7 +172,7 @@ class MySQLLock:
         except LockLost:
             sessions.close(self._session)  # rolls back
             raise
-        self.release()
+        self._end_in_order()
         return problem
 
     def _record(self, cursor: Cursor, end: End) -> str | None:
@@ -201,6 +203,16 @@ class MySQLLock:
                 mend = mend or not locked
 
     def release(self) -> None:
+        """Where only the server's count tells of a run, it has to tell of this one, too.
+
+        Else who saw us hold the lock would take its end in order for the end of all before it.
+        """
+        if self._doubts or self._tables.unsigned:
+            sessions.abandon(self._session)
+        else:
+            self._end_in_order()
+
+    def _end_in_order(self) -> None:
         # The end of a session frees its lock too, but after we have gone on.
         with suppress(pymysql.Error, OSError), self._session.cursor() as cursor:
             cursor.execute("SELECT release_lock(%s)", (self._tables.lock,))

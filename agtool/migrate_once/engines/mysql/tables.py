@@ -59,6 +59,7 @@ class Tables:
     Attributes:
         apart: the table lies in another database than the URL's.
         signed: this run has left a sign, which stands for the table in an empty database.
+        unsigned: it has left none, since there is no place for it.
 
     Args:
         connect: gives a session of its own.
@@ -85,7 +86,7 @@ class Tables:
         digest = hashlib.sha256(str(self.table).lower().encode()).hexdigest()
         self.lock = f"agtool:{digest[:40]}"
         self._connect = connect
-        self.signed = False
+        self.signed = self.unsigned = False
         self._warned = False
         self._later: list[str] = []  # statements that an older agtool's table needs
 

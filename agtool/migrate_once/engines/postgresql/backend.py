@@ -1,4 +1,8 @@
-"""The port for PostgreSQL; why it is as it is stands in the package's text."""
+"""The port for PostgreSQL; why it is as it is stands in the package's text.
+
+What takes the lock and what looks after the dead is imported where it is used: who finds nothing to
+do needs neither.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,9 @@ from typing import TYPE_CHECKING
 
 from agtool.migrate_once.backend import AlreadyDone, Busy, Exhausted, Session, Survey
 from agtool.migrate_once.engines.current import current
-from agtool.migrate_once.engines.postgresql import session, signs, statements
-from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock, name_of_holder, take
-from agtool.migrate_once.engines.postgresql.observe import BRIEF
+from agtool.migrate_once.engines.postgresql import session
 from agtool.migrate_once.engines.postgresql.parameters import warnings
 from agtool.migrate_once.engines.postgresql.tables import MISSING, NOT_RECORDED, Tables
-from agtool.migrate_once.engines.sign import Sign
 from agtool.migrate_once.model import Attempt, Situation, TableName
 from agtool.migrate_once.url import Database
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from agtool.core.process.tree import Process
     from agtool.migrate_once.documents import Status
+    from agtool.migrate_once.engines.postgresql.lock import PostgreSQLLock
+    from agtool.migrate_once.engines.sign import Sign
 
     Transaction = Callable[[], AbstractContextManager[Cursor]]
 
@@ -56,6 +59,8 @@ class PostgreSQL:
 
     def environment(self, attempt: Attempt) -> dict[str, str]:
         """PGAPPNAME, which libpq, psycopg, pgx and others send as application_name."""
+        from agtool.migrate_once.engines.postgresql import statements
+
         return {"PGAPPNAME": statements.TAG + attempt.run_id}
 
     def attempt(self, attempt: Attempt, *, look: bool) -> PostgreSQLLock | AlreadyDone | Busy:
@@ -66,6 +71,8 @@ class PostgreSQL:
             transaction = partial(session.transaction, connection, self.application_name)
             if self.tables.is_done(transaction, attempt):
                 return AlreadyDone()
+            from agtool.migrate_once.engines.postgresql.lock import take
+
             if self.lock == "table":
                 self.tables.prepare(connection, self.application_name)
             lock = take(
@@ -109,6 +116,8 @@ class PostgreSQL:
             return survey(connection, self.tables, self.application_name)
 
     def is_held_by(self, processes: Sequence[Process]) -> bool:
+        from agtool.migrate_once.engines.postgresql.lock import name_of_holder
+
         key = "classid::bigint << 32 | objid::bigint"
         held = (
             f"SELECT pid FROM pg_locks WHERE granted AND locktype = 'advisory' AND objsubid = 1 "
@@ -130,12 +139,16 @@ class PostgreSQL:
 
         Advisory locks only: a locked table is there.
         """
+        from agtool.migrate_once.engines.postgresql import signs
+        from agtool.migrate_once.engines.sign import Sign
+
         with self.transaction() as cursor:
             self.tables.create(cursor)
             if self.lock == "advisory" and self.runs.is_first_install(cursor):
                 self.runs.keep(cursor)
                 now = self.runs.now(cursor)
-                sign = Sign.of(self.tables.advisory_name, attempt, patience, now)
+                failed = self.runs.failed_before(cursor, attempt)
+                sign = Sign.of(self.tables.advisory_name, attempt, patience, now, failed)
                 number = signs.write(cursor, sign)
                 if number is not None and self.tables.clear(cursor):
                     self.tables.sign = number
@@ -146,6 +159,8 @@ class PostgreSQL:
 
     def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
         """In the runs table, which is made for a run that has left a sign, as at its own end."""
+        from agtool.migrate_once.engines.postgresql import signs
+
         with self.transaction() as cursor:
             signed: Sign | None = None
             for number, sign in signs.read(cursor, self.tables.advisory_name).items():
@@ -157,11 +172,11 @@ class PostgreSQL:
                     self.runs.set_end(cursor, run_id, "lost", exit_code, counts=counts)
                 else:
                     self.tables.create(cursor)
-                    self.runs.restore(cursor)
-                    end = signed.lost(self.runs.now(cursor), exit_code, counts=counts)
-                    self.runs.record_end(cursor, signed.attempt(), end)
+                    self.runs.record_signed(cursor, signed, exit_code, counts=counts)
 
     def stop_statements(self, run_ids: Sequence[str]) -> list[Session]:
+        from agtool.migrate_once.engines.postgresql import statements
+
         with self.transaction() as cursor:
             known, _ = statements.of_signs(self._signs(cursor), run_ids)
             known |= statements.recorded(cursor, self.runs, run_ids)
@@ -170,6 +185,8 @@ class PostgreSQL:
     def strangers(
         self, run_ids: Sequence[str], waited: float, horizon: float = 0.0
     ) -> list[Session]:
+        from agtool.migrate_once.engines.postgresql import statements
+
         with self.transaction() as cursor:
             _, signed = statements.of_signs(self._signs(cursor), run_ids)
             began = signed or statements.began(cursor, self.runs, run_ids)
@@ -200,6 +217,8 @@ class PostgreSQL:
             return replace(status, running=running + status.running, key=key)
 
     def _signs(self, cursor: Cursor) -> list[Sign]:
+        from agtool.migrate_once.engines.postgresql import signs
+
         return list(signs.read(cursor, self.tables.advisory_name).values())
 
     def _read_signs(self) -> list[Sign]:
@@ -223,6 +242,8 @@ class PostgreSQL:
     @contextmanager
     def _brief(self, database: str | None) -> Iterator[Cursor]:
         """The same for who has little time, and perhaps in another database."""
+        from agtool.migrate_once.engines.postgresql.observe import BRIEF
+
         url = self.database
         if database is not None:
             # As it is now, and not read again: that would give back its own database.

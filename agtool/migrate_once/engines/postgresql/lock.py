@@ -75,7 +75,8 @@ def take(
     observer = Observer(
         place,
         tables=tables,
-        run_id=attempt.run_id,
+        attempt=attempt,
+        patience=time_to_die,
         lock=lock,
         database=database,
         connect=connect,

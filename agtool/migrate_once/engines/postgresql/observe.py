@@ -10,7 +10,10 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
+
+from psycopg2.errors import InsufficientPrivilege, LockNotAvailable
 
 from agtool.core.errors import AgtoolError
 from agtool.core.finding import Finding
@@ -18,9 +21,12 @@ from agtool.core.process.connections import Connection, connections_of
 from agtool.core.process.tree import descendants
 from agtool.migrate_once.backend import NotYet
 from agtool.migrate_once.engines.postgresql import signs
+from agtool.migrate_once.engines.postgresql.session import savepoint
 from agtool.migrate_once.engines.postgresql.statements import IDENTITY, TAG, act_as_login
-from agtool.migrate_once.engines.postgresql.tables import Tables
+from agtool.migrate_once.engines.postgresql.tables import MISSING, Tables
+from agtool.migrate_once.engines.sign import Sign
 from agtool.migrate_once.findings import not_seen
+from agtool.migrate_once.model import Attempt
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -66,7 +72,8 @@ class Observer:
         place: Place,
         *,
         tables: Tables,
-        run_id: str,
+        attempt: Attempt,
+        patience: float,
         lock: str,
         database: str,
         connect: Connect,
@@ -74,7 +81,8 @@ class Observer:
         self.place = place
         self.known: frozenset[str] = frozenset()
         self._tables = tables
-        self._run_id = run_id
+        self._attempt = attempt
+        self._patience = patience
         self._lock = lock
         self._database = database
         self._connect = connect
@@ -130,6 +138,7 @@ class Observer:
                 new = unseen - self._unseen
                 self._seen = {one for one in connections if one.port not in new}
                 findings += self._unseen_twice(unseen)
+        self._sign_if_forgotten()
         if self.known != noted:
             self._note()
         return findings
@@ -160,7 +169,7 @@ class Observer:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE %s "
             "AND client_port IS NULL",
-            (f"{TAG}{self._run_id}%",),
+            (f"{TAG}{self._attempt.run_id}%",),
         )
         (tagged,) = cursor.fetchone() or (0,)
         unseen = ports - {port for _, port in found}
@@ -174,6 +183,29 @@ class Observer:
         self._told.add("unseen")
         return [not_seen(sorted(again), "pg_read_all_stats and pg_signal_backend")]
 
+    def _sign_if_forgotten(self) -> None:
+        """Leave a sign if the command has dropped or replaced the table with the record of its run.
+
+        A successor would know of nobody to wait for, if the lock was lost now.
+        """
+        tables, run_id = self._tables, self._attempt.run_id
+        if tables.sign is not None:
+            return
+        with self._connect(None) as cursor:
+            cursor.execute("SET LOCAL lock_timeout = 200")
+            try:
+                with savepoint(cursor):
+                    if tables.runs.is_recorded(cursor, run_id):
+                        return
+            except MISSING:
+                pass
+            except (LockNotAvailable, InsufficientPrivilege):
+                return  # who holds the table has not dropped it yet
+            began = datetime.fromtimestamp(self.place.began, timezone.utc)
+            sign = Sign.of(tables.advisory_name, self._attempt, self._patience, began, 0)
+            number = signs.write(cursor, sign)
+        tables.sign = number
+
     def _note(self) -> None:
         """For a successor. The command may have dropped the table, or hold it: then not."""
         sessions, tables = " ".join(sorted(self.known)), self._tables
@@ -184,7 +216,7 @@ class Observer:
                 return
             cursor.execute("SELECT to_regclass(%s)", (tables.runs.table,))
             if cursor.fetchone() != (None,):
-                tables.runs.note_sessions(cursor, self._run_id, sessions)
+                tables.runs.note_sessions(cursor, self._attempt.run_id, sessions)
 
     def _waiting(self, cursor: Cursor) -> list[Finding]:
         """Whose statements wait for a lock of the lock's session."""

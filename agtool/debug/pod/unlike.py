@@ -1,0 +1,53 @@
+"""Pure: what a debug pod does not have of the workload that it is to be like, for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Json
+
+_OF_POD = {
+    "hostPID": "the processes of its node",
+    "hostIPC": "the IPC namespace of its node",
+    "shareProcessNamespace": "processes that its containers share",
+    "topologySpreadConstraints": "topologySpreadConstraints",
+    "resourceClaims": "resource claims",
+}
+_OF_CONTAINER = {"volumeDevices": "block devices"}
+
+
+def differences(spec: Json, main: Json, user: int | None) -> list[str]:
+    """What is not kept, each thing once.
+
+    Args:
+        spec: of the workload's pod.
+        main: its container that ours is like.
+        user: as whom that one runs, if it says.
+    """
+    told = []
+    inits = [
+        one for one in spec.get("initContainers") or () if one.get("restartPolicy") != "Always"
+    ]
+    if inits:
+        told.append(f"init containers ({_names(inits)}), so what they prepare is missing")
+    others = [one for one in spec.get("containers") or () if one["name"] != main["name"]]
+    others += [one for one in spec.get("initContainers") or () if one not in inits]
+    if others:
+        told.append(f"its other containers ({_names(others)})")
+    told += [words for field, words in _OF_POD.items() if spec.get(field)]
+    told += [words for field, words in _OF_CONTAINER.items() if main.get(field)]
+    if (spec.get("affinity") or {}).get("podAntiAffinity"):
+        told.append("podAntiAffinity, which would keep it away from its like")
+    if user == 0:
+        told.append("its user, root (add --root)")
+    security = main.get("securityContext") or {}
+    if security.get("privileged"):
+        told.append("its privileges")
+    if added := (security.get("capabilities") or {}).get("add"):
+        told.append(f"capabilities ({', '.join(added)})")
+    return told
+
+
+def _names(containers: list[Json]) -> str:
+    return ", ".join(one["name"] for one in containers)
