@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 
 _CONTEXT = 3
-_GUARDED = r"""["']?name["']?:\s*["']?\w*(?:PASS|SECRET|TOKEN|KEY|URL|DSN|URI|CRED|AUTH)"""
-_NAME = re.compile(rf"^[ +-]\s*(?:- )?{_GUARDED}", re.IGNORECASE)
+_SENSITIVE = r"""["']?name["']?:\s*["']?\w*(?:PASS|SECRET|TOKEN|KEY|URL|DSN|URI|CRED|AUTH)"""
+_NAME = re.compile(rf"^[ +-]\s*(?:- )?{_SENSITIVE}", re.IGNORECASE)
 _VALUE = re.compile(r"""^([ +-]\s*["']?value["']?:\s*).+""")
 _FLOW = re.compile(
-    rf"""({_GUARDED}\w*["']?,\s*["']?value["']?:\s*)"""
+    rf"""({_SENSITIVE}\w*["']?,\s*["']?value["']?:\s*)"""
     r"""("(?:[^"\\]|\\.)*"|'[^']*'|[^,}\]]+)""",
     re.IGNORECASE,
 )

@@ -62,9 +62,10 @@ def below(operation: Operation, depth: int) -> Operation:
 def _at(data: Any, path: Path, operation: Operation) -> Any:
     """The value with what is done at a path below it."""
     if path:
+        step: Any = path[0]
         made: Any = data if data is not None else {}
-        there = made[path[0]] if isinstance(made, list) else made.get(path[0])
-        made[path[0]] = _at(there, path[1:], operation)
+        there = made[step] if isinstance(made, list) else made.get(step)
+        made[step] = _at(there, path[1:], operation)
         return made
     if isinstance(operation, Put):
         return {**(data or {}), operation.key: operation.value}

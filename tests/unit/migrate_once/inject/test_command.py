@@ -362,7 +362,8 @@ def many(number: int) -> str:
     return "---\n".join([*(SHOP.replace("name: shop\nspec", f"name: s{i}\nspec") for i in range(number)), SHOP])  # fmt: skip
 
 
-@pytest.mark.parametrize(("make", "number"), [(listed, 31_500), (many, 9_000)])
+@pytest.mark.timeout(600)  # ten seconds of a machine that does much else
+@pytest.mark.parametrize(("make", "number"), [(listed, 31_500), (many, 11_500)])
 def test_ten_megabytes(
     inject: Inject, make: Callable[[int], str], number: int, tmp_path: Path
 ) -> None:
