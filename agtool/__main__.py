@@ -6,7 +6,7 @@ import sys
 # Nothing that is imported ever becomes garbage: looking for it takes a twentieth of a short run.
 gc.disable()
 try:
-    from agtool.app import main
+    from agtool.app import main as main  # noqa: PLC0414  # also for who starts agtool in another way
 except KeyboardInterrupt:
     sys.exit(130)
 

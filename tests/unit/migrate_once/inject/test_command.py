@@ -382,15 +382,16 @@ def test_ten_megabytes(
 
 def resource_list(spec: object, *items: str) -> str:
     """As Kustomize hands objects to a function."""
-    return yaml.safe_dump(
-        {
-            "apiVersion": "config.kubernetes.io/v1",
-            "kind": "ResourceList",
-            "items": [yaml.safe_load(each) for each in items],
-            "functionConfig": {"apiVersion": "a/v1", "kind": "M", "metadata": {"name": "m"}}
-            | ({} if spec is None else {"spec": spec}),
-        }
-    )
+    function: dict[str, object] = {"apiVersion": "a/v1", "kind": "M", "metadata": {"name": "m"}}
+    if spec is not None:
+        function["spec"] = spec
+    objects = {
+        "apiVersion": "config.kubernetes.io/v1",
+        "kind": "ResourceList",
+        "items": [yaml.safe_load(each) for each in items],
+        "functionConfig": function,
+    }
+    return str(yaml.safe_dump(objects))
 
 
 def test_a_function_has_its_options_in_its_configuration(inject: Inject) -> None:
