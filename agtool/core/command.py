@@ -43,14 +43,14 @@ class Technique(NamedTuple):
     cli: str
     wraps_command: bool = False
     json_lines: bool = False
-    words: tuple[Technique, ...] = ()
+    words: "tuple[Technique, ...]" = ()
 
     @property
     def listed(self) -> list[str]:
         """The words, as they stand behind the technique's name."""
         return [word.name.rpartition(" ")[2] for word in self.words]
 
-    def called(self, arguments: Sequence[str]) -> Technique:
+    def called(self, arguments: Sequence[str]) -> "Technique":
         """What is called with these arguments: the technique, or one of its words."""
         first = f"{self.name} {arguments[0]}" if arguments else ""
         return next((word for word in self.words if word.name == first), self)
