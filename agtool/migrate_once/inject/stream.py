@@ -8,7 +8,7 @@ from collections.abc import Iterator
 _MARK = re.compile(r"(?:\A|(?<=[\n\r\x85\u2028\u2029]))\ufeff?(---|\.\.\.)(?=\s|\Z)")
 """What ends a document wherever it stands: within a quoted string YAML forbids it."""
 
-_CONTENT = re.compile(r"^\ufeff?(?![ \t\r]*(?:#|$)|%)", re.MULTILINE)
+_CONTENT = re.compile(r"(?:^|(?<=\ufeff))(?![ \t\r]*(?:#|$)|%|\ufeff)", re.MULTILINE)
 """A line that is neither blank nor a comment nor a directive."""
 
 
@@ -25,7 +25,8 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
                 start = mark.start()
             continue
         end = text.find("\n", mark.end()) + 1 or len(text)
-        yield _without_mark(text, start), end
+        if _has_content(text, start, mark.start()):  # PyYAML takes no end of nothing
+            yield _without_mark(text, start), end
         start = end
     if start < len(text):
         yield _without_mark(text, start), len(text)

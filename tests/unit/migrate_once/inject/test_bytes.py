@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,7 +30,9 @@ def removed(text: str) -> str:
 
 
 def meant(text: str) -> list[Any]:
-    return list(yaml.load_all(text.removeprefix("\ufeff"), as_kubernetes()))
+    # PyYAML takes no end of a document (...) where none has begun.
+    text = re.sub(r"\A((?:[ \t]*(?:#.*)?\r?\n)*)\.\.\.", r"\1---", text.removeprefix("\ufeff"))
+    return list(yaml.load_all(text, as_kubernetes()))
 
 
 def without_ours(value: Any) -> Any:
@@ -57,7 +60,7 @@ def pods(documents: list[Any]) -> Iterator[dict[str, Any]]:
                 yield spec
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.integers(0, 10**9), st.sampled_from(["copy", "image-volume"]))
 def test_what_is_added_can_be_removed(seed: int, method: str) -> None:
     made_up = stream(seed)
@@ -76,7 +79,7 @@ def test_what_is_added_can_be_removed(seed: int, method: str) -> None:
         assert all(line in lines for line in made_up.text.splitlines())
 
 
-@settings(max_examples=200)
+@settings(max_examples=150)
 @given(st.integers(0, 10**9), st.sampled_from(["copy", "image-volume"]))
 def test_what_is_wrapped_can_be_unwrapped(seed: int, method: str) -> None:
     made_up = stream(seed)
