@@ -17,6 +17,8 @@ _PAIR = re.compile(
     re.DOTALL,
 )
 
+_FIRST = re.compile(r"\s*(?P<name>[^=;:/@]+?)\s*=(?P<value>[^;]*);")
+
 # Not Go's form of an account called mysql.
 _PDO = re.compile(
     r"(?P<kind>mysql|pgsql):\s*"
@@ -59,6 +61,8 @@ def read(text: str, engine: str | None) -> Database | None:
     if text.startswith("sqlite:") and not text.startswith("sqlite://"):
         return _file(text.removeprefix("sqlite:"))
     given = _pairs(text) if "=" in text else None
+    if given is None and _is_torn(text):
+        raise unreadable()
     places = [name for name in given or () if normal(name) in (*_PLACES, "filename")]
     names = {normal(name) for name in given or ()}
     if (
@@ -75,6 +79,16 @@ def read(text: str, engine: str | None) -> Database | None:
     if engine not in _DRIVERS:
         raise unreadable()
     return _database(engine, _DRIVERS[engine], given)
+
+
+def _is_torn(text: str) -> bool:
+    """Whether it begins as .NET's, but holds what is no pair: others would show all of it."""
+    first = _FIRST.match(text)
+    return (
+        first is not None
+        and normal(first["name"]) in _NAMES
+        and re.search(r"\s\w+\s*=", first["value"]) is None  # that is libpq's
+    )
 
 
 def _pairs(text: str) -> dict[str, str] | None:

@@ -117,5 +117,6 @@ def assert_whole(group: Any) -> None:
     """Each command's sentence stands in the list of a terminal with 80 columns."""
     context = typer.Context(group, info_name="agtool", terminal_width=80)
     shown = " ".join(group.get_help(context).partition("\nCommands:\n")[2].split())
-    for command in group.commands.values():
+    for name in group.list_commands(context):
+        command = group.commands[name]
         assert (command.help or "").partition("\n")[0] in shown

@@ -16,7 +16,8 @@ FORMS = ("", "--wait", "--check", "--status")
 EVERYWHERE = {
     *("--database-url", "--database-url-file", "--engine", "--host", "--port", "--user"),
     *("--password-file", "--password-command", "--database", "--lock-table", "--connect-timeout"),
-    *("--log-format", "--help"),
+    *("--database-url-env", "--host-env", "--port-env", "--user-env", "--password-env"),
+    *("--database-env", "--log-format", "--help"),
 }
 
 
