@@ -21,8 +21,8 @@ LOCK TABLE install_locks IN ACCESS EXCLUSIVE MODE{nowait};
 COMMIT;
 """
 
-# The person's own databases and settings are no part of what is measured. One of those is
-# PYTHONDONTWRITEBYTECODE: pip compiles agtool where it is installed; here the first process does.
+# The person's own databases and settings are no part of what is measured, PYTHONDONTWRITEBYTECODE
+# among them: pip compiles agtool where it is installed, and here the first process does.
 _FOREIGN = (
     *("AGTOOL_", "PG", "DATABASE_URL", "SQLALCHEMY_DATABASE_URI", "POD_NAME", "LC_", "LANG"),
     "PYTHON",

@@ -1,4 +1,7 @@
-"""The port for MySQL and MariaDB; why it is as it is stands in the package's text."""
+"""The port for MySQL and MariaDB; why it is as it is stands in the package's text.
+
+What takes the lock is imported where it is used: who finds nothing to do does not need it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ import pymysql
 
 from agtool.migrate_once.backend import AlreadyDone, Busy, Exhausted, Session, Survey
 from agtool.migrate_once.engines.mysql import session, signs, statements
-from agtool.migrate_once.engines.mysql.lock import MySQLLock, name_of_holder, take
 from agtool.migrate_once.engines.mysql.parameters import warnings
 from agtool.migrate_once.engines.mysql.proof import Counted
 from agtool.migrate_once.engines.mysql.session import error_number
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from agtool.core.process.tree import Process
     from agtool.migrate_once.documents import Key, Status
+    from agtool.migrate_once.engines.mysql.lock import MySQLLock
 
 T = TypeVar("T")
 
@@ -58,6 +61,8 @@ class MySQL:
             unless_locked.callback(session.close, connection)
             if self.tables.is_done(cursor, attempt):
                 return AlreadyDone()
+            from agtool.migrate_once.engines.mysql.lock import take
+
             self.tables.warn(cursor)
             lock = take(connection, self.tables, attempt, self._before, self.silence)
             if lock is None:
@@ -83,6 +88,8 @@ class MySQL:
             return survey(connection, self.tables)
 
     def is_held_by(self, processes: Sequence[Process]) -> bool:
+        from agtool.migrate_once.engines.mysql.lock import name_of_holder
+
         holders = ", ".join(["is_used_lock(%s)"] * len(processes))
         with self._session(reading=True) as cursor:
             names = [name_of_holder(self.tables, process) for process in processes]
