@@ -172,8 +172,8 @@ def test_a_dot_at_the_end_keeps_search_domains_away(
     """The resolver is the only thing that is not real here: nobody's search domains are ours."""
     asked = []
 
-    def lookup(host: str, *_: object) -> list[object]:
-        asked.append(host)
+    def lookup(host: bytes, *_: object) -> list[object]:
+        asked.append(host.decode())
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
