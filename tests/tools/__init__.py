@@ -5,6 +5,7 @@
 name in docs/how-to/migration-tools, whose lines the tests run. In its folder are
 
 - what installs it: `requirements.txt`, `go.mod`, `package-lock.json`, `pom.xml` or `packages.txt`,
+  with a `pom.xml` the class that starts the tool in `main-class.txt`,
 - `project`: the application's files, `project-postgresql` and `project-mysql`: what is different on
   one of them, and `release-1` to `release-3`: what each release adds,
 - `test_*.py`: the scenario, and what only this tool has.
