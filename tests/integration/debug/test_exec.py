@@ -14,7 +14,8 @@ from agtool.debug.session import exec as loop
 from agtool.debug.session import remote
 from agtool.debug.session.exec import Ends, ExecError, run
 from agtool.debug.session.lifeline import LEAVE, Lifeline
-from agtool.debug.session.messages import PROTOCOL, Ended
+from agtool.core.kube.ended import Ended
+from agtool.debug.session.messages import PROTOCOL
 from agtool.debug.session.streams import Attachment
 from agtool.debug.session.websocket import RefusedError, open_websocket
 from tests.cluster import pki
