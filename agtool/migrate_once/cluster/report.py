@@ -13,7 +13,7 @@ from agtool.migrate_once.cluster.ask import NoAgtoolError, NoAnswerError, ask
 from agtool.migrate_once.cluster.container import Candidate, Options, candidates
 from agtool.migrate_once.cluster.state import State, state
 from agtool.migrate_once.cluster.workload import find
-from agtool.migrate_once.documents import Answer, Run, WorkloadPod, WorkloadStatus
+from agtool.migrate_once.documents import Answer, Run, Status, WorkloadPod, WorkloadStatus
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json, Session
@@ -108,10 +108,16 @@ def _ask_all(
                     if isinstance(error, ForbiddenError):
                         break
                     continue
-                if all(status.lock != answer.status.lock for answer in answers):
+                if not any(_same(status, answer.status) for answer in answers):
                     answers.append(Answer(place.name, place.candidate.container, status))
                 break
     return answers, failures
+
+
+def _same(one: Status, other: Status) -> bool:
+    """Whether two answers are about the same lock. Its name may be that of another database's."""
+    runs, others = ({run.run_id for _, run in _kinds(each)} for each in (one, other))
+    return one.lock == other.lock and bool(runs & others or runs == others)
 
 
 def _groups(places: list[Place]) -> Iterator[list[Place]]:
@@ -130,7 +136,7 @@ def _row(
     runs = [
         (kind, run)
         for answer in answers
-        for kind, run in _kinds(answer)
+        for kind, run in _kinds(answer.status)
         if run.place.partition(" (pid ")[0] in _names(place.pod)
     ]
     kind, run, reason = now.kind, None, now.reason
@@ -160,8 +166,8 @@ def _row(
     )
 
 
-def _kinds(answer: Answer) -> Iterator[tuple[str, Run]]:
-    status = answer.status
+def _kinds(status: Status) -> Iterator[tuple[str, Run]]:
+    """The runs, and what the pod of each does: working, waiting or, with this one, nothing more."""
     for run in status.running:
         yield "working" if status.held else "over", run
     for run in status.waiting or ():
