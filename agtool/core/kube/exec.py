@@ -31,6 +31,9 @@ PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 
 _STDOUT, _STDERR, _STATUS = 1, 2, 3
 
+_LAST_WORDS = 2.0
+"""Seconds without a message, after the command's end, until nothing more is waited for."""
+
 _MOST = 8 * 1024 * 1024
 """Bytes of output that are taken."""
 
@@ -101,6 +104,7 @@ def _open(
                 compression=None,
                 open_timeout=timeout,
                 close_timeout=2,
+                ping_interval=None,  # `timeout` ends it before a proxy would
                 max_size=_MOST,
             )
         )
@@ -108,6 +112,12 @@ def _open(
         body = bytes(error.response.body or b"")
         request = f"GET {path.partition('?')[0]}"
         status = error.response.status_code
+        if status < 400 or b"Upgrade request required" in body:
+            raise UnreachableError(
+                f"{server}, or a gateway in front of it, opens no WebSocket, which a command in a "
+                "container needs",
+                hint="A gateway must pass on the headers Upgrade and Sec-WebSocket-Protocol.",
+            ) from error
         raise refusal(status, body, request=request, server=server, context="") from error
     except TimeoutError as error:
         raise UnreachableError(
@@ -142,19 +152,23 @@ def _gather(websocket: ClientConnection, server: str, until: float, timeout: flo
     channels = {_STDOUT: bytearray(), _STDERR: bytearray()}
     ended: Ended | None = None
     while True:
+        left = max(0.0, until - time.monotonic())
         try:
-            message = websocket.recv(timeout=max(0.0, until - time.monotonic()), decode=False)
-        except ConnectionClosed as error:
-            if ended is None:
+            message = websocket.recv(
+                timeout=min(left, _LAST_WORDS) if ended else left, decode=False
+            )
+        except (ConnectionClosed, TimeoutError) as error:
+            if ended:
+                return Printed(bytes(channels[_STDOUT]), bytes(channels[_STDERR]), ended)
+            if isinstance(error, TimeoutError):
                 raise UnreachableError(
-                    f"{server} closed the connection without saying how the command ended",
-                    hint="Run the command again.",
+                    f"a command in a container has not ended within {timeout:.0f} s",
+                    hint="The container may have too little CPU, or the command waits for "
+                    "something.",
                 ) from error
-            return Printed(bytes(channels[_STDOUT]), bytes(channels[_STDERR]), ended)
-        except TimeoutError as error:
             raise UnreachableError(
-                f"a command in a container has not ended within {timeout:.0f} s",
-                hint="The container may have too little CPU, or the command waits for something.",
+                f"{server} closed the connection without saying how the command ended",
+                hint="Run the command again.",
             ) from error
         channel, data = (message[0], message[1:]) if message else (_STDOUT, b"")
         if channel in channels:

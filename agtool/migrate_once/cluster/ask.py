@@ -67,13 +67,13 @@ def ask(session: Session, path: str, pod: str, candidate: Candidate, limit: int)
         printed = run(session, f"{path}/{pod}", candidate.container, command, timeout=_ANSWER)
         if printed.ended.exit_code in _MISSING and printed.ended.message:
             continue
-        return _read(printed, where, LIKE_RUNNING in candidate.options)
+        return read_answer(printed, where, like_running=LIKE_RUNNING in candidate.options)
     tried = ", ".join(" ".join(program) for program in candidate.programs)
     raise NoAgtoolError(f"no agtool was found in {where}; tried: {tried}")
 
 
-def _read(printed: Printed, where: str, like_running: bool) -> Status:
-    """The status in what an agtool has printed."""
+def read_answer(printed: Printed, where: str, *, like_running: bool) -> Status:
+    """The status in what an agtool has printed. Raises as `ask`."""
     if printed.ended.message:
         raise NoAnswerError(f"no command can be run in {where}: {printed.ended.message}")
     try:
@@ -84,7 +84,7 @@ def _read(printed: Printed, where: str, like_running: bool) -> Status:
         raise _no_document(printed, where)
     errors = found.get("errors")
     if errors and isinstance(errors, list):
-        raise _passed_on(errors[0], found, where, like_running)
+        raise _passed_on(errors[0], found, where, like_running=like_running)
     try:
         return _status(found["data"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -102,7 +102,7 @@ def _no_document(printed: Printed, where: str) -> NoAnswerError:
 
 
 def _passed_on(
-    error: Mapping[str, Any], document: Mapping[str, Any], where: str, like_running: bool
+    error: Mapping[str, Any], document: Mapping[str, Any], where: str, *, like_running: bool
 ) -> AgtoolError:
     message = str(error.get("message", ""))
     if like_running and error.get("code") == "usage" and LIKE_RUNNING in message:
