@@ -112,7 +112,9 @@ def _open(
         body = bytes(error.response.body or b"")
         request = f"GET {path.partition('?')[0]}"
         status = error.response.status_code
-        if status < 400 or b"Upgrade request required" in body:
+        # Whoever does not know the protocol answers with something else than a Status object.
+        unknown = status in (400, 403) and not body.startswith(b"{")
+        if status < 400 or unknown or b"Upgrade request required" in body:
             raise UnreachableError(
                 f"{server}, or a gateway in front of it, opens no WebSocket, which a command in a "
                 "container needs",

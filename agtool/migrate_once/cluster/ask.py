@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from agtool.core.command import VERSION
 from agtool.core.errors import CANNOT_EXECUTE, NOT_FOUND, AgtoolError, UnreachableError
+from agtool.core.kube.errors import ForbiddenError
 from agtool.core.kube.exec import run
 from agtool.migrate_once.cluster.container import LIKE_RUNNING, Candidate
 from agtool.migrate_once.documents import Key, Run, Status
@@ -64,7 +65,14 @@ def ask(session: Session, path: str, pod: str, candidate: Candidate, limit: int)
     own = [f"--limit={limit}", f"--connect-timeout={_DATABASE}s", "--output=json"]
     where = f"container {candidate.container} of pod {pod}"
     for command in candidate.commands(own):
-        printed = run(session, f"{path}/{pod}", candidate.container, command, timeout=_ANSWER)
+        try:
+            printed = run(session, f"{path}/{pod}", candidate.container, command, timeout=_ANSWER)
+        except ForbiddenError as error:
+            # Where only `create` is missing, the API server gives no reason (1.37).
+            raise ForbiddenError(
+                f"no command may be run in {where}: {error.message.rstrip(': ')}",
+                hint="The rights that it takes: add --print-rbac to this command.",
+            ) from error
         if printed.ended.exit_code in _MISSING and printed.ended.message:
             continue
         return read_answer(printed, where, like_running=LIKE_RUNNING in candidate.options)

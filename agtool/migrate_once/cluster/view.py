@@ -27,7 +27,7 @@ def view(status: WorkloadStatus) -> View:
         if found.key is not None:
             yield printable(f"key {found.key.key}: {of_key(found.key)}")
     if not status.answers:
-        yield "nobody holds, waits or could be asked now: what is known of the pods"
+        yield "no agtool could be asked now; this is what the pods tell"
     yield table(_COLUMNS, _rows(status), identifiers=("pod", "key"))
 
 
