@@ -201,9 +201,9 @@ def _after(run: Run, born: datetime) -> bool:
 
 
 def _distinct(errors: Iterable[AgtoolError]) -> list[AgtoolError]:
-    """Each error once; what only says that a container runs no agtool comes last, if at all."""
-    known: dict[tuple[str, str], AgtoolError] = {}
+    """One of each kind; that a container runs no agtool is told only if there is nothing else."""
+    known: dict[str, AgtoolError] = {}
     for error in errors:
-        known.setdefault((error.code, error.message), error)
+        known.setdefault(error.code, error)
     said = [one for one in known.values() if not isinstance(one, NoAgtoolError)]
     return said or list(known.values())

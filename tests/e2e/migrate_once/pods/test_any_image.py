@@ -10,7 +10,6 @@ from tests.images.applications import SMALL, Application
 from tests.images.scenario import METHODS, migrates
 
 
-@pytest.mark.timeout(600)  # the programs are compiled for the first time
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("application", SMALL, ids=lambda each: each.name)
 def test_one_run(shop: Shop, application: Application, method: str, tmp_path: Path) -> None:
