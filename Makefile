@@ -12,7 +12,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint schemas types unit servers clusters kubernetes cluster cluster-down compatibility tools coverage docs bench bundle format lock clean
+.PHONY: help venv demo test system lint schemas types unit servers clusters kubernetes cluster cluster-down compatibility tools images coverage docs bench bundle format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,10 @@ compatibility: venv system $(PAUSE) ## tests on other versions: Python, PostgreS
 # PARTS: some of the folders in tests/tools. Not part of `test`: it takes half an hour, and the network for the first time.
 tools: venv system $(PAUSE) ## tests with tools that people use: for migrations, and to start browsers (PARTS=...)
 	@$(PYTHON) -m tests.tools $(PARTS)
+
+# PARTS: some of the names in tests/images/applications.py. Not part of `test`: it takes a quarter of an hour, and the network.
+images: kubernetes $(PAUSE) ## tests of migrate-once in images of other languages, on a cluster (PARTS=...)
+	@$(PYTHON) -m tests.images $(PARTS)
 
 coverage: venv system $(PAUSE) ## run all tests and show what of agtool they leave out
 	@$(BIN)/coverage erase

@@ -99,7 +99,7 @@ _COMPILED_WITHOUT = "sqlalchemy/"
 _AGTOOL = ("core", "migrate_once", "schemas")
 """What of agtool is whole; of the other techniques there is what tells their names."""
 
-_AGTOOL_WITHOUT = ("core/kube",)
+_AGTOOL_WITHOUT = ("core/kube", "migrate_once/cluster")
 
 
 class File(NamedTuple):

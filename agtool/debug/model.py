@@ -166,11 +166,3 @@ def has_pause(image: str) -> bool:
 def sends_pause(request: Request) -> bool:
     """Whether the main process comes as a ConfigMap, and fits one architecture only."""
     return not (has_pause(request.image) or request.pause_image)
-
-
-def runtime_words(message: str) -> str:
-    """What stands at the end of a container runtime's chain of errors, on one line."""
-    text = " ".join(message.split())
-    for marker in ("start container process: ", "starting container process caused: "):
-        text = text.rpartition(marker)[2]
-    return text.removesuffix(": unknown")

@@ -30,8 +30,8 @@ from agtool.debug.session.streams import Attachment, attachment
 from agtool.pause import binary
 
 if TYPE_CHECKING:
+    from agtool.core.kube.ended import Ended
     from agtool.core.kube.session import Json, Session
-    from agtool.debug.session.messages import Ended
 
 _ANSWER = 10.0
 """Seconds for the API server to answer a request. Ctrl-C during the creation waits for that."""
@@ -203,8 +203,8 @@ class _Ways:
         Args:
             mark: of the session, if the container's environment has none; see `lifeline`.
         """
+        from agtool.core.kube.ended import Ended
         from agtool.debug.session.lifeline import END, LEAVE, Lifeline
-        from agtool.debug.session.messages import Ended
         from agtool.debug.session.remote import argv, execute, interpreter
         from agtool.debug.session.websocket import LostError
 

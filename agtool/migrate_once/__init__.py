@@ -32,5 +32,10 @@ TECHNIQUE = Technique(
             "Add it to the manifest of a workload, whatever its image is.",
             "agtool.migrate_once.cli.inject",
         ),
+        Technique(
+            "migrate-once status",
+            "Show who migrates in the pods of a workload, who waits, and what was done.",
+            "agtool.migrate_once.cli.status",
+        ),
     ),
 )

@@ -216,3 +216,71 @@ class Injected:
     workloads: list[InjectedWorkload]
     written: list[str]
     diff: str
+
+
+@dataclass(frozen=True)
+class WorkloadPod:
+    """A pod of the workload, and where its agtool is.
+
+    Attributes:
+        pod: its name.
+        container: that runs agtool.
+        state: working: it holds the lock, and its command runs. waiting: it waits for the lock.
+            running: its container runs, and nobody has told what its agtool does. done: its
+            container has ended with 0. failed: it has ended otherwise, and may be started again.
+            pending: it has not been started.
+        since: the command's start, or the first try to get the lock; of a container that has
+            ended, its end; null: it has not been started.
+        seconds: for how long the command runs or has run, or for how long it waits; null: it has
+            not run, or it is not known.
+        key: as by --key; null: none, or it is not known.
+        run_id: also in the history; null: not known.
+        exit_code: the container's; null: it has not ended.
+        restarts: how often the container was started again.
+        outcome: as in the result file, where the pod has it as its message; null: it has none.
+        reason: for people, why agtool cannot be asked there; null: it could, or another one was.
+    """
+
+    pod: str
+    container: str
+    state: Literal["working", "waiting", "running", "done", "failed", "pending"]
+    since: datetime | None
+    seconds: float | None
+    key: str | None
+    run_id: str | None
+    exit_code: int | None
+    restarts: int
+    outcome: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an agtool in a pod says of a lock.
+
+    Attributes:
+        pod: who was asked.
+        container: in it.
+        status: as --status there.
+    """
+
+    pod: str
+    container: str
+    status: Status
+
+
+@dataclass(frozen=True)
+class WorkloadStatus:
+    """What `migrate-once status` shows of a workload.
+
+    Attributes:
+        workload: such as Deployment/shop.
+        namespace: in which it is.
+        answers: one for each lock; none: no agtool runs in the pods now, or none answers.
+        pods: the pods that run agtool, or have run it.
+    """
+
+    workload: str
+    namespace: str
+    answers: list[Answer]
+    pods: list[WorkloadPod]

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 def view(status: Status) -> View:
     """What was found, as a line and a table."""
-    yield printable(f"{status.lock}: {_summary(status)}")
+    yield printable(f"{status.lock}: {summary(status)}")
     if status.key is not None:
-        yield printable(f"key {status.key.key}: {_of_key(status.key)}")
+        yield printable(f"key {status.key.key}: {of_key(status.key)}")
     rows = [
         (
             # It began, does not hold the lock any more, and has not recorded how it ended.
@@ -36,7 +36,8 @@ def view(status: Status) -> View:
         yield table(columns, rows, identifiers=("place", "name", "key"))
 
 
-def _of_key(key: Key) -> str:
+def of_key(key: Key) -> str:
+    """Whether it is done."""
     if key.done:
         return "done"
     if not key.failures:
@@ -46,7 +47,8 @@ def _of_key(key: Key) -> str:
     return f"not done; it has failed {times}, the last time on {key.failed_on}{with_code}"
 
 
-def _summary(status: Status) -> str:
+def summary(status: Status) -> str:
+    """Who holds the lock, and how many wait."""
     waiting = (
         "and nothing tells how many wait, as the database is empty"
         if status.waiting is None

@@ -53,6 +53,15 @@ class Cluster(Server):
         """The file with the key by which it signs the tokens of service accounts."""
         return self.control_plane.settings.pki / "sa.key"
 
+    @property
+    def outside(self) -> str:
+        """The address of this side, where what listens can be reached from pods."""
+        return f"{self._machine.network}.254"
+
+    def load(self, archive: Path) -> None:
+        """Let the node have the image of an archive. Raises ServerFailed."""
+        self._node().load(archive)
+
     def processes(self) -> dict[str, int | None]:
         """The process id of each program; None for one that does not run."""
         if not self._machine.running():

@@ -56,6 +56,15 @@ class GivenCluster(Server):
         """Skip the test."""
         pytest.skip(f"the keys of {self.url} are not the tests' to use")
 
+    @property
+    def outside(self) -> str:
+        """Skip the test."""
+        pytest.skip(f"what listens here cannot be reached from the pods of {self.url}")
+
+    def load(self, archive: Path) -> None:
+        """Skip the test."""
+        pytest.skip(f"{archive.name} is not the tests' to import into the nodes of {self.url}")
+
     def stop_apiserver(self) -> None:
         """Skip the test."""
         pytest.skip(f"the API server at {self.url} is not the tests' to stop")

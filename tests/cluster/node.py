@@ -100,9 +100,14 @@ class Node:
         self.containerd.start()
         self.containerd.wait(lambda: self._can("version"))
         archives = images.write(self.folder / "images")
-        if not all(self._can("images", "import", str(archive)) for archive in archives):
-            self.containerd.wait(lambda: False, seconds=0)
+        for archive in archives:
+            self.load(archive)
         self.kubelet.start()
+
+    def load(self, archive: Path) -> None:
+        """Import an image. Raises ServerFailed."""
+        if not self._can("images", "import", str(archive)):
+            self.containerd.wait(lambda: False, seconds=0)
 
     def answers(self) -> bool:
         """Whether kubelet can be asked for logs and exec.

@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,6 +12,7 @@ from typing import Any
 from tests.e2e.conftest import Agtool, Done, Running
 from tests.tools import installed
 from tests.tools.page import Page, expanded
+from tests.tools.project import write_project
 from tests.tools.target import Target
 
 # Seconds for anything that should come to its end: a JVM on a busy machine, behind a killed run.
@@ -69,7 +68,7 @@ class Stage:
         self.secret = secret
         self.env: dict[str, str] = {}
         self.project = folder / "project"
-        self._source = installed.TOOLS / tool
+        self._tool = tool
         self._agtool = agtool
         self._folder = folder
         self._started = 0
@@ -82,15 +81,8 @@ class Stage:
 
     def build(self, release: int) -> None:
         """Make the image of a release: the files of the project and of all releases up to it."""
-        shutil.rmtree(self.project, ignore_errors=True)
-        self.project.mkdir()
-        releases = [f"release-{number}" for number in range(1, release + 1)]
-        for part in ("project", f"project-{self.target.engine}", *releases):
-            if (source := self._source / part).is_dir():
-                shutil.copytree(source, self.project, dirs_exist_ok=True)
-        for path in self.project.rglob("*"):
-            if path.is_file() and "@" in (text := path.read_text(encoding="utf-8")):
-                path.write_text(re.sub(r"@(\w+)@", self._statement, text), encoding="utf-8")
+        target = self.target
+        write_project(self._tool, target.engine, target.statements, release, self.project)
         if (modules := self._installed / "node_modules").is_dir():
             # Node looks for them beside the application's files and nowhere else.
             (self.project / "node_modules").symlink_to(modules)
@@ -150,6 +142,3 @@ class Stage:
         # WORKDIR of the image. PATH is the container's, so `agtool` is looked for there.
         program = ["sh", "-c", 'cd "$0" && exec "$@"', str(self.project), command[0]]
         return self._agtool.start(*command[1:], env=env, program=program)
-
-    def _statement(self, found: re.Match[str]) -> str:
-        return self.target.statements.get(found[1], found[0])

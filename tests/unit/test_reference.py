@@ -105,7 +105,7 @@ def test_no_other_option_or_variable_is_mentioned(help_text: str, name: str) -> 
         encoding="utf-8"
     )
     known = options_of_help(help_text)
-    text = without_inject(text)
+    text = without_words(text)
     # Those of a command line end where the wrapped command begins.
     lines = [line.partition(" -- ")[0] for line in re.findall(r"agtool migrate-once( .*)", text)]
     spans = re.findall(r"`(--[a-z].*?)`", text)
@@ -116,10 +116,17 @@ def test_no_other_option_or_variable_is_mentioned(help_text: str, name: str) -> 
     assert set(re.findall(r"\bAGTOOL_[A-Z_]+", text)) <= {*variables, "AGTOOL_DEBUG"}
 
 
-def without_inject(text: str) -> str:
-    """A text without what it says of `inject`, which has options of its own."""
+def without_words(text: str) -> str:
+    """A text without what it says of `inject` and `status`, which have options of their own."""
     text = text.partition("\n## Inject\n")[0]
-    return re.sub(r"agtool migrate-once inject.*", "", text)
+    return re.sub(r"agtool migrate-once (inject|status ).*", "", text)
+
+
+def test_the_reference_has_the_options_of_status() -> None:
+    known = set(options_of_help(agtool("status", "--help").stdout))
+    section = REFERENCE.partition("\n## Status of a workload\n")[2]
+    table = section.partition("\n\n| status's option")[2].partition("\n\n")[0]
+    assert set(re.findall(r"--[a-z][a-z-]*", table)) == known
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/how-to/inject.md", "docs/how-to/any-image.md"])
@@ -134,7 +141,7 @@ def test_inject_has_the_options_that_are_mentioned(page: str) -> None:
 
 def test_the_reference_names_the_options_of_inject() -> None:
     known = set(options_of_help(agtool("inject", "--help").stdout))
-    section = REFERENCE.partition("\n## Inject\n")[2]
+    section = REFERENCE.partition("\n## Inject\n")[2].partition("\n## ")[0]
     parts = "database|engine|host|port|user|pass"
     database = {option for option in known if re.search(parts, option)}
     assert known - database <= set(re.findall(r"--[a-z][a-z-]*", section))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from agtool.debug.model import CONTAINER, runtime_words
+from agtool.core.kube.ended import runtime_words
+from agtool.debug.model import CONTAINER
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import AgtoolError, ConfigurationError
+from agtool.core.kube.ended import Ended, read_status
 from agtool.debug.session import messages
 from agtool.debug.session.websocket import LostError, WebSocket
 
@@ -65,7 +66,7 @@ class Ends:
     terminal: Terminal | None = None
 
 
-def run(websocket: WebSocket, ends: Ends, interrupts: Interrupts) -> messages.Ended:
+def run(websocket: WebSocket, ends: Ends, interrupts: Interrupts) -> Ended:
     """Connect our streams with the command's until it ends.
 
     The terminal, if there is one, must be in raw mode already.
@@ -133,11 +134,11 @@ class _Loop:
         self._stdin = ends.stdin
         self._output = _Output(ends)
         self._said = b""
-        self._ended: messages.Ended | None = None
+        self._ended: Ended | None = None
         self._listened = time.monotonic()
         self._pinged = time.monotonic()
 
-    def run(self) -> messages.Ended:
+    def run(self) -> Ended:
         if self._ends.terminal:
             self._websocket.send(messages.size_message(*self._ends.terminal.size()))
         self._take(self._websocket.messages())  # they came together with the handshake's answer
@@ -245,7 +246,7 @@ class _Loop:
             elif channel == messages.STDERR:
                 self._output.add(self._ends.stderr, data)
             elif channel == messages.STATUS and data:
-                self._ended = messages.after_output(messages.read_status(bytes(data)), self._said)
+                self._ended = messages.after_output(read_status(bytes(data)), self._said)
 
 
 def _poll(interests: dict[int, int], seconds: float | None) -> set[int]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from agtool.core.errors import NOT_FOUND, UnreachableError
+from agtool.core.kube.ended import Ended
 from agtool.core.live import said_if_slow
 from agtool.debug.model import MARK, TOOLS
 from agtool.debug.session.exec import Ends, ExecError, run
-from agtool.debug.session.messages import PROTOCOL, Ended
+from agtool.debug.session.messages import PROTOCOL
 from agtool.debug.session.terminal import Terminal, unblocked
 from agtool.debug.session.websocket import ProtocolError, RefusedError, WebSocket, open_websocket
 

@@ -6,7 +6,7 @@ Not with postponed annotations, as in options.
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -22,7 +22,13 @@ from agtool.core.options import (
 )
 from agtool.core.output import say
 from agtool.migrate_once import TECHNIQUE
-from agtool.migrate_once.cli.modes import choose_form, obeys, refuse_useless, refuse_without_key
+from agtool.migrate_once.cli.modes import (
+    choose_form,
+    for_status_of,
+    obeys,
+    refuse_useless,
+    refuse_without_key,
+)
 from agtool.migrate_once.cli.options import (
     DatabaseOptions,
     KeyOptions,
@@ -79,6 +85,14 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             help="Show whether it would work, and what would happen to COMMAND now; run nothing.",
         ),
     ] = False,
+    like_running: Annotated[
+        bool,
+        typer.Option(
+            "--like-running",
+            help="With --status: with the options and the environment of the agtool that runs "
+            "beside this one, such as in the same container.",
+        ),
+    ] = False,
     output: Output = Format.table,  # noqa: ARG001  # the frame has read it
     limit: Annotated[
         int,
@@ -113,6 +127,8 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
         refuse_without_key(form, given, what.key)
         report.refuse_same_file()
         if form == "--status":
+            if like_running:
+                _be_like_running(context)
             from agtool.migrate_once.status import view
 
             # The key of the pod's own setting is not asked for: its status is no verdict.
@@ -159,6 +175,18 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
     if outcome.signal == "SIGINT" and outcome.exit_code == INTERRUPTED:
         die_as_by_ctrl_c()
     return Result(None, exit_code=outcome.exit_code)
+
+
+def _be_like_running(context: typer.Context) -> NoReturn:
+    """Start anew as the agtool beside us was started."""
+    from agtool.migrate_once.running import become, neighbour
+
+    found = neighbour()
+    options = for_status_of(found.arguments, context.command.params)
+    if "--key" not in options:
+        options.pop("--name", None)
+    words = [name if value is None else f"{name}={value}" for name, value in options.items()]
+    become(words, found.environment, "--like-running")
 
 
 def _metrics(

@@ -207,7 +207,7 @@ def inject(  # noqa: PLR0917  # Typer's way: a parameter is an option
     """  # noqa: D301
     from agtool.migrate_once.inject import files as manifests
     from agtool.migrate_once.inject import run as runs
-    from agtool.migrate_once.inject.workload import parse_workload
+    from agtool.migrate_once.workload import parse_workload
 
     names, words = _split(files or (), sys.argv)
     request = Request(target, run, database, remove, words)

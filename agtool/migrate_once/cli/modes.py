@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from agtool.core.errors import UsageError, without_effect
+from agtool.migrate_once.words import for_status
 
 WITH_COMMAND = ""
 """The form that runs COMMAND; the others have the name of their option."""
@@ -20,7 +22,7 @@ EFFECTS: Mapping[str, frozenset[str]] = {
         {"--attempts", "--key", "--metrics-file", "--name", "--result-file", "--wait-timeout"}
     ),
     "--check": frozenset({"--attempts", "--key", "--lock", "--name", "--output"}),
-    "--status": frozenset({"--key", "--limit", "--lock", "--name", "--output"}),
+    "--status": frozenset({"--key", "--like-running", "--limit", "--lock", "--name", "--output"}),
 }
 """What has an effect in which of them; what is not named here has one in all."""
 
@@ -45,6 +47,28 @@ def choose_form(chosen: Mapping[str, bool]) -> str:
 def obeys(form: str, option: str) -> bool:
     """Whether the option has an effect in the form."""
     return option in EFFECTS[form]
+
+
+_OF_WHO_ASKS = {"--status", "--check", "--wait", "--like-running", "--limit", "--output", "-o"}
+"""Options of one who asks, which are not taken over from another agtool."""
+
+
+def for_status_of(arguments: Sequence[str], parameters: Iterable[Any]) -> dict[str, str | None]:
+    """The options of another agtool that say what its --status would look at.
+
+    Args:
+        arguments: of it.
+        parameters: of the command, as Typer has parsed it.
+    """
+    takes_value = {name: not one.is_flag for one in _options(parameters) for name in one.opts}
+    known = takes_value.keys() - _OF_WHO_ASKS
+    elsewhere = frozenset().union(*EFFECTS.values()) - EFFECTS["--status"]
+    found = for_status(arguments, takes_value)
+    return {name: value for name, value in found.items() if name in known - elsewhere}
+
+
+def _options(parameters: Iterable[Any]) -> list[Any]:
+    return [one for one in parameters if one.param_type_name == "option"]
 
 
 def refuse_useless(form: str, given: set[str], command: Sequence[str] | None) -> None:

@@ -12,18 +12,13 @@ from typing import Any, NamedTuple
 from agtool.core.yamltext import Path
 from agtool.migrate_once.inject.operation import Insert, Operation
 from agtool.migrate_once.inject.problem import ManifestError
+from agtool.migrate_once.words import FOLDER, LAUNCHER
 
 INSTALL = "agtool-install"
 """The container that copies the folder."""
 
 MIGRATE = "agtool-migrate-once"
 """The container that runs COMMAND, and the volume with the folder."""
-
-FOLDER = "/opt/agtool-bin"
-"""Where that volume is mounted."""
-
-LAUNCHER = f"{FOLDER}/agtool/agtool"
-"""The program, by either method: in the image it lies in a folder of the same name."""
 
 ANNOTATION = "agtool/migrate-once"
 """What a wrapped container was, and whatever else was replaced."""

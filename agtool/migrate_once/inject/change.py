@@ -19,8 +19,8 @@ from agtool.migrate_once.inject.problem import ManifestError
 from agtool.migrate_once.inject.reading import at, canonical, read
 from agtool.migrate_once.inject.removal import Record, Wrapped, removed
 from agtool.migrate_once.inject.splice import Splice, edited
-from agtool.migrate_once.inject.workload import Kind, is_template_of_another
 from agtool.migrate_once.inject.writing import as_written
+from agtool.migrate_once.workload import Kind, is_template_of_another
 
 
 class Injected(NamedTuple):

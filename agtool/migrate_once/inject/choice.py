@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from agtool.migrate_once.inject.additions import FOLDER, Wish, foreign, listed
+from agtool.migrate_once.inject.additions import Wish, foreign, listed
 from agtool.migrate_once.inject.key import check_key, key_of
 from agtool.migrate_once.inject.problem import ManifestError
+from agtool.migrate_once.words import FOLDER
 
 ARCHITECTURES = ("amd64", "arm64")
 """For which there is a folder."""

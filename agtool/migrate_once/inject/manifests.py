@@ -16,7 +16,7 @@ from agtool.migrate_once.inject.nodes import (
 )
 from agtool.migrate_once.inject.problem import ManifestError, Place
 from agtool.migrate_once.inject.stream import spans
-from agtool.migrate_once.inject.workload import KINDS, Kind, Wanted, kind_of
+from agtool.migrate_once.workload import KINDS, Kind, Wanted, kind_of
 
 
 class File(NamedTuple):

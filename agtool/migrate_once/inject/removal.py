@@ -22,7 +22,7 @@ from agtool.migrate_once.inject.operation import unshared
 from agtool.migrate_once.inject.problem import ManifestError
 from agtool.migrate_once.inject.reading import at, canonical, read
 from agtool.migrate_once.inject.splice import Edit, Replaced, edited, value_span
-from agtool.migrate_once.inject.workload import Kind
+from agtool.migrate_once.workload import Kind
 
 
 class Wrapped(NamedTuple):

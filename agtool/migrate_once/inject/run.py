@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from agtool.core.yamltext import NotYaml
 from agtool.migrate_once.documents import InjectedWorkload
-from agtool.migrate_once.inject.additions import LAUNCHER, Wish
+from agtool.migrate_once.inject.additions import Wish
 from agtool.migrate_once.inject.change import Injected, injected
 from agtool.migrate_once.inject.manifests import (
     File,
@@ -20,7 +20,8 @@ from agtool.migrate_once.inject.manifests import (
 )
 from agtool.migrate_once.inject.problem import ManifestError
 from agtool.migrate_once.inject.removal import removed
-from agtool.migrate_once.inject.workload import Wanted
+from agtool.migrate_once.words import LAUNCHER
+from agtool.migrate_once.workload import Wanted
 
 Action = Literal["injected", "removed", "unchanged"]
 Changed = TypeVar("Changed")

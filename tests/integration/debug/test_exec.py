@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 import pytest
 
 from agtool.core.errors import ConfigurationError
+from agtool.core.kube.ended import Ended
 from agtool.core.kube.session import Session, connect
 from agtool.debug.interrupts import Interrupts
 from agtool.debug.session import exec as loop
 from agtool.debug.session import remote
 from agtool.debug.session.exec import Ends, ExecError, run
 from agtool.debug.session.lifeline import LEAVE, Lifeline
-from agtool.debug.session.messages import PROTOCOL, Ended
+from agtool.debug.session.messages import PROTOCOL
 from agtool.debug.session.streams import Attachment
 from agtool.debug.session.websocket import RefusedError, open_websocket
 from tests.cluster import pki

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from agtool.core.errors import UnreachableError
+from agtool.core.kube.ended import Ended
 from agtool.debug.interrupts import Interrupts
 from agtool.debug.session import exec as loop
 from agtool.debug.session.exec import Ends, run
-from agtool.debug.session.messages import PROTOCOL, Ended
+from agtool.debug.session.messages import PROTOCOL
 from agtool.debug.session.websocket import LostError, open_websocket
 from tests.integration.debug.imitation import SUCCESS, Conversation, Imitation
 

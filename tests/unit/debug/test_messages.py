@@ -6,16 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agtool.core.kube.ended import Ended, read_status
 from agtool.debug.session.messages import (
     CLOSE,
     RESIZE,
     STDIN,
     STDOUT,
-    Ended,
     after_output,
     decode,
     encode,
-    read_status,
     size_message,
 )
 

@@ -56,7 +56,7 @@ def kind_of(api_version: str, name: str) -> Kind | None:
 
 
 def parse_workload(text: str) -> Wanted:
-    """What `--workload KIND/NAME` says, with kubectl's words for kinds.
+    """What a KIND/NAME says, with kubectl's words for kinds.
 
     Raises:
         UsageError: it is no such text.
@@ -68,7 +68,7 @@ def parse_workload(text: str) -> Wanted:
         if word in (own, f"{own}s", *kind.words) and slash and name and "/" not in name:
             return Wanted(kind, name)
     raise UsageError(
-        f"--workload {text!r} is not KIND/NAME",
+        f"{text!r} is not KIND/NAME",
         hint="Such as deployment/shop. Kinds: "
         + ", ".join(kind.name.lower() for kind in KINDS)
         + ".",

@@ -1,0 +1,38 @@
+"""Tries agtool in images of other languages, on a cluster.
+
+python -m tests.images [APPLICATION...]     (no APPLICATION: all)
+"""
+
+import argparse
+import subprocess
+import sys
+
+from tests.images.applications import LARGE, SMALL, say
+from tests.servers.process import ServerFailed, ServerUnavailable
+from tests.tools import installed
+
+
+def main() -> int:
+    """Return the exit code: pytest's, or 1 if something could not be installed."""
+    there = {each.name: each for each in (*SMALL, *LARGE)}
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.images",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="APPLICATION", help=", ".join(there))
+    chosen = parser.parse_args().names or list(there)
+    if unknown := sorted(set(chosen) - set(there)):
+        parser.error(f"no such application: {', '.join(unknown)}; there are {', '.join(there)}")
+    for tool in sorted({there[name].needs for name in chosen} - {""}):
+        try:
+            installed.install(tool, say)
+        except (ServerFailed, ServerUnavailable) as error:
+            say(f"{tool}: {error}")
+            return 1
+    argv = [sys.executable, "-m", "pytest", "tests/images", "-k", " or ".join(chosen)]
+    return subprocess.run(argv, cwd=installed.ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
