@@ -140,12 +140,14 @@ class Processes:
 def _members(session: int) -> list[int]:
     """The live processes of a session, zombies left out, from /proc."""
     found = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
+    for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended meanwhile
             # The name in parentheses may hold anything, so count from the last parenthesis.
-            state, _, _, number, *_ = entry.read_text(errors="replace").rpartition(")")[2].split()
+            state, _, _, number, *_ = (
+                (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            )
             if int(number) == session and state != "Z":
-                found.append(int(entry.parent.name))
+                found.append(int(entry.name))
     return found
 
 

@@ -215,10 +215,10 @@ def agtool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agtool]:
 def _session(number: int) -> list[int]:
     """The live processes of a session, from /proc; zombies are left out."""
     found = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
+    for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended meanwhile
             # state, parent, group, session; the name before them may hold anything.
-            fields = entry.read_text(errors="replace").rpartition(")")[2].split()
+            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
             if fields[0] != "Z" and int(fields[3]) == number:
-                found.append(int(entry.parent.name))
+                found.append(int(entry.name))
     return found

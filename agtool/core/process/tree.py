@@ -95,9 +95,10 @@ def descendants(root: int) -> list[int]:
     if not sees_processes():
         return []
     parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
+    # Without /stat: glob looks whether that is there, and raises for a process that ends meanwhile.
+    for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended meanwhile
-            parents.setdefault(int(_stat(entry)[1]), []).append(int(entry.parent.name))
+            parents.setdefault(int(_stat(entry / "stat")[1]), []).append(int(entry.name))
     found = [root]
     for pid in found:
         found.extend(parents.get(pid, ()))

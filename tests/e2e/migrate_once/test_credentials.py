@@ -381,9 +381,9 @@ def test_a_cancelled_wait_for_a_command(database: Database, agtool: Agtool) -> N
 
 def children(pid: int) -> str:
     names = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
+    for entry in Path("/proc").glob("[0-9]*"):
         try:
-            text = entry.read_text()
+            text = (entry / "stat").read_text()
         except (FileNotFoundError, ProcessLookupError):
             continue
         if int(text.rpartition(")")[2].split()[1]) == pid:

@@ -92,13 +92,15 @@ def begun(pid: int) -> bool:
 def children(pid: int) -> dict[int, str]:
     """The children of a process: process id -> state, of which Z is a zombie."""
     found = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            state, parent, *_ = path.read_text(errors="replace").rpartition(")")[2].split()
+            state, parent, *_ = (
+                (path / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            )
         except OSError:  # it ended meanwhile
             continue
         if int(parent) == pid:
-            found[int(path.parent.name)] = state
+            found[int(path.name)] = state
     return found
 
 
