@@ -13,6 +13,8 @@ if [ ${#packages[@]} -eq 0 ]; then
     # For le-staging: an ACME server, the clients it is compared with, servers with STARTTLS.
     packages+=(pebble curl openssl dovecot-imapd dovecot-pop3d slapd)
     packages+=(dovecot-managesieved prosody nodejs default-jre-headless git golang-go ruby)
+    # For the model of the lock.
+    packages+=(spin)
     # For pause: other architectures, tools for images and containers, a C compiler, prlimit.
     packages+=(qemu-user-static skopeo umoci runc buildah gcc util-linux)
     # For debug: a proxy that wants a log-in.

@@ -3,6 +3,7 @@
 Not with postponed annotations, as in options.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -164,6 +165,10 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             )
             if metrics:
                 job = job._replace(phase=metrics.phase)
+            if file := os.environ.get("AGTOOL_TRACE"):
+                from agtool.migrate_once.trace import traced
+
+                job = traced(job, file)
             if form == "--wait":
                 from agtool.migrate_once.wait import wait as carry_out
             else:

@@ -77,11 +77,31 @@ byte watch[RUNS];                   /* a holder began to wait for an earlier com
 /* -- what is true, and nobody knows ------------------------------------------------------------ */
 
 bit signalled[RUNS];                /* a signal was passed on to the command */
-bit torn[RUNS];                     /* the command did not end by itself */
+bit torn[RUNS];                     /* the command did not start, or did not end by itself */
 bit lost[RUNS];                     /* the lock was not held at some time since its start */
 bit marked;                         /* the key was done */
 
 byte budget = FAULTS;
+mtype = { AGTOOL, KEEPER };
+mtype struck[RUNS];                 /* see may_strike */
+
+/* -- events, by their names in agtool/migrate_once/trace.py ------------------------------------- */
+
+/* TRACE: only what a trace of real runs has may happen, in an order that its times allow. Whether
+ * all of it can is what is asked then. can_, skippable and all_seen are made from the trace. */
+#ifdef TRACE
+byte seen_of[RUNS];                 /* how many events of each trace have happened */
+#include "trace.pml"
+#define can(event, i) can_##event(i)
+#define did(event, i) seen_of[i]++
+#define told_of(what, i) skip
+#else
+#define told_of(what, i) did(what, i)
+#define can(event, i) true
+#define did(event, i) printf("@%d ", i); printf(#event); printf("\n")
+#endif
+
+/* -- what follows from that --------------------------------------------------------------------- */
 
 #define alive(i)    (command[i] || below[i])
 #define anyone(i)   (agtool[i] || keeper[i] || alive(i))  /* has the descriptor of the session */
@@ -118,7 +138,7 @@ inline abort(i) { close(i) }
 /* Nobody reads these any more, and they would only multiply the states. */
 inline forget(i) {
   order[i] = 0; ordered[i] = 0; unproven[i] = 0; ending[i] = 0; dying[i] = 0;
-  torn[i] = 0; signalled[i] = 0; lost[i] = 0
+  torn[i] = 0; signalled[i] = 0; lost[i] = 0; struck[i] = 0
 }
 
 #ifdef SAME_NAME
@@ -129,7 +149,11 @@ inline forget(i) {
 
 /* Any invocation may be the first one to get the lock. All are alike, so it is number 0. */
 bit first[RUNS];
+#ifdef TRACE
+#define in_turn true
+#else
 #define in_turn (_pid == 0 || first[_pid - (_pid > 0)] || !agtool[_pid - (_pid > 0)])
+#endif
 
 /* -- one invocation ---------------------------------------------------------------------------- */
 
@@ -145,13 +169,15 @@ active [RUNS] proctype Agtool() provided (!stopped[_pid]) {
 look:                                                   /* acquire.py: Acquisition.run */
     if
     :: atomic { told[_pid] || silent[_pid] -> goto over }
-    :: atomic { !silent[_pid] && (done || exhausted) -> goto over }
+    :: atomic { !silent[_pid] && (done || exhausted) && can(FOUND, _pid) ->
+         did(FOUND, _pid); goto over }
     :: !silent[_pid] && !done && !exhausted
     fi;
 
 try:                                                    /* Backend.attempt, again and again */
     if
-    :: atomic { !silent[_pid] && !some(locked) && in_turn ->
+    :: atomic { !silent[_pid] && !some(locked) && in_turn && can(LOCKED, _pid) ->
+         did(LOCKED, _pid);
          session[_pid] = 1; held[_pid] = 1; first[_pid] = 1 }
 #ifdef MYSQL_EMPTY
     :: atomic { !silent[_pid] && some(locked) && seen != aborted -> seen = aborted; goto try }
@@ -162,7 +188,8 @@ try:                                                    /* Backend.attempt, agai
     :: atomic { silent[_pid] -> goto over }
     :: atomic { !silent[_pid] && !held[_pid] -> close(_pid); goto look }
 #ifndef NO_SECOND_LOOK
-    :: atomic { holds(_pid) && (done || exhausted) -> close(_pid); goto over }
+    :: atomic { holds(_pid) && (done || exhausted) && can(FOUND, _pid) ->
+         did(FOUND, _pid); close(_pid); goto over }
     :: holds(_pid) && !done && !exhausted
 #else
     :: holds(_pid)
@@ -208,7 +235,8 @@ try:                                                    /* Backend.attempt, agai
 #else
     do
     :: atomic { j < RUNS && dead[j] == 0 && holds(_pid) -> j++ }
-    :: atomic { j < RUNS && dead[j] != 0 && holds(_pid) ->
+    :: atomic { j < RUNS && dead[j] != 0 && holds(_pid) && can(REAPED, _pid) ->
+         did(REAPED, _pid);
 #ifndef NO_STOPPING
          work[j] = 0;                                   /* first its statements are stopped, */
 #endif
@@ -225,7 +253,8 @@ try:                                                    /* Backend.attempt, agai
     :: atomic { holds(_pid) && exhausted -> close(_pid); goto over }
     :: atomic { silent[_pid] -> goto over }
     :: atomic { !silent[_pid] && !held[_pid] -> close(_pid); goto look }
-    :: atomic { holds(_pid) && !exhausted ->
+    :: atomic { holds(_pid) && !exhausted && can(STARTED, _pid) ->
+         did(STARTED, _pid);
 #ifndef NO_START
          record[_pid] = BEGUN                           /* Backend.record_start */
 #endif
@@ -234,11 +263,12 @@ try:                                                    /* Backend.attempt, agai
 #endif
 
     if                                                  /* Lock.check: the proof comes after it */
-    :: atomic { holds(_pid) ->
-         unproven[_pid] = 0; order[_pid] = 0; ending[_pid] = 0; lost[_pid] = 0;
+    :: atomic { holds(_pid) && can(PROVEN, _pid) ->
+         did(PROVEN, _pid); unproven[_pid] = 0; torn[_pid] = 1; order[_pid] = 0; ending[_pid] = 0; lost[_pid] = 0;
          keeper[_pid] = 1; beats[_pid] = 1 }
     :: atomic { silent[_pid] -> goto over }             /* a successor waits, for nothing */
-    :: atomic { !silent[_pid] && (!held[_pid] || told[_pid]) ->
+    :: atomic { !silent[_pid] && (!held[_pid] || told[_pid]) && can(ENDED, _pid) ->
+         did(ENDED, _pid);
          if :: record[_pid] == BEGUN -> record[_pid] = ENDED :: else fi;
          close(_pid);
          if :: told[_pid] -> goto over :: else -> rename(_pid); goto look fi }
@@ -250,7 +280,8 @@ try:                                                    /* Backend.attempt, agai
     :: atomic { keeper[_pid] && order[_pid] && ordered[_pid] >= GIVE_UP ->
          keeper[_pid] = 0; command[_pid] = 0 }          /* the kernel ends the command with it */
     :: atomic { !keeper[_pid] && alive(_pid) -> command[_pid] = 0; below[_pid] = 0; torn[_pid] = 1 }
-    :: atomic { !keeper[_pid] && !alive(_pid) -> beats[_pid] = 0; break }
+    :: atomic { !keeper[_pid] && !alive(_pid) && can(OVER, _pid) ->
+         did(OVER, _pid); beats[_pid] = 0; break }
     od;
 
     if                                                  /* _Work.conclude */
@@ -266,16 +297,17 @@ try:                                                    /* Backend.attempt, agai
     if                                                  /* Lock.finish */
 #ifdef NO_FENCE
     :: atomic { silent[_pid] -> goto without_lock }
-    :: atomic { !silent[_pid] ->
+    :: atomic { !silent[_pid] && (can(DONE, _pid) || can(ENDED, _pid)) ->
 #else
     :: atomic { !holds(_pid) -> goto without_lock }
-    :: atomic { holds(_pid) ->
+    :: atomic { holds(_pid) && (can(DONE, _pid) || can(ENDED, _pid)) ->
 #endif
          if
-         :: !signalled[_pid] && !torn[_pid] ->          /* the command exited with 0; or else */
+         :: !signalled[_pid] && !torn[_pid] && can(DONE, _pid) ->
+              did(DONE, _pid);                          /* the command exited with 0; or else */
               assert(held[_pid] && !lost[_pid]);        /* the run has earned it */
               record[_pid] = DONE; marked = 1
-         :: record[_pid] = ENDED; fail(!signalled[_pid])
+         :: can(ENDED, _pid) -> did(ENDED, _pid); record[_pid] = ENDED; fail(!signalled[_pid])
          fi;
          if
          :: GET_LOCK                                    /* its release is a second step */
@@ -291,8 +323,8 @@ try:                                                    /* Backend.attempt, agai
 
 without_lock:                                           /* _end_without_lock, within seconds */
     if
-    :: atomic { !silent[_pid] ->
-         work[_pid] = 0;
+    :: atomic { !silent[_pid] && can(ENDED, _pid) ->
+         did(ENDED, _pid); work[_pid] = 0;
          if
 #ifdef UNGUARDED_END
          :: record[_pid] != NONE -> record[_pid] = ENDED
@@ -323,8 +355,8 @@ over:
 active [RUNS] proctype Keeper() provided (!frozen[_pid - RUNS]) {   /* core/process/keeper.py */
 end:
   do
-  :: atomic { keeper[my] && unproven[my] <= NOTICE && agtool[my] ->
-       command[my] = 1; below[my] = 0; torn[my] = 0;
+  :: atomic { keeper[my] && unproven[my] <= NOTICE && agtool[my] && can(COMMAND, my) ->
+       did(COMMAND, my); command[my] = 1; below[my] = 0; torn[my] = 0;
        if :: SERVER -> work[my] = 1 :: work[my] = 0 fi;
        assert(number(at_work) <= 1);                    /* no two commands overlap */
        assert(!marked);                                 /* and none runs for a key that is done */
@@ -342,14 +374,15 @@ end:
      :: atomic { keeper[my] && !alive(my) && agtool[my] -> keeper[my] = 0; break }
      :: atomic { keeper[my] && !alive(my) && !agtool[my] -> /* supervise.py: _record_orphaned */
           if
-          :: !silent[my] -> work[my] = 0;
+          :: !silent[my] && can(ENDED, my) -> did(ENDED, my); work[my] = 0;
                if :: begun(my) -> record[my] = ENDED; fail(1) :: else fi
           :: silent[my]
           fi;
           keeper[my] = 0; forget(my); break }
      :: atomic { !keeper[my] -> break }
      od
-  :: atomic { keeper[my] && (unproven[my] > NOTICE || !agtool[my]) -> keeper[my] = 0 }
+  :: atomic { keeper[my] && (unproven[my] > NOTICE || !agtool[my]) ->
+       keeper[my] = 0; order[my] = agtool[my] }         /* it is too late to start a command */
   od
 }
 
@@ -382,6 +415,12 @@ end:
   od
 }
 
+/* A limit. MySQL frees the lock of an agtool that is stopped or dead, although its command still has
+ * the descriptor. So there agtool and its keeper may not both be hit, be it one after the other.
+ * PostgreSQL keeps it, and only both of them stopped at once are too much. */
+#define may_strike(i, what) (!GET_LOCK || struck[i] == 0 || struck[i] == what)
+#define strike(i, what)     struck[i] = (GET_LOCK -> what : 0)
+
 inline restart(i) {
   if :: session[i] -> abort(i) :: else fi;
   work[i] = 0
@@ -398,28 +437,31 @@ end:
 #endif
        fi;
        if
-       :: agtool[i] -> agtool[i] = 0; killed[i] = 1; stopped[i] = 0
-       :: agtool[i] -> told[i] = 1                      /* SIGTERM */
-       :: acts(i) && !(keeper[i] && frozen[i]) -> stopped[i] = 1
-       :: keeper[i] ->                                  /* the kernel ends the command with it */
-            keeper[i] = 0; frozen[i] = 0;
+       :: agtool[i] && may_strike(i, AGTOOL) ->
+            told_of(SIGKILL of agtool, i); strike(i, AGTOOL); agtool[i] = 0; killed[i] = 1; stopped[i] = 0
+       :: agtool[i] -> told_of(SIGTERM to agtool, i); told[i] = 1
+       :: acts(i) && !(keeper[i] && frozen[i]) && may_strike(i, AGTOOL) ->
+            told_of(SIGSTOP of agtool, i); strike(i, AGTOOL); stopped[i] = 1
+       :: keeper[i] && may_strike(i, KEEPER) ->         /* the kernel ends the command with it */
+            told_of(SIGKILL of the keeper, i); strike(i, KEEPER); keeper[i] = 0; frozen[i] = 0; order[i] = agtool[i];
             if :: command[i] -> command[i] = 0; if :: below[i] = 1 :: below[i] = 0 fi :: else fi
-       :: enforces(i) && acts(i) -> frozen[i] = 1
-       :: agtool[i] && keeper[i] ->                     /* the container */
-            agtool[i] = 0; killed[i] = 1; stopped[i] = 0; keeper[i] = 0; frozen[i] = 0;
+       :: enforces(i) && acts(i) && may_strike(i, KEEPER) ->
+            told_of(SIGSTOP of the keeper, i); strike(i, KEEPER); frozen[i] = 1
+       :: agtool[i] && keeper[i] ->
+            told_of(SIGKILL of the container, i); agtool[i] = 0; killed[i] = 1; stopped[i] = 0; keeper[i] = 0; frozen[i] = 0;
             command[i] = 0; below[i] = 0
 #ifdef SQLITE
-       :: held[i] -> held[i] = 0; lost[i] = alive(i)    /* somebody deletes the file */
+       :: held[i] -> told_of(the lock file is deleted, i); held[i] = 0; lost[i] = alive(i)
 #else
-       :: session[i] -> abort(i)                        /* somebody terminates the session */
-       :: !silent[i] -> silent[i] = 1
-       :: true -> restart(0); restart(1);               /* a restart */
+       :: session[i] -> told_of(the session is terminated, i); abort(i)
+       :: !silent[i] -> told_of(the network goes silent, i); silent[i] = 1
+       :: true -> told_of(the server restarts, i); restart(0); restart(1);
 #if RUNS > 2
           restart(2);
 #endif
 #endif
 #ifdef WALL_CLOCK
-       :: waits[i] -> watch[i] = DIE                    /* the clock jumps */
+       :: waits[i] -> told_of(the clock jumps, i); watch[i] = DIE
 #endif
 #ifdef SQLITE
        :: else
