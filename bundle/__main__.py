@@ -43,7 +43,7 @@ def make(
             folder.unpack(one, selection, raw)
         for one in architectures:
             files = folder.make(one, selection, raw)
-            image = _image(one, files, python.Python(raw))
+            image = folder_image(one, files, python.Python(raw))
             images.append(image)
             base = target / f"{selection.name}-{__version__}-linux-{one}"
             for suffix, content in (
@@ -57,7 +57,7 @@ def make(
     return [*written, archive]
 
 
-def _image(architecture: str, files: dict[str, folder.File], used: python.Python) -> Image:
+def folder_image(architecture: str, files: dict[str, folder.File], used: python.Python) -> Image:
     """The image whose only layer is the folder, as /agtool: the tar.gz is that layer."""
     placed = {f"/agtool/{name}": file for name, file in files.items()}
     return Image(

@@ -43,8 +43,9 @@ _UNUSED = (
 
 _NOT_OF_AGTOOL = (
     # An __init__ tells a command's name, and that it is not here.
-    *("ci_nodepool/[!_]", "debug/[!_]", "le_staging/[!_]", "pause", "schemas/[!_m]"),
-    *("core/kube", "migrate_once/cluster"),
+    *("ci_nodepool/[!_]", "debug/[!_]", "le_staging/[!_]", "pause", "core/kube"),
+    *("schemas/[!_m]", "schemas/migrate-once-"),
+    *("migrate_once/cli/inject.py", "migrate_once/cli/status.py"),
 )
 """Of agtool, where there is migrate-once alone."""
 
