@@ -12,7 +12,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint schemas types unit servers clusters kubernetes cluster cluster-down compatibility tools images coverage docs bench bundle format lock clean
+.PHONY: help venv demo test system lint schemas reference types unit servers clusters kubernetes cluster cluster-down compatibility tools images coverage docs bench bundle format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,14 +43,18 @@ test: system lint types unit ## everything that CI checks
 system: ## install the servers that tests start (as root on Debian; else says what is missing)
 	@tests/install-system-packages.sh
 
-lint: venv ## style, format, the direction of imports, and whether the JSON Schemas are up to date
+lint: venv ## style, format, the direction of imports, and whether what is made from the code is up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
 	@$(PYTHON) -m tests.schemas --check
+	@$(PYTHON) -m release --check
 
 schemas: venv ## make the JSON Schemas and their page from the commands' types
 	@$(PYTHON) -m tests.schemas
+
+reference: venv ## make the tables of docs/reference from the commands
+	@$(PYTHON) -m release
 
 types: venv ## mypy, strict
 	@$(BIN)/mypy
@@ -96,7 +100,9 @@ coverage: venv system $(PAUSE) ## run all tests and show what of agtool they lea
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-docs: venv ## check that the links in the documentation resolve
+docs: venv ## check that the links in the documentation resolve, and its tables are up to date
+	@$(PYTHON) -m tests.schemas --check
+	@$(PYTHON) -m release --check
 	@$(PYTHON) -m pytest tests/unit/test_documentation.py
 
 bench: venv $(PAUSE) ## measure all commands on real servers and beside their like: curl, kubectl, other inits
