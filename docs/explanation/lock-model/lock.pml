@@ -398,6 +398,22 @@ end:
   od
 }
 
+/* -- a trace --------------------------------------------------------------------------------------- */
+
+#ifdef TRACE
+active proctype Trace() {
+end:
+  do
+  :: atomic { all_seen -> assert(!all_seen) }           /* found: the model can do all of it */
+  :: atomic { skippable(0) -> seen_of[0]++ }
+  :: atomic { skippable(1) -> seen_of[1]++ }
+#if RUNS > 2
+  :: atomic { skippable(2) -> seen_of[2]++ }
+#endif
+  od
+}
+#endif
+
 /* -- the server, the faults and the time ----------------------------------------------------------- */
 
 /* The server ends a session when its client is gone, and at any time when it hears nothing: of a
