@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -12,24 +12,13 @@ from agtool.ci_nodepool.files.configurations import Configuration, of_manifest, 
 from agtool.ci_nodepool.files.objects import Objects
 from agtool.ci_nodepool.files.place import Hop, Place
 from agtool.ci_nodepool.files.template import decides, masked
-from agtool.ci_nodepool.files.text import documents
+from agtool.ci_nodepool.files.text import File
 from agtool.ci_nodepool.runner.find import find
 from agtool.ci_nodepool.runner.jobs import Jobs
 from agtool.ci_nodepool.runner.model import TEMPLATE, Runner
 from agtool.ci_nodepool.runner.read import jobs, jobs_with
 from agtool.core.kube.errors import NotFoundError
 from agtool.core.yamltext import Path
-
-
-class File(NamedTuple):
-    """A file that is read.
-
-    Attributes:
-        name: as it was given.
-    """
-
-    name: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +59,7 @@ class _Origin(NamedTuple):
     path: Path
 
 
-def read(files: Sequence[File], namespace: str) -> list[Found]:
+def read(files: Iterable[File], namespace: str) -> list[Found]:
     """The runners of these files, which belong together: a Deployment and its ConfigMap, say.
 
     Args:
@@ -111,7 +100,7 @@ def _is_toml(file: File) -> bool:
 
 def _documents(file: File) -> Iterator[tuple[int, dict[str, Any], Path]]:
     """The documents of a file that are mappings, those of a List one by one."""
-    for number, document in enumerate(documents(file.text)):
+    for number, document in enumerate(file.documents):
         data = document.data
         whole = isinstance(data, dict) and not str(data.get("kind", "")).endswith("List")
         items = [data] if whole else (data.get("items") or []) if isinstance(data, dict) else []
@@ -140,7 +129,7 @@ def jobs_in(configuration: Configuration) -> list[Jobs]:
     doubts = [*configuration.doubts]
     if decides(text):
         doubts.append("lines of Go template text decide what else is in its configuration")
-    elif [each.pod for each in found] != [each.pod for each in read_as("y")]:
+    elif "{{" in text and [each.pod for each in found] != [each.pod for each in read_as("y")]:
         doubts.append("Go template text decides where they run")
     return [each.with_doubts(*doubts).with_findings(*configuration.findings) for each in found]
 
