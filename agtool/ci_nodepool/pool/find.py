@@ -60,11 +60,12 @@ def find_preset(session: Session) -> Preset | None:
     Raises:
         UsageError: nodes of several presets.
     """
-    found = [
-        preset
-        for preset in PRESETS.values()
-        if any(session.pages(NODES, limit=1, labelSelector=preset.label, accept=METADATA_LIST))
-    ]
+
+    def has_nodes(preset: Preset) -> bool:
+        one = {"labelSelector": str(preset.label), "limit": 1, "accept": METADATA_LIST}
+        return any(session.pages(NODES, **one))
+
+    found = list(filter(has_nodes, PRESETS.values()))
     if len(found) > 1:
         raise UsageError(
             f"there are nodes of {', '.join(p.name for p in found)}",

@@ -138,9 +138,12 @@ def test_little_is_kept_of_a_node() -> None:
     assert kept / 300 < 1000, "bytes for a node; with its labels it is twice that"
 
 
-@pytest.mark.parametrize("name", ["ci-nodepool-dashboard.json", "ci-nodepool-alerts.yaml"])
+MONITORING = Path(__file__).parents[3] / "deploy/ci-nodepool-watch/monitoring"
+
+
+@pytest.mark.parametrize("name", ["dashboard.json", "alerts.yaml"])
 def test_the_dashboard_and_the_alerts_ask_for_what_there_is(name: str) -> None:
-    text = (Path(__file__).parents[3] / "docs/how-to/manifests" / name).read_text(encoding="utf-8")
+    text = (MONITORING / name).read_text(encoding="utf-8")
     assert yaml.safe_load(text)
     asked = set(re.findall(r"agtool_ci_nodepool_watch_\w+", text))
     there = set(re.findall(r"^(agtool_ci_nodepool_watch_\w+)", Metrics().text(), re.MULTILINE))
