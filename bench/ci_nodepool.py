@@ -1,4 +1,4 @@
-"""`agtool ci-nodepool` beside kubectl, and what watch and check cost: `python -m bench.ci_nodepool`.
+"""`agtool ci-nodepool` beside kubectl; costs of watch and check: `python -m bench.ci_nodepool`.
 
 Both taint the same nodes of the same API server, in turns; with a proxy before it that holds each
 request for 20 ms, too. The figures go to stdout, and with --write into

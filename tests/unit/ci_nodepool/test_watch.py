@@ -122,8 +122,9 @@ def test_little_is_kept_of_a_node() -> None:
     }
     wanted = Wanted(taints=(Taint("dedicated", "ci", "NoSchedule"),))
     made = [json.dumps({"metadata": {**metadata, "name": f"node-{each}"}}) for each in range(300)]
+    log: list[str] = []
     silent = Reconciler(
-        cast("Session", None), lambda node: plan_node(node, wanted), [].append, Metrics()
+        cast("Session", None), lambda node: plan_node(node, wanted), log.append, Metrics()
     )  # its threads, which would change the nodes, are not started
     first = Node.from_api(json.loads(made[0]))  # the text of labels, which all nodes share
     tracemalloc.start()
