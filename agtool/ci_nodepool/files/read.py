@@ -13,10 +13,12 @@ from agtool.ci_nodepool.files.objects import Objects
 from agtool.ci_nodepool.files.place import Hop, Place
 from agtool.ci_nodepool.files.template import decides, masked
 from agtool.ci_nodepool.files.text import File
+from agtool.ci_nodepool.runner import manager
 from agtool.ci_nodepool.runner.find import find
 from agtool.ci_nodepool.runner.jobs import Jobs
 from agtool.ci_nodepool.runner.model import TEMPLATE, Runner
 from agtool.ci_nodepool.runner.read import jobs, jobs_with
+from agtool.core.finding import Finding
 from agtool.core.kube.errors import NotFoundError
 from agtool.core.yamltext import Path
 
@@ -131,7 +133,12 @@ def jobs_in(configuration: Configuration) -> list[Jobs]:
         doubts.append("lines of Go template text decide what else is in its configuration")
     elif "{{" in text and [each.pod for each in found] != [each.pod for each in read_as("y")]:
         doubts.append("Go template text decides where they run")
-    return [each.with_doubts(*doubts).with_findings(*configuration.findings) for each in found]
+    return [
+        each.with_doubts(*doubts)
+        .with_findings(*configuration.findings)
+        .with_advice(*configuration.advice)
+        for each in found
+    ]
 
 
 def _of_objects(
@@ -146,7 +153,10 @@ def _of_objects(
         name = (runner.config_map.get("metadata") or {}).get("name", "")
         key = (kind, runner.namespace, name)
         used.add(key)
-        yield _of_runner(runner, origins.get(key), _origin_of(runner, origins), kind)
+        account = runner.pod.get("serviceAccountName") or "default"
+        rules = objects.rules(runner.namespace, account)
+        lacking = manager.of_rights(rules, runner.subject, "In the rules of its Role:")
+        yield _of_runner(runner, origins.get(key), _origin_of(runner, origins), kind, lacking)
     for resource in resources:
         yield from _of_operator(objects, origins, resource, used)
     for key, origin in origins.items():
@@ -159,12 +169,20 @@ def _origin_of(runner: Runner, origins: Mapping[tuple[str, str, str], _Origin]) 
     return origins[kind, runner.namespace, runner.name]
 
 
-def _of_runner(runner: Runner, origin: _Origin | None, workload: _Origin, kind: str) -> Found:
+def _of_runner(
+    runner: Runner,
+    origin: _Origin | None,
+    workload: _Origin,
+    kind: str,
+    lacking: Iterable[Finding] = (),
+) -> Found:
     text = runner.data.get(runner.key, "") if runner.key else ""
     several = bool(runner.kept and not runner.kept.template)
     place = _place(origin, kind, runner.key) if origin and text else None
     own = Configuration(str(runner), place, text, several, runner.environment)
-    return Found((origin or workload).file, tuple(jobs(runner)), own)
+    more = list(lacking)
+    made = tuple(each.with_advice(*more) for each in jobs(runner))
+    return Found((origin or workload).file, made, own)
 
 
 def _place(origin: _Origin, kind: str, key: str) -> Place:
