@@ -63,13 +63,12 @@ def bound(*verbs: str, kind: str = "Role") -> list[Any]:
     ]
 
 
-STOPPED = {"lifecycle": {"stopSignal": "SIGTERM"}}
 CASES: dict[str, tuple[list[Any], list[str]]] = {
     "values of the chart": (values(), []),
     "the chart": (rendered(), []),
     "little time, by values": (values(terminationGracePeriodSeconds=60), ["manager-grace"]),
     "little time": (rendered(grace=30), ["manager-grace"]),
-    "another signal": (rendered(**STOPPED), ["manager-signal"]),
+    "another signal": (rendered(lifecycle={"stopSignal": "SIGTERM"}), ["manager-signal"]),
     "rules that lack watch, by values": (values(rbac=rules("get", "list")), ["loss-unseen"]),
     "rules about something else, by values": (
         values(rbac=rules("*", resources="secrets")),
