@@ -64,7 +64,9 @@ def of_manifest(manifest: Mapping[str, Any], document: int, path: Path) -> Itera
         yield from _of_application(spec, name, document, (*path, "spec"))
     elif (kind, group) == ("ApplicationSet", "argoproj.io"):
         inner = (spec.get("template") or {}).get("spec") or {}
-        yield from _of_application(inner, name, document, (*path, "spec", "template", "spec"))
+        found = _of_application(inner, name, document, (*path, "spec", "template", "spec"))
+        patched = "helm" in str(spec.get("templatePatch") or "")
+        yield from (_elsewhere(each, ["templatePatch"]) if patched else each for each in found)
     elif (kind, group) == ("HelmChart", "helm.cattle.io"):
         own = _is_chart(spec.get("chart"))
         yield from _of_text(
@@ -209,7 +211,9 @@ def _of_application(
             found = list(of_values({}, name, document, where, own=own))
         others = [f"the file {each}" for each in helm.get("valueFiles") or ()]
         parameters = [
-            str(each.get("name")) for each in helm.get("parameters") or () if isinstance(each, dict)
+            str(each.get("name"))
+            for each in (*(helm.get("parameters") or ()), *(helm.get("fileParameters") or ()))
+            if isinstance(each, dict)
         ]
         over = [p for p in parameters if p.endswith(("runners.config", "runners.configPath"))]
         for each in found:
