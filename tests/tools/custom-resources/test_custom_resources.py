@@ -1,4 +1,4 @@
-"""`le-staging verify --from-cluster` with the kinds that cert-manager and the Gateway API define."""
+"""`le-staging verify --from-cluster` with cert-manager's and the Gateway API's own definitions."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
