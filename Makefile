@@ -17,7 +17,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint schemas types unit servers clusters kubernetes cluster cluster-down compatibility tools images coverage docs site bench bundle format lock clean
+.PHONY: help venv demo test system lint schemas types unit servers clusters kubernetes cluster cluster-down compatibility tools images coverage docs site recordings bench bundle format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +110,10 @@ site: $(DOCS)/.made
 	@rm -rf "$(SITE)"
 	@$(DOCS)/bin/python -m sphinx -q -W --keep-going -c docs/site -d "$(SITE).doctrees" "$(SITE_SOURCE)" "$(SITE)"
 	@rm -rf "$(SITE).doctrees"
+
+# PARTS: some of the scenes in tests/recordings/scenes.py. As root; two minutes.
+recordings: kubernetes $(PAUSE) $(DOCS)/.made ## record real runs as pictures that move, in docs/recordings (PARTS=...)
+	@$(PYTHON) -m tests.recordings $(PARTS)
 
 $(DOCS)/.made: requirements/docs.txt
 	@$(PYTHON3) -c 'import ensurepip' 2>/dev/null || tests/install-system-packages.sh python3-venv
