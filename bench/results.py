@@ -53,7 +53,7 @@ def numbers(cell: str, head: str) -> list[float]:
 def tables(text: str) -> Tables:
     """The figures in the tables of a text in Markdown, by the heading above them."""
     found: Tables = {}
-    heading, heads = "", []
+    heading, heads = "", list[str]()
     for line in text.splitlines():
         if line.startswith("#"):
             heading = line.lstrip("#").strip()
@@ -95,3 +95,7 @@ def keep(bench: str, text: str, load: float | None, about: Sequence[str]) -> Non
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{bench}.json").write_text(f"{written}\n", encoding="utf-8")
 
+
+def last_paragraph(text: str) -> str:
+    """What some texts say of the machine and the versions, on one line."""
+    return " ".join(text.strip().rpartition("\n\n")[2].split())

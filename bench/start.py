@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from agtool import __version__
 from bench import results
 from bench.costs import compare, runs
 from bench.figures import in_turns, progress
@@ -67,7 +68,7 @@ def main() -> int:
             f"{os.cpu_count()} cores",
             f"Python {platform.python_version()}, typer {version('typer')}",
             f"kubectl {of_kubectl(program) if program else 'not built'}",
-            f"agtool {version('agtool')}, {options.rounds} rounds in turns",
+            f"agtool {__version__}, {options.rounds} rounds in turns",
         ]
         results.keep("start", text, load, about)
     return 0

@@ -8,13 +8,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
+from agtool import __version__
+from bench.figures import paragraph
 from tests.recordings.scenes import ROOT, SCENES, Scene, play
 from tests.servers.process import ServerFailed, ServerUnavailable
 
 FOLDER = ROOT / "docs" / "recordings"
+ABOUT = """
+Real runs on real servers, made by `make recordings`: a PostgreSQL, a Kubernetes cluster with a
+node, Pebble with certbot. What is typed is typed by a script, and waits of more than 2.5 seconds
+are cut to that. Where the system is set to reduced motion, the pictures stand still and show the
+end.
+"""
 PYTHON = ROOT / ".venv-docs" / "bin" / "python"
 
 
@@ -47,26 +54,26 @@ def _record(scene: Scene) -> None:
         cast = Path(name) / "recording.cast"
         play(scene, cast)
         FOLDER.mkdir(exist_ok=True)
-        when = f"agtool {version('agtool')}, {time.strftime('%Y-%m-%d', time.gmtime())}."
-        draw = [PYTHON, ROOT / "tests" / "recordings" / "draw.py", cast, scene.title]
+        when = f"agtool {__version__}, {time.strftime('%Y-%m-%d', time.gmtime())}."
+        draw: list[Path | str] = [
+            PYTHON,
+            ROOT / "tests" / "recordings" / "draw.py",
+            cast,
+            scene.title,
+        ]
         svg, text = FOLDER / f"{scene.name}.svg", FOLDER / f"{scene.name}.txt"
         subprocess.run([*draw, f"{scene.description} {when}", svg, text], check=True)
 
 
 def _page() -> str:
     """The page with all of them, and what they say as text."""
-    parts = [
-        "# Recordings",
-        "Real runs on real servers, made by `make recordings`: a PostgreSQL, a Kubernetes cluster with a node, "
-        "Pebble with certbot. What is typed is typed by a script; waits of more than 2.5 seconds are cut to that. "
-        "Where the system is set to reduced motion, the pictures stand still and show the end.",
-    ]
-    for scene in SCENES:
+    parts = ["# Recordings", paragraph(ABOUT)]
+    for scene in (scene for scene in SCENES if (FOLDER / f"{scene.name}.txt").exists()):
         text = (FOLDER / f"{scene.name}.txt").read_text(encoding="utf-8")
         parts += [
             f"## {scene.title}",
             f"![{scene.title}]({scene.name}.svg)",
-            scene.description,
+            paragraph(scene.description),
             "<details><summary>All of it as text</summary>",
             f"```text\n{text}```",
             "</details>",

@@ -8,6 +8,7 @@ This runs in the environment of the documentation, which has termtosvg.
 import re
 import sys
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 import pyte
@@ -88,13 +89,15 @@ def main() -> None:
     Path(text).write_text(_text(geometry, records), encoding="utf-8")
 
 
-def _text(geometry: tuple[int, int], records: list[object]) -> str:
+def _text(geometry: tuple[int, int], records: list[Any]) -> str:
     """All that was on the screen, with what has left it at the top."""
     screen = pyte.HistoryScreen(*geometry, history=10_000)
     stream = pyte.Stream(screen)
     for record in records[1:]:
         stream.feed(record.event_data)
-    gone = ("".join(line[column].data for column in range(geometry[0])) for line in screen.history.top)
+    gone = (
+        "".join(line[column].data for column in range(geometry[0])) for line in screen.history.top
+    )
     return "\n".join(line.rstrip() for line in [*gone, *screen.display]).rstrip() + "\n"
 
 

@@ -248,34 +248,37 @@ SCENES = (
     Scene(
         "migrate-once",
         "agtool migrate-once: five replicas, and one is killed",
-        "Five replicas start at once on one PostgreSQL. One gets the lock and runs the upgrade, four "
-        "wait, and --status names them. The one at work is killed with SIGKILL. Its command is ended "
-        "too, the next replica gets the lock within seconds and runs the upgrade to its end. The "
-        "others find it done and do nothing. The history has the killed run as lost.",
+        "Five replicas start at once on one PostgreSQL. One gets the lock and runs the "
+        "upgrade, four wait, and --status names them. The one at work is killed with "
+        "SIGKILL. Its command is ended too, the next replica gets the lock within seconds "
+        "and runs the upgrade to its end. The others find it done and do nothing. The "
+        "history has the killed run as lost.",
         _replicas,
     ),
     Scene(
         "debug",
         "agtool debug: from Enter to a shell in the cluster, until the pod is gone",
-        "agtool debug makes a pod, waits for it, and opens a shell in it. Three commands run there. "
-        "With the end of the shell the pod is deleted: kubectl get pods shows none.",
+        "agtool debug makes a pod, waits for it, and opens a shell in it. Three commands "
+        "run there. With the end of the shell the pod is deleted: kubectl get pods shows "
+        "none.",
         _debug,
     ),
     Scene(
         "le-staging",
         "agtool le-staging: an expired certificate of a staging CA, and the renewed one",
-        "agtool le-staging verify says FAILED: the certificate of shop.example.dev has expired, and "
-        "names the next step. certbot renews it. The same command then says STAGING: the chain leads "
-        "to a root of the staging environment, and nothing is wrong with it. The CA is Pebble, Let's "
-        "Encrypt's test server, whose certificates are valid for one minute here.",
+        "agtool le-staging verify says FAILED: the certificate of shop.example.dev has "
+        "expired, and names the next step. certbot renews it. The same command then says "
+        "STAGING: the chain leads to a root of the staging environment, and nothing is "
+        "wrong with it. The CA is Pebble, Let's Encrypt's test server, whose certificates "
+        "are valid for one minute here.",
         _certificates,
     ),
     Scene(
         "ci-nodepool",
         "agtool ci-nodepool: apply and undo on a pool of two nodes",
-        "status finds that the runner's jobs go to any node. apply shows its steps and asks. It changes "
-        "the runner's template and waits for its restart, then taints the two nodes. status shows the "
-        "result. undo takes back both.",
+        "status finds that the runner's jobs go to any node. apply shows its steps and "
+        "asks. It changes the runner's template and waits for its restart, then taints the "
+        "two nodes. status shows the result. undo takes back both.",
         _pool,
     ),
 )
