@@ -28,7 +28,7 @@ def test_inject(tmp_path: Path, control_plane: Server) -> None:
     assert "+" in shown
     assert "rails" in shown
     original = manifest.read_bytes()
-    image = next(line.partition(" #")[0] for line in before if line.startswith("export"))
+    image = next(line.partition(" #")[0] for line in before if line.startswith("IMAGE="))
     run(image, write)
     assert b"agtool-migrate-once" in manifest.read_bytes()
     run(back)
