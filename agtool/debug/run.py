@@ -19,7 +19,7 @@ from agtool.debug.pod.architecture import ARCH, architecture
 from agtool.debug.pod.explain import start_state
 from agtool.debug.pod.life import Made, made
 from agtool.debug.pod.like import idle_controller, read_like
-from agtool.debug.pod.manifest import debug_pod, pause_config_map
+from agtool.debug.pod.manifest import debug_pod, pause_config_map, pause_program
 from agtool.debug.pod.named import hint_for
 from agtool.debug.pod.node import hindrance
 from agtool.debug.pod.process import identity, maker
@@ -145,7 +145,8 @@ class _Ways:
             pod.keep = request.keep
             if pod.keep:
                 say(_farewell(self.session, request, pod))
-            return self.execute(pod.name, CONTAINER, f"{pod.name}-1" if pod.keep else "")
+            mark = f"{pod.name}-1" if pod.keep else ""
+            return self.execute(pod.name, CONTAINER, mark, pause=pause_program(request))
 
     def in_a_pod_of_ours(self, name: str) -> Ended:
         with self.interrupts.allowed():
@@ -197,13 +198,15 @@ class _Ways:
             self.session, pod, uid, container=container, timeout=timeout, interrupts=interrupts
         )
 
-    def execute(self, pod: str, container: str, mark: str) -> Ended:
+    def execute(self, pod: str, container: str, mark: str, pause: str | None = None) -> Ended:
         """Run the command, or a shell, in a container that runs.
 
         Args:
             mark: of the session, if the container's environment has none; see `lifeline`.
+            pause: the path of our program in the container; None: it may not be there.
         """
         from agtool.core.kube.ended import Ended
+        from agtool.debug.session.held import Holder
         from agtool.debug.session.lifeline import END, LEAVE, Lifeline
         from agtool.debug.session.remote import argv, execute, interpreter
         from agtool.debug.session.websocket import LostError
@@ -213,16 +216,23 @@ class _Ways:
             return Ended(0)  # --keep without a terminal: the pod is what was asked for
         tools = job.request.tools is not None
         there = (self.session, self.path(pod), container)
-        lifeline = Lifeline(
-            *there,
-            shell=interpreter(tools),
-            mark=mark or job.request.name,
-            last_word=LEAVE if job.target is None else END,
-        )
+        lifeline = None
+        if self.attached.terminal or pause is None:  # else pause ends the command without us
+            lifeline = Lifeline(
+                *there,
+                shell=interpreter(tools),
+                mark=mark or job.request.name,
+                last_word=LEAVE if job.target is None else END,
+            )
         command = argv(job.command, job.shell, tools=tools, mark=mark)
         try:
             ended = execute(
-                *there, command, self.attached, interrupts=self.interrupts, lifeline=lifeline
+                *there,
+                command,
+                self.attached,
+                interrupts=self.interrupts,
+                lifeline=lifeline,
+                holder=Holder(pause, interpreter(tools)),
             )
         except LostError as error:
             why = self.why_it_is_gone(pod, container)

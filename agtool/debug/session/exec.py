@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from agtool.core.errors import AgtoolError, ConfigurationError
 from agtool.core.kube.ended import Ended, read_status
 from agtool.debug.session import messages
+from agtool.debug.session.held import END_OF_INPUT, Holder, Tail, read_end
 from agtool.debug.session.websocket import LostError, WebSocket
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ _LAST_WORDS = 2.0
 
 The server says how the command ended on a channel of its own: output may follow.
 """
+
+_UNTOLD = 30.0
+"""Seconds of silence, after the end of a command that is held, after which the server, which has
+not said that it ended, is not waited for any more. Whoever still has the command's stdout may
+print meanwhile."""
 
 _BUFFER = 256 * 1024
 """Bytes of either direction that may wait for the other side."""
@@ -58,12 +64,16 @@ class Ends:
     Attributes:
         stdin: None: not attached.
         terminal: the one that the command gets a copy of; None: the command has no terminal.
+        held: what holds the streams on the far side.
+        name: of the program, if it is held.
     """
 
     stdin: int | None
     stdout: int = 1
     stderr: int = 2
     terminal: Terminal | None = None
+    held: Holder | None = None
+    name: str = ""
 
 
 def run(websocket: WebSocket, ends: Ends, interrupts: Interrupts) -> Ended:
@@ -73,6 +83,7 @@ def run(websocket: WebSocket, ends: Ends, interrupts: Interrupts) -> Ended:
 
     Raises:
         LostError: the connection broke: nobody knows how the command ended, or whether.
+        ExecError: the end of the output did not come.
         ConfigurationError: our stdout cannot be written to (a full disk).
         BrokenPipeError: the reader of our stdout went away.
         Stopped: a signal.
@@ -135,6 +146,9 @@ class _Loop:
         self._output = _Output(ends)
         self._said = b""
         self._ended: Ended | None = None
+        marks = (messages.STDOUT, messages.STDERR) if ends.held else ()
+        self._tails = {channel: Tail(ends.held.mark) for channel in marks if ends.held}
+        self._marked: Ended | None = None
         self._listened = time.monotonic()
         self._pinged = time.monotonic()
 
@@ -146,19 +160,39 @@ class _Loop:
             try:
                 self._step()
             except LostError:
-                if self._ended is None:
+                if self._ended is None and self._marked is None:
                     raise
                 break  # all is said, only not goodbye
-            if self._ended and time.monotonic() - self._listened > _LAST_WORDS:
+            patience = _LAST_WORDS if self._ended else _UNTOLD
+            silence = time.monotonic() - self._listened
+            if (self._ended or self._marked) and silence > patience:
                 break
+        for channel, tail in self._tails.items():
+            self._add(channel, tail.rest())
         while self._output.descriptor is not None:
             interests = {self._output.descriptor: select.POLLOUT}
             ready = _poll({**interests, self._interrupts.fileno(): select.POLLIN}, None)
             self._interrupts.check()
             if self._output.descriptor in ready:
                 self._output.write()
+        return self._how()
+
+    def _how(self) -> Ended:
+        """How the command ended."""
+        if self._marked:
+            return self._marked
         if self._ended is None:
             raise LostError("the API server closed the connection without saying how it ended")
+        if self._said.startswith(b"pause: --run: unknown"):
+            raise ExecError(
+                "the pause in the image of --pause-image is older than this agtool",
+                hint="Make the image again: python -m agtool.pause.image FILE",
+            )
+        if self._tails and self._ended == Ended(0) and not self._tails[messages.STDOUT].end:
+            raise ExecError(
+                "the end of the output is missing, although the cluster reports success",
+                hint="Run the command again.",
+            )
         return self._ended
 
     def _step(self) -> None:
@@ -193,7 +227,7 @@ class _Loop:
         websocket = self._websocket
         sending = select.POLLOUT if websocket.unsent else 0
         want(websocket.fileno(), sending | (select.POLLIN if hungry else 0))
-        if websocket.unsent < _BUFFER and not (self._ended or websocket.broken):
+        if websocket.unsent < _BUFFER and not (self._over_there or websocket.broken):
             want(self._stdin, select.POLLIN)
         want(self._output.descriptor, select.POLLOUT)
         if self._ends.terminal:
@@ -205,7 +239,12 @@ class _Loop:
             return 0
         if self._ended:
             return _LAST_WORDS
-        return max(0.0, PING_EVERY - self._quiet)
+        return _UNTOLD if self._marked else max(0.0, PING_EVERY - self._quiet)
+
+    @property
+    def _over_there(self) -> bool:
+        """Whether the command has ended."""
+        return bool(self._ended or self._marked)
 
     def _read_stdin(self, descriptor: int) -> None:
         try:
@@ -214,11 +253,12 @@ class _Loop:
             return
         except OSError:  # a terminal that vanished
             data = b""
-        if data:
-            self._websocket.send(messages.encode(messages.STDIN, data))
-            return
-        self._stdin = None
-        self._websocket.send(messages.encode(messages.CLOSE, bytes((messages.STDIN,))))
+        if not data:
+            self._stdin = None
+        if self._ends.held:
+            self._websocket.send(self._ends.held.input(data))
+        else:
+            self._websocket.send(messages.encode(messages.STDIN, data) if data else END_OF_INPUT)
 
     @property
     def _quiet(self) -> float:
@@ -229,7 +269,7 @@ class _Loop:
         # What comes keeps it alive as well. And where the command is over, a ping makes the API
         # server drop the output that is on its way to us (1.37): it passes the ping on to the
         # node, which has hung up, and then hangs up on us.
-        if self._quiet >= PING_EVERY and not self._ended:
+        if self._quiet >= PING_EVERY and not self._over_there:
             self._pinged = time.monotonic()
             self._websocket.ping()
         # Whoever does not read cannot hear an answer.
@@ -239,14 +279,22 @@ class _Loop:
     def _take(self, received: list[bytes]) -> None:
         for message in received:
             channel, data = messages.decode(message)
-            if channel in {messages.STDOUT, messages.STDERR} and len(self._said) < _BEGINNING:
-                self._said += data[:_BEGINNING]
-            if channel == messages.STDOUT:
-                self._output.add(self._ends.stdout, data)
-            elif channel == messages.STDERR:
-                self._output.add(self._ends.stderr, data)
+            if channel in {messages.STDOUT, messages.STDERR}:
+                if len(self._said) < _BEGINNING:
+                    self._said += data[:_BEGINNING]
+                tail = self._tails.get(channel)
+                self._add(channel, tail.take(bytes(data)) if tail else data)
             elif channel == messages.STATUS and data:
                 self._ended = messages.after_output(read_status(bytes(data)), self._said)
+        if self._tails and not self._marked and all(tail.end for tail in self._tails.values()):
+            self._marked = read_end(self._tails[messages.STDOUT].end, self._ends.name)
+            self._websocket.send(END_OF_INPUT)  # what holds the streams waits for that
+
+    def _add(self, channel: int, data: bytes | memoryview) -> None:
+        ends = self._ends
+        self._output.add(
+            ends.stdout if channel == messages.STDOUT else ends.stderr, memoryview(data)
+        )
 
 
 def _poll(interests: dict[int, int], seconds: float | None) -> set[int]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from agtool.core.kube.session import Session
     from agtool.debug.interrupts import Interrupts
+    from agtool.debug.session.held import Holder
     from agtool.debug.session.lifeline import Lifeline
     from agtool.debug.session.streams import Attachment
 
@@ -67,13 +68,15 @@ def execute(
     attached: Attachment,
     *,
     interrupts: Interrupts,
-    lifeline: Lifeline,
+    lifeline: Lifeline | None,
+    holder: Holder,
 ) -> Ended:
     """Run a command to its end.
 
     Args:
         pod: the path of the pod in the API.
-        lifeline: of the session.
+        lifeline: of the session; None: the holder sees to it that the command ends with us.
+        holder: of the command's streams, if it has no terminal.
 
     Raises:
         ExecError: the server does not run it.
@@ -82,10 +85,11 @@ def execute(
         UnreachableError: no connection.
         Stopped: a signal.
     """
+    held = None if attached.terminal else holder
     query = {
         "container": container,
-        "command": command,
-        "stdin": str(attached.stdin).lower(),
+        "command": held.argv(command, stdin=attached.stdin) if held else command,
+        "stdin": "true" if held else str(attached.stdin).lower(),
         "stdout": "true",
         "stderr": str(not attached.terminal).lower(),
         "tty": str(attached.terminal).lower(),
@@ -96,11 +100,13 @@ def execute(
         slow = said_if_slow("waiting for the container's node to answer ...")
         with interrupts.allowed(), slow:
             websocket = stack.enter_context(_open(session, path))
-        stack.enter_context(lifeline)
+        if lifeline:
+            stack.enter_context(lifeline)
         terminal = stack.enter_context(Terminal(0, 1)) if attached.terminal else None
         stdout, stderr = (stack.enter_context(unblocked(number)) for number in (1, 2))
         stdin = 0 if attached.stdin else None
-        return run(websocket, Ends(stdin, stdout, stderr, terminal), interrupts)
+        ends = Ends(stdin, stdout, stderr, terminal, held, command[0])
+        return run(websocket, ends, interrupts)
 
 
 def _open(session: Session, path: str) -> WebSocket:
