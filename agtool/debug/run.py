@@ -216,12 +216,13 @@ class _Ways:
             return Ended(0)  # --keep without a terminal: the pod is what was asked for
         tools = job.request.tools is not None
         there = (self.session, self.path(pod), container)
+        session = mark or job.request.name
         lifeline = None
         if self.attached.terminal or pause is None:  # else pause ends the command without us
             lifeline = Lifeline(
                 *there,
                 shell=interpreter(tools),
-                mark=mark or job.request.name,
+                mark=session,
                 last_word=LEAVE if job.target is None else END,
             )
         command = argv(job.command, job.shell, tools=tools, mark=mark)
@@ -232,7 +233,7 @@ class _Ways:
                 self.attached,
                 interrupts=self.interrupts,
                 lifeline=lifeline,
-                holder=Holder(pause, interpreter(tools)),
+                holder=Holder(pause, session, interpreter(tools)),
             )
         except LostError as error:
             why = self.why_it_is_gone(pod, container)

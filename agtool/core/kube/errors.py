@@ -17,7 +17,11 @@ class NotFoundError(ConfigurationError):
 
 
 class ForbiddenError(DeniedError):
-    """We may not do that, or the API server does not know us."""
+    """We may not do that."""
+
+
+class CredentialsError(ForbiddenError):
+    """The API server does not know us, or not any more (401)."""
 
 
 class ConflictError(DeniedError):
@@ -75,7 +79,7 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
     reason = message or f"{request} was answered with {status}"
     if status == 401:
         whose = f" of context {context!r}" if context else ""
-        return ForbiddenError(
+        return CredentialsError(
             f"{server} does not accept our credentials (401)",
             hint=f"Log in again, or check the user{whose} in the kubeconfig.",
         )

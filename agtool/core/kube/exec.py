@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 from agtool.core.errors import AgtoolError, UnreachableError
 from agtool.core.kube.ended import Ended, read_status
-from agtool.core.kube.errors import PROXY_HINT, refusal
+from agtool.core.kube.errors import PROXY_HINT, CredentialsError, refusal
 
 if TYPE_CHECKING:
     import socket
@@ -74,7 +74,13 @@ def run(
     path = f"{pod}/exec?{urlencode(query, doseq=True)}"
     until = time.monotonic() + timeout
     with ExitStack() as stack:
-        websocket = _open(stack, session.websocket_settings(), path, timeout)
+        settings = session.websocket_settings()
+        try:
+            websocket = _open(stack, settings, path, timeout)
+        except CredentialsError:
+            if not session.renew(settings):
+                raise
+            websocket = _open(stack, session.websocket_settings(), path, timeout)
         return _gather(websocket, session.server, until, timeout)
 
 

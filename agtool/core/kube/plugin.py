@@ -78,7 +78,7 @@ def read_plugin(entry: Mapping[str, Any], folder: str, cluster: Mapping[str, Any
     """`exec` of a user.
 
     Args:
-        folder: that of its kubeconfig, where a command with a slash is looked for.
+        folder: that of its kubeconfig, where files are looked for, and a command with a slash.
 
     Raises:
         ConfigurationError: it lacks what kubectl wants, too.
@@ -105,7 +105,7 @@ def read_plugin(entry: Mapping[str, Any], folder: str, cluster: Mapping[str, Any
         env={str(one["name"]): str(one["value"]) for one in entry.get("env") or ()},
         mode=mode,
         hint=str(entry.get("installHint") or "").strip(),
-        cluster=_known_cluster(cluster) if entry.get("provideClusterInfo") else None,
+        cluster=_known_cluster(cluster, folder) if entry.get("provideClusterInfo") else None,
     )
 
 
@@ -176,14 +176,14 @@ def _status(plugin: Plugin, answer: bytes) -> dict[str, Any]:
     return status
 
 
-def _known_cluster(cluster: Mapping[str, Any]) -> dict[str, Any]:
+def _known_cluster(cluster: Mapping[str, Any], folder: str) -> dict[str, Any]:
     """Where credentials are for, as plugins get to know it: k8s.io/client-go, Cluster."""
     names = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url")
     known = {name: cluster[name] for name in names if cluster.get(name)}
     if data := cluster.get("certificate-authority-data"):
         known["certificate-authority-data"] = data
     elif file := cluster.get("certificate-authority"):
-        known["certificate-authority-data"] = b64encode(Path(file).read_bytes()).decode()
+        known["certificate-authority-data"] = b64encode(Path(folder, file).read_bytes()).decode()
     for extension in cluster.get("extensions") or ():
         if extension.get("name") == "client.authentication.k8s.io/exec":
             known["config"] = extension.get("extension")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import ConfigurationError
-from agtool.core.kube.access import Access
+from agtool.core.kube.access import Access, Identity
 from agtool.core.kube.proxy import HttpProxy
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class WebSocketSettings:
         tls: for wss.
         server_name: for SNI and the certificate's check, where it is not the URL's host.
         proxy: to go through.
+        identity: what the headers and tls show; see `Session.renew`.
     """
 
     url: str
@@ -32,6 +33,7 @@ class WebSocketSettings:
     tls: ssl.SSLContext
     server_name: str | None
     proxy: HttpProxy | None
+    identity: Identity | None = field(default=None, repr=False)
 
 
 def make_pool(access: Access, connections: int) -> PoolManager:

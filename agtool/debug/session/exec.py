@@ -21,6 +21,8 @@ from agtool.debug.session.held import END_OF_INPUT, Holder, Tail, read_end
 from agtool.debug.session.websocket import LostError, WebSocket
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agtool.debug.interrupts import Interrupts
     from agtool.debug.session.terminal import Terminal
 
@@ -40,6 +42,9 @@ _UNTOLD = 30.0
 """Seconds of silence, after the end of a command that is held, after which the server, which has
 not said that it ended, is not waited for any more. Whoever still has the command's stdout may
 print meanwhile."""
+
+_SMALLER = 3.0
+"""Seconds for which a terminal has a line less, to show that we are there; see `lifeline`."""
 
 _BUFFER = 256 * 1024
 """Bytes of either direction that may wait for the other side."""
@@ -66,6 +71,7 @@ class Ends:
         terminal: the one that the command gets a copy of; None: the command has no terminal.
         held: what holds the streams on the far side.
         name: of the program, if it is held.
+        lost: why the session's lifeline is not there; empty: it is.
     """
 
     stdin: int | None
@@ -74,6 +80,7 @@ class Ends:
     terminal: Terminal | None = None
     held: Holder | None = None
     name: str = ""
+    lost: Callable[[], str] = str
 
 
 def run(websocket: WebSocket, ends: Ends, interrupts: Interrupts) -> Ended:
@@ -149,12 +156,13 @@ class _Loop:
         marks = (messages.STDOUT, messages.STDERR) if ends.held else ()
         self._tails = {channel: Tail(ends.held.mark) for channel in marks if ends.held}
         self._marked: Ended | None = None
+        self._smaller_until: float | None = None
+        self._told = False
         self._listened = time.monotonic()
         self._pinged = time.monotonic()
 
     def run(self) -> Ended:
-        if self._ends.terminal:
-            self._websocket.send(messages.size_message(*self._ends.terminal.size()))
+        self._send_size()
         self._take(self._websocket.messages())  # they came together with the handshake's answer
         while not self._websocket.over:
             try:
@@ -202,7 +210,8 @@ class _Loop:
         self._interrupts.check()
         websocket, terminal = self._websocket, self._ends.terminal
         if terminal and terminal.fileno() in ready and terminal.resized():
-            websocket.send(messages.size_message(*terminal.size()))
+            self._send_size()
+        self._look_after_the_lifeline()
         if self._stdin is not None and self._stdin in ready:
             self._read_stdin(self._stdin)
         self._keep_alive(hungry)
@@ -239,7 +248,35 @@ class _Loop:
             return 0
         if self._ended:
             return _LAST_WORDS
+        if self._smaller_until:
+            return 0.5
         return _UNTOLD if self._marked else max(0.0, PING_EVERY - self._quiet)
+
+    def _send_size(self, less: int = 0) -> None:
+        if self._ends.terminal:
+            columns, lines = self._ends.terminal.size()
+            size = messages.size_message(columns, max(1, lines - less))
+            self._websocket.send(size)
+
+    def _look_after_the_lifeline(self) -> None:
+        """Where it is lost, say so, and let the other side see that this connection stands."""
+        if self._smaller_until and time.monotonic() > self._smaller_until:
+            self._smaller_until = None
+            self._send_size()
+        why = "" if self._over_there else self._ends.lost()
+        if why and not self._told:
+            end = "\r\n" if self._ends.terminal else "\n"
+            told = (
+                f"agtool: warning: the second connection to the pod is lost: {why}",
+                "The session goes on. If agtool is killed now, it may go on until --ttl.",
+            )
+            self._output.add(
+                self._ends.stderr,
+                memoryview("".join(f"{end}{line}" for line in (*told, "")).encode()),
+            )
+            self._smaller_until = time.monotonic() + _SMALLER
+            self._send_size(less=1)
+        self._told = bool(why)
 
     @property
     def _over_there(self) -> bool:

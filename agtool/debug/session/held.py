@@ -23,19 +23,25 @@ from agtool.debug.session.messages import CLOSE, STDIN, encode
 _END = 3
 """Characters after the mark: see `--run` in pause.c."""
 
-# $0 is the mark, the rest is the command. In a subshell, so that `exit` is not a command, and the
-# shell itself stays. What has not been read is read at the end, or the runtime would wait.
+# $1 is the mark, the rest is the command; $0 stands in the shell's own messages. The command runs in a subshell, so that `exit` is no command and
+# the shell itself stays. What has not been read is read at the end, or the runtime would wait.
 _BY_A_SHELL = (
-    'end() {{ printf "%s%s" "$0" "$1" >&2; printf "%s%s" "$0" "$1"; cat >/dev/null 2>&1; '
-    "exit $2; }}; "
+    "mark=$1; shift; "
+    'end() {{ printf "%s%s" "$mark" "$1" >&2; printf "%s%s" "$mark" "$1"; {stop}cat >/dev/null 2>&1; '
+    "exit $2; }}; {start}"
     'command -v "$1" >/dev/null 2>&1 || end N02 127; '
     '(exec "$@"){redirection}; code=$?; '
     "case $code in ?) end 00$code $code ;; ??) end 0$code $code ;; *) end $code $code ;; esac"
 )
-
-
-def _new_mark() -> str:
-    return f"agtool-end-{secrets.token_hex(12)}:"
+_WITH_INPUT = {"start": "", "stop": "", "redirection": ""}
+# Nothing comes, so that the end of the input is the end of its client. A job in the background
+# would read /dev/null, hence the 3.
+_WITHOUT_INPUT = {
+    "start": "exec 3<&0; (cat >/dev/null 2>&1; trap '' HUP; kill -HUP -$$; sleep 1; "
+    "kill -KILL -$$) <&3 & watching=$!; ",
+    "stop": "kill $watching; ",
+    "redirection": " </dev/null 3<&-",
+}
 
 
 @dataclass(frozen=True)
@@ -44,26 +50,38 @@ class Holder:
 
     Attributes:
         program: the path of pause in the container; None: a shell does it.
+        session: the session's mark, by which the lifeline sees whether we are still there.
         shell: how that runs a script.
-        mark: no command prints it but by intent.
+        secret: with it no command prints the mark but by intent.
     """
 
     program: str | None
+    session: str
     shell: Sequence[str] = ("sh", "-c")
-    mark: str = field(default_factory=_new_mark)
+    secret: str = field(default_factory=lambda: secrets.token_hex(12))
+
+    @property
+    def mark(self) -> str:
+        """What the end of the output begins with."""
+        return f"{holder_of(self.session)}{self.secret}:"
 
     def argv(self, command: Sequence[str], *, stdin: bool) -> list[str]:
         """What is executed in the container, so that `command` runs, with or without our input."""
         if self.program:
             return [self.program, "--run", "pipe" if stdin else "null", self.mark, *command]
-        script = _BY_A_SHELL.format(redirection="" if stdin else " </dev/null")
-        return [*self.shell, script, self.mark, *command]
+        script = _BY_A_SHELL.format(**(_WITH_INPUT if stdin else _WITHOUT_INPUT))
+        return [*self.shell, script, "agtool", self.mark, *command]
 
     def input(self, data: bytes) -> bytes:
         """The message for a portion of the command's input; without data for its end."""
         if self.program:
             return encode(STDIN, len(data).to_bytes(4, "little") + data)
         return encode(STDIN, data) if data else END_OF_INPUT
+
+
+def holder_of(session: str) -> str:
+    """What only the holders of a session have in their command line."""
+    return f"agtool-end-{session}-"
 
 
 END_OF_INPUT = encode(CLOSE, bytes((STDIN,)))

@@ -10,12 +10,13 @@ from urllib.parse import urlencode
 
 from agtool.core.errors import NOT_FOUND, UnreachableError
 from agtool.core.kube.ended import Ended
+from agtool.core.kube.plugin import without_a_person
 from agtool.core.live import said_if_slow
 from agtool.debug.model import MARK, TOOLS
 from agtool.debug.session.exec import Ends, ExecError, run
 from agtool.debug.session.messages import PROTOCOL
 from agtool.debug.session.terminal import Terminal, unblocked
-from agtool.debug.session.websocket import ProtocolError, RefusedError, WebSocket, open_websocket
+from agtool.debug.session.websocket import ProtocolError, RefusedError, WebSocket, open_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,9 +104,12 @@ def execute(
         if lifeline:
             stack.enter_context(lifeline)
         terminal = stack.enter_context(Terminal(0, 1)) if attached.terminal else None
+        # A plugin that renews our log-in meanwhile must not read what is for the command.
+        stack.enter_context(without_a_person(quiet=attached.terminal))
         stdout, stderr = (stack.enter_context(unblocked(number)) for number in (1, 2))
         stdin = 0 if attached.stdin else None
-        ends = Ends(stdin, stdout, stderr, terminal, held, command[0])
+        lost = (lambda: lifeline.lost) if lifeline else str
+        ends = Ends(stdin, stdout, stderr, terminal, held, command[0], lost)
         return run(websocket, ends, interrupts)
 
 
@@ -113,9 +117,8 @@ def _open(session: Session, path: str) -> WebSocket:
     """Open the connection; a kubelet may need a moment to know the container."""
     until = time.monotonic() + _STARTING
     while True:
-        settings = session.websocket_settings()
         try:
-            return open_websocket(settings, path, PROTOCOL, timeout=_CONNECT)
+            return open_as(session, path, PROTOCOL, timeout=_CONNECT)
         except RefusedError as error:
             if _not_known_yet(error) and time.monotonic() < until:
                 time.sleep(0.1)

@@ -25,6 +25,7 @@ from agtool.core.kube.errors import PROXY_HINT, refusal
 
 if TYPE_CHECKING:
     from agtool.core.kube.pool import WebSocketSettings
+    from agtool.core.kube.session import Session
 
 _PORTION = 64 * 1024
 """Bytes read from the socket, or given to it, at once."""
@@ -168,6 +169,22 @@ class WebSocket:
         data = b"".join(self._protocol.data_to_send())
         if not self.broken:
             self._unsent += data
+
+
+def open_as(session: Session, path: str, subprotocol: str, *, timeout: float) -> WebSocket:
+    """Connect as the session's user, whose credentials are renewed if they are refused.
+
+    Raises:
+        ConfigurationError: no WebSocket can go through the proxy, or a log-in plugin failed.
+        others: as `open_websocket`.
+    """
+    settings = session.websocket_settings()
+    try:
+        return open_websocket(settings, path, subprotocol, timeout=timeout)
+    except RefusedError as error:
+        if error.status != 401 or not session.renew(settings):
+            raise
+    return open_websocket(session.websocket_settings(), path, subprotocol, timeout=timeout)
 
 
 def open_websocket(

@@ -114,6 +114,6 @@ def test_a_server_without_our_protocol(
             attached=Attachment(stdin=False, terminal=False),
             interrupts=interrupts,
             lifeline=lifeline,
-            holder=Holder(None),
+            holder=Holder(None, "x"),
         )
     assert "Kubernetes 1.30 and newer" in raised.value.hint

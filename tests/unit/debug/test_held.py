@@ -63,11 +63,11 @@ def test_how_it_ended(end: str, name: str, ended: Ended) -> None:
 
 
 def test_each_mark_is_another() -> None:
-    assert Holder(None).mark != Holder(None).mark
+    assert Holder(None, "x").mark != Holder(None, "x").mark
 
 
 def test_input_is_framed_for_our_program_and_plain_for_a_shell() -> None:
-    ours, shell = Holder("/.agtool/pause"), Holder(None)
+    ours, shell = Holder("/.agtool/pause", "x"), Holder(None, "x")
     assert ours.input(b"data") == b"\0\x04\0\0\0data"
     assert ours.input(b"") == b"\0\0\0\0\0"
     assert shell.input(b"data") == b"\0data"
