@@ -23,12 +23,13 @@ from agtool.debug.session.messages import CLOSE, STDIN, encode
 _END = 3
 """Characters after the mark: see `--run` in pause.c."""
 
-# $1 is the mark, the rest is the command; $0 stands in the shell's own messages. The command runs in a subshell, so that `exit` is no command and
-# the shell itself stays. What has not been read is read at the end, or the runtime would wait.
+# $1 is the mark, the rest is the command; $0 stands in the shell's own messages. The command runs
+# in a subshell, so that `exit` is no command and the shell itself stays. What has not been read is
+# read at the end, or the runtime would wait.
 _BY_A_SHELL = (
     "mark=$1; shift; "
-    'end() {{ printf "%s%s" "$mark" "$1" >&2; printf "%s%s" "$mark" "$1"; {stop}cat >/dev/null 2>&1; '
-    "exit $2; }}; {start}"
+    'end() {{ printf "%s%s" "$mark" "$1" >&2; printf "%s%s" "$mark" "$1"; '
+    "{stop}cat >/dev/null 2>&1; exit $2; }}; {start}"
     'command -v "$1" >/dev/null 2>&1 || end N02 127; '
     '(exec "$@"){redirection}; code=$?; '
     "case $code in ?) end 00$code $code ;; ??) end 0$code $code ;; *) end $code $code ;; esac"
