@@ -95,7 +95,6 @@ def _run(job: Job, interrupts: Interrupts) -> int:
     with ExitStack() as stack:
         with interrupts.allowed():
             session = stack.enter_context(_session(job))
-            session.websocket_settings()  # refuses a proxy that it cannot pass before a pod is made
         ways = _Ways(job, session, attached, interrupts)
         if job.attach:
             ended = ways.in_a_pod_of_ours(job.attach)

@@ -213,8 +213,8 @@ def _from_kubeconfig(files: str, wanted: str | None) -> Access:
         configuration = Configuration()
         loader.load_and_set(configuration)
         tls, certificate = _tls(configuration), _digest(configuration)
-    context = loader.current_context["context"]
-    settle_proxy(configuration, _entry(documents, "cluster", context).get("proxy-url"))
+        context = loader.current_context["context"]
+        settle_proxy(configuration, _entry(documents, "cluster", context).get("proxy-url"))
     return Access(
         context=str(name),
         namespace=context.get("namespace") or "default",

@@ -19,7 +19,7 @@ from agtool import __version__
 from agtool.core.errors import AgtoolError, UnreachableError
 from agtool.core.kube.access import Access, Identity, find_access
 from agtool.core.kube.errors import GoneError, refusal, unreachable
-from agtool.core.kube.pool import WebSocketSettings, http_proxy, make_pool
+from agtool.core.kube.pool import WebSocketSettings, make_pool, proxy_before
 from agtool.core.kube.retry import backoff, pause_before_retry, refuses_certificate, repeatable
 from agtool.core.output import say
 
@@ -204,7 +204,7 @@ class Session:
     def websocket_settings(self) -> WebSocketSettings:
         """What a WebSocket to this server as this user needs, with fresh credentials.
 
-        Raises ConfigurationError if no WebSocket can go through the proxy, or the log-in fails.
+        Raises ConfigurationError if the log-in fails.
         """
         identity = self._access.identity()
         headers = [_AGENT, *identity.headers]
@@ -213,7 +213,7 @@ class Session:
             headers=[f"{name}: {value}" for name, value in headers],
             tls=identity.tls,
             server_name=self._access.configuration.tls_server_name,
-            proxy=http_proxy(self._pool),
+            proxy=proxy_before(self._access),
             identity=identity,
         )
 

@@ -17,7 +17,7 @@ from agtool.core.errors import ConfigurationError
 from agtool.core.kube import access as kube_access
 from agtool.core.kube import session as kube
 from agtool.core.kube.plugin import without_a_person
-from agtool.core.kube.proxy import HttpProxy
+from agtool.core.kube.proxy import Proxy
 from agtool.core.kube.retry import backoff, pause_before_retry
 from agtool.core.kube.session import connect
 
@@ -307,7 +307,7 @@ def test_a_proxy(tmp_path: Path) -> None:
     content = config()
     content["clusters"][0]["cluster"]["proxy-url"] = "http://proxy.invalid:3128"
     settings = connect(kubeconfig=write(tmp_path, content)).websocket_settings()
-    assert settings.proxy == HttpProxy("proxy.invalid", 3128, {})
+    assert settings.proxy == Proxy("http", "proxy.invalid", 3128)
 
 
 @pytest.mark.parametrize(
