@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer  # noqa: TC002  # Typer reads the annotations
@@ -116,6 +117,10 @@ def debug(
         bool | None,
         flag("Give the command a terminal.  [default: if agtool has one]", "--tty/--no-tty", "-t"),
     ] = None,
+    record: Annotated[
+        Text,
+        option("FILE", "Record what is shown, for asciinema; nothing is masked in it."),
+    ] = None,
     like: Annotated[
         Text,
         option(
@@ -227,6 +232,7 @@ def debug(
         target=arguments.parse_target(target),
         container=arguments.parse_name("--container", container),
         like=arguments.parse_workload("--like", like),
+        record=Path(record) if record else None,
     )
     if dry_run:
         import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agtool.core.kube.session import Json
     from agtool.core.options import ClusterOptions
 
@@ -129,6 +131,7 @@ class Job:
         target: the pod beside whose container to run, instead of in a pod of its own.
         container: which one of the target, or of the workload for --like.
         like: the workload that the new pod is to be like.
+        record: the file for a recording of the session.
     """
 
     cluster: ClusterOptions
@@ -142,6 +145,7 @@ class Job:
     target: str | None = None
     container: str | None = None
     like: Workload | None = None
+    record: Path | None = None
 
 
 def own_labels(request: Request) -> dict[str, str]:

@@ -8,7 +8,7 @@ from agtool.core.errors import UsageError, without_effect
 
 _EVERYWHERE = {"--namespace", "--context", "--kubeconfig", "--as", "--as-group"}
 
-_SESSION = {"--shell", "--stdin", "--tty"}
+_SESSION = {"--shell", "--stdin", "--tty", "--record"}
 
 _CONTAINER = {"--image", "--image-pull-policy", "--env", "--user", "--root", "--ttl", "--timeout"}
 """What each container that is made can have."""

@@ -32,6 +32,7 @@ from agtool.pause import binary
 if TYPE_CHECKING:
     from agtool.core.kube.ended import Ended
     from agtool.core.kube.session import Json, Session
+    from agtool.debug.session.record import Recording
 
 _ANSWER = 10.0
 """Seconds for the API server to answer a request. Ctrl-C during the creation waits for that."""
@@ -95,7 +96,13 @@ def _run(job: Job, interrupts: Interrupts) -> int:
     with ExitStack() as stack:
         with interrupts.allowed():
             session = stack.enter_context(_session(job))
-        ways = _Ways(job, session, attached, interrupts)
+        recording = None
+        if job.record is not None:
+            from agtool.debug.session.record import Recording
+
+            recording = Recording(job.record)
+            say(f"{job.record} gets all that is shown, passwords and other secrets too")
+        ways = _Ways(job, session, attached, interrupts, recording)
         if job.attach:
             ended = ways.in_a_pod_of_ours(job.attach)
         elif job.target is not None:
@@ -121,6 +128,7 @@ class _Ways:
     session: Session
     attached: Attachment
     interrupts: Interrupts
+    recording: Recording | None
 
     def in_a_new_pod(self) -> Ended:
         with self.interrupts.allowed():
@@ -233,6 +241,8 @@ class _Ways:
                 interrupts=self.interrupts,
                 lifeline=lifeline,
                 holder=Holder(pause, session, interpreter(tools)),
+                recording=self.recording,
+                shown=job.command,
             )
         except LostError as error:
             why = self.why_it_is_gone(pod, container)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agtool.debug.interrupts import Interrupts
+    from agtool.debug.session.record import Recording
     from agtool.debug.session.terminal import Terminal
 
 PING_EVERY = 5.0
@@ -71,6 +72,7 @@ class Ends:
         terminal: the one that the command gets a copy of; None: the command has no terminal.
         held: what holds the streams on the far side.
         name: of the program, if it is held.
+        recording: of what the command prints.
         lost: why the session's lifeline is not there; empty: it is.
     """
 
@@ -80,6 +82,7 @@ class Ends:
     terminal: Terminal | None = None
     held: Holder | None = None
     name: str = ""
+    recording: Recording | None = None
     lost: Callable[[], str] = str
 
 
@@ -211,6 +214,8 @@ class _Loop:
         websocket, terminal = self._websocket, self._ends.terminal
         if terminal and terminal.fileno() in ready and terminal.resized():
             self._send_size()
+            if self._ends.recording:
+                self._ends.recording.resized(terminal.size())
         self._look_after_the_lifeline()
         if self._stdin is not None and self._stdin in ready:
             self._read_stdin(self._stdin)
@@ -329,6 +334,8 @@ class _Loop:
 
     def _add(self, channel: int, data: bytes | memoryview) -> None:
         ends = self._ends
+        if ends.recording:
+            ends.recording.output(bytes(data))
         self._output.add(
             ends.stdout if channel == messages.STDOUT else ends.stderr, memoryview(data)
         )

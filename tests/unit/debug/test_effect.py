@@ -44,6 +44,7 @@ WITH_A_VALUE = {
     "--annotation": "a=b",
     "--attach": "debug-x",
     "--output": "name",
+    "--record": "session.cast",
 }
 WITHOUT = ("--root", "--stdin", "--tty", "--keep", "--list", "--cleanup", "--dry-run")
 MODES = ("", "--list", "--cleanup", "--attach", "--target", "--node", "--like")
@@ -61,7 +62,7 @@ LIKE = model.Like(labels={}, container={}, pod={}, user=1000)
 def used(job: model.Job) -> Any:
     """What of a job has an effect."""
     request = job.request
-    session = (job.cluster, request.namespace, job.shell, job.stdin, job.terminal)
+    session = (job.cluster, request.namespace, job.shell, job.stdin, job.terminal, job.record)
     if job.attach:
         return (*session, job.attach)
     if job.target:
