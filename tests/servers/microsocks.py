@@ -22,7 +22,17 @@ class Microsocks:
 
     def __enter__(self) -> "Microsocks":
         user, password = self._login
-        argv = [self._program, "-i", self.host, "-p", str(self.port), "-u", user, "-P", password]
+        argv: list[str | Path] = [
+            self._program,
+            "-i",
+            self.host,
+            "-p",
+            str(self.port),
+            "-u",
+            user,
+            "-P",
+            password,
+        ]
         self._process.launch(argv, self._answers)
         return self
 
