@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from agtool.core.kube.session import Session
     from agtool.debug.interrupts import Interrupts
+    from agtool.debug.session.forward import Forwards
     from agtool.debug.session.held import Holder
     from agtool.debug.session.lifeline import Lifeline
     from agtool.debug.session.record import Recording
@@ -74,6 +75,8 @@ def execute(
     holder: Holder,
     recording: Recording | None = None,
     shown: Sequence[str] = (),
+    forwards: Forwards | None = None,
+    stdio: tuple[int | None, int, int] = (0, 1, 2),
 ) -> Ended:
     """Run a command to its end.
 
@@ -82,6 +85,8 @@ def execute(
         lifeline: of the session; None: the holder sees to it that the command ends with us.
         holder: of the command's streams, if it has no terminal.
         shown: the command as it was given, for the recording.
+        forwards: ports, for as long as the command runs.
+        stdio: our ends of the streams.
 
     Raises:
         ExecError: the server does not run it.
@@ -107,11 +112,13 @@ def execute(
             websocket = stack.enter_context(_open(session, path))
         if lifeline:
             stack.enter_context(lifeline)
+        if forwards:
+            stack.enter_context(forwards)
         terminal = stack.enter_context(Terminal(0, 1)) if attached.terminal else None
         # A plugin that renews our log-in meanwhile must not read what is for the command.
         stack.enter_context(without_a_person(quiet=attached.terminal))
-        stdout, stderr = (stack.enter_context(unblocked(number)) for number in (1, 2))
-        stdin = 0 if attached.stdin else None
+        stdout, stderr = (stack.enter_context(unblocked(number)) for number in stdio[1:])
+        stdin = stdio[0] if attached.stdin else None
         lost = (lambda: lifeline.lost) if lifeline else str
         if recording:
             size = terminal.size() if terminal else (80, 24)
