@@ -1,6 +1,7 @@
 """Ports of this machine that lead to the pod."""
 
 import re
+import signal
 import socket
 import threading
 
@@ -42,7 +43,7 @@ def test_a_port_for_the_life_of_the_session(person: Person) -> None:
     with socket.create_connection(("127.0.0.1", closed), 30) as connection:
         assert connection.recv(10) == b""
     running.wait_for("warning: port 81 of the pod")
-    running.send(15)
+    running.send(signal.SIGTERM)
     running.wait()
 
     def refused() -> bool:
