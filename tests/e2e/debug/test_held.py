@@ -58,7 +58,8 @@ def test_in_every_kind_of_pod(person: Person, way: str) -> None:
     else:
         images = person.cluster.images
         done = fed(person, "--image", images.pause, "--", "/pause", "--version")
-        assert (done.returncode, done.stdout) == (0, b"pause 1.1.0\n"), done.stderr
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(b"pause 1.")
     assert done.returncode == 0
 
 
