@@ -32,7 +32,8 @@ _ANSWER = 30.0
 # $1 is the path. A link on the way, where the files are another container's, leads to our own.
 _LOOK = (
     "command -v tar >/dev/null 2>&1 || exit 127; "
-    'if [ -n "$2" ]; then p=$2; rest=${1#"$2"/}/; while [ -n "$rest" ]; do '
+    'if [ -n "$2" ]; then ls "$2/" >/dev/null 2>&1 || { echo closed; exit; }; '
+    'p=$2; rest=${1#"$2"/}/; while [ -n "$rest" ]; do '
     'p=$p/${rest%%/*}; rest=${rest#*/}; if [ -L "$p" ]; then echo "link $p"; exit; fi; done; fi; '
     'if [ -d "$1" ]; then echo folder; elif [ -e "$1" ]; then echo file; '
     'elif [ -d "${1%/*}/" ]; then echo nothing; else echo nowhere; fi'
@@ -63,6 +64,12 @@ class Place:
         if printed.ended.exit_code:
             return ""
         found = printed.stdout.decode(errors="replace").strip()
+        if found == "closed":
+            raise ConfigurationError(
+                "the files of that container cannot be read from beside it",
+                hint="Only its own user may: leave out --root, or give --user UID, with its "
+                "user id.",
+            )
         if found.startswith("link "):
             link = found.removeprefix(f"link {self.root}")
             raise ConfigurationError(
