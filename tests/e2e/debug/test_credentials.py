@@ -185,8 +185,9 @@ def test_a_lifeline_that_is_refused_ends_no_session(
     terminal.expect("the second connection to the pod is lost: .*401")
     # It goes since it has seen that we are there, and leaves the shell alone.
     wait_until(lambda: not lifelines(person, name), "the pod's side has gone")
-    terminal.type("stty size; echo still $((6*7))\r")
-    terminal.expect("24 80\r\nstill 42")
+    # The terminal has all its lines again.
+    terminal.type('until [ "$(stty size)" = "24 80" ]; do sleep 0.1; done; echo still $((6*7))\r')
+    terminal.expect("still 42\r")
     # With credentials that are accepted again, all is as before.
     proxy.unauthorized = None
     held(person, name)

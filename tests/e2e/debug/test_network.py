@@ -121,7 +121,7 @@ def test_through_an_encrypted_proxy(person: Person, folder: Path, tmp_path: Path
         set_proxy(person, folder, f"https://me:s3cret@{proxy.host}:{proxy.port}")
         done = person.run("--", "true")
         assert done.exit_code == 125
-        assert "TLS" in done.stderr
+        assert "through the proxy: TLS with the proxy failed: " in done.stderr
         # As kubectl: what the kubeconfig trusts, it trusts for the proxy too.
         content = yaml.safe_load(person.kubeconfig.read_text())
         cluster = content["clusters"][0]["cluster"]
