@@ -17,7 +17,7 @@ SUM = hashlib.sha256(DATA).hexdigest()
 
 # A command that leaves its stdout, with which containerd would close its stdin.
 SILENT = ("sh", "-c", 'exec cat >"$0"')
-TIMES = 20
+TIMES = 15
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_in_every_kind_of_pod(person: Person, way: str) -> None:
 def test_a_command_that_does_not_read_its_input(
     person: Person, kept: str, command: Sequence[str], code: int
 ) -> None:
-    for _ in range(3):
+    for _ in range(2):
         done = fed(person, "--attach", kept, "--", *command, data=8 * DATA)
         assert done.returncode == code, done.stderr
     done = fed(person, "--", *command, data=8 * DATA)
