@@ -7,6 +7,7 @@ Source: k8s.io/kubelet/pkg/cri/streaming/portforward/websocket.go.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import threading
@@ -177,7 +178,10 @@ class _Connection:
             elif channel == _DATA:
                 self._waiting += data
             elif data:
-                self._wrong = " ".join(bytes(data).decode(errors="replace").split())
+                words = " ".join(bytes(data).decode(errors="replace").split())
+                # The whole is a chain of namespaces and addresses that help nobody.
+                refused = "connection refused" in words
+                self._wrong = "nothing listens there (connection refused)" if refused else words
 
 
 def _listen(port: int) -> socket.socket:
@@ -185,6 +189,6 @@ def _listen(port: int) -> socket.socket:
         return socket.create_server(("127.0.0.1", port))
     except OSError as error:
         raise ConfigurationError(
-            f"--port-forward: port {port} of this machine cannot be used: {error.strerror}",
+            f"--port-forward: port {port} of this machine cannot be used: {os.strerror(error.errno or 0)}",
             hint="Choose another one, or :PORT for one that is free.",
         ) from error

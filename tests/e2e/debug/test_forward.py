@@ -49,7 +49,7 @@ def test_a_port_for_the_life_of_the_session(person: Person) -> None:
     wait_until(again, "the other port leads there too")
     with socket.create_connection(("127.0.0.1", closed), 30) as connection:
         assert connection.recv(10) == b""
-    running.wait_for("warning: port 81 of the pod")
+    running.wait_for("warning: port 81 of the pod: nothing listens there")
     running.send(signal.SIGTERM)
     running.wait()
 
