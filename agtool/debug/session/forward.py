@@ -188,7 +188,8 @@ def _listen(port: int) -> socket.socket:
     try:
         return socket.create_server(("127.0.0.1", port))
     except OSError as error:
+        why = os.strerror(error.errno or 0)
         raise ConfigurationError(
-            f"--port-forward: port {port} of this machine cannot be used: {os.strerror(error.errno or 0)}",
+            f"--port-forward: port {port} of this machine cannot be used: {why}",
             hint="Choose another one, or :PORT for one that is free.",
         ) from error
