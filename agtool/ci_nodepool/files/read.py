@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -17,7 +18,9 @@ from agtool.ci_nodepool.runner.find import find
 from agtool.ci_nodepool.runner.jobs import Jobs
 from agtool.ci_nodepool.runner.model import TEMPLATE, Runner
 from agtool.ci_nodepool.runner.read import jobs, jobs_with
+from agtool.core.errors import ConfigurationError
 from agtool.core.kube.errors import NotFoundError
+from agtool.core.text import some
 from agtool.core.yamltext import Path
 
 
@@ -78,6 +81,7 @@ def read(files: Sequence[File], namespace: str) -> list[Found]:
 
     Raises:
         NotYaml: a file is neither YAML nor TOML.
+        ConfigurationError: a manifest has not the form that Kubernetes gives it.
     """
     objects = Objects(namespace)
     origins: dict[tuple[str, str, str], _Origin] = {}
@@ -89,17 +93,36 @@ def read(files: Sequence[File], namespace: str) -> list[Found]:
             found.append(_of(Configuration(name, (), file.text, several=True), file))
             continue
         for number, data, path in _documents(file):
-            if not ("kind" in data and "apiVersion" in data):
-                found += [_of(each, file) for each in of_values(data, "", number, path)]
-                continue
-            found += [_of(each, file) for each in of_manifest(data, number, path)]
-            metadata = data.get("metadata") or {}
-            key = (data["kind"], metadata.get("namespace") or namespace, metadata.get("name", ""))
-            if data["kind"] == "Runner" and str(data["apiVersion"]).startswith("apps.gitlab.com/"):
-                resources.append(data)
-            origins[key] = _Origin(file, number, path)
-            objects.add(data)
-    return [*found, *_of_objects(objects, origins, resources)]
+            with _well_formed(file.name):
+                if not ("kind" in data and "apiVersion" in data):
+                    found += [_of(each, file) for each in of_values(data, "", number, path)]
+                    continue
+                found += [_of(each, file) for each in of_manifest(data, number, path)]
+                metadata = data.get("metadata") or {}
+                place = metadata.get("namespace") or namespace
+                key = (data["kind"], place, metadata.get("name", ""))
+                operated = str(data["apiVersion"]).startswith("apps.gitlab.com/")
+                if data["kind"] == "Runner" and operated:
+                    resources.append(data)
+                origins[key] = _Origin(file, number, path)
+                objects.add(data)
+    with _well_formed(some([file.name for file in files])):
+        return [*found, *_of_objects(objects, origins, resources)]
+
+
+@contextmanager
+def _well_formed(name: str) -> Iterator[None]:
+    """Raise ConfigurationError where a text, say, stands for an object: files may have anything.
+
+    In a cluster it is the API server that refuses it, before anybody reads it.
+    """
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"{name}: a manifest or its values have another form than they should",
+            hint=f"kubectl apply --dry-run=server -f {name} tells where, or helm template.",
+        ) from error
 
 
 def _is_toml(file: File) -> bool:

@@ -59,7 +59,8 @@ def _below(node: Any, step: str | int) -> tuple[Any, int]:
     if isinstance(step, int):
         there = node.value[step] if isinstance(node.value, list) else None
         return there, there.start_mark.column if there is not None else 0
-    for key, value in node.value if isinstance(node.value, list) else ():
+    # Of a key that stands twice the last one counts.
+    for key, value in reversed(node.value) if isinstance(node.value, list) else ():
         if key.value == step:
             return value, key.start_mark.column
     return None, 0
