@@ -119,6 +119,18 @@ def test_the_new_init_container_is_like_the_container(inject: Inject) -> None:
     assert "Deployment/shop in stdin: injected" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("pods", "named"),
+    [("", None), ("{runAsUser: 1000}", None), ("{fsGroup: 0}", None), ("{runAsUser: 0}", 65532)],
+)
+def test_who_copies_the_folder(inject: Inject, pods: str, named: int | None) -> None:
+    """Whom OpenShift chooses, too; never root."""
+    text = SHOP.replace("      containers:", f"      securityContext: {pods}\n      containers:")
+    install = spec_of(inject("--", "migrate", stdin=text))["initContainers"][2]
+    assert install["securityContext"]["runAsNonRoot"] is True
+    assert install["securityContext"].get("runAsUser") == named
+
+
 def test_an_image_volume(inject: Inject) -> None:
     spec = spec_of(inject("--method=image-volume", "--command", "a b", stdin=SHOP))
     assert [each["name"] for each in spec["initContainers"]][2:] == ["agtool-migrate-once"]
