@@ -1,7 +1,6 @@
 """One image for both architectures, and the folder of the one that this machine has not."""
 
 import json
-import platform
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ def test_one_archive_has_the_image_of_each(both: Path, tmp_path: Path, wanted: s
     (archive,) = both.glob("*-image.tar")
     with needed():
         skopeo = find_program("skopeo")
-    argv = [skopeo, "--override-arch", wanted, "--insecure-policy", "copy", "--quiet"]
+    argv = [str(skopeo), "--override-arch", wanted, "--insecure-policy", "copy", "--quiet"]
     subprocess.run([*argv, f"oci-archive:{archive}", f"dir:{tmp_path}"], check=True)
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     (layer,) = manifest["layers"]
@@ -58,35 +57,24 @@ def test_the_folder_of_another_machine(both: Path, tmp_path: Path) -> None:
     loader, *words = json.loads("[" + asked.partition("{")[2].partition(",NULL}")[0] + "]")
     assert loader == f"{folder}/lib/loader/agtool"
     url = f"--database-url=sqlite:///{tmp_path}/db"
-    argv = [
-        qemu,
-        loader,
-        *words[:-1],
-        "migrate-once",
-        url,
-        "--key=1",
-        "--",
-        "/bin/echo",
-        "migrated",
-    ]
+    own = ["migrate-once", url, "--key=1", "--", "/bin/echo", "migrated"]
+    argv = [qemu, loader, *words[:-1], *own]
     first, second = (
         subprocess.run(argv, capture_output=True, text=True, check=False) for _ in range(2)
     )
     assert (first.returncode, first.stdout) == (0, "migrated\n"), first.stderr
     assert (second.returncode, second.stdout) == (0, ""), second.stderr
-    assert platform.machine() not in asked
 
 
 def test_a_folder_for_another_machine_says_so(both: Path, tmp_path: Path) -> None:
-    (other,) = set(ARCHITECTURES) - {architecture()}
-    for one in ARCHITECTURES:
-        (packed,) = both.glob(f"*-{one}.tar.gz")
-        (tmp_path / one).mkdir()
-        subprocess.run(["tar", "-xzf", packed, "-C", tmp_path / one], check=True)
-    mixed = tmp_path / other / "agtool" / "agtool"
-    mixed.unlink()
-    mixed.write_bytes((tmp_path / architecture() / "agtool" / "agtool").read_bytes())
-    mixed.chmod(0o755)
-    done = subprocess.run([mixed, "version"], capture_output=True, text=True, check=False)
+    """As the kernel takes a loader of another machine: for no program."""
+    (packed,) = both.glob(f"*-{architecture()}.tar.gz")
+    subprocess.run(["tar", "-xzf", packed, "-C", tmp_path], check=True)
+    loader = tmp_path / "agtool" / "lib" / "loader" / "agtool"
+    loader.unlink()
+    loader.write_bytes(b"\x7fELF\0")
+    loader.chmod(0o755)
+    argv = [str(tmp_path / "agtool" / "agtool"), "version"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 126
     assert "is for another architecture" in done.stderr
