@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar, cast
 
+from agtool.core.errors import ConfigurationError
 from agtool.migrate_once.acquire import Job
 from agtool.migrate_once.backend import AlreadyDone, Backend, Busy, Exhausted, Lock
 from agtool.migrate_once.model import Attempt, End, new_run_id
@@ -25,9 +26,15 @@ def traced(job: Job, path: str) -> Job:
     """The job, whose events are appended to a file as lines of JSON.
 
     Raises:
-        OSError: the file cannot be opened. That it is full later changes nothing for the command.
+        ConfigurationError: the file cannot be opened. That the disk is full later changes nothing.
     """
-    trace = _Trace(path)
+    try:
+        trace = _Trace(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write the trace file {path}: {error.strerror}",
+            hint="Unset AGTOOL_TRACE, or let it name a file in a directory that exists.",
+        ) from error
     backend = cast("Backend", _Backend(job.backend, trace))
     return job._replace(backend=backend, phase=partial(_phase, job.phase, trace))
 

@@ -1,10 +1,11 @@
-"""`make model`: all checks and all mutants; `--write` also draws the pictures of README.md anew."""
+"""`make model`: all checks and all mutants; `--draw` makes the pictures of README.md anew."""
 
 import argparse
 import os
 import re
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.model.checks import CHECKS, MUTANTS, Check, Mutant
@@ -17,23 +18,28 @@ README = MODEL.with_name("README.md")
 def main() -> int:
     """Returns 1 if a check fails, or a mutant is not found."""
     parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="draw the pictures of README.md anew")
+    parser.add_argument("--draw", action="store_true", help="draw the pictures of README.md anew")
     options = parser.parse_args()
-    failed = False
     # As many as the machine has cores: Spin uses one each.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
+        if options.draw:
+            _draw(list(pool.map(_shortest, MUTANTS)))
+            return 0
         asked = [pool.submit(_ask, one) for one in CHECKS]
         asked += [pool.submit(_find, one) for one in MUTANTS]
+        failed = False
         for answer in asked:
             text, is_good = answer.result()
             failed |= not is_good
             print(text, flush=True)  # noqa: T201
-    if options.write:
-        text = README.read_text(encoding="utf-8")
-        for mutant in MUTANTS:
-            text = _put(text, mutant, _shortest(mutant))
-        README.write_text(text, encoding="utf-8")
     return int(failed)
+
+
+def _draw(found: Sequence[Verdict]) -> None:
+    text = README.read_text(encoding="utf-8")
+    for mutant, verdict in zip(MUTANTS, found, strict=True):
+        text = _put(text, mutant, verdict)
+    README.write_text(text, encoding="utf-8")
 
 
 def _ask(one: Check) -> tuple[str, bool]:
@@ -49,7 +55,10 @@ def _find(mutant: Mutant) -> tuple[str, bool]:
     began = time.monotonic()
     verdict = check(_defines(mutant))
     took = f"{verdict.states:>9,} states, {time.monotonic() - began:5.1f} s"
-    return f"{'MISSED' if verdict.holds else 'found':<7} {mutant.name:<34} {took}", not verdict.holds
+    return (
+        f"{'MISSED' if verdict.holds else 'found':<7} {mutant.name:<34} {took}",
+        not verdict.holds,
+    )
 
 
 def _shortest(mutant: Mutant) -> Verdict:

@@ -1,4 +1,4 @@
-"""A trace of real runs (AGTOOL_TRACE) as a question to the model: can it do just this?
+"""A trace of real runs (AGTOOL_TRACE) as a question to the model: can it do just this.
 
 As the refinement of etcd's raft is checked (tla/Traceetcdraft.tla in its repository): the trace
 says which events happen, the model whether they may. The processes of a trace did not write at the
@@ -55,11 +55,12 @@ def read(lines: Iterable[str]) -> list[Event]:
     return sorted(found, key=itemgetter(2))
 
 
-def is_explained(events: list[Event], engine: str) -> bool:
-    """Whether the model can do what the trace says, with up to three faults of any kind.
+def is_explained(events: list[Event], engine: str, *, faults: int) -> bool:
+    """Whether the model can do what the trace says.
 
     Args:
         engine: as lock.pml calls it: empty (PostgreSQL), MYSQL or SQLITE.
+        faults: how many may have happened, of any kind.
 
     Raises:
         ValueError: there are more invocations than the model has room for.
@@ -70,7 +71,7 @@ def is_explained(events: list[Event], engine: str) -> bool:
     runs = max(2, len(names))
     of_each = [[one for one in events if one.invocation == name] for name in names]
     of_each += [[]] * (runs - len(names))
-    defines = [f"RUNS={runs}", "FAULTS=3", "TRACE", *([engine] if engine else [])]
+    defines = [f"RUNS={runs}", f"FAULTS={faults}", "TRACE", *([engine] if engine else [])]
     # What is looked for is a way to the end of the trace: Spin calls it a violation.
     verdict = check(defines, trace=question(of_each))
     return not verdict.holds and "seen_of" in verdict.problem
