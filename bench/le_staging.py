@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from agtool import __version__
 from agtool.le_staging.roots import store
 from bench.costs import compare, cpu, ladder, runs, wall
 from bench.figures import (
@@ -267,7 +268,7 @@ def _machine(load: float) -> list[str]:
         f"{platform.freedesktop_os_release()['PRETTY_NAME']}, Python {platform.python_version()}",
         listed,
         f"curl {said.split()[1]}, {said.split()[4]}",
-        f"agtool {version('agtool')}, {time.strftime('%Y-%m-%d')}",
+        f"agtool {__version__}, {time.strftime('%Y-%m-%d')}",
     ]
 
 

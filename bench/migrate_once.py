@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from agtool import __version__
 from bench.alembic_upgrade import alembic
 from bench.drain import drain
 from bench.figures import Section, aims_table, paragraph, progress
@@ -146,7 +147,7 @@ def _machine(server: PostgreSQL, load: float) -> list[str]:
         + ", ".join(f"{package} {version(package)}" for package in packages),
         f"PostgreSQL {_server_version(server)} on this machine, TCP, scram-sha-256, fsync off",
         f"kubectl: {of_kubectl(program) if (program := kubectl()) else 'not built'}",
-        f"agtool {version('agtool')}, {time.strftime('%Y-%m-%d')}",
+        f"agtool {__version__}, {time.strftime('%Y-%m-%d')}",
     ]
 
 
