@@ -110,10 +110,13 @@ fuzz: venv $(PAUSE) ## look for input that breaks a parser, guided by coverage (
 	@$(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS_EACH),3) $(TARGETS)
 
 # `address` has a library that handles faults itself, starts slowly, and is not in an empty root: so without those tests.
-sanitize: venv system ## tests of pause, built so that it looks for its own faults (address, undefined)
+sanitize: venv system ## tests of pause with the sanitizers, and a proof for its pure parts (Frama-C)
 	@PAUSE_SANITIZER=undefined $(PYTHON) -m pytest tests/integration/pause/test_{options,signals,children,limits}.py
 	@PAUSE_SANITIZER=address $(PYTHON) -m pytest -k 'not (a_fault_is or no_early or without_a_device)' \
 		tests/integration/pause/test_{options,signals,children,limits}.py
+	@tests/install-system-packages.sh frama-c-base
+	@frama-c -eva -eva-precision 11 -eva-slevel 3000 -eva-auto-loop-unroll 600 -no-warn-pointer-downcast \
+		-machdep gcc_x86_64 tests/integration/pause/eva.c | grep -A99 'ANALYSIS SUMMARY' | tee /dev/stderr | grep -q ' 0 alarms'
 
 coverage: venv system $(PAUSE) ## run all tests and show what of agtool they leave out
 	@$(BIN)/coverage erase
