@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agtool import __version__
+from bench import results
 from bench.alembic_upgrade import alembic
 from bench.drain import drain
 from bench.figures import Section, aims_table, paragraph, progress
@@ -89,7 +90,10 @@ def main() -> int:
     except (ServerUnavailable, ServerFailed, Failed) as error:
         progress(f"error: {error}")
         return 1
-    options.output.write_text(_page(sections, machine, quick=options.quick), encoding="utf-8")
+    page = _page(sections, machine, quick=options.quick)
+    options.output.write_text(page, encoding="utf-8")
+    if not options.quick:
+        results.keep("migrate-once", page, load, machine)
     progress(f"done in {time.monotonic() - began:.0f} s; see {options.output}")
     return 0
 
@@ -120,7 +124,7 @@ def _page(sections: Sequence[Section], machine: Sequence[str], *, quick: bool) -
             "the process and all below it, without the server's. What is compared is measured in "
             "turns (A B A B), and ratios are the median of the ratios of neighbours, since a "
             "machine's other work comes and goes. So a ratio may differ a little from that of the "
-            "two medians."
+            "two medians. [In pictures](performance.md)."
         ),
         f"## Aims\n\n{aims_table(aims)}",
         "## Machine\n\n" + "\n".join(f"- {line}" for line in machine),

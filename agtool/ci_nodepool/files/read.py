@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -13,26 +13,17 @@ from agtool.ci_nodepool.files.configurations import Configuration, of_manifest, 
 from agtool.ci_nodepool.files.objects import Objects
 from agtool.ci_nodepool.files.place import Hop, Place
 from agtool.ci_nodepool.files.template import decides, masked
-from agtool.ci_nodepool.files.text import documents
+from agtool.ci_nodepool.files.text import File
+from agtool.ci_nodepool.runner import manager
 from agtool.ci_nodepool.runner.find import find
 from agtool.ci_nodepool.runner.jobs import Jobs
 from agtool.ci_nodepool.runner.model import TEMPLATE, Runner
 from agtool.ci_nodepool.runner.read import jobs, jobs_with
 from agtool.core.errors import ConfigurationError
+from agtool.core.finding import Finding
 from agtool.core.kube.errors import NotFoundError
 from agtool.core.text import some
 from agtool.core.yamltext import Path
-
-
-class File(NamedTuple):
-    """A file that is read.
-
-    Attributes:
-        name: as it was given.
-    """
-
-    name: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -73,7 +64,7 @@ class _Origin(NamedTuple):
     path: Path
 
 
-def read(files: Sequence[File], namespace: str) -> list[Found]:
+def read(files: Iterable[File], namespace: str) -> list[Found]:
     """The runners of these files, which belong together: a Deployment and its ConfigMap, say.
 
     Args:
@@ -87,7 +78,9 @@ def read(files: Sequence[File], namespace: str) -> list[Found]:
     origins: dict[tuple[str, str, str], _Origin] = {}
     found: list[Found] = []
     resources: list[Mapping[str, Any]] = []
+    names = []
     for file in files:
+        names.append(file.name)
         if _is_toml(file):
             name = PurePath(file.name).name
             found.append(_of(Configuration(name, (), file.text, several=True), file))
@@ -106,7 +99,7 @@ def read(files: Sequence[File], namespace: str) -> list[Found]:
                     resources.append(data)
                 origins[key] = _Origin(file, number, path)
                 objects.add(data)
-    with _well_formed(some([file.name for file in files])):
+    with _well_formed(some(names)):
         return [*found, *_of_objects(objects, origins, resources)]
 
 
@@ -134,7 +127,7 @@ def _is_toml(file: File) -> bool:
 
 def _documents(file: File) -> Iterator[tuple[int, dict[str, Any], Path]]:
     """The documents of a file that are mappings, those of a List one by one."""
-    for number, document in enumerate(documents(file.text)):
+    for number, document in enumerate(file.documents):
         data = document.data
         whole = isinstance(data, dict) and not str(data.get("kind", "")).endswith("List")
         items = [data] if whole else (data.get("items") or []) if isinstance(data, dict) else []
@@ -163,9 +156,14 @@ def jobs_in(configuration: Configuration) -> list[Jobs]:
     doubts = [*configuration.doubts]
     if decides(text):
         doubts.append("lines of Go template text decide what else is in its configuration")
-    elif [each.pod for each in found] != [each.pod for each in read_as("y")]:
+    elif "{{" in text and [each.pod for each in found] != [each.pod for each in read_as("y")]:
         doubts.append("Go template text decides where they run")
-    return [each.with_doubts(*doubts).with_findings(*configuration.findings) for each in found]
+    return [
+        each.with_doubts(*doubts)
+        .with_findings(*configuration.findings)
+        .with_advice(*configuration.advice)
+        for each in found
+    ]
 
 
 def _of_objects(
@@ -180,7 +178,10 @@ def _of_objects(
         name = (runner.config_map.get("metadata") or {}).get("name", "")
         key = (kind, runner.namespace, name)
         used.add(key)
-        yield _of_runner(runner, origins.get(key), _origin_of(runner, origins), kind)
+        account = runner.pod.get("serviceAccountName") or "default"
+        rules = objects.rules(runner.namespace, account)
+        lacking = manager.of_rights(rules, runner.subject, "In the rules of its Role:")
+        yield _of_runner(runner, origins.get(key), _origin_of(runner, origins), kind, lacking)
     for resource in resources:
         yield from _of_operator(objects, origins, resource, used)
     for key, origin in origins.items():
@@ -193,12 +194,20 @@ def _origin_of(runner: Runner, origins: Mapping[tuple[str, str, str], _Origin]) 
     return origins[kind, runner.namespace, runner.name]
 
 
-def _of_runner(runner: Runner, origin: _Origin | None, workload: _Origin, kind: str) -> Found:
+def _of_runner(
+    runner: Runner,
+    origin: _Origin | None,
+    workload: _Origin,
+    kind: str,
+    lacking: Iterable[Finding] = (),
+) -> Found:
     text = runner.data.get(runner.key, "") if runner.key else ""
     several = bool(runner.kept and not runner.kept.template)
     place = _place(origin, kind, runner.key) if origin and text else None
     own = Configuration(str(runner), place, text, several, runner.environment)
-    return Found((origin or workload).file, tuple(jobs(runner)), own)
+    more = list(lacking)
+    made = tuple(each.with_advice(*more) for each in jobs(runner))
+    return Found((origin or workload).file, made, own)
 
 
 def _place(origin: _Origin, kind: str, key: str) -> Place:

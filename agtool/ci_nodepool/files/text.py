@@ -5,8 +5,9 @@ The text between two places is never touched, so comments, order, quoting and li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from agtool.core.yamltext import Path, parsed
@@ -52,6 +53,23 @@ class Document:
         style = node.style or ""
         line = start.line + (style in "|>" and bool(style))
         return Scalar(start.index, end.index, line, style, column, node.value)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that is read.
+
+    Attributes:
+        name: as it was given.
+    """
+
+    name: str
+    text: str
+
+    @cached_property
+    def documents(self) -> Sequence[Document]:
+        """Its documents, parsed once however often they are asked for. Raises NotYaml."""
+        return tuple(documents(self.text))
 
 
 def _below(node: Any, step: str | int) -> tuple[Any, int]:

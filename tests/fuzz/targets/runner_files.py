@@ -1,7 +1,8 @@
 """Helm values, manifests and TOML of runners: a new text stands where the old one did."""
 
 from agtool.ci_nodepool.files.place import line_of, replaced
-from agtool.ci_nodepool.files.read import File, read
+from agtool.ci_nodepool.files.read import read
+from agtool.ci_nodepool.files.text import File
 from agtool.core.errors import AgtoolError
 from agtool.core.yamltext import NotYaml
 
@@ -23,10 +24,10 @@ def check(data: bytes) -> None:
         if runner.place is None:
             continue
         assert replaced(text, runner.place, runner.text) == text
-        assert line_of(text, runner.place, 0) >= 1
+        assert line_of(file, runner.place, 0) >= 1
         wanted = f"{runner.text}# more\n"
         try:
             made = replaced(text, runner.place, wanted)
         except AgtoolError:
             continue
-        assert read([file._replace(text=made)], "ns")[number].text == wanted
+        assert read([File(file.name, made)], "ns")[number].text == wanted
