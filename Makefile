@@ -12,6 +12,11 @@ SITE := build/site
 # The last file that compiling pause writes.
 PAUSE := agtool/pause/data/syscalls.h
 
+# What the full folder leaves out, since agtool never imports it: what the client of Kubernetes has for asyncio,
+# SQLAlchemy too, what Rich has for Markdown and source code, what makes bindings of C, and time zones.
+NOT_IN_FULL := aiohttp aiohttp-retry aiosignal frozenlist multidict yarl propcache attrs aiohappyeyeballs greenlet \
+	pygments markdown-it-py mdurl pycparser tzdata colorama
+
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -84,8 +89,9 @@ cluster-down: venv ## stop that cluster
 	@$(PYTHON) -m tests.cluster down
 
 # Twice from the same commit: the same bytes.
-bundle: venv $(PAUSE) ## make dist/agtool-VERSION-linux-{amd64,arm64}.tar.gz and an image: agtool for any image
+bundle: venv $(PAUSE) ## make dist/agtool-VERSION-linux-{amd64,arm64}.tar.gz and an image: agtool for any image; agtool-full: all commands
 	@$(PYTHON) -m bundle dist
+	@$(PYTHON) -m bundle dist --full
 
 # PARTS: some of python, postgresql, mysql, kubernetes. Not part of `test`: it takes an hour or more, and the network.
 compatibility: venv system $(PAUSE) ## tests on other versions: Python, PostgreSQL, MySQL, Kubernetes (PARTS=...)
@@ -150,6 +156,10 @@ lock: venv ## remake requirements/*.txt, bundle/debian.lock and the tests' go.su
 		--no-emit-package greenlet --no-emit-package pygments --no-emit-package markdown-it-py \
 		--no-emit-package mdurl --no-emit-package colorama \
 		--custom-compile-command "make lock" --quiet --output-file requirements/bundle.txt requirements/bundle.in
+	@$(BIN)/uv pip compile --no-config --universal --python-version 3.11 --constraint $(LOCK) --no-annotate \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --extra mysql \
+		$(addprefix --no-emit-package ,$(NOT_IN_FULL)) \
+		--custom-compile-command "make lock" --quiet --output-file requirements/bundle-full.txt pyproject.toml
 	@$(BIN)/uv pip compile --no-config --upgrade --universal --python-version 3.10 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --quiet --output-file requirements/docs.txt requirements/docs.in
