@@ -11,13 +11,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -122,8 +121,35 @@ def extras(source: Source, target: Path) -> None:
     licence = {"LICENSE": File((source.folder / "LICENSE").read_bytes())}
     shared = read_folder(source.folder / "share")
     archive("agtool-share", {f"share/{name}": file for name, file in shared.items()})
-    plugin = read_folder(source.folder / "deploy/kubectl-plugin")
-    archive("kubectl-agtool", {**plugin, **licence})
+    deploy = read_folder(source.folder / "deploy")
+    archive("kubectl-agtool", {**_below(deploy, "kubectl-plugin"), **licence})
+    charts = {path.rpartition("/")[0]: path for path in deploy if path.endswith("/Chart.yaml")}
+    for folder, path in charts.items():
+        name = _chart_name(deploy[path].content.decode(), source.version)
+        files = {f"{name}/{path}": file for path, file in _below(deploy, folder).items()}
+        _write(target / f"{name}-{source.version}.tgz", tar_gz(files, source.seconds))
+    others = {
+        f"deploy/{path}": file
+        for path, file in deploy.items()
+        if not path.startswith((*(f"{folder}/" for folder in charts), "kubectl-plugin/"))
+    }
+    archive("agtool-deploy", {**others, **licence})
+
+
+def _below(files: Mapping[str, File], folder: str) -> dict[str, File]:
+    """The files of a folder, by their paths in it."""
+    start = f"{folder}/"
+    return {
+        path.removeprefix(start): file for path, file in files.items() if path.startswith(start)
+    }
+
+
+def _chart_name(text: str, version: str) -> str:
+    """The name of a chart. Raises DistError: its versions are not agtool's."""
+    chart = dict(re.findall(r"^(name|version|appVersion): (.+)$", text, re.MULTILINE))
+    if not chart["version"] == chart["appVersion"] == version:
+        raise DistError(f"the chart {chart['name']} is of another version than agtool {version}")
+    return chart["name"]
 
 
 def krew(source: Source, target: Path) -> None:

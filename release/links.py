@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_LINK = re.compile(r"(!?\[(?:[^\]\[]|\[[^\]]*\](?:\([^)]*\))?)*\]\()(?![a-z][a-z0-9+.-]*:|#)([^)\s]+)")
+_LINK = re.compile(
+    r"(!?\[(?:[^\]\[]|\[[^\]]*\](?:\([^)]*\))?)*\]\()(?![a-z][a-z0-9+.-]*:|#)([^)\s]+)"
+)
 _SOURCE = re.compile(r"(<(?:img|source)\b[^>]*?\b(?:src|srcset)=\")(?![a-z][a-z0-9+.-]*:)([^\"]+)")
 
 
