@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: pause/ is compiled into the package; files beside it, if there."""
+"""What pyproject.toml cannot say: pause/ is compiled into the package, and files go beside it."""
 
 import importlib.util
 import runpy
@@ -30,7 +30,10 @@ SHARE = Path("share")
 setup(
     cmdclass={"build_py": BuildWithPause},
     # Beside `agtool` on PATH, where kubectl looks for plugins.
-    scripts=["deploy/kubectl-plugin/kubectl-agtool", "deploy/kubectl-plugin/kubectl_complete-agtool"],
+    scripts=[
+        "deploy/kubectl-plugin/kubectl-agtool",
+        "deploy/kubectl-plugin/kubectl_complete-agtool",
+    ],
     data_files=[
         (str(folder), [str(path) for path in sorted(folder.iterdir()) if path.is_file()])
         for folder in sorted(SHARE.rglob("*"))

@@ -75,9 +75,8 @@ def unpack(scratch: Path, repository: str = PLACEHOLDER) -> Source:
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="tar")
     seconds = int(_run(["git", "log", "-1", "--format=%ct"], ROOT))
-    found = re.search('__version__ = "(.+)"', (folder / "agtool/__init__.py").read_text())
-    assert found
-    source = Source(folder, found[1], seconds, repository.rstrip("/"))
+    version = _run([sys.executable, "-c", "import agtool; print(agtool.__version__)"], folder)
+    source = Source(folder, version.strip(), seconds, repository.rstrip("/"))
     project = folder / "pyproject.toml"
     project.write_text(project.read_text().replace(PLACEHOLDER, source.repository))
     readme = folder / "README.md"
@@ -146,7 +145,8 @@ def _below(files: Mapping[str, File], folder: str) -> dict[str, File]:
 
 def _chart_name(text: str, version: str) -> str:
     """The name of a chart. Raises DistError: its versions are not agtool's."""
-    chart = dict(re.findall(r"^(name|version|appVersion): (.+)$", text, re.MULTILINE))
+    fields = re.findall(r"^(name|version|appVersion): (.+)$", text, re.MULTILINE)
+    chart: dict[str, str] = dict(fields)
     if not chart["version"] == chart["appVersion"] == version:
         raise DistError(f"the chart {chart['name']} is of another version than agtool {version}")
     return chart["name"]

@@ -1,4 +1,4 @@
-"""Lists of what is in the wheel and in the images (CycloneDX 1.6); those of folders are bundle's."""
+"""What is in the wheel and in the images, as CycloneDX 1.6 lists it. bundle lists the folders."""
 
 from __future__ import annotations
 
@@ -94,6 +94,7 @@ def _document(made: Component, components: Iterable[Component], seconds: int) ->
         # Random else.
         serial_number=uuid5(NAMESPACE_URL, f"{made.name}@{made.version}:{digest}"),
     )
+    bom.register_dependency(made, bom.components)
     return JsonV1Dot6(bom).output_as_string(indent=1).encode() + b"\n"
 
 
