@@ -57,8 +57,7 @@ def of_image(image: Path, folders: Mapping[str, Path], version: str, seconds: in
         # As the library understands it: what is not valid is not passed on.
         listed = Bom.from_json(json.loads(path.read_text(encoding="utf-8")))  # type: ignore[attr-defined]
         inside = list(listed.components)
-        for component in inside:
-            component.bom_ref.value = f"{architecture}/{component.bom_ref.value}"
+        _name(inside, architecture)
         parts.append(
             Component(
                 name=f"linux/{architecture}",
@@ -77,6 +76,14 @@ def of_image(image: Path, folders: Mapping[str, Path], version: str, seconds: in
         licenses=[LicenseExpression("Apache-2.0")],
     )
     return _document(made, parts, seconds)
+
+
+def _name(components: Iterable[Component], above: str) -> None:
+    """Give all a reference of their own: the same in two parts is two, and none is random."""
+    for number, component in enumerate(components):
+        own = component.bom_ref.value or f"{number}-{component.name}"
+        component.bom_ref.value = f"{above}/{own}"
+        _name(component.components, component.bom_ref.value)
 
 
 def problem(document: bytes) -> str:

@@ -20,7 +20,7 @@ from tests.servers.versions import new_folder
 REPOSITORY = "https://git.example.com/ops/agtool"
 
 PACKAGES = (
-    *("bash", "coreutils", "tar", "gzip", "sed", "grep", "openssh-client"),
+    *("bash", "dash", "coreutils", "libc-bin", "tar", "gzip", "sed", "grep", "openssh-client"),
     *("man-db", "groff-base", "python3", "alembic"),
 )
 """What the stranger's machine has: a shell, a reader of manuals, and the migration tool."""
@@ -144,6 +144,9 @@ def stranger(signed: Path, key: Path, tmp_path_factory: pytest.TempPathFactory) 
     subprocess.run(["cp", "--archive", "--reflink=auto", packages, root], check=True)
     for name in ("proc", "dev", "tmp", "root", "opt", "usr/local/bin", "etc"):
         (root / name).mkdir(parents=True, exist_ok=True)
+    # A script of the package would make it.
+    if not (root / "bin/sh").exists():
+        (root / "bin/sh").symlink_to("dash")
     (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/bash\nman:x:6:12::/:/bin/false\n")
     (root / "etc/group").write_text("root:x:0:\nman:x:12:\n")
     shutil.copytree(signed, root / "root/dist")

@@ -61,7 +61,7 @@ def index(release: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     with new_folder(place) as new:
         if new is not None:
             constraints = tmp_path_factory.mktemp("lock") / "constraints.txt"
-            pins = re.findall(r"^([\w.-]+==\S+)", lock.read_text(), re.MULTILINE)
+            pins = re.findall(r"^([\w.-]+==[^\\\n]+)", lock.read_text(), re.MULTILINE)
             constraints.write_text("\n".join(pins))
             argv: list[str | Path] = [
                 sys.executable,
