@@ -22,7 +22,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint schemas reference types unit servers clusters kubernetes cluster cluster-down compatibility tools images coverage docs site bench bundle dist release-test format lock clean
+.PHONY: help venv demo test system lint schemas reference types unit servers clusters kubernetes cluster cluster-down compatibility tools images fuzz coverage docs site bench bundle dist release-test format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,6 +113,10 @@ tools: venv system $(PAUSE) ## tests with tools that people use: for migrations,
 images: kubernetes $(PAUSE) ## tests of migrate-once in images of other languages, on a cluster (PARTS=...)
 	@$(PYTHON) -m tests.images $(PARTS)
 
+# TARGETS: some of the files in tests/fuzz/targets. SECONDS_EACH: 3 for each of them, one minute for all.
+fuzz: venv $(PAUSE) ## look for input that breaks a parser, guided by coverage (TARGETS=... SECONDS_EACH=...)
+	@$(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS_EACH),3) $(TARGETS)
+
 coverage: venv system $(PAUSE) ## run all tests and show what of agtool they leave out
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest
@@ -172,7 +176,7 @@ lock: venv ## remake requirements/*.txt, bundle/debian.lock and the tests' go.su
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --quiet --output-file requirements/docs.txt requirements/docs.in
 	@$(PYTHON) -m bundle.debian
-	@for file in tests/tools/*/requirements.in; do \
+	@for file in tests/tools/*/requirements.in tests/fuzz/requirements.in; do \
 		$(BIN)/uv pip compile --no-config --upgrade --universal --python-version 3.10 \
 			--generate-hashes --no-emit-index-url --no-emit-find-links \
 			--custom-compile-command "make lock" --quiet --output-file "$${file%.in}.txt" "$$file"; \

@@ -56,6 +56,9 @@ with socket.create_connection(("127.0.0.1", int(sys.argv[2]))) as plain:
 """
 """What a person would write instead of agtool."""
 
+FLOOR = "import typer, ssl"
+"""What agtool cannot do without: its command line and the handshake."""
+
 FAR = 0.1
 """Seconds of a round trip to the one host that is far away."""
 
@@ -146,12 +149,14 @@ def _one(stage: Stage, rounds: int, title: str, far: float) -> Section:
         agtool=stage.verify(port, "h0.test"),
         curl=[*stage.curl(port), "https://h0.test/"],
         bare=[sys.executable, "-c", BARE, store.bundle(), str(port)],
+        floor=[sys.executable, "-c", FLOOR],
     )
     costs = in_turns(title, rounds, contestants)
     names = {
         "agtool": "`agtool le-staging verify HOST`",
         "curl": "`curl --cacert ROOTS`",
         "bare": "a bare Python with `ssl`",
+        "floor": f"a Python that does `{FLOOR}` and ends",
     }
     if far:
         measured = median_ratio(wall(costs["agtool"]), wall(costs["curl"]))
