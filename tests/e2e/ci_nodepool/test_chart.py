@@ -5,23 +5,19 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this line
 
-from agtool import __version__
 from agtool.ci_nodepool.presets import PRESETS
-from bundle.selection import FULL
-from tests import bundles
 from tests.cluster import build
-from tests.cluster.cluster import Cluster
 from tests.cluster.server import Server
-from tests.conftest import announce, needed
-from tests.e2e.ci_nodepool.conftest import SPOT, Nodepool
-from tests.e2e.conftest import clean_environment, wait_until
+from tests.conftest import needed
+from tests.e2e.ci_nodepool.conftest import Nodepool
+from tests.e2e.conftest import clean_environment
 
 DEPLOY = Path(__file__).parents[3] / "deploy/ci-nodepool-watch"
 CHART = DEPLOY / "chart"
@@ -206,46 +202,3 @@ def test_the_api_server_takes_it(
     done = apply(control_plane, made, "--dry-run=server")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("(server dry run)") == 4
-
-
-def test_a_rollout(
-    helm: Helm, cluster: Cluster, namespace: str, pytestconfig: pytest.Config
-) -> None:
-    announce(pytestconfig, "making agtool's image with all commands")
-    with needed():
-        cluster.load(bundles.image(FULL))
-    values = ["--set", "watch.selector=pool=ci", "--set", "watch.keep={dedicated=ci:NoSchedule}"]
-    common = ["--namespace", namespace]
-    with cluster.connect() as api:
-        node = {"metadata": {"name": f"ci-{namespace}", "labels": {"pool": "ci", **SPOT}}}
-        api.post("/api/v1/nodes", node)
-        path = f"/api/v1/nodes/{node['metadata']['name']}"
-        try:
-            done = helm(
-                *("install", "watch", CHART, "--wait", "--timeout", "90s", *common),
-                *_quoted(values),
-                kubeconfig=cluster.kubeconfig,
-            )
-            assert done.returncode == 0, done.stderr
-            assert "kubectl -n" in done.stdout
-
-            def tainted() -> bool:
-                taints = api.get(path)["spec"].get("taints", [])
-                return any(taint["key"] == "dedicated" for taint in taints)
-
-            wait_until(tainted, "the pod has tainted the node")
-            (pod,) = api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
-            (status,) = pod["status"]["containerStatuses"]
-            assert status["ready"]
-            assert status["image"].endswith(f":{__version__}")
-            done = helm("uninstall", "watch", "--wait", *common, kubeconfig=cluster.kubeconfig)
-            assert done.returncode == 0, done.stderr
-            left = api.get("/apis/rbac.authorization.k8s.io/v1/clusterroles")["items"]
-            assert not [role for role in left if namespace in role["metadata"]["name"]]
-        finally:
-            api.delete(path)
-
-
-def _quoted(values: Sequence[str]) -> list[str]:
-    """Helm's --set takes `=` in a value with a backslash."""
-    return [value.replace("pool=ci", "pool\\=ci") for value in values]
