@@ -22,7 +22,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint schemas reference types unit servers clusters kubernetes cluster cluster-down compatibility tools images fuzz coverage docs site bench bundle dist release-test format lock clean
+.PHONY: help venv demo test system lint schemas reference types unit servers clusters kubernetes cluster cluster-down compatibility tools images fuzz coverage docs site recordings bench plots bundle dist release-test format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -131,9 +131,13 @@ docs: site venv ## make the site in build/site, and look at it with Chromium; pi
 
 # A warning is an error: a broken link or anchor, a page that docs/index.md does not list.
 site: $(DOCS)/.made
-	@rm -rf "$(SITE)"
+	@rm -rf "$(SITE)" "$(SITE).doctrees"
 	@$(DOCS)/bin/python -m sphinx -q -W --keep-going -c docs/site -d "$(SITE).doctrees" "$(SITE_SOURCE)" "$(SITE)"
 	@rm -rf "$(SITE).doctrees"
+
+# PARTS: some of the scenes in tests/recordings/scenes.py. As root; two minutes.
+recordings: kubernetes $(PAUSE) $(DOCS)/.made ## record real runs as pictures that move, in docs/recordings (PARTS=...)
+	@$(PYTHON) -m tests.recordings $(PARTS)
 
 $(DOCS)/.made: requirements/docs.txt
 	@$(PYTHON3) -c 'import ensurepip' 2>/dev/null || tests/install-system-packages.sh python3-venv
@@ -150,6 +154,11 @@ bench: venv $(PAUSE) ## measure all commands on real servers and beside their li
 	@$(PYTHON) -m bench.pause --write
 	@$(PYTHON) -m bench.ci_nodepool --write
 	@$(PYTHON) -m bench.debug --write
+	@$(PYTHON) -m bench.start
+	@$(MAKE) --no-print-directory plots
+
+plots: venv $(DOCS)/.made ## draw the figures of all benches beside their peers, in docs/reference/plots
+	@$(PYTHON) -m bench.plots
 
 format: venv ## format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only .

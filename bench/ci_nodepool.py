@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bench import results
 from bench.figures import (
     in_turns,
     median_ratio,
@@ -226,11 +227,13 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="without latency")
     parser.add_argument("--write", action="store_true", help=f"write into {PAGE.name}")
     options = parser.parse_args()
+    load = os.getloadavg()[0]
     section = measure(options.nodes, {0.0: options.rounds, LATENCY: 1})
     section += f"\n\n{measure_check(options.rounds)}"
     print(section)
     if options.write:
         put_into(PAGE, section)
+        results.keep("ci-nodepool", section, load, [results.last_paragraph(section)])
     return 0
 
 
