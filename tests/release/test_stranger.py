@@ -82,6 +82,8 @@ def test_migrate_once(installed: Stranger) -> None:
     project = installed.root / "root/shop"
     shutil.copytree(PROJECT / "project", project)
     shutil.copytree(PROJECT / "release-1", project, dirs_exist_ok=True)
+    version = project / "migrations/versions/0002_index.py"
+    version.write_text(version.read_text().replace("@index@", "SELECT 1"))
     env = {"DATABASE_URL": "sqlite:////root/shop.db"}
     installed.does(line, "/root/shop", env)
     assert "0002 (head)" in installed.does("alembic current", "/root/shop", env)
@@ -94,7 +96,7 @@ def test_ci_nodepool(installed: Stranger, control_plane: Server) -> None:
     shutil.copy(control_plane.kubeconfig, installed.root / "root/kubeconfig")
     done = installed.run(line, env={"KUBECONFIG": "/root/kubeconfig"})
     assert done.returncode in (0, 1), done.stderr
-    assert "POOL" in done.stdout.upper() or "no pool" in done.stdout.lower(), done.stdout
+    assert "GitLab runner" in done.stdout
 
 
 @pytest.fixture
@@ -118,8 +120,8 @@ def test_le_staging(installed: Stranger) -> None:
     # Let's Encrypt's own roots are on the network: another CA stands for them.
     done = installed.run(f"{line} --cacert /root/ca.pem")
     assert done.returncode == 0, done.stderr
-    for host in ("example.com:443", "www.example.com:8443"):
-        assert f"{host}  STAGING" in done.stdout
+    for host in ("example.com", "www.example.com:8443"):
+        assert re.search(rf"^{re.escape(host)} +STAGING ", done.stdout, re.MULTILINE)
 
 
 def test_debug(installed: Stranger, cluster: Server, namespace: str) -> None:
