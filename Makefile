@@ -110,7 +110,7 @@ tools: venv system $(PAUSE) ## tests with tools that people use: for migrations,
 	@$(PYTHON) -m tests.tools $(PARTS)
 
 # PARTS: some of the names in tests/images/applications.py. Not part of `test`: it takes a quarter of an hour, and the network.
-images: kubernetes $(PAUSE) ## tests of migrate-once in images of other languages, on a cluster (PARTS=...)
+images: kubernetes $(PAUSE) ## tests of migrate-once in images of other languages, and of watch in its own, on a cluster (PARTS=...)
 	@$(PYTHON) -m tests.images $(PARTS)
 
 # TARGETS: some of the files in tests/fuzz/targets. SECONDS_EACH: 3 for each of them, one minute for all.
