@@ -22,7 +22,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint schemas reference types unit servers clusters kubernetes cluster cluster-down compatibility tools images fuzz sanitize coverage docs site recordings bench plots bundle format lock clean
+.PHONY: help venv demo test system lint schemas reference types unit servers clusters kubernetes cluster cluster-down compatibility tools images fuzz sanitize coverage docs site recordings bench plots bundle dist release-test format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,14 @@ cluster-down: venv ## stop that cluster
 bundle: venv $(PAUSE) ## make dist/agtool-VERSION-linux-{amd64,arm64}.tar.gz and an image: agtool for any image; agtool-full: all commands
 	@$(PYTHON) -m bundle dist
 	@$(PYTHON) -m bundle dist --full
+
+# From the last commit. SIGN: a private key of ssh-keygen. REPOSITORY: the address that stands in the package, and in krew's manifest.
+dist: venv ## make all of a release in dist/: packages, folders, images, charts, manual, sums (SIGN=KEY REPOSITORY=URL)
+	@$(PYTHON) -m release.dist dist $(if $(REPOSITORY),--repository "$(REPOSITORY)") $(if $(SIGN),--sign "$(SIGN)")
+
+# Not part of `test`: it takes a quarter of an hour, and the network for the first time.
+release-test: kubernetes ## make a release twice, and use it as who has only its files: install, complete, read, run, verify
+	@$(PYTHON) -m pytest tests/release
 
 # PARTS: some of python, postgresql, mysql, kubernetes. Not part of `test`: it takes an hour or more, and the network.
 compatibility: venv system $(PAUSE) ## tests on other versions: Python, PostgreSQL, MySQL, Kubernetes (PARTS=...)
