@@ -146,6 +146,7 @@ bench: venv $(PAUSE) ## measure all commands on real servers and beside their li
 	@$(PYTHON) -m bench.pause --write
 	@$(PYTHON) -m bench.ci_nodepool --write
 	@$(PYTHON) -m bench.debug --write
+	@$(PYTHON) -m bench.bundle --write
 	@$(PYTHON) -m bench.start
 	@$(MAKE) --no-print-directory plots
 

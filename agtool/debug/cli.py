@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer  # noqa: TC002  # Typer reads the annotations
@@ -116,6 +117,18 @@ def debug(
         bool | None,
         flag("Give the command a terminal.  [default: if agtool has one]", "--tty/--no-tty", "-t"),
     ] = None,
+    record: Annotated[
+        Text,
+        option("FILE", "Record what is shown, for asciinema; nothing is masked in it."),
+    ] = None,
+    port_forward: Annotated[
+        Texts,
+        _texts("LOCAL:REMOTE", "Let this port of this machine lead to that of the pod, meanwhile."),
+    ] = None,
+    cp: Annotated[
+        bool,
+        flag("Copy files: LOCAL pod/NAME:/PATH, or pod/NAME:/PATH LOCAL.", "--cp"),
+    ] = False,
     like: Annotated[
         Text,
         option(
@@ -136,7 +149,7 @@ def debug(
         Text,
         option(
             "NAME",
-            "Choose this container of --target or --like.  [default: the main one]",
+            "Choose this container of --target, --like or --cp.  [default: the main one]",
             "-c",
             "--container",
         ),
@@ -191,6 +204,8 @@ def debug(
       agtool debug --target pod/web-0
       agtool debug --like deployment/web
       agtool debug --node worker-1
+      agtool debug --target pod/web-0 --port-forward 8080:80
+      agtool debug --cp pod/web-0:/var/log/app logs
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     check_modes(given_options(command_line), command=bool(command))
     if list_ or cleanup:
@@ -218,7 +233,7 @@ def debug(
             pause_image=pause_image and parse_image("--pause-image", pause_image),
         ),
         cluster=cluster,
-        command=arguments.parse_command(command or ()),
+        command=() if cp else arguments.parse_command(command or ()),
         shell=shell and arguments.parse_text("--shell", shell),
         stdin=stdin,
         terminal=tty,
@@ -227,6 +242,9 @@ def debug(
         target=arguments.parse_target(target),
         container=arguments.parse_name("--container", container),
         like=arguments.parse_workload("--like", like),
+        record=Path(record) if record else None,
+        copy=arguments.parse_copy(command or ()) if cp else None,
+        forwards=arguments.parse_forwards(port_forward or ()),
     )
     if dry_run:
         import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this

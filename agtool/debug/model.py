@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agtool.core.kube.session import Json
     from agtool.core.options import ClusterOptions
 
@@ -115,6 +117,20 @@ class Request:
     like: Like | None = None
 
 
+class Copy(NamedTuple):
+    """Files to copy.
+
+    Attributes:
+        path: in the pod's container.
+        into: whether they go into the pod, and not out of it.
+    """
+
+    local: Path
+    pod: str
+    path: str
+    into: bool
+
+
 @dataclass(frozen=True)
 class Job:
     """What to do, where, as whom.
@@ -129,6 +145,9 @@ class Job:
         target: the pod beside whose container to run, instead of in a pod of its own.
         container: which one of the target, or of the workload for --like.
         like: the workload that the new pod is to be like.
+        record: the file for a recording of the session.
+        copy: files to copy, instead of a command.
+        forwards: ports of this machine, and of the pod, that are one for the life of the session.
     """
 
     cluster: ClusterOptions
@@ -142,6 +161,9 @@ class Job:
     target: str | None = None
     container: str | None = None
     like: Workload | None = None
+    record: Path | None = None
+    copy: Copy | None = None
+    forwards: Sequence[tuple[int, int]] = ()
 
 
 def own_labels(request: Request) -> dict[str, str]:

@@ -8,7 +8,7 @@ from agtool.core.errors import UsageError, without_effect
 
 _EVERYWHERE = {"--namespace", "--context", "--kubeconfig", "--as", "--as-group"}
 
-_SESSION = {"--shell", "--stdin", "--tty"}
+_SESSION = {"--shell", "--stdin", "--tty", "--record", "--port-forward"}
 
 _CONTAINER = {"--image", "--image-pull-policy", "--env", "--user", "--root", "--ttl", "--timeout"}
 """What each container that is made can have."""
@@ -31,6 +31,10 @@ _MODES: dict[str, tuple[AbstractSet[str], str]] = {
         _SESSION | _CONTAINER | {"--container"},
         "--target adds a container to a pod and makes no pod.",
     ),
+    "--cp": (
+        _CONTAINER | {"--container"},
+        "--cp copies files, and runs no command.",
+    ),
     "--node": (
         _NEW - _PLACE - {"--user", "--root"},
         "The pod runs as root on the node that is named, and tolerates all taints.",
@@ -39,7 +43,7 @@ _MODES: dict[str, tuple[AbstractSet[str], str]] = {
 }
 """For each mode the options that have an effect, and why others have none."""
 
-_ELSEWHERE = {"--container": "--target or --like", "--output": "--list or --cleanup"}
+_ELSEWHERE = {"--container": "--target, --like or --cp", "--output": "--list or --cleanup"}
 """The modes of the options that have no effect without a mode."""
 
 

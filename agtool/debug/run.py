@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,12 +15,22 @@ from agtool.core.kube.errors import NotFoundError
 from agtool.core.output import say
 from agtool.core.signals import die_as_by_ctrl_c
 from agtool.debug.interrupts import Interrupts, Stopped
-from agtool.debug.model import CONTAINER, KIND, MAKER, PROCESS, Job, Request, sends_pause
+from agtool.debug.model import (
+    CONTAINER,
+    KIND,
+    MAKER,
+    MARK,
+    PROCESS,
+    Copy,
+    Job,
+    Request,
+    sends_pause,
+)
 from agtool.debug.pod.architecture import ARCH, architecture
 from agtool.debug.pod.explain import start_state
 from agtool.debug.pod.life import Made, made
 from agtool.debug.pod.like import idle_controller, read_like
-from agtool.debug.pod.manifest import debug_pod, pause_config_map
+from agtool.debug.pod.manifest import debug_pod, pause_config_map, pause_program
 from agtool.debug.pod.named import hint_for
 from agtool.debug.pod.node import hindrance
 from agtool.debug.pod.process import identity, maker
@@ -32,6 +43,8 @@ from agtool.pause import binary
 if TYPE_CHECKING:
     from agtool.core.kube.ended import Ended
     from agtool.core.kube.session import Json, Session
+    from agtool.debug.session.record import Recording
+    from agtool.debug.session.transfer import Place
 
 _ANSWER = 10.0
 """Seconds for the API server to answer a request. Ctrl-C during the creation waits for that."""
@@ -86,6 +99,8 @@ def planned(job: Job) -> list[Json]:
 
 
 def _run(job: Job, interrupts: Interrupts) -> int:
+    if job.copy is not None:
+        return _copy(job, job.copy, interrupts)
     attached = attachment(job.stdin, job.terminal, shell=not job.command)
     if not job.command and not attached.stdin and not job.request.keep:
         raise UsageError(
@@ -95,8 +110,13 @@ def _run(job: Job, interrupts: Interrupts) -> int:
     with ExitStack() as stack:
         with interrupts.allowed():
             session = stack.enter_context(_session(job))
-            session.websocket_settings()  # refuses a proxy that it cannot pass before a pod is made
-        ways = _Ways(job, session, attached, interrupts)
+        recording = None
+        if job.record is not None:
+            from agtool.debug.session.record import Recording
+
+            recording = Recording(job.record)
+            say(f"{job.record} gets all that is shown, passwords and other secrets too")
+        ways = _Ways(job, session, attached, interrupts, recording)
         if job.attach:
             ended = ways.in_a_pod_of_ours(job.attach)
         elif job.target is not None:
@@ -114,6 +134,47 @@ def _run(job: Job, interrupts: Interrupts) -> int:
     return ended.exit_code or 0
 
 
+def _copy(job: Job, copy: Copy, interrupts: Interrupts) -> int:
+    """Copy files, in the container itself or, where it has no tar, from a container beside it."""
+    from agtool.debug.pod.like import main_container
+    from agtool.debug.session.transfer import Place, transfer
+
+    with ExitStack() as stack:
+        with interrupts.allowed():
+            session = stack.enter_context(_session(job))
+            ways = _Ways(job, session, Attachment(stdin=False, terminal=False), interrupts, None)
+            pod = session.get(ways.path(copy.pod))
+            container = main_container(pod, job.container, f"pod {copy.pod}")["name"]
+            place = Place(session, ways.path(copy.pod), container)
+            found = place.look(copy.path)
+            if not found:
+                say(f"container {container} has no tar, or no shell: one that has them is added")
+                ours = ways.added(copy.pod, pod)
+                place = Place(session, ways.path(copy.pod), ours, "/proc/1/root")
+                stack.callback(_end, place)
+        if not found:
+            ways.wait(copy.pod, pod["metadata"]["uid"], place.container)
+            with interrupts.allowed():
+                found = place.look(copy.path)
+            if not found:
+                raise ConfigurationError(
+                    f"image {job.request.image} has no tar, or no shell",
+                    hint="Choose another --image.",
+                )
+        transfer(place, copy, found, interrupts)
+    return 0
+
+
+def _end(place: Place) -> None:
+    """End a container that was added, by its main process, which is a sleep."""
+    from agtool.core.kube.exec import run
+
+    with suppress(AgtoolError):
+        script = 'for p in /proc/[0-9]*; do grep -q "^$0" $p/environ && kill ${p#/proc/}; done'
+        words = ["sh", "-c", script, f"{MARK}={place.container}"]
+        run(place.session, place.pod, place.container, words, timeout=_WHY)
+
+
 @dataclass(frozen=True)
 class _Ways:
     """The ways to run the job's command, or a shell."""
@@ -122,6 +183,7 @@ class _Ways:
     session: Session
     attached: Attachment
     interrupts: Interrupts
+    recording: Recording | None
 
     def in_a_new_pod(self) -> Ended:
         with self.interrupts.allowed():
@@ -145,7 +207,8 @@ class _Ways:
             pod.keep = request.keep
             if pod.keep:
                 say(_farewell(self.session, request, pod))
-            return self.execute(pod.name, CONTAINER, f"{pod.name}-1" if pod.keep else "")
+            mark = f"{pod.name}-1" if pod.keep else ""
+            return self.execute(pod.name, CONTAINER, mark, pause=pause_program(request))
 
     def in_a_pod_of_ours(self, name: str) -> Ended:
         with self.interrupts.allowed():
@@ -167,13 +230,7 @@ class _Ways:
     def beside(self, name: str) -> Ended:
         with self.interrupts.allowed():
             pod = self.session.get(self.path(name))
-            plan = plan_container(pod, self.job.request, self.job.container)
-            add_container(self.session, pod, plan.container)
-        ours = self.job.request.name
-        say(
-            f"container {ours} in pod {name}, {_place(self.session)}, beside container "
-            f"{plan.target}, whose processes it shares: {plan.user}\n{plan.files}"
-        )
+            ours = self.added(name, pod)
         end = f"ends by itself within {self.job.request.lifetime} s (--ttl), if it starts"
         try:
             self.wait(name, pod["metadata"]["uid"], ours)
@@ -181,6 +238,17 @@ class _Ways:
             return self.execute(name, ours, "")
         finally:
             say(f"container {ours} {end}; it stays in the pod's list of containers")
+
+    def added(self, name: str, pod: Json) -> str:
+        """Add a container to a pod; its name."""
+        ours = self.job.request.name
+        plan = plan_container(pod, self.job.request, self.job.container)
+        add_container(self.session, pod, plan.container)
+        say(
+            f"container {ours} in pod {name}, {_place(self.session)}, beside container "
+            f"{plan.target}, whose processes it shares: {plan.user}\n{plan.files}"
+        )
+        return ours
 
     def path(self, pod: str) -> str:
         """A pod's path in the API."""
@@ -197,13 +265,15 @@ class _Ways:
             self.session, pod, uid, container=container, timeout=timeout, interrupts=interrupts
         )
 
-    def execute(self, pod: str, container: str, mark: str) -> Ended:
+    def execute(self, pod: str, container: str, mark: str, pause: str | None = None) -> Ended:
         """Run the command, or a shell, in a container that runs.
 
         Args:
             mark: of the session, if the container's environment has none; see `lifeline`.
+            pause: the path of our program in the container; None: it may not be there.
         """
         from agtool.core.kube.ended import Ended
+        from agtool.debug.session.held import Holder
         from agtool.debug.session.lifeline import END, LEAVE, Lifeline
         from agtool.debug.session.remote import argv, execute, interpreter
         from agtool.debug.session.websocket import LostError
@@ -213,16 +283,34 @@ class _Ways:
             return Ended(0)  # --keep without a terminal: the pod is what was asked for
         tools = job.request.tools is not None
         there = (self.session, self.path(pod), container)
-        lifeline = Lifeline(
-            *there,
-            shell=interpreter(tools),
-            mark=mark or job.request.name,
-            last_word=LEAVE if job.target is None else END,
-        )
+        session = mark or job.request.name
+        lifeline = None
+        if self.attached.terminal or pause is None:  # else pause ends the command without us
+            lifeline = Lifeline(
+                *there,
+                shell=interpreter(tools),
+                mark=session,
+                last_word=LEAVE if job.target is None else END,
+            )
         command = argv(job.command, job.shell, tools=tools, mark=mark)
+        forwards = None
+        if job.forwards:
+            from agtool.debug.session.forward import Forwards
+
+            forwards = Forwards(*there[:2], job.forwards, self._warn)
+            for here, port in forwards.ports:
+                say(f"127.0.0.1:{here} leads to port {port} of the pod")
         try:
             ended = execute(
-                *there, command, self.attached, interrupts=self.interrupts, lifeline=lifeline
+                *there,
+                command,
+                self.attached,
+                interrupts=self.interrupts,
+                lifeline=lifeline,
+                holder=Holder(pause, session, interpreter(tools)),
+                recording=self.recording,
+                shown=job.command,
+                forwards=forwards,
             )
         except LostError as error:
             why = self.why_it_is_gone(pod, container)
@@ -230,6 +318,14 @@ class _Ways:
         if ended.exit_code == _KILLED and (why := self.why_it_is_gone(pod, container)):
             say(why)
         return ended
+
+    def _warn(self, text: str) -> None:
+        """Say something while the session runs, and the terminal may be in raw mode."""
+        end = "\r\n" if self.attached.terminal else "\n"
+        with suppress(OSError):
+            os.write(
+                2, f"{end if self.attached.terminal else ''}agtool: warning: {text}{end}".encode()
+            )
 
     def why_it_is_gone(self, pod: str, container: str) -> str:
         """What the cluster says about a container that ran; empty: that it still does."""

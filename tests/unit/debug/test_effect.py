@@ -44,9 +44,11 @@ WITH_A_VALUE = {
     "--annotation": "a=b",
     "--attach": "debug-x",
     "--output": "name",
+    "--record": "session.cast",
+    "--port-forward": "8080:80",
 }
-WITHOUT = ("--root", "--stdin", "--tty", "--keep", "--list", "--cleanup", "--dry-run")
-MODES = ("", "--list", "--cleanup", "--attach", "--target", "--node", "--like")
+WITHOUT = ("--root", "--stdin", "--tty", "--keep", "--list", "--cleanup", "--dry-run", "--cp")
+MODES = ("", "--list", "--cleanup", "--attach", "--target", "--node", "--like", "--cp")
 
 TARGET = {
     "metadata": {"name": "web-0", "namespace": "n"},
@@ -61,9 +63,13 @@ LIKE = model.Like(labels={}, container={}, pod={}, user=1000)
 def used(job: model.Job) -> Any:
     """What of a job has an effect."""
     request = job.request
-    session = (job.cluster, request.namespace, job.shell, job.stdin, job.terminal)
+    session: tuple[Any, ...] = (job.cluster, request.namespace, job.shell, job.stdin, job.terminal)
+    session += (job.record, tuple(job.forwards))
     if job.attach:
         return (*session, job.attach)
+    if job.copy:
+        plan = plan_container(TARGET, request, job.container)
+        return (*session, job.timeout, job.copy, plan.container)
     if job.target:
         plan = plan_container(TARGET, request, job.container)
         return (*session, job.timeout, job.target, plan.container)
@@ -102,7 +108,8 @@ class Outcomes:
     def of(self, *arguments: str) -> tuple[int, Any]:
         """The exit code, and what was done."""
         self._done.clear()
-        self._monkeypatch.setattr(sys, "argv", ["agtool", "debug", *arguments])
+        files = ["file", "pod/web-0:/file"] if "--cp" in arguments else []
+        self._monkeypatch.setattr(sys, "argv", ["agtool", "debug", *arguments, *files])
         code = app.main()
         return code, [*self._done, self._capsys.readouterr().out]
 
