@@ -75,7 +75,7 @@ def test_what_it_lacks_is_said(root: Root, argv: tuple[str, ...]) -> None:
     assert "agtool-full" in done.stderr
 
 
-def test_it_is_as_large_as_promised(bundle: Path) -> None:
+def test_it_is_as_small_as_promised(bundle: Path) -> None:
     assert sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file()) < 60e6
 
 
