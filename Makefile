@@ -22,7 +22,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint schemas reference types unit servers clusters kubernetes cluster cluster-down compatibility tools images fuzz coverage docs site recordings bench plots bundle format lock clean
+.PHONY: help venv demo test system lint schemas reference types unit servers clusters kubernetes cluster cluster-down compatibility tools images fuzz coverage docs site recordings bench plots bundle dist release-test format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,14 @@ bundle: venv $(PAUSE) ## make dist/agtool-VERSION-linux-{amd64,arm64}.tar.gz and
 	@$(PYTHON) -m bundle dist
 	@$(PYTHON) -m bundle dist --full
 
+# From the last commit. SIGN: a private key of ssh-keygen. REPOSITORY: the address that stands in the package, and in krew's manifest.
+dist: venv ## make all of a release in dist/: packages, folders, images, charts, manual, sums (SIGN=KEY REPOSITORY=URL)
+	@$(PYTHON) -m release.dist dist $(if $(REPOSITORY),--repository "$(REPOSITORY)") $(if $(SIGN),--sign "$(SIGN)")
+
+# Not part of `test`: it takes a quarter of an hour, and the network for the first time.
+release-test: kubernetes ## make a release twice, and use it as who has only its files: install, complete, read, run, verify
+	@$(PYTHON) -m pytest tests/release
+
 # PARTS: some of python, postgresql, mysql, kubernetes. Not part of `test`: it takes an hour or more, and the network.
 compatibility: venv system $(PAUSE) ## tests on other versions: Python, PostgreSQL, MySQL, Kubernetes (PARTS=...)
 	@$(PYTHON) -m tests.compatibility $(PARTS)
@@ -102,7 +110,7 @@ tools: venv system $(PAUSE) ## tests with tools that people use: for migrations,
 	@$(PYTHON) -m tests.tools $(PARTS)
 
 # PARTS: some of the names in tests/images/applications.py. Not part of `test`: it takes a quarter of an hour, and the network.
-images: kubernetes $(PAUSE) ## tests of migrate-once in images of other languages, on a cluster (PARTS=...)
+images: kubernetes $(PAUSE) ## tests of migrate-once in images of other languages, and of watch in its own, on a cluster (PARTS=...)
 	@$(PYTHON) -m tests.images $(PARTS)
 
 # TARGETS: some of the files in tests/fuzz/targets. SECONDS_EACH: 3 for each of them, one minute for all.
