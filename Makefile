@@ -22,7 +22,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint schemas reference types unit servers clusters kubernetes cluster cluster-down compatibility tools images fuzz sanitize coverage docs site recordings bench plots bundle dist release-test format lock clean
+.PHONY: help venv demo test system lint schemas reference types unit model servers clusters kubernetes cluster cluster-down compatibility tools images fuzz sanitize coverage docs site recordings bench plots bundle dist release-test format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,7 +46,7 @@ demo: venv ## see migrate-once at work, with no database server needed
 	@$(PYTHON) docs/tutorial/five_replicas/run.py
 
 # Kubernetes, where it is not built yet, is built beside the tests that need no cluster.
-test: system lint types unit ## everything that CI checks
+test: system lint types unit model ## everything that CI checks
 	@$(PYTHON) -m tests.cluster build --beside $(MAKE) --no-print-directory servers
 	@$(MAKE) --no-print-directory clusters
 
@@ -69,6 +69,9 @@ reference: venv ## make the tables of docs/reference from the commands
 types: venv ## mypy, strict
 	@$(BIN)/mypy
 
+model: venv system ## check the model of the lock: no state may break its promises, and each mutant must (two minutes)
+	@$(PYTHON) -m tests.model
+
 unit: venv $(PAUSE) ## tests that need nothing but Python
 	@$(PYTHON) -m pytest tests/unit
 
@@ -76,8 +79,9 @@ servers: venv system $(PAUSE) ## tests with real servers, and of the installed a
 	@$(PYTHON) -m pytest --numprocesses 3 --dist loadfile -m 'not kubernetes' tests/integration
 	@$(PYTHON) -m pytest --numprocesses 3 -m 'not kubernetes' tests/e2e
 
+# Two side by side, with a cluster each: they mostly wait for pods.
 clusters: kubernetes $(PAUSE) ## tests with a Kubernetes cluster
-	@$(PYTHON) -m pytest -m kubernetes tests/integration tests/e2e
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile -m kubernetes tests/integration tests/e2e
 
 kubernetes: venv system ## build Kubernetes from its Go modules, once (8 to 15 minutes)
 	@$(PYTHON) -m tests.cluster build

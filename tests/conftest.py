@@ -57,7 +57,7 @@ def announce(config: pytest.Config, what: str) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what uses a cluster: since they share it, these tests do not run side by side."""
+    """Mark what uses a cluster: each process of the tests has its own, and there are two."""
     if {"cluster", "control_plane", "scheduling"} & set(getattr(item, "fixturenames", ())):
         item.add_marker(pytest.mark.kubernetes)
 

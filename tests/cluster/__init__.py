@@ -1,4 +1,4 @@
-"""A real Kubernetes for tests: built from Debian's source, and gone without a trace.
+"""A real Kubernetes for tests: built from its Go modules, and gone without a trace.
 
 In tests, take the fixtures of `fixtures.py`:
 

@@ -165,10 +165,10 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
             )
             if metrics:
                 job = job._replace(phase=metrics.phase)
-            if file := os.environ.get("AGTOOL_TRACE"):
+            if trace := os.environ.get("AGTOOL_TRACE"):
                 from agtool.migrate_once.trace import traced
 
-                job = traced(job, file)
+                job = traced(job, trace)
             if form == "--wait":
                 from agtool.migrate_once.wait import wait as carry_out
             else:

@@ -1,4 +1,4 @@
-"""What real runs do to the lock is what its model can do: traces (AGTOOL_TRACE), held against it."""
+"""What real runs do to the lock is what its model can do: traces (AGTOOL_TRACE) against it."""
 
 from __future__ import annotations
 
