@@ -187,13 +187,17 @@ def _create(
         try:
             pod = _post(session, path, body, interrupts, **query)
         except (DeniedError, RejectedError) as error:
-            if request.tools and not request.copies_tools and lacks_image_volumes(error.message):
-                request = replace(request, copies_tools=True)
-                continue
-            if not is_policy(error.message):
+            lacking = lacks_image_volumes(error.message)
+            if not (lacking or is_policy(error.message)):
                 raise placed(explained(error), request.custom) from error
-            refused.append(error.message)
-            possible = possible[1:]
+            if not lacking:
+                refused.append(error.message)
+                possible = possible[1:]
+            if request.tools and not request.copies_tools and (lacking or not possible):
+                request = replace(request, copies_tools=True)
+                possible = ways(request)
+            elif lacking:
+                raise explained(error) from error
             continue
         uid = pod["metadata"]["uid"]
         why = policy_words(refused[0]) if refused else ""
