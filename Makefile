@@ -52,8 +52,10 @@ lint: venv ## style, format, the direction of imports, and whether the JSON Sche
 schemas: venv ## make the JSON Schemas and their page from the commands' types
 	@$(PYTHON) -m tests.schemas
 
-types: venv ## mypy, strict
+types: venv ## mypy, strict; for macOS too, and for Windows what runs there
 	@$(BIN)/mypy
+	@$(BIN)/mypy --platform darwin agtool/core agtool/debug agtool/ci_nodepool agtool/le_staging
+	@$(BIN)/mypy --platform win32 agtool/core/kube agtool/ci_nodepool agtool/le_staging/verify
 
 unit: venv $(PAUSE) ## tests that need nothing but Python
 	@$(PYTHON) -m pytest tests/unit

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from agtool.core.errors import UsageError
 from agtool.debug.model import DEFAULT_CONTAINER, MANAGED_BY, MARK, Custom, Workload
-from agtool.debug.pod.custom import parse_custom
 from agtool.debug.pod.named import instead
 from agtool.debug.pod.profile import CAPABILITIES
 
@@ -133,6 +132,8 @@ def read_custom(path: Path | None) -> Custom | None:
         ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"--custom {name} is not UTF-8", hint="Save it as UTF-8.") from error
+    from agtool.debug.pod.custom import parse_custom
+
     return parse_custom(text, name)
 
 

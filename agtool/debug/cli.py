@@ -28,6 +28,7 @@ from agtool.core.options import (
     runs_nothing,
     wrapped_command,
 )
+from agtool.core.system import require_unix
 from agtool.debug import arguments, model
 from agtool.debug.documents import DebugPod, DebugPods
 from agtool.debug.modes import check_modes, check_profile
@@ -261,6 +262,7 @@ def debug(
       agtool debug --like deployment/web
       agtool debug --node worker-1
     """  # noqa: D301  # the backslash keeps the examples' lines apart
+    require_unix("debug")
     check_modes(given_options(command_line), command=bool(command))
     if list_ or cleanup:
         if print_rbac:

@@ -37,12 +37,12 @@ class WebSocketSettings:
 def make_pool(access: Access, connections: int) -> PoolManager:
     """The official client's pool, with proxies as it finds them, and one TLS context for all."""
     import urllib3
-    from kubernetes.client import ApiClient
+    from kubernetes.client.rest import RESTClientObject
 
     access.configuration.connection_pool_maxsize = connections
     access.configuration.socket_options = _socket_options()
     try:
-        pool = ApiClient(access.configuration).rest_client.pool_manager
+        pool = RESTClientObject(access.configuration).pool_manager
     except ImportError as error:
         raise ConfigurationError(
             "a SOCKS proxy needs a Python package that is missing",

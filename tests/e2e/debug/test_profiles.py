@@ -54,7 +54,7 @@ TRACE = "timeout 3 strace -f -p 1; true"
 DEBUG = "gdb -batch -p 1 -ex 'info registers rip' -ex detach"
 # The packets are our own: they go where the target's go, since the pod shares its network.
 RECORD = (
-    "(for i in 1 2 3 4 5 6 7 8 9; do sleep 0.3; wget -q -O- http://127.0.0.1:9/; done) 2>/dev/null & "
+    "(for i in 1 2 3 4 5 6 7 8; do sleep 0.3; wget -q http://127.0.0.1:9/; done) 2>/dev/null & "
     "timeout 10 tcpdump -c 1 -ni lo"
 )
 
