@@ -4,15 +4,25 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
 LOCK := requirements/dev.txt
+# What makes the site and the plots has an environment of its own: nobody else needs it.
+DOCS := .venv-docs
+# What the site is made from, and where it goes.
+SITE_SOURCE := .
+SITE := build/site
 # The last file that compiling pause writes.
 PAUSE := agtool/pause/data/syscalls.h
+
+# What the full folder leaves out, since agtool never imports it: what the client of Kubernetes has for asyncio,
+# SQLAlchemy too, what Rich has for Markdown and source code, what makes bindings of C, and time zones.
+NOT_IN_FULL := aiohttp aiohttp-retry aiosignal frozenlist multidict yarl propcache attrs aiohappyeyeballs greenlet \
+	pygments markdown-it-py mdurl pycparser tzdata colorama
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint schemas types unit servers clusters kubernetes cluster cluster-down compatibility tools images coverage docs bench bundle format lock clean
+.PHONY: help venv demo test system lint schemas reference types unit servers clusters kubernetes cluster cluster-down compatibility tools images coverage docs site bench bundle format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,14 +53,18 @@ test: system lint types unit ## everything that CI checks
 system: ## install the servers that tests start (as root on Debian; else says what is missing)
 	@tests/install-system-packages.sh
 
-lint: venv ## style, format, the direction of imports, and whether the JSON Schemas are up to date
+lint: venv ## style, format, the direction of imports, and whether what is made from the code is up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
 	@$(PYTHON) -m tests.schemas --check
+	@$(PYTHON) -m release --check
 
 schemas: venv ## make the JSON Schemas and their page from the commands' types
 	@$(PYTHON) -m tests.schemas
+
+reference: venv ## make the tables of docs/reference from the commands
+	@$(PYTHON) -m release
 
 types: venv ## mypy, strict; for macOS too, and for Windows what runs there
 	@$(BIN)/mypy
@@ -77,8 +91,9 @@ cluster-down: venv ## stop that cluster
 	@$(PYTHON) -m tests.cluster down
 
 # Twice from the same commit: the same bytes.
-bundle: venv $(PAUSE) ## make dist/agtool-VERSION-linux-{amd64,arm64}.tar.gz and an image: agtool for any image
+bundle: venv $(PAUSE) ## make dist/agtool-VERSION-linux-{amd64,arm64}.tar.gz and an image: agtool for any image; agtool-full: all commands
 	@$(PYTHON) -m bundle dist
+	@$(PYTHON) -m bundle dist --full
 
 # PARTS: some of python, postgresql, mysql, kubernetes. Not part of `test`: it takes an hour or more, and the network.
 compatibility: venv system $(PAUSE) ## tests on other versions: Python, PostgreSQL, MySQL, Kubernetes (PARTS=...)
@@ -98,8 +113,23 @@ coverage: venv system $(PAUSE) ## run all tests and show what of agtool they lea
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-docs: venv ## check that the links in the documentation resolve
-	@$(PYTHON) -m pytest tests/unit/test_documentation.py
+docs: site venv ## make the site in build/site, and look at it with Chromium; pictures go to build/screenshots
+	@tests/install-system-packages.sh chromium
+	@$(PYTHON) -m tests.schemas --check
+	@$(PYTHON) -m release --check
+	@$(PYTHON) -m pytest tests/unit/test_documentation.py tests/site
+
+# A warning is an error: a broken link or anchor, a page that docs/index.md does not list.
+site: $(DOCS)/.made
+	@rm -rf "$(SITE)"
+	@$(DOCS)/bin/python -m sphinx -q -W --keep-going -c docs/site -d "$(SITE).doctrees" "$(SITE_SOURCE)" "$(SITE)"
+	@rm -rf "$(SITE).doctrees"
+
+$(DOCS)/.made: requirements/docs.txt
+	@$(PYTHON3) -c 'import ensurepip' 2>/dev/null || tests/install-system-packages.sh python3-venv
+	@$(PYTHON3) -m venv --clear $(DOCS)
+	@$(DOCS)/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes --requirement requirements/docs.txt
+	@touch $@
 
 bench: venv $(PAUSE) ## measure all commands on real servers and beside their like: curl, kubectl, other inits
 	@$(PYTHON) -m tests.cluster build
@@ -128,6 +158,13 @@ lock: venv ## remake requirements/*.txt, bundle/debian.lock and the tests' go.su
 		--no-emit-package greenlet --no-emit-package pygments --no-emit-package markdown-it-py \
 		--no-emit-package mdurl --no-emit-package colorama \
 		--custom-compile-command "make lock" --quiet --output-file requirements/bundle.txt requirements/bundle.in
+	@$(BIN)/uv pip compile --no-config --universal --python-version 3.11 --constraint $(LOCK) --no-annotate \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --extra mysql \
+		$(addprefix --no-emit-package ,$(NOT_IN_FULL)) \
+		--custom-compile-command "make lock" --quiet --output-file requirements/bundle-full.txt pyproject.toml
+	@$(BIN)/uv pip compile --no-config --upgrade --universal --python-version 3.10 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --quiet --output-file requirements/docs.txt requirements/docs.in
 	@$(PYTHON) -m bundle.debian
 	@for file in tests/tools/*/requirements.in; do \
 		$(BIN)/uv pip compile --no-config --upgrade --universal --python-version 3.10 \
@@ -137,7 +174,7 @@ lock: venv ## remake requirements/*.txt, bundle/debian.lock and the tests' go.su
 	@$(PYTHON) -m tests.cluster lock
 
 clean: ## remove what was built
-	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(DOCS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@rm -rf agtool/pause/data pause/build pause/pause
 	@rm -f .coverage .coverage.*
 	@find agtool tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -59,7 +59,7 @@ class Root(command.Group):
         if technique is None:
             return name, found, rest
         called = technique.called(rest)
-        if folder.root() and not _has(called):
+        if folder.is_partial() and not _has(called):
             raise folder.lacks(f"agtool {called.name}")
         if called is not technique:
             name, rest = called.name, rest[1:]

@@ -41,7 +41,7 @@ def install(target: Path) -> bool:
             _copy(source, target)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot install agtool in {target}: {_reason(error)}", hint=_hint(error)
+            f"cannot install agtool in {target}: {_reason(error)}", hint=_hint(error, source)
         ) from None
     return True
 
@@ -111,9 +111,14 @@ def _reason(error: OSError) -> str:
     return f"{error.strerror or error}{where}"
 
 
-def _hint(error: OSError) -> str:
+def _hint(error: OSError, source: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The folder takes 60 MB: give the volume that much, or raise its sizeLimit."
+        # Volumes count whole pages.
+        pages = sum(-(-path.stat().st_size // 4096) for path in source.rglob("*"))
+        return (
+            f"The folder takes {pages * 4096 // 1_000_000 + 1} MB: "
+            "give the volume that much, or raise its sizeLimit."
+        )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return "Mount a volume there that this container may write to, such as an emptyDir."
     return "Name a folder that can be made, or is one."

@@ -5,11 +5,11 @@ What must hold, and where it is seen to:
 * It takes nothing from where it lies and leaves nothing to the command: `launcher.c`.
 * The same commit gives the same bytes: everything is pinned by its hash (`debian`, `wheels`), what
   compiles and compresses is pinned too (`pause/build.py`, and the folder's own Python), and
-  `archive` writes nothing of the machine.
+  `agtool.pause.image` writes nothing of the machine.
 * What is inside can be told: `contents` lists it with versions and licences (CycloneDX).
 
-Read in this order: folder (what goes where), debian and wheels (from where), launcher.c and
-start.py (how it starts), contents, archive, and __main__, which is `make bundle`.
+Read in this order: folder (what goes where), selection (and what does not), debian and wheels
+(from where), launcher.c and start.py (how it starts), contents, and __main__ (`make bundle`).
 """
 
 from __future__ import annotations

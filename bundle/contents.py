@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import email
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from agtool import __version__
-from bundle import ROOT, debian
+from bundle import ROOT
+from bundle.debian import Package
 
 _DEBIAN = {
     "libbz2-1.0": "bzip2-1.0.6",
@@ -50,18 +51,25 @@ _IN_PSYCOPG2 = {
 }
 """The libraries that psycopg2's wheel brings."""
 
-_FROM_TEXT = {"MIT License": "MIT", "MIT": "MIT", "BSD-3-Clause": "BSD-3-Clause"}
+_FROM_TEXT = {
+    "Apache License, Version 2.0": "Apache-2.0",
+    "Apache Software License": "Apache-2.0",
+    "BSD License": "BSD-3-Clause",
+    "ISC License": "ISC",
+    "LGPL with exceptions": "LGPL-3.0-or-later",
+    "MIT License": "MIT",
+}
 """What older wheels say in words, as SPDX names it."""
 
 
-def licences(system: Path, site: Path) -> dict[str, bytes]:
+def licences(packages: Iterable[Package], system: Path, site: Path) -> dict[str, bytes]:
     """The licences' texts, each by its name: that of the package that it is for."""
     found = {"agtool": (ROOT / "LICENSE").read_bytes()}
-    for package in _DEBIAN:
-        path = system / "usr/share/doc" / package / "copyright"
+    for package in packages:
+        path = system / "usr/share/doc" / package.name / "copyright"
         # libpython3.11-stdlib's documentation is a link to that of its sibling.
         if path.exists():
-            found[package] = path.read_bytes()
+            found[package.name] = path.read_bytes()
     for folder in sorted(site.glob("*.dist-info")):
         texts = sorted(
             path for path in folder.rglob("*") if path.is_file() and "LICENSE" in path.name.upper()
@@ -71,9 +79,11 @@ def licences(system: Path, site: Path) -> dict[str, bytes]:
     return found
 
 
-def document(architecture: str, site: Path, files: Sequence[str]) -> bytes:
+def document(
+    architecture: str, packages: Iterable[Package], site: Path, files: Sequence[str]
+) -> bytes:
     """The list of components as JSON; the same for the same components."""
-    components = [*_debian(architecture), *_wheels(site, files)]
+    components = [*map(_package, packages), *_wheels(site, files)]
     made = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -93,13 +103,12 @@ def document(architecture: str, site: Path, files: Sequence[str]) -> bytes:
     return json.dumps(made, indent=1, sort_keys=True).encode() + b"\n"
 
 
-def _debian(architecture: str) -> Iterator[dict[str, Any]]:
-    for package in debian.locked(architecture):
-        url = f"pkg:deb/debian/{package.name}@{package.version}?arch={architecture}"
-        yield {
-            **_component(package.name, package.version, url, _DEBIAN[package.name]),
-            "hashes": [{"alg": "SHA-256", "content": package.sha256}],
-        }
+def _package(package: Package) -> dict[str, Any]:
+    url = f"pkg:deb/debian/{package.name}@{package.version}?arch={package.architecture}"
+    return {
+        **_component(package.name, package.version, url, _DEBIAN[package.name]),
+        "hashes": [{"alg": "SHA-256", "content": package.sha256}],
+    }
 
 
 def _wheels(site: Path, files: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from bundle import ARCHITECTURES, HERE, PYTHON, apt, cache
+from bundle.selection import Selection
 
 LOCK = HERE / "debian.lock"
 
@@ -56,17 +57,21 @@ class Package(NamedTuple):
         return apt.SECURITY if self.path.startswith("pool/updates/") else apt.DEBIAN
 
 
-def locked(architecture: str) -> list[Package]:
-    """The packages of the lock for an architecture."""
+def locked(architecture: str, selection: Selection) -> list[Package]:
+    """The packages of the lock that a folder for an architecture is made of."""
     lines = LOCK.read_text(encoding="utf-8").splitlines()
     packages = (Package(*line.split()) for line in lines if not line.startswith("#"))
-    return [package for package in packages if package.architecture == architecture]
+    return [
+        package
+        for package in packages
+        if package.architecture == architecture and package.name not in selection.packages_without
+    ]
 
 
-def unpack(architecture: str, target: Path) -> None:
-    """Unpack all packages of an architecture below a folder. Raises apt.AptError."""
+def unpack(packages: Iterable[Package], target: Path) -> None:
+    """Unpack packages below a folder. Raises apt.AptError."""
     target.mkdir(parents=True, exist_ok=True)
-    for package in locked(architecture):
+    for package in packages:
         apt.run(["dpkg", "--extract", _fetched(package), target])
 
 

@@ -18,14 +18,14 @@ checked when it is imported.
 from __future__ import annotations
 
 import runpy
-from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from agtool.core.folder import SUMS
 from bundle import HERE, PYTHON, ROOT, contents, debian, python, wheels
+from bundle.selection import Selection
 
 CONTENTS = "lib/contents.cdx.json"
 
@@ -41,66 +41,6 @@ _LIBRARIES = (
     *("libexpat.so.1", "libffi.so.8", "libsqlite3.so.0", "libuuid.so.1"),
 )
 
-_STANDARD_LIBRARY_WITHOUT = (
-    # Not for programs that serve: tests, windows, packaging, documentation, debuggers.
-    *(
-        "test",
-        "idlelib",
-        "tkinter",
-        "turtledemo",
-        "turtle.py",
-        "distutils",
-        "_distutils_system_mod.py",
-    ),
-    *(
-        "ensurepip",
-        "venv",
-        "lib2to3",
-        "pydoc_data",
-        "pydoc.py",
-        "doctest.py",
-        "pdb.py",
-        "zipapp.py",
-    ),
-    *("unittest", "curses", "dbm", "wsgiref", "xmlrpc", "antigravity.py", "this.py"),
-    # Protocols, formats and tools that neither agtool nor a library of it uses.
-    *("asyncore.py", "asynchat.py", "smtpd.py", "imaplib.py", "nntplib.py", "poplib.py"),
-    *("telnetlib.py", "mailbox.py", "cgi.py", "cgitb.py", "aifc.py", "sunau.py", "wave.py"),
-    *("pickletools.py", "cProfile.py", "profile.py", "pstats.py", "trace.py", "webbrowser.py"),
-    *("modulefinder.py", "pyclbr.py", "tabnanny.py", "shelve.py", "xml", "sndhdr.py", "imghdr.py"),
-    # Debian's, which reads /etc.
-    "sitecustomize.py",
-)
-
-_MODULES_WITHOUT = (
-    "_crypt",
-    "nis",
-    "readline",
-    "_curses",
-    "_dbm",
-    "_tkinter",
-    "_test",
-    "_xx",
-    "xx",
-)
-"""Beginnings of names of compiled modules: what needs libraries that are not here, and tests."""
-
-_LIBRARIES_WITHOUT = (
-    "sqlalchemy/testing",
-    "sqlalchemy/orm",
-    "sqlalchemy/ext",
-    "sqlalchemy/dialects/[!_]*",
-)
-"""agtool has SQLAlchemy for URLs. Patterns of paths, or of their beginnings."""
-
-_COMPILED_WITHOUT = "sqlalchemy/"
-"""Its compiled modules have the same in Python beside them, and are 9 MB."""
-
-_AGTOOL = ("core", "migrate_once", "schemas")
-"""What of agtool is whole; of the other techniques there is what tells their names."""
-
-_AGTOOL_WITHOUT = ("core/kube", "migrate_once/cluster")
-
 
 class File(NamedTuple):
     """A file of the folder."""
@@ -109,13 +49,14 @@ class File(NamedTuple):
     executable: bool = False
 
 
-def make(architecture: str, raw: Path) -> dict[str, File]:
+def make(architecture: str, selection: Selection, raw: Path) -> dict[str, File]:
     """All files, by their paths in the folder.
 
-    raw: where `python.Python` of this machine and the packages of all architectures are unpacked.
+    raw: where `unpack` left what this architecture and this machine's need.
     Raises what debian, wheels and python raise.
     """
     system, site = raw / architecture / "debian", raw / architecture / "wheels"
+    packages = debian.locked(architecture, selection)
     files = {
         "agtool": File(_launcher(architecture), executable=True),
         "lib/loader/agtool": _first(system, architecture, _LOADERS[architecture]),
@@ -123,27 +64,29 @@ def make(architecture: str, raw: Path) -> dict[str, File]:
         **{f"lib/{name}": File(_first(system, architecture, name).content) for name in _LIBRARIES},
         **{
             f"lib/licences/{name}": File(text)
-            for name, text in contents.licences(system, site).items()
+            for name, text in contents.licences(packages, system, site).items()
         },
     }
     sources: dict[str, bytes] = {"lib/start.py": (HERE / "start.py").read_bytes()}
-    for name, path in _library_files(system, site):
+    for name, path in _offered(system, site):
+        if not selection.has(name):
+            continue
         if name.endswith(".py"):
             sources[name] = path.read_bytes()
         else:
             files[name] = File(path.read_bytes())
     for name, code in python.Python(raw).compiled(sources).items():
         files[f"{name}c"] = File(code)
-    files[CONTENTS] = File(contents.document(architecture, site, sorted(files)))
+    files[CONTENTS] = File(contents.document(architecture, packages, site, sorted(files)))
     sums = (f"{sha256(file.content).hexdigest()}  {name}\n" for name, file in sorted(files.items()))
     files[SUMS] = File("".join(sums).encode())
     return dict(sorted(files.items()))
 
 
-def unpack(architecture: str, raw: Path) -> None:
+def unpack(architecture: str, selection: Selection, raw: Path) -> None:
     """Unpack below `raw` what the folder is made of."""
-    debian.unpack(architecture, raw / architecture / "debian")
-    wheels.unpack(architecture, raw / architecture / "wheels")
+    debian.unpack(debian.locked(architecture, selection), raw / architecture / "debian")
+    wheels.unpack(architecture, selection.wheels, raw / architecture / "wheels")
 
 
 def _launcher(architecture: str) -> bytes:
@@ -159,36 +102,14 @@ def _first(system: Path, architecture: str, name: str) -> File:
     return File(next(path for path in paths if path.exists()).read_bytes(), executable=True)
 
 
-def _library_files(system: Path, site: Path) -> Iterator[tuple[str, Path]]:
-    """Python code and compiled modules, with where they belong."""
-    standard = system / "usr/lib" / PYTHON
-    for name, path in _code(standard, _STANDARD_LIBRARY_WITHOUT):
-        if path.parent.name != "lib-dynload" or not path.name.startswith(_MODULES_WITHOUT):
-            yield f"lib/{PYTHON}/{name}", path
-    debians = system / "usr/lib/python3/dist-packages"
-    for folder in (debians, site):
-        for name, path in _code(folder, _LIBRARIES_WITHOUT):
-            if name.endswith(".py") or not name.startswith(_COMPILED_WITHOUT):
-                yield f"lib/site/{name}", path
-    package = ROOT / "agtool"
-    for name, path in _code(package, _AGTOOL_WITHOUT):
-        top, *below = name.split("/")
-        if not below or top in _AGTOOL or below == ["__init__.py"]:
-            yield f"lib/site/agtool/{name}", path
-    for path in sorted((package / "schemas").glob("migrate-once*.json")):
-        yield f"lib/site/agtool/schemas/{path.name}", path
-
-
-def _code(folder: Path, without: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if any(fnmatchcase(name, one) or fnmatchcase(name, f"{one}/*") for one in without):
-            continue
-        is_code = path.suffix == ".py" or ".so" in path.suffixes
-        if is_code and path.is_file() and "__pycache__" not in path.parts:
-            yield name, path
-
-
-def total(files: Mapping[str, File]) -> int:
-    """The size of all files, in bytes."""
-    return sum(len(file.content) for file in files.values())
+def _offered(system: Path, site: Path) -> Iterator[tuple[str, Path]]:
+    """What the standard library, libraries and agtool have, with where it would belong."""
+    for folder, place in (
+        (system / "usr/lib" / PYTHON, f"lib/{PYTHON}"),
+        (system / "usr/lib/python3/dist-packages", "lib/site"),
+        (site, "lib/site"),
+        (ROOT / "agtool", "lib/site/agtool"),
+    ):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                yield f"{place}/{path.relative_to(folder).as_posix()}", path

@@ -1,4 +1,4 @@
-"""The libraries of the folder that come from PyPI: locked in requirements/bundle.txt."""
+"""The libraries of the folder that come from PyPI, each pinned by its hash in a lock."""
 
 from __future__ import annotations
 
@@ -8,26 +8,23 @@ import zipfile
 from hashlib import sha256
 from pathlib import Path
 
-from bundle import PYTHON, ROOT, cache
-
-LOCK = ROOT / "requirements" / "bundle.txt"
+from bundle import PYTHON, cache
 
 _PLATFORMS = {"amd64": "x86_64", "arm64": "aarch64"}
 """Architectures as wheels name them."""
 
 
-def unpack(architecture: str, target: Path) -> None:
-    """Unpack all wheels for an architecture into a folder. Raises CalledProcessError."""
+def unpack(architecture: str, lock: Path, target: Path) -> None:
+    """Unpack all wheels of a lock into a folder. Raises CalledProcessError."""
     target.mkdir(parents=True, exist_ok=True)
-    for wheel in _fetched(architecture):
+    for wheel in _fetched(architecture, lock):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(target)
 
 
-def _fetched(architecture: str) -> list[Path]:
+def _fetched(architecture: str, lock: Path) -> list[Path]:
     """The wheels, from the cache or from PyPI; pip checks their hashes."""
-    lock = LOCK.read_bytes()
-    folder = cache() / f"wheels-{architecture}-{sha256(lock).hexdigest()[:16]}"
+    folder = cache() / f"wheels-{architecture}-{sha256(lock.read_bytes()).hexdigest()[:16]}"
     whole = folder / ".whole"
     if not whole.exists():
         version = PYTHON.removeprefix("python")
@@ -43,7 +40,7 @@ def _fetched(architecture: str) -> list[Path]:
                 ),
                 *(f"--python-version={version}", "--implementation=cp"),
                 *(f"--abi={abi}" for abi in (f"cp{version.replace('.', '')}", "abi3", "none")),
-                *("--dest", folder, "--requirement", LOCK),
+                *("--dest", folder, "--requirement", lock),
             ],
             check=True,
         )

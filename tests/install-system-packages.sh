@@ -17,8 +17,8 @@ if [ ${#packages[@]} -eq 0 ]; then
     packages+=(qemu-user-static skopeo umoci runc buildah gcc util-linux)
     # For debug: a proxy that wants a log-in.
     packages+=(tinyproxy)
-    # For completion: shells besides bash.
-    packages+=(zsh fish)
+    # For completion: shells besides bash. For man pages: a reader, and linters.
+    packages+=(zsh fish man-db groff mandoc)
     # For a Kubernetes cluster, whose own programs are built: a network and images for its pods.
     packages+=(containernetworking-plugins busybox-static)
     # For le-staging in browsers: a screen, its windows, certificates, and a desktop's tools.

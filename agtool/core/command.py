@@ -265,7 +265,7 @@ def run(app: typer.Typer) -> int:  # noqa: PLR0911  # one line for each way to e
     except (BrokenPipeError, SystemExit):  # Typer ends so when the reader of its help went away
         return _drop_output()
     except ModuleNotFoundError as error:
-        missing = folder.lacks(invocation.path) if folder.root() else errors.unexpected(error)
+        missing = folder.lacks(invocation.path) if folder.is_partial() else errors.unexpected(error)
         return _report(missing, invocation)
     except Exception as error:  # noqa: BLE001  # the boundary: a bug becomes a sentence and 70
         return _report(errors.unexpected(error), invocation)

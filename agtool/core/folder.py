@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -17,10 +18,15 @@ def root() -> Path | None:
     return path if (path / SUMS).is_file() else None
 
 
+def is_partial() -> bool:
+    """Whether it has migrate-once only, and lacks what the other commands need."""
+    return root() is not None and importlib.util.find_spec("agtool.core.kube") is None
+
+
 def lacks(command: str) -> UsageError:
     """The error for a command, or a part of one, that the folder does not have."""
     return UsageError(
         f"this agtool cannot run `{command}`: it is the self-contained folder, which has only what "
         "migrate-once needs to run a command",
-        hint="For everything else install agtool with pip.",
+        hint="For everything else take the archive agtool-full, or install agtool with pip.",
     )

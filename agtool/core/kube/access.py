@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from agtool.core import authorities
 from agtool.core.errors import ConfigurationError
 from agtool.core.kube.lean import lean_client
 from agtool.core.kube.plugin import MISSHAPEN, loader_with_plugins
@@ -219,7 +220,7 @@ def _impersonation(user: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _tls(configuration: Configuration) -> ssl.SSLContext:
     """One context for all connections: urllib3's own would read the certificates for each."""
     if configuration.verify_ssl:
-        context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
+        context = authorities.context(cafile=configuration.ssl_ca_cert or None)
         # kubectl is not strict, and many a cluster's own authority lacks an extension.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     else:

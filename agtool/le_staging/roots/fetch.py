@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
+from agtool.core import authorities
 from agtool.core.errors import (
     AgtoolError,
     ConfigurationError,
@@ -169,12 +170,11 @@ def _client() -> "httpx.Client":
     import httpx
 
     try:
-        tls = ssl.create_default_context()
+        tls = authorities.context()
         # As curl, on every Python: 3.13 would refuse roots without a key usage, as proxies have
         # them.
         tls.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
-        paths = ssl.get_default_verify_paths()
-        if not (paths.cafile or paths.capath):
+        if not any(authorities.places()):
             tls.load_verify_locations(certifi.where())
         return httpx.Client(timeout=_TIMEOUT, follow_redirects=True, max_redirects=5, verify=tls)
     # ImportError: a SOCKS proxy, for which httpx wants another package.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import certifi
 
+from agtool.core import authorities
 from agtool.le_staging.certificate import Certificate
 from agtool.le_staging.paths import Anchors
 from agtool.le_staging.roots.pins import REVOKED
@@ -48,6 +48,6 @@ def avoiding_revoked(anchors: Anchors, chain: Sequence[Certificate]) -> tuple[Ce
 
 
 def _load_machine(store: crypto.X509Store) -> None:
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile or paths.capath:
-        store.load_locations(paths.cafile, paths.capath)
+    places = authorities.places()
+    if any(places):
+        store.load_locations(*places)

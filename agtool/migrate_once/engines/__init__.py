@@ -56,7 +56,7 @@ def open_backend(
 
             return MySQL(database, table, **times)
     except ModuleNotFoundError as error:
-        package = "agtool[mysql]" if database.engine == "mysql" else "psycopg2-binary"
+        package = "agtool-cli[mysql]" if database.engine == "mysql" else "psycopg2-binary"
         raise ConfigurationError(
             f"no driver for {database.engine}: the Python module {error.name} is missing",
             hint=f"Install it: pip install '{package}'",

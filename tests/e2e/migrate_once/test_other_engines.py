@@ -348,7 +348,7 @@ def test_no_driver(agtool: Agtool, mariadb_database: MariaDBDatabase) -> None:
         program=[sys.executable, "-c", hide],
     )
     assert done.exit_code == 125
-    assert "pip install 'agtool[mysql]'" in done.stderr
+    assert "pip install 'agtool-cli[mysql]'" in done.stderr
 
 
 def test_no_right_to_create(agtool: Agtool, mariadb_database: MariaDBDatabase) -> None:

@@ -6,8 +6,6 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from agtool.ci_nodepool.status.judge import WORST_FIRST
 
 ROOT = Path(__file__).parents[3]
@@ -25,21 +23,10 @@ PAGES = [
     ),
 ]
 
-COMMANDS = {
-    "status": "status",
-    "taint": "taint, untaint, label, unlabel",
-    "untaint": "taint, untaint, label, unlabel",
-    "label": "taint, untaint, label, unlabel",
-    "unlabel": "taint, untaint, label, unlabel",
-    "patch-runner": "patch-runner",
-    "apply": "apply",
-    "undo": "undo",
-    "check": "check",
-    "edit": "edit",
-    "watch": "watch",
-    "emit": "emit",
-}
-"""The commands, and the headings under which they are."""
+COMMANDS = (
+    *("status", "taint", "untaint", "label", "unlabel", "patch-runner", "apply", "undo"),
+    *("check", "edit", "watch", "emit"),
+)
 
 
 @cache
@@ -54,27 +41,6 @@ def help_of(command: str) -> set[str]:
     ).stdout
     listed = text.partition("\nOptions:\n")[2]
     return set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", listed, flags=re.MULTILINE)) - {"--help"}
-
-
-def told(heading: str, command: str) -> set[str]:
-    """The options in the tables under a heading that are for a command."""
-    section = re.split(r"^## ", REFERENCE.partition(f"## {heading}\n")[2], flags=re.MULTILINE)[0]
-    found = set()
-    for line in section.splitlines():
-        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-        name = re.match(r"`(--[a-z-]+)", cells[0]) if cells else None
-        # A table with a column for the commands has four.
-        if name and (len(cells) == 3 or cells[2] == "all" or command in cells[2].split(", ")):
-            found.add(name[1])
-    return found
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_reference_has_the_options_of_help(command: str) -> None:
-    options = help_of(command)
-    common = told("Options of all commands but edit and emit", command) - {"--help"}
-    own = told(COMMANDS[command], command)
-    assert own | (common if command not in ("edit", "emit") else set()) == options
 
 
 def test_all_commands_are_told() -> None:

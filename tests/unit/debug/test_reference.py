@@ -50,20 +50,6 @@ def options_of_help(text: str) -> list[Option]:
     return found
 
 
-def options_of_reference(text: str) -> list[Option]:
-    """The same, from the table."""
-    found: list[Option] = []
-    for names, default, variable, _ in rows(text, "Options"):
-        named = frozenset(re.findall(r"`(--?[a-z][a-z-]*)", names))
-        if named:
-            found.append((named, default, variables(variable)))
-    return found
-
-
-def test_reference_has_the_options_of_help(help_text: str) -> None:
-    assert options_of_reference(REFERENCE) == options_of_help(help_text)
-
-
 @pytest.mark.parametrize("text", [REFERENCE, HOW_TO, EXPLANATION], ids=["ref", "how-to", "why"])
 def test_no_other_option_is_mentioned(help_text: str, text: str) -> None:
     known = {name for names, _, _ in options_of_help(help_text) for name in names}

@@ -6,9 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from tests.unit.test_reference import Option, options_of_help, rows
+from tests.unit.test_reference import Option, options_of_help
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = (ROOT / "docs/reference/le-staging.md").read_text(encoding="utf-8")
@@ -27,22 +25,6 @@ def help_of(command: str) -> dict[str, Option]:
         check=True,
     )
     return options_of_help(done.stdout)
-
-
-def told_of(command: str) -> dict[str, Option]:
-    """The options of a command, as the reference tells them."""
-    told = {}
-    for cells in rows(REFERENCE, command):
-        name = re.search(r"`(--[a-z-]+)", cells[0])
-        if name and len(cells) == 4:
-            told[name[1]] = Option(cells[1], tuple(re.findall(r"`(\w+)`", cells[2])))
-    del told["--help"]
-    return told
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_reference_has_the_options_of_help(command: str) -> None:
-    assert told_of(command) == help_of(command)
 
 
 def test_the_how_to_uses_no_other_option() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymysql.constants import CLIENT
 
+from agtool.core import authorities
 from agtool.core.errors import ConfigurationError
 from agtool.migrate_once.engines import client_files
 from agtool.migrate_once.url.options import Translated, translate
@@ -123,7 +124,7 @@ def _context(files: Mapping[str, str]) -> ssl.SSLContext:
     for name in ("ca", "capath", "cert", "key"):
         if name in files and not (name == "ca" and inline):
             client_files.check(f"ssl_{name}", files[name], folder=name == "capath")
-    context = ssl.create_default_context(
+    context = authorities.context(
         cafile=None if inline else files.get("ca"),
         capath=files.get("capath"),
         cadata=files["ca"] if inline else None,

@@ -64,7 +64,7 @@ def connect(database: Database, silence: int, timeout: float = CONNECT_TIMEOUT) 
     except RuntimeError as error:  # caching_sha2_password without the package cryptography
         raise ConfigurationError(
             f"cannot log in to {database}: {database.redact(str(error))}",
-            hint="Install it: pip install 'agtool[mysql]'",
+            hint="Install it: pip install 'agtool-cli[mysql]'",
         ) from None
     except pymysql.Error as error:
         raise _cannot_connect(database, error) from None

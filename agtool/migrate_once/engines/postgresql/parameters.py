@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -17,14 +16,6 @@ from agtool.migrate_once.url.options import translate
 
 CONNECT_TIMEOUT = 10
 """Seconds after which a try to connect gives up, per address; the caller tries again."""
-
-_BUNDLES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-    "/etc/ssl/ca-bundle.pem",
-)
-"""Debian and Alpine, Red Hat, Alpine again, SUSE."""
 
 _TLS_FILES = {
     "sslrootcert": "PGSSLROOTCERT",
@@ -160,7 +151,6 @@ def _name_authority(database: Database, query: dict[str, str]) -> None:
 
 def _system_certificates() -> str:
     """The system's certificates. The libpq in psycopg2's wheels looks for those of its makers."""
-    import ssl
+    from agtool.core import authorities  # it imports ssl
 
-    places = (ssl.get_default_verify_paths().cafile, *_BUNDLES)
-    return next((place for place in places if place and Path(place).is_file()), "system")
+    return authorities.file() or "system"

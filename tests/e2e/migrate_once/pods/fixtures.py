@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bundle.__main__ import make
+from tests import bundles
 from tests.cluster.cluster import Cluster
-from tests.cluster.machine import architecture
 from tests.conftest import announce, needed
 from tests.e2e.conftest import Agtool
 from tests.e2e.migrate_once.pods.workload import AGTOOL, Shop
@@ -31,14 +30,11 @@ def pod_postgresql(cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Po
 
 
 @pytest.fixture(scope="session")
-def agtool_image(
-    cluster: Cluster, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> str:
+def agtool_image(cluster: Cluster, pytestconfig: pytest.Config) -> str:
     """Give the name of the image with agtool's folder, which the node has."""
     announce(pytestconfig, "making agtool's image")
-    folder = tmp_path_factory.mktemp("bundle")
-    archive = make(folder, [architecture()])[-1]
-    cluster.load(archive)
+    with needed():
+        cluster.load(bundles.image())
     return AGTOOL
 
 

@@ -10,14 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bundle.__main__ import IMAGE
+from bundle.__main__ import image_name
+from bundle.selection import SMALL
 from tests.cluster.api import Api, Object
 from tests.cluster.cluster import Cluster
 from tests.e2e.conftest import Agtool, Done, wait_until
 from tests.images.applications import Application
 from tests.tools.target import PostgreSQLTarget
 
-AGTOOL = IMAGE
+AGTOOL = image_name(SMALL)
 """The image with the folder."""
 
 NAME = "shop"
