@@ -118,10 +118,24 @@ def parse_hostname(text: str | None) -> str | None:
     return text
 
 
-def read_custom(path: Path | None) -> Custom | None:
-    """The file of --custom; `-` is our own input."""
+def read_custom(path: Path | None, *, beside: bool) -> Custom | None:
+    """The file of --custom; `-` is our own input.
+
+    Args:
+        beside: it is for a container in a pod that runs.
+    """
     if path is None:
         return None
+    custom = _read_custom(path)
+    if beside and (custom.pod.get("spec") or custom.pod.get("metadata")):
+        raise UsageError(
+            f"--custom {custom.name} changes the pod, and with --target the pod runs already",
+            hint="Write a partial container, without `metadata` and `spec`.",
+        )
+    return custom
+
+
+def _read_custom(path: Path) -> Custom:
     name = "standard input" if str(path) == "-" else str(path)
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()

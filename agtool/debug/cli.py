@@ -304,7 +304,7 @@ def debug(
             tools=of_tools,
             profile=profile,
             capabilities=arguments.parse_capabilities(cap_add or ()),
-            custom=arguments.read_custom(custom),
+            custom=arguments.read_custom(custom, beside=wanted is not None and not copy),
             pull_secrets=[
                 name
                 for one in image_pull_secret or ()

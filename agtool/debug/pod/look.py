@@ -181,5 +181,5 @@ def described(seen: Seen, *, wants_root: bool) -> list[str]:
 
 def _or_root(seen: Seen) -> str:
     if seen.our_user == 0:
-        return ", since the namespace does not allow SYS_PTRACE, with which root reads them"
+        return "; root needs SYS_PTRACE for it (--root --profile general), if that is allowed"
     return "; or --root, if the namespace allows SYS_PTRACE"

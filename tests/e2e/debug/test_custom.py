@@ -55,7 +55,7 @@ def test_beside_a_container(person: Person, files: Path) -> None:
     assert done.exit_code == 125
     assert "wrong.yaml line 2: the API server knows no field resorces" in done.stderr
     done = person.run("--target", "pod/web-0", "--custom", files / "pod.yaml", "--", "true")
-    assert (done.exit_code, "partial pod" in done.stderr) == (125, True), done.stderr
+    assert (done.exit_code, "changes the pod" in done.stderr) == (125, True), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from agtool.pause.image import Image, write_archive
 from tests.cluster.api import Object
 from tests.cluster.images import busybox, libraries
-from tests.e2e.debug.conftest import Person
+from tests.e2e.debug.conftest import Person, name_in
 from tests.e2e.debug.test_beside import make_pod
 from tests.servers.process import find_program
 
@@ -55,7 +55,7 @@ DEBUG = "gdb -batch -p 1 -ex 'info registers rip' -ex detach"
 # The packets are our own: they go where the target's go, since the pod shares its network.
 RECORD = (
     "(for i in 1 2 3 4 5 6 7 8; do sleep 0.3; wget -q http://127.0.0.1:9/; done) 2>/dev/null & "
-    "timeout 10 tcpdump -c 1 -ni lo"
+    "timeout 10 tcpdump -Z root -c 1 -ni lo"
 )
 
 
@@ -147,12 +147,12 @@ def test_kubectl_says_what_its_profiles_are(person: Person) -> None:
             check=True,
             capture_output=True,
         )
-        person.run("--target", "pod/web-0", "--profile", profile, "--", "true")
+        done = person.run("--target", "pod/web-0", "--profile", profile, "--", "true")
         pod = person.api.get(f"/api/v1/namespaces/{person.namespace}/pods/web-0")
-        containers = pod["spec"]["ephemeralContainers"]
-        theirs[profile] = containers[-2].get("securityContext")
+        by_name = {one["name"]: one for one in pod["spec"]["ephemeralContainers"]}
+        theirs[profile] = by_name[f"k-{profile}"].get("securityContext")
         # Whom it runs as is ours to choose where no capability asks for root.
-        mine = dict(containers[-1].get("securityContext") or {})
+        mine = dict(by_name[name_in(done.stderr)].get("securityContext") or {})
         for field in ("runAsUser", "runAsGroup"):
             mine.pop(field, None)
         if mine.get("runAsNonRoot") is False:

@@ -23,7 +23,7 @@ def test_tools_of_an_image_without_a_shell(person: Person) -> None:
     assert (done.exit_code, done.stdout) == (0, "pause 1.0.0\n"), done.stderr
     done = person.run("--image", images.pause, "--tools", images.pause, "--", "pause", "--version")
     assert done.exit_code == 127, done.stdout
-    assert "has no shell" in done.stderr
+    assert "cannot run pause" in done.stderr
 
 
 def test_inside_a_hardened_container_from_scratch(person: Person) -> None:
@@ -31,7 +31,7 @@ def test_inside_a_hardened_container_from_scratch(person: Person) -> None:
     web = {"name": "web", "image": images.pause, "securityContext": HARDENED}
     make_pod(person, {"containers": [web]})
     argv = ("--target", "pod/web-0", "--tools", images.busybox)
-    script = "id -u; ls -d /pause; ls -d /bin; command -v sh; tr '\\0' ' ' </proc/1/cmdline; exit 3"
+    script = "id -u; ls -d /pause; ls -d /bin; echo $PATH; tr '\\0' ' ' </proc/1/cmdline; exit 3"
     done = person.run(*argv, "--", "sh", "-c", script)
     assert done.exit_code == 3, done.stderr
     user, file, found, main = done.stdout.splitlines()

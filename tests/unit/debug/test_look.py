@@ -65,7 +65,7 @@ PTRACE = 1 << 19
         (
             replace(SEEN, readable=False, our_user=0, capabilities=0xFB),
             False,
-            ["ours as 0:5", "--user 1234:5, since the namespace does not allow SYS_PTRACE"],
+            ["ours as 0:5", "--user 1234:5; root needs SYS_PTRACE for it"],
         ),
         (replace(SEEN, readable=False), False, ["it has more rights", "To read them: --root"]),
         (replace(SEEN, readable=False, capabilities=PTRACE), False, ["a security module"]),
