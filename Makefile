@@ -22,7 +22,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint schemas reference types unit servers clusters kubernetes cluster cluster-down compatibility tools images coverage docs site bench bundle format lock clean
+.PHONY: help venv demo test system lint schemas reference types unit servers clusters kubernetes cluster cluster-down compatibility tools images fuzz coverage docs site recordings bench plots bundle format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,10 @@ tools: venv system $(PAUSE) ## tests with tools that people use: for migrations,
 images: kubernetes $(PAUSE) ## tests of migrate-once in images of other languages, on a cluster (PARTS=...)
 	@$(PYTHON) -m tests.images $(PARTS)
 
+# TARGETS: some of the files in tests/fuzz/targets. SECONDS_EACH: 3 for each of them, one minute for all.
+fuzz: venv $(PAUSE) ## look for input that breaks a parser, guided by coverage (TARGETS=... SECONDS_EACH=...)
+	@$(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS_EACH),3) $(TARGETS)
+
 coverage: venv system $(PAUSE) ## run all tests and show what of agtool they leave out
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest
@@ -121,9 +125,13 @@ docs: site venv ## make the site in build/site, and look at it with Chromium; pi
 
 # A warning is an error: a broken link or anchor, a page that docs/index.md does not list.
 site: $(DOCS)/.made
-	@rm -rf "$(SITE)"
+	@rm -rf "$(SITE)" "$(SITE).doctrees"
 	@$(DOCS)/bin/python -m sphinx -q -W --keep-going -c docs/site -d "$(SITE).doctrees" "$(SITE_SOURCE)" "$(SITE)"
 	@rm -rf "$(SITE).doctrees"
+
+# PARTS: some of the scenes in tests/recordings/scenes.py. As root; two minutes.
+recordings: kubernetes $(PAUSE) $(DOCS)/.made ## record real runs as pictures that move, in docs/recordings (PARTS=...)
+	@$(PYTHON) -m tests.recordings $(PARTS)
 
 $(DOCS)/.made: requirements/docs.txt
 	@$(PYTHON3) -c 'import ensurepip' 2>/dev/null || tests/install-system-packages.sh python3-venv
@@ -140,6 +148,11 @@ bench: venv $(PAUSE) ## measure all commands on real servers and beside their li
 	@$(PYTHON) -m bench.pause --write
 	@$(PYTHON) -m bench.ci_nodepool --write
 	@$(PYTHON) -m bench.debug --write
+	@$(PYTHON) -m bench.start
+	@$(MAKE) --no-print-directory plots
+
+plots: venv $(DOCS)/.made ## draw the figures of all benches beside their peers, in docs/reference/plots
+	@$(PYTHON) -m bench.plots
 
 format: venv ## format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only .
@@ -166,7 +179,7 @@ lock: venv ## remake requirements/*.txt, bundle/debian.lock and the tests' go.su
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --quiet --output-file requirements/docs.txt requirements/docs.in
 	@$(PYTHON) -m bundle.debian
-	@for file in tests/tools/*/requirements.in; do \
+	@for file in tests/tools/*/requirements.in tests/fuzz/requirements.in; do \
 		$(BIN)/uv pip compile --no-config --upgrade --universal --python-version 3.10 \
 			--generate-hashes --no-emit-index-url --no-emit-find-links \
 			--custom-compile-command "make lock" --quiet --output-file "$${file%.in}.txt" "$$file"; \

@@ -1,6 +1,7 @@
-"""The root of the command line: asks each technique for its name, its help and its commands."""
+"""The root of the command line: asks each technique for its name, its help and its commands.
 
-from __future__ import annotations
+Not with postponed annotations: Typer would compile them at each start.
+"""
 
 import importlib
 import importlib.util

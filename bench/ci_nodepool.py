@@ -1,4 +1,4 @@
-"""`agtool ci-nodepool taint` beside `kubectl taint nodes -l`: `python -m bench.ci_nodepool`.
+"""`agtool ci-nodepool` beside kubectl; costs of watch and check: `python -m bench.ci_nodepool`.
 
 Both taint the same nodes of the same API server, in turns; with a proxy before it that holds each
 request for 20 ms, too. The figures go to stdout, and with --write into
@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bench import results
 from bench.figures import (
     in_turns,
     median_ratio,
@@ -123,6 +124,7 @@ def measure(nodes: int, rounds: dict[float, int]) -> str:
                 what = f"{latency * 1000:.0f} ms latency"
                 costs = in_turns(what, times, of, warm_up=False)
                 rows.append([what, *_cells(latency, costs)])
+            watched = measure_watch(nodes, plane)
     heads = ["", "agtool", "kubectl", "kubectl / agtool", "aim", "peak memory", "kubectl's"]
     return "\n\n".join(
         (
@@ -133,8 +135,39 @@ def measure(nodes: int, rounds: dict[float, int]) -> str:
                 "client share the machine."
             ),
             table(heads, rows),
+            watched,
             paragraph(machine),
         )
+    )
+
+
+WATCHED = 64
+"""MiB that `watch` may take at its peak."""
+
+
+def measure_watch(nodes: int, plane: ControlPlane) -> str:
+    """The paragraph about `watch`, which finds all nodes without their taint."""
+    progress("watching them")
+    began = time.monotonic()
+    with subprocess.Popen(
+        [*AGTOOL, "watch", "-l", SELECTOR, TAINT],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "KUBECONFIG": str(plane.kubeconfig)},
+    ) as running:
+        assert running.stderr is not None
+        left = nodes
+        while left:
+            left -= "+ taint" in running.stderr.readline()
+        took = time.monotonic() - began
+        status = Path(f"/proc/{running.pid}/status").read_text(encoding="utf-8")
+        running.terminate()
+    peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    run((*AGTOOL, "untaint", "-l", SELECTOR, "dedicated-", "--yes"), plane.kubeconfig)
+    return paragraph(
+        f"`agtool ci-nodepool watch` of the same nodes, all without their taint: {peak:.0f} MiB at "
+        f"its peak (aim {WATCHED}: {'reached' if peak <= WATCHED else '**missed**'}), and the last "
+        f"one tainted after {seconds(took)}."
     )
 
 
@@ -194,11 +227,13 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="without latency")
     parser.add_argument("--write", action="store_true", help=f"write into {PAGE.name}")
     options = parser.parse_args()
+    load = os.getloadavg()[0]
     section = measure(options.nodes, {0.0: options.rounds, LATENCY: 1})
     section += f"\n\n{measure_check(options.rounds)}"
     print(section)
     if options.write:
         put_into(PAGE, section)
+        results.keep("ci-nodepool", section, load, [results.last_paragraph(section)])
     return 0
 
 

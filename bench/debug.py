@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench import results
 from bench.figures import in_turns, median_difference, progress, put_into, table
 from bench.versions import of_kubectl, of_server
 from tests.cluster.build import programs
@@ -228,6 +229,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="into docs/explanation/debug-pod.md")
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
+    load = os.getloadavg()[0]
     try:
         with cluster() as (server, image), own_folder() as folder:
             ran = f"Kubernetes {of_server(server)} and kubectl {of_kubectl(server.kubectl)}"
@@ -244,6 +246,7 @@ def main() -> int:
     print(text)
     if options.write:
         put_into(PAGE, text)
+        results.keep("debug", text, load, [results.last_paragraph(text)])
     return 0
 
 

@@ -18,7 +18,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from agtool import __version__
 from agtool.le_staging.roots import store
+from bench import results
 from bench.costs import compare, cpu, ladder, runs, wall
 from bench.figures import (
     Aim,
@@ -55,6 +57,9 @@ with socket.create_connection(("127.0.0.1", int(sys.argv[2]))) as plain:
         print(tls.version(), tls.getpeercert()["notAfter"])
 """
 """What a person would write instead of agtool."""
+
+FLOOR = "import typer, ssl"
+"""What agtool cannot do without: its command line and the handshake."""
 
 FAR = 0.1
 """Seconds of a round trip to the one host that is far away."""
@@ -116,7 +121,10 @@ def main() -> int:
     except (ServerUnavailable, Failed) as error:
         progress(f"error: {error}")
         return 1
-    options.output.write_text(_page(sections, load, quick=options.quick), encoding="utf-8")
+    page = _page(sections, load, quick=options.quick)
+    options.output.write_text(page, encoding="utf-8")
+    if not options.quick:
+        results.keep("le-staging", page, load, _machine(load))
     progress(f"done in {time.monotonic() - began:.0f} s; see {options.output}")
     return 0
 
@@ -146,12 +154,14 @@ def _one(stage: Stage, rounds: int, title: str, far: float) -> Section:
         agtool=stage.verify(port, "h0.test"),
         curl=[*stage.curl(port), "https://h0.test/"],
         bare=[sys.executable, "-c", BARE, store.bundle(), str(port)],
+        floor=[sys.executable, "-c", FLOOR],
     )
     costs = in_turns(title, rounds, contestants)
     names = {
         "agtool": "`agtool le-staging verify HOST`",
         "curl": "`curl --cacert ROOTS`",
         "bare": "a bare Python with `ssl`",
+        "floor": f"a Python that does `{FLOOR}` and ends",
     }
     if far:
         measured = median_ratio(wall(costs["agtool"]), wall(costs["curl"]))
@@ -240,7 +250,7 @@ def _page(sections: Sequence[Section], load: float, *, quick: bool) -> str:
         paragraph(
             "Made by `make bench`, in one run. Times are medians of whole processes, measured in "
             "turns (A B A B); ratios are the median of the ratios of neighbours. CPU is user and "
-            "system time, without the server's."
+            "system time, without the server's. [In pictures](performance.md)."
         ),
         f"## Aims\n\n{aims_table(aims)}",
         "## Machine\n\n" + "\n".join(f"- {line}" for line in _machine(load)),
@@ -262,7 +272,7 @@ def _machine(load: float) -> list[str]:
         f"{platform.freedesktop_os_release()['PRETTY_NAME']}, Python {platform.python_version()}",
         listed,
         f"curl {said.split()[1]}, {said.split()[4]}",
-        f"agtool {version('agtool')}, {time.strftime('%Y-%m-%d')}",
+        f"agtool {__version__}, {time.strftime('%Y-%m-%d')}",
     ]
 
 

@@ -17,6 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from agtool import __version__
+from bench import results
 from bench.alembic_upgrade import alembic
 from bench.drain import drain
 from bench.figures import Section, aims_table, paragraph, progress
@@ -88,7 +90,10 @@ def main() -> int:
     except (ServerUnavailable, ServerFailed, Failed) as error:
         progress(f"error: {error}")
         return 1
-    options.output.write_text(_page(sections, machine, quick=options.quick), encoding="utf-8")
+    page = _page(sections, machine, quick=options.quick)
+    options.output.write_text(page, encoding="utf-8")
+    if not options.quick:
+        results.keep("migrate-once", page, load, machine)
     progress(f"done in {time.monotonic() - began:.0f} s; see {options.output}")
     return 0
 
@@ -119,7 +124,7 @@ def _page(sections: Sequence[Section], machine: Sequence[str], *, quick: bool) -
             "the process and all below it, without the server's. What is compared is measured in "
             "turns (A B A B), and ratios are the median of the ratios of neighbours, since a "
             "machine's other work comes and goes. So a ratio may differ a little from that of the "
-            "two medians."
+            "two medians. [In pictures](performance.md)."
         ),
         f"## Aims\n\n{aims_table(aims)}",
         "## Machine\n\n" + "\n".join(f"- {line}" for line in machine),
@@ -146,7 +151,7 @@ def _machine(server: PostgreSQL, load: float) -> list[str]:
         + ", ".join(f"{package} {version(package)}" for package in packages),
         f"PostgreSQL {_server_version(server)} on this machine, TCP, scram-sha-256, fsync off",
         f"kubectl: {of_kubectl(program) if (program := kubectl()) else 'not built'}",
-        f"agtool {version('agtool')}, {time.strftime('%Y-%m-%d')}",
+        f"agtool {__version__}, {time.strftime('%Y-%m-%d')}",
     ]
 
 

@@ -30,6 +30,7 @@ from typing import NamedTuple
 
 from agtool.core.errors import AgtoolError
 from agtool.pause import binary
+from bench import results
 from bench.figures import in_turns, paragraph, progress, put_into, table
 from tests.cluster import recipe
 from tests.cluster.build import programs
@@ -306,6 +307,7 @@ def main() -> int:
     given = parser.parse_args()
     # Collecting garbage in the middle of a measurement would be measured.
     gc.disable()
+    load = os.getloadavg()[0]
     try:
         with server_folder() as folder:
             known = list(contestants(folder))
@@ -317,6 +319,7 @@ def main() -> int:
     print(text)
     if given.write:
         put_into(README, text)
+        results.keep("pause", text, load, [results.last_paragraph(text)])
     return 0
 
 

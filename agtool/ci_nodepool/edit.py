@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from agtool.ci_nodepool.files.configurations import Configuration
 from agtool.ci_nodepool.files.place import replaced
-from agtool.ci_nodepool.files.read import File, Found, jobs_in
+from agtool.ci_nodepool.files.read import Found, jobs_in
 from agtool.ci_nodepool.files.template import decides, masked
+from agtool.ci_nodepool.files.text import File
 from agtool.ci_nodepool.model import Taint
 from agtool.ci_nodepool.presets import Pool
 from agtool.ci_nodepool.runner.edit import add_setting

@@ -91,7 +91,7 @@ def tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
     return taint.effect == "PreferNoSchedule" or any(t.tolerates(taint) for t in tolerations)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Node:
     """What matters of a node here.
 

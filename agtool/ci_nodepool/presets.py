@@ -69,8 +69,8 @@ DEFAULT = PRESETS["gke-preemptible"]
 
 def presets_on(nodes: Iterable[Mapping[str, str]]) -> list[Preset]:
     """The presets whose label is among the labels of any of the nodes, in the order of PRESETS."""
-    items = [labels.items() for labels in nodes]
-    return [preset for preset in PRESETS.values() if any(preset.label in each for each in items)]
+    found = {p for labels in nodes for p in PRESETS.values() if p.label in labels.items()}
+    return [preset for preset in PRESETS.values() if preset in found]
 
 
 @dataclass(frozen=True)

@@ -61,10 +61,8 @@ def refuse_stranding(
             doubtful = doubtful or own
             continue
         lost, taint = _loss(session, own, taints, both)
-        if lost and own.ask_for_nodes:
+        if lost:
             stranded.append((own, taint))
-        elif lost:
-            warnings.append(_without_nodes(own, taint))
     if stranded:
         raise _stranding(pool, stranded, taints, besides)
     if doubtful:
@@ -99,17 +97,6 @@ def _loss(
     return True, against[0] if against else None
 
 
-def _without_nodes(own: Jobs, taint: Taint | None) -> Finding:
-    """Jobs that go to any node, of which none would be left: new ones may come, so it is told."""
-    return Finding(
-        "no-other-nodes",
-        f"jobs of {own} go to any node, and none would be left for them: they do not tolerate "
-        f"{taint}",
-        f"Send them to the pool too: agtool ci-nodepool apply --runner {own.runner}",
-        own.subject,
-    )
-
-
 def _stranding(
     pool: Pool,
     stranded: Sequence[tuple[Jobs, Taint | None]],
@@ -128,7 +115,12 @@ def _stranding(
             subject=own.subject,
         )
     options = "".join(f" --taint {quote(str(each))}" for each in taints)
-    if pool.names:
+    if pool.names and not all(each.ask_for_nodes for each, _ in stranded):
+        hint = (
+            "Send them to a pool first: give the nodes a label of their own, and choose them by "
+            "it. agtool ci-nodepool apply -l KEY=VALUE then changes both in the right order."
+        )
+    elif pool.names:
         steps = [
             f"agtool ci-nodepool patch-runner --runner {each.runner}{_asked(each)}{options}"
             for each, _ in stranded
@@ -142,10 +134,11 @@ def _stranding(
             "Change both in the right order: agtool ci-nodepool apply "
             f"{pool.options}{chosen}{'' if default else options}"
         )
+    where = "are sent to these nodes" if own.ask_for_nodes else "would have no other node"
+    why = "" if own.ask_for_nodes else ", for a cluster to which others will come"
     return WouldStrand(
-        f"jobs of {own}{more} are sent to these nodes and do not tolerate {taint}: "
-        "they would wait for ever",
-        hint=f"{hint}\n--force taints the nodes anyway.",
+        f"jobs of {own}{more} {where} and do not tolerate {taint}: they would wait for ever",
+        hint=f"{hint}\n--force taints the nodes anyway{why}.",
         subject=own.subject,
     )
 

@@ -1,8 +1,20 @@
-"""What others wrote, made fit to be shown. Pure."""
+"""What others wrote, read and made fit to be shown. Pure."""
 
 from __future__ import annotations
 
+from typing import Any
+
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def read_json(text: str | bytes) -> Any:
+    """A JSON document. Raises ValueError when it is none, or is nested too deeply to be read."""
+    import json  # not for those who read none
+
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def printable(text: str, *, besides: str = "") -> str:

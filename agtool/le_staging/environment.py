@@ -30,6 +30,12 @@ _FILES = {
     "AWS_CA_BUNDLE": "the AWS command line and boto3",
     "GIT_SSL_CAINFO": "git",
     "CARGO_HTTP_CAINFO": "Cargo",
+    # Only these count where a person has set one of them, or its setting, for a company's CA.
+    "NIX_SSL_CERT_FILE": "programs that Nix has built",
+    "npm_config_cafile": "npm",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "gRPC",
+    "HTTPLIB2_CA_CERTS": "Python's httplib2",
+    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": "Google Cloud's command line",
 }
 """Variables that replace what a program trusts by a PEM file, and who reads them."""
 

@@ -77,5 +77,8 @@ def parse_workload(text: str) -> Wanted:
 
 def is_template_of_another(data: Mapping[str, Any]) -> str:
     """The object in which a Rollout's pods are described; empty: in itself."""
-    reference = (data.get("spec") or {}).get("workloadRef") or {}
+    spec = data.get("spec")
+    reference = spec.get("workloadRef") if isinstance(spec, Mapping) else None
+    if not isinstance(reference, Mapping):
+        return ""
     return f"{reference.get('kind')}/{reference.get('name')}" if reference else ""

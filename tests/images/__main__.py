@@ -1,6 +1,6 @@
-"""Tries agtool in images of other languages, on a cluster.
+"""Tries agtool in images of other languages, on a cluster; and its own image with all commands.
 
-python -m tests.images [APPLICATION...]     (no APPLICATION: all)
+python -m tests.images [APPLICATION...]     (no APPLICATION: all; `watch`: its own)
 """
 
 import argparse
@@ -14,7 +14,8 @@ from tests.tools import installed
 
 def main() -> int:
     """Return the exit code: pytest's, or 1 if something could not be installed."""
-    there = {each.name: each for each in (*SMALL, *LARGE)}
+    applications = {each.name: each for each in (*SMALL, *LARGE)}
+    there = [*applications, "watch"]
     parser = argparse.ArgumentParser(
         prog="python -m tests.images",
         description=__doc__,
@@ -24,7 +25,8 @@ def main() -> int:
     chosen = parser.parse_args().names or list(there)
     if unknown := sorted(set(chosen) - set(there)):
         parser.error(f"no such application: {', '.join(unknown)}; there are {', '.join(there)}")
-    for tool in sorted({there[name].needs for name in chosen} - {""}):
+    needed = {each.needs for name, each in applications.items() if name in chosen}
+    for tool in sorted(needed - {""}):
         try:
             installed.install(tool, say)
         except (ServerFailed, ServerUnavailable) as error:

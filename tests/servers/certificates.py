@@ -104,15 +104,17 @@ def issue(
     basic: x509.BasicConstraints | None = None,
     key_usage: x509.KeyUsage | None = None,
     issuer_url: str = "",
+    subject: x509.Name | None = None,
     more: Sequence[tuple[x509.ExtensionType, bool]] = (),
 ) -> Issued:
     """Make a certificate below `issuer`, or a self-signed one.
 
     days: the validity, from now. names: the alternative names; None or empty: the certificate has
-    no such extension. more: further extensions, each with whether it is critical.
+    no such extension. subject: in the place of the common name. more: further extensions, each
+    with whether it is critical.
     """
     own_key = new_key(key) if isinstance(key, str) else key
-    subject = x509.Name(
+    subject = subject or x509.Name(
         [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name is not None else []
     )
     signer, signing_key = (issuer.certificate.subject, issuer.key) if issuer else (subject, own_key)

@@ -19,10 +19,11 @@ class Pebble:
     """An ACME CA on loopback that validates for real: every name leads to 127.0.0.1.
 
     Its API has a certificate of `ca_file`; the certificates that it issues have a root of its own,
-    which `root_url` serves. Raises ServerUnavailable when Pebble is not installed.
+    which `root_url` serves. valid_seconds: how long they are valid. Raises ServerUnavailable when
+    Pebble is not installed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, valid_seconds: int = 90 * 24 * 3600) -> None:
         self._programs = find_program("pebble"), find_program("pebble-challtestsrv")
         self.process = ServerProcess(folder, account="nobody")
         self._dns = ServerProcess(folder / "dns", account="nobody")
@@ -43,6 +44,7 @@ class Pebble:
             "privateKey": str(self.process.write(folder / "api.key", leaf.key_pem)),
             "httpPort": self._http_port,
             "tlsPort": free_port(),
+            "certificateValidityPeriod": valid_seconds,
         }
         self._config = self.process.write(folder / "config.json", json.dumps({"pebble": config}))
 

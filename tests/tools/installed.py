@@ -92,6 +92,20 @@ def _go(source: Path, made: Path, say: Say) -> None:
     _run([go, "install", "-mod=readonly", *options, *wanted], source, environment)
 
 
+def _modules(source: Path, made: Path, say: Say) -> None:
+    """The files in folders of Go modules, as `MODULE@VERSION FOLDER` in each line says."""
+    go = toolchain.provided(say)
+    say("waiting for Go modules (a few seconds)")
+    scratch = _all() / "go"
+    scratch.mkdir(parents=True, exist_ok=True)
+    environment = toolchain.environment(go, scratch)
+    for line in (source / "modules.txt").read_text().splitlines():
+        module, folder = line.split()
+        _run([go, "mod", "download", module], scratch, environment)
+        for file in (scratch / "modules" / module / folder).iterdir():
+            shutil.copyfile(file, made / file.name)
+
+
 def _npm(source: Path, made: Path, say: Say) -> None:
     say("waiting for the npm registry: installing package-lock.json (half a minute)")
     for name in ("package.json", "package-lock.json"):
@@ -127,6 +141,7 @@ exec java -XX:TieredStopAtLevel=1 -cp '{place}/classes:{place}/lib/*' {main} "$@
 KINDS: Mapping[str, Callable[[Path, Path, Say], None]] = {
     "requirements.txt": _python,
     "go.mod": _go,
+    "modules.txt": _modules,
     "package-lock.json": _npm,
     "pom.xml": _maven,
 }

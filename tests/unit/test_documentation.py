@@ -8,6 +8,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from tests.readme import examples
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "pause" / "README.md"])
 
@@ -80,3 +82,12 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
         "other%20page.md#thrice",
         "defined.md",
     ]
+
+
+def test_each_example_of_the_readme_is_pasted_by_a_test() -> None:
+    tests = [*(ROOT / "tests" / "e2e").glob("*/test_readme.py")]
+    pasted = {
+        name for test in tests for name in re.findall(r'examples\(\)\["(.+?)"\]', test.read_text())
+    }
+    assert pasted == set(examples())
+    assert list(examples())[1] == "migrate-once inject"

@@ -54,7 +54,7 @@ def _judge(found: Found, own: Jobs, known: Known) -> documents.CheckedRunner:
         verdict = "unknown"
     meant = [n for n in nodes if own.selects(n) or own.prefer(n)]
     met = dict.fromkeys(taint for node in meant for taint in lasting_taints(node))
-    first = line_of(found.file.text, found.place, 0) if found.place is not None else 1
+    first = line_of(found.file, found.place, 0) if found.place is not None else 1
     return documents.CheckedRunner(
         runner=own.runner,
         section=own.section,
@@ -101,7 +101,7 @@ def _change(found: Found, own: Jobs, nodes: Sequence[Node]) -> documents.Line | 
         return None
     offset = done.insertions[0].offset
     text = "".join(insertion.text for insertion in done.insertions).strip("\r\n")
-    return documents.Line(line_of(found.file.text, found.place, offset), text)
+    return documents.Line(line_of(found.file, found.place, offset), text)
 
 
 def _missing(own: Jobs, nodes: Sequence[Node]) -> Iterator[Taint]:

@@ -6,7 +6,6 @@ documentation of the labels and taints that they give to nodes by themselves.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from agtool.ci_nodepool.scheduling import required_terms
 from agtool.ci_nodepool.status.pools import PoolStatus
 from agtool.core.errors import ConfigurationError, UsageError
 from agtool.core.kube.session import Json
+from agtool.core.text import read_json
 
 
 class Known(NamedTuple):
@@ -154,8 +154,8 @@ def _labels(selector: str) -> dict[str, str]:
 
 def _json(text: str, name: str, command: str) -> Json:
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        data = read_json(text)
+    except ValueError as error:
         raise ConfigurationError(
             f"{name} is not JSON: {error}", hint=f"Write it with: {command}"
         ) from error

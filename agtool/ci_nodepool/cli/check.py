@@ -81,9 +81,8 @@ def check(
         raise UsageError("standard input can be only one of the files", hint="Name the others.")
     if nodes and terraform_plan:
         raise without_effect("--terraform-plan", "beside --nodes")
-    loaded = load(files)
     try:
-        found = read(loaded, namespace)
+        found = read(load(files), namespace)
     except NotYaml as error:
         raise ConfigurationError(
             f"a file is neither YAML nor TOML: {error}",

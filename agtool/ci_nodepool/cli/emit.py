@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from agtool import __version__
 from agtool.ci_nodepool.cli import options
+from agtool.ci_nodepool.emit.manifest import IMAGE
 from agtool.ci_nodepool.emit.pool import POOLS
 from agtool.ci_nodepool.model import Label, Taint
-from agtool.ci_nodepool.presets import DEFAULT, Pool, Preset, default_taints
+from agtool.ci_nodepool.presets import DEFAULT, Pool, default_taints
 from agtool.ci_nodepool.runner.placement import placement
 from agtool.core import completion
 from agtool.core.command import Result
@@ -70,13 +70,14 @@ def emit(
         str, namespace_option("(watch) Run it in this namespace.")
     ] = "kube-system",
     image: Annotated[
-        str, options.text("IMAGE", "(watch) Run this image, which has agtool.")
-    ] = f"agtool:{__version__}",
+        str, options.text("IMAGE", "(watch) Run this image, whose entrypoint is agtool.")
+    ] = IMAGE,
 ) -> Result[None]:
     """Print what makes a change permanent.
 
     Helm and GitOps undo what was changed in a live cluster, and new nodes come without the
-    taint. By default it is for the preset gke-preemptible. The command does not need a cluster.
+    taint. By default it is for the preset gke-preemptible; what `watch` keeps, it finds itself,
+    by the label of the nodes. The command does not need a cluster.
 
     \b
     Examples:
@@ -85,7 +86,7 @@ def emit(
       agtool ci-nodepool emit pool --preset eks-spot
       agtool ci-nodepool emit pool --for terraform-google -l pool=ci --taint pool=ci:NoSchedule
       agtool ci-nodepool emit admission --preset gke-spot | kubectl apply -f -
-      agtool ci-nodepool emit watch --image registry.example/agtool:1 | kubectl apply -f -
+      agtool ci-nodepool emit watch --image registry.example/agtool-full:1 | kubectl apply -f -
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     from agtool.ci_nodepool.emit import helm
     from agtool.ci_nodepool.emit.admission import admission_policy
@@ -115,7 +116,7 @@ def emit(
             )
         text = admission_policy(_labels(asked), own)
     elif kind == "watch":
-        arguments = _watch_arguments(pool.selector, asked.preset, taints)
+        arguments = _watch_arguments(pool.pool(given=taints), pool.selector, taints)
         image = parse_image("--image", image)
         text = watch_manifest(arguments, namespace=namespace, image=image)
     elif kind == "helm":
@@ -125,11 +126,10 @@ def emit(
     return Result(None, [text.rstrip("\n")])
 
 
-def _watch_arguments(
-    selector: str | None, preset: Preset | None, taints: Sequence[Taint]
-) -> list[str]:
+def _watch_arguments(pool: Pool, selector: str | None, taints: Sequence[Taint]) -> list[str]:
     specs = list(map(str, taints))
-    if not specs and (preset is None or preset.built_in):
+    preset = pool.preset
+    if not specs and pool != Pool() and (preset is None or preset.built_in):
         reason = ": the provider taints these nodes by itself" if preset else ""
         raise UsageError(
             f"nothing says what `watch` should keep{reason}", hint="Add --taint KEY=VALUE:EFFECT."

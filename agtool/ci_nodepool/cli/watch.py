@@ -52,9 +52,8 @@ def watch(
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     from contextlib import ExitStack
 
-    from agtool.ci_nodepool.pool.find import find_pool
     from agtool.ci_nodepool.watch.health import Page, serve
-    from agtool.ci_nodepool.watch.keep import State, Stopped, keep
+    from agtool.ci_nodepool.watch.keep import State, Stopped, keep, stoppable, wait_for_pool
     from agtool.ci_nodepool.watch.reconcile import THREADS
     from agtool.core.output import say
 
@@ -71,16 +70,17 @@ def watch(
             stack.enter_context(serve(listen, answers))
         # Short patience: what cannot be reached is tried again here, and told.
         session = stack.enter_context(cluster.session(connections=THREADS + 1, patience=2.0))
-        if not kept.selector:
-            kept, _ = find_pool(session, kept, may_be_empty=True)
-        wanted = given or Wanted(taints=default_taints(kept, ()), overwrite=overwrite)
-        if not (wanted.labels or wanted.taints):
-            raise UsageError(
-                "there is nothing to keep: the provider taints these nodes by itself",
-                hint="Add what to keep at the end: KEY=VALUE:EFFECT or KEY=VALUE.",
-            )
-        say(f"keeping {', '.join(map(str, (*wanted.labels, *wanted.taints)))} on {kept}")
+        stack.enter_context(stoppable())
         try:
+            if not kept.selector:
+                kept = wait_for_pool(session, state, say)
+            wanted = given or Wanted(taints=default_taints(kept, ()), overwrite=overwrite)
+            if not (wanted.labels or wanted.taints):
+                raise UsageError(
+                    "there is nothing to keep: the provider taints these nodes by itself",
+                    hint="Add what to keep at the end: KEY=VALUE:EFFECT or KEY=VALUE.",
+                )
+            say(f"keeping {', '.join(map(str, (*wanted.labels, *wanted.taints)))} on {kept}")
             keep(session, kept.selector, lambda node: plan_node(node, wanted), state, say)
         except Stopped:
             say("stopped by SIGTERM")

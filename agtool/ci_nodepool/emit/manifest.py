@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from agtool import __version__
+from agtool.ci_nodepool.presets import PRESETS
+
 RULES: list[dict[str, list[str]]] = [
     {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch", "patch"]}
 ]
@@ -13,14 +16,26 @@ RULES: list[dict[str, list[str]]] = [
 NAME = "agtool-ci-nodepool"
 PORT = 8080
 
+IMAGE = f"localhost/agtool/agtool-full:{__version__}"
+"""The one that `make bundle` makes, by the name under which containerd imports it."""
+
 
 def watch_manifest(arguments: Sequence[str], *, namespace: str, image: str) -> str:
-    """YAML documents for kubectl apply; `arguments` are those of `watch`."""
-    command = ["agtool", "ci-nodepool", "watch", *arguments, "--listen", f":{PORT}"]
+    """YAML documents for kubectl apply; `arguments` are those of `watch`.
+
+    The image's entrypoint must be agtool.
+    """
+    command = ["ci-nodepool", "watch", *arguments, "--listen", f":{PORT}"]
+    preemptible = "".join(
+        f"                  - {{key: {preset.label.key}, operator: NotIn, "
+        f"values: [{json.dumps(preset.label.value)}]}}\n"
+        for preset in PRESETS.values()
+    )
     rules = "".join(f"  - {json.dumps(rule)}\n" for rule in RULES)
     labels = f"{{app.kubernetes.io/name: {NAME}}}"
     return f"""\
 # Apply it with: kubectl apply -f FILE. The ClusterRole has all rights that it needs.
+# Several replicas, or several of these, do each other no harm; one is enough.
 apiVersion: v1
 kind: ServiceAccount
 metadata:
@@ -53,7 +68,7 @@ metadata:
   namespace: {json.dumps(namespace)}
   labels: {labels}
 spec:
-  replicas: 1  # more are harmless, and not needed
+  replicas: 1
   selector:
     matchLabels: {labels}
   template:
@@ -62,11 +77,17 @@ spec:
       annotations: {{prometheus.io/scrape: "true", prometheus.io/port: "{PORT}"}}
     spec:
       serviceAccountName: {NAME}
-      # No toleration: it must not run on the nodes that it watches, which go away.
-      containers:
+      # It had better not run on the nodes that it watches, which go away. It tolerates no taint.
+      affinity:
+        nodeAffinity:
+          preferredDuringSchedulingIgnoredDuringExecution:
+            - weight: 100
+              preference:
+                matchExpressions:
+{preemptible}      containers:
         - name: watch
-          image: {json.dumps(image)}  # an image that has agtool
-          command: {json.dumps(command)}
+          image: {json.dumps(image)}
+          args: {json.dumps(command)}
           ports:
             - {{name: health, containerPort: {PORT}}}
           readinessProbe:
@@ -85,4 +106,5 @@ spec:
             allowPrivilegeEscalation: false
             readOnlyRootFilesystem: true
             capabilities: {{drop: [ALL]}}
+            seccompProfile: {{type: RuntimeDefault}}
 """

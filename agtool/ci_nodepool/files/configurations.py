@@ -13,6 +13,7 @@ from typing import Any
 from agtool.ci_nodepool.files.place import Hop, Place
 from agtool.ci_nodepool.files.text import documents
 from agtool.ci_nodepool.presets import presets_on
+from agtool.ci_nodepool.runner import manager
 from agtool.core.finding import Finding
 from agtool.core.yamltext import NotYaml, Path
 
@@ -39,6 +40,7 @@ class Configuration:
         environment: of the manager, as far as the values say it.
         doubts: what besides decides, and is not here.
         findings: settings that have no effect.
+        advice: what the values set for the manager, and jobs suffer from.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Configuration:
     environment: Mapping[str, str | None] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    advice: tuple[Finding, ...] = ()
 
 
 def of_manifest(manifest: Mapping[str, Any], document: int, path: Path) -> Iterator[Configuration]:
@@ -61,7 +64,9 @@ def of_manifest(manifest: Mapping[str, Any], document: int, path: Path) -> Itera
         yield from _of_application(spec, name, document, (*path, "spec"))
     elif (kind, group) == ("ApplicationSet", "argoproj.io"):
         inner = (spec.get("template") or {}).get("spec") or {}
-        yield from _of_application(inner, name, document, (*path, "spec", "template", "spec"))
+        found = _of_application(inner, name, document, (*path, "spec", "template", "spec"))
+        patched = "helm" in str(spec.get("templatePatch") or "")
+        yield from (_elsewhere(each, ["templatePatch"]) if patched else each for each in found)
     elif (kind, group) == ("HelmChart", "helm.cattle.io"):
         own = _is_chart(spec.get("chart"))
         yield from _of_text(
@@ -119,7 +124,19 @@ def _of_chart(
         environment=_environment(values),
         doubts=tuple(doubts),
         findings=tuple(_idle(values, runners, name)),
+        advice=tuple(_of_manager(values, f"runner {name}")),
     )
+
+
+def _of_manager(values: Mapping[str, Any], subject: str) -> Iterator[Finding]:
+    """What the values take from the manager; what they do not say the chart does well."""
+    where = "In the Helm values:"
+    if "terminationGracePeriodSeconds" in values:
+        yield from manager.of_grace(values["terminationGracePeriodSeconds"], subject, where)
+    rbac = values.get("rbac")
+    rules = rbac.get("rules") if isinstance(rbac, dict) else None
+    if isinstance(rules, list):
+        yield from manager.of_rights(rules, subject, f"{where} rbac.rules")
 
 
 def _environment(values: Mapping[str, Any]) -> dict[str, str | None]:
@@ -194,7 +211,9 @@ def _of_application(
             found = list(of_values({}, name, document, where, own=own))
         others = [f"the file {each}" for each in helm.get("valueFiles") or ()]
         parameters = [
-            str(each.get("name")) for each in helm.get("parameters") or () if isinstance(each, dict)
+            str(each.get("name"))
+            for each in (*(helm.get("parameters") or ()), *(helm.get("fileParameters") or ()))
+            if isinstance(each, dict)
         ]
         over = [p for p in parameters if p.endswith(("runners.config", "runners.configPath"))]
         for each in found:

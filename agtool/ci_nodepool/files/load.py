@@ -7,8 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from agtool.ci_nodepool.files.read import File
-from agtool.ci_nodepool.files.text import documents
+from agtool.ci_nodepool.files.text import File
 from agtool.core.errors import ConfigurationError
 from agtool.core.yamltext import NotYaml
 
@@ -18,13 +17,16 @@ _WORDS = ("runner", "gitlab")
 """One of these is in every file that has to do with a runner."""
 
 
-def load(names: Sequence[str]) -> list[File]:
+def load(names: Sequence[str]) -> Iterator[File]:
     """The files of these names; `-` is stdin, and of a folder those that may hold a runner.
+
+    One after the other: a folder's manifests need not be in memory all at once.
 
     Raises:
         ConfigurationError: one cannot be read.
     """
-    return [file for name in names for file in _load(name)]
+    for name in names:
+        yield from _load(name)
 
 
 def _load(name: str) -> Iterator[File]:
@@ -45,12 +47,13 @@ def _in_folder(path: Path) -> File | None:
     text = _read(path).decode(errors="replace")
     if not any(word in text for word in _WORDS):
         return None
+    file = File(str(path), text)
     if path.suffix != ".toml" and "{{" in text:
         try:
-            list(documents(text))
+            file.documents  # noqa: B018  # only whether there are any matters
         except NotYaml:  # a chart's template, say, which is not YAML before it is rendered
             return None
-    return File(str(path), text)
+    return file
 
 
 def _read(path: Path) -> bytes:

@@ -53,6 +53,22 @@ class Objects:
             if found and kind == found["kind"] and found["namespace"] in (None, namespace):
                 yield one
 
+    def rules(self, namespace: str, account: str) -> Iterator[Any]:
+        """The rules that bindings in the files give to a service account."""
+        for (kind, place, _name), one in self._objects.items():
+            if kind not in ("rolebindings", "clusterrolebindings"):
+                continue
+            subjects = [
+                (each.get("kind"), each.get("name"), each.get("namespace") or namespace)
+                for each in one.get("subjects") or ()
+            ]
+            if ("ServiceAccount", account, namespace) in subjects:
+                named = one.get("roleRef") or {}
+                of_all = named.get("kind") == "ClusterRole"
+                key = (f"{named.get('kind')}s".lower(), self.namespace if of_all else place)
+                role = self._objects.get((*key, str(named.get("name"))), {})
+                yield from role.get("rules") or ()
+
 
 def _encoded(data: Json) -> Json:
     return {key: base64.b64encode(str(value).encode()).decode() for key, value in data.items()}

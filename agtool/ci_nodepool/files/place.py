@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
-from agtool.ci_nodepool.files.text import Document, Scalar, documents
+from agtool.ci_nodepool.files.text import Document, File, Scalar, documents
 from agtool.ci_nodepool.runner.placement import CannotPatch
 from agtool.core.yamltext import NotYaml, Path
 
@@ -24,14 +23,14 @@ Place = tuple[Hop, ...]
 """Of a string in a file: a hop, and of a string in that string another one; () is all of it."""
 
 
-def line_of(text: str, place: Place, offset: int) -> int:
+def line_of(file: File, place: Place, offset: int) -> int:
     """The line in the file, from 1, of an offset in the string at a place."""
     if not place:
-        return text.count("\n", 0, offset) + 1
-    scalar = _scalar(text, place[0])
+        return file.text.count("\n", 0, offset) + 1
+    scalar = file.documents[place[0].document].scalar(place[0].path)
     if scalar is None:
         return 1
-    inner = line_of(scalar.value, place[1:], offset)
+    inner = line_of(File(file.name, scalar.value), place[1:], offset)
     # In a quoted string or a folded block lines are not lines.
     return scalar.line + (inner if scalar.style == "|" else 1)
 
@@ -44,24 +43,16 @@ def replaced(text: str, place: Place, new: str) -> str:
     """
     if not place:
         return new
-    scalar = _scalar(text, place[0])
+    before = list(documents(text))
+    scalar = before[place[0].document].scalar(place[0].path)
     if scalar is None:
         raise CannotPatch("the configuration is not a string of its own in this file")
     inner = replaced(scalar.value, place[1:], new)
     if inner == scalar.value:
         return text
     made = text[: scalar.start] + _written(text, scalar, inner) + text[scalar.end :]
-    _prove(text, made, place[0], inner)
+    _prove(before, made, place[0], inner)
     return made
-
-
-def _scalar(text: str, hop: Hop) -> Scalar | None:
-    return _parsed(text)[hop.document].scalar(hop.path)
-
-
-@lru_cache(maxsize=8)  # several lines of one file are asked for in a row
-def _parsed(text: str) -> Sequence[Document]:
-    return tuple(documents(text))
 
 
 def _written(text: str, scalar: Scalar, value: str) -> str:
@@ -85,10 +76,10 @@ def _written(text: str, scalar: Scalar, value: str) -> str:
     return f"{header.rstrip()}{newline}{body}{trailing}"
 
 
-def _prove(text: str, made: str, hop: Hop, value: str) -> None:
+def _prove(before: Sequence[Document], made: str, hop: Hop, value: str) -> None:
     """Raise CannotPatch unless the new text means the old one with this string."""
     try:
-        before, after = list(documents(text)), list(documents(made))
+        after = list(documents(made))
     except NotYaml as error:
         raise CannotPatch(f"the edited file would not be YAML: {error}") from error
     expected = [each.data for each in before]
@@ -97,7 +88,7 @@ def _prove(text: str, made: str, hop: Hop, value: str) -> None:
         there = there[step]
     there[hop.path[-1]] = value
     if expected != [each.data for each in after]:
-        if re.search(r"(?<![\w\"'])[&*][\w-]", text):
+        if re.search(r"(?<![\w\"'])[&*][\w-]", made):
             raise CannotPatch(
                 "the file has anchors (&NAME, *NAME), and the configuration of one runner cannot "
                 "be changed without another place",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -12,24 +13,17 @@ from agtool.ci_nodepool.files.configurations import Configuration, of_manifest, 
 from agtool.ci_nodepool.files.objects import Objects
 from agtool.ci_nodepool.files.place import Hop, Place
 from agtool.ci_nodepool.files.template import decides, masked
-from agtool.ci_nodepool.files.text import documents
+from agtool.ci_nodepool.files.text import File
+from agtool.ci_nodepool.runner import manager
 from agtool.ci_nodepool.runner.find import find
 from agtool.ci_nodepool.runner.jobs import Jobs
 from agtool.ci_nodepool.runner.model import TEMPLATE, Runner
 from agtool.ci_nodepool.runner.read import jobs, jobs_with
+from agtool.core.errors import ConfigurationError
+from agtool.core.finding import Finding
 from agtool.core.kube.errors import NotFoundError
+from agtool.core.text import some
 from agtool.core.yamltext import Path
-
-
-class File(NamedTuple):
-    """A file that is read.
-
-    Attributes:
-        name: as it was given.
-    """
-
-    name: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +64,7 @@ class _Origin(NamedTuple):
     path: Path
 
 
-def read(files: Sequence[File], namespace: str) -> list[Found]:
+def read(files: Iterable[File], namespace: str) -> list[Found]:
     """The runners of these files, which belong together: a Deployment and its ConfigMap, say.
 
     Args:
@@ -78,28 +72,50 @@ def read(files: Sequence[File], namespace: str) -> list[Found]:
 
     Raises:
         NotYaml: a file is neither YAML nor TOML.
+        ConfigurationError: a manifest has not the form that Kubernetes gives it.
     """
     objects = Objects(namespace)
     origins: dict[tuple[str, str, str], _Origin] = {}
     found: list[Found] = []
     resources: list[Mapping[str, Any]] = []
+    names = []
     for file in files:
+        names.append(file.name)
         if _is_toml(file):
             name = PurePath(file.name).name
             found.append(_of(Configuration(name, (), file.text, several=True), file))
             continue
         for number, data, path in _documents(file):
-            if not ("kind" in data and "apiVersion" in data):
-                found += [_of(each, file) for each in of_values(data, "", number, path)]
-                continue
-            found += [_of(each, file) for each in of_manifest(data, number, path)]
-            metadata = data.get("metadata") or {}
-            key = (data["kind"], metadata.get("namespace") or namespace, metadata.get("name", ""))
-            if data["kind"] == "Runner" and str(data["apiVersion"]).startswith("apps.gitlab.com/"):
-                resources.append(data)
-            origins[key] = _Origin(file, number, path)
-            objects.add(data)
-    return [*found, *_of_objects(objects, origins, resources)]
+            with _well_formed(file.name):
+                if not ("kind" in data and "apiVersion" in data):
+                    found += [_of(each, file) for each in of_values(data, "", number, path)]
+                    continue
+                found += [_of(each, file) for each in of_manifest(data, number, path)]
+                metadata = data.get("metadata") or {}
+                place = metadata.get("namespace") or namespace
+                key = (data["kind"], place, metadata.get("name", ""))
+                operated = str(data["apiVersion"]).startswith("apps.gitlab.com/")
+                if data["kind"] == "Runner" and operated:
+                    resources.append(data)
+                origins[key] = _Origin(file, number, path)
+                objects.add(data)
+    with _well_formed(some(names)):
+        return [*found, *_of_objects(objects, origins, resources)]
+
+
+@contextmanager
+def _well_formed(name: str) -> Iterator[None]:
+    """Raise ConfigurationError where a text, say, stands for an object: files may have anything.
+
+    In a cluster it is the API server that refuses it, before anybody reads it.
+    """
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"{name}: a manifest or its values have another form than they should",
+            hint=f"kubectl apply --dry-run=server -f {name} tells where, or helm template.",
+        ) from error
 
 
 def _is_toml(file: File) -> bool:
@@ -111,7 +127,7 @@ def _is_toml(file: File) -> bool:
 
 def _documents(file: File) -> Iterator[tuple[int, dict[str, Any], Path]]:
     """The documents of a file that are mappings, those of a List one by one."""
-    for number, document in enumerate(documents(file.text)):
+    for number, document in enumerate(file.documents):
         data = document.data
         whole = isinstance(data, dict) and not str(data.get("kind", "")).endswith("List")
         items = [data] if whole else (data.get("items") or []) if isinstance(data, dict) else []
@@ -140,9 +156,14 @@ def jobs_in(configuration: Configuration) -> list[Jobs]:
     doubts = [*configuration.doubts]
     if decides(text):
         doubts.append("lines of Go template text decide what else is in its configuration")
-    elif [each.pod for each in found] != [each.pod for each in read_as("y")]:
+    elif "{{" in text and [each.pod for each in found] != [each.pod for each in read_as("y")]:
         doubts.append("Go template text decides where they run")
-    return [each.with_doubts(*doubts).with_findings(*configuration.findings) for each in found]
+    return [
+        each.with_doubts(*doubts)
+        .with_findings(*configuration.findings)
+        .with_advice(*configuration.advice)
+        for each in found
+    ]
 
 
 def _of_objects(
@@ -157,7 +178,10 @@ def _of_objects(
         name = (runner.config_map.get("metadata") or {}).get("name", "")
         key = (kind, runner.namespace, name)
         used.add(key)
-        yield _of_runner(runner, origins.get(key), _origin_of(runner, origins), kind)
+        account = runner.pod.get("serviceAccountName") or "default"
+        rules = objects.rules(runner.namespace, account)
+        lacking = manager.of_rights(rules, runner.subject, "In the rules of its Role:")
+        yield _of_runner(runner, origins.get(key), _origin_of(runner, origins), kind, lacking)
     for resource in resources:
         yield from _of_operator(objects, origins, resource, used)
     for key, origin in origins.items():
@@ -170,12 +194,20 @@ def _origin_of(runner: Runner, origins: Mapping[tuple[str, str, str], _Origin]) 
     return origins[kind, runner.namespace, runner.name]
 
 
-def _of_runner(runner: Runner, origin: _Origin | None, workload: _Origin, kind: str) -> Found:
+def _of_runner(
+    runner: Runner,
+    origin: _Origin | None,
+    workload: _Origin,
+    kind: str,
+    lacking: Iterable[Finding] = (),
+) -> Found:
     text = runner.data.get(runner.key, "") if runner.key else ""
     several = bool(runner.kept and not runner.kept.template)
     place = _place(origin, kind, runner.key) if origin and text else None
     own = Configuration(str(runner), place, text, several, runner.environment)
-    return Found((origin or workload).file, tuple(jobs(runner)), own)
+    more = list(lacking)
+    made = tuple(each.with_advice(*more) for each in jobs(runner))
+    return Found((origin or workload).file, made, own)
 
 
 def _place(origin: _Origin, kind: str, key: str) -> Place:

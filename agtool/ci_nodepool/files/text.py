@@ -5,8 +5,9 @@ The text between two places is never touched, so comments, order, quoting and li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from agtool.core.yamltext import Path, parsed
@@ -54,12 +55,30 @@ class Document:
         return Scalar(start.index, end.index, line, style, column, node.value)
 
 
+@dataclass(frozen=True)
+class File:
+    """A file that is read.
+
+    Attributes:
+        name: as it was given.
+    """
+
+    name: str
+    text: str
+
+    @cached_property
+    def documents(self) -> Sequence[Document]:
+        """Its documents, parsed once however often they are asked for. Raises NotYaml."""
+        return tuple(documents(self.text))
+
+
 def _below(node: Any, step: str | int) -> tuple[Any, int]:
     """The node below a step, and the column of what names it."""
     if isinstance(step, int):
         there = node.value[step] if isinstance(node.value, list) else None
         return there, there.start_mark.column if there is not None else 0
-    for key, value in node.value if isinstance(node.value, list) else ():
+    # Of a key that stands twice the last one counts.
+    for key, value in reversed(node.value) if isinstance(node.value, list) else ():
         if key.value == step:
             return value, key.start_mark.column
     return None, 0

@@ -8,10 +8,10 @@ from typing import Any
 
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.pool.write import CONNECTIONS, NODES
-from agtool.ci_nodepool.presets import DEFAULT, Pool, Preset, presets_on
+from agtool.ci_nodepool.presets import DEFAULT, PRESETS, Pool, Preset, presets_on
 from agtool.core.errors import UsageError
 from agtool.core.kube.errors import NotFoundError, RejectedError
-from agtool.core.kube.session import Session
+from agtool.core.kube.session import METADATA_LIST, Session
 
 
 class NoNodes(NotFoundError):
@@ -41,16 +41,8 @@ def find_pool(
         nodes = select(session, asked.selector)
         pool = Pool((), asked.selector, asked.preset or _preset_on(nodes))
     else:
-        nodes = select(session, "")
-        found = presets_on(node.labels for node in nodes)
-        if len(found) > 1:
-            raise UsageError(
-                f"there are nodes of {', '.join(p.name for p in found)}",
-                hint=f"Choose one: --preset {found[0].name}",
-            )
-        preset = found[0] if found else DEFAULT
-        nodes = [node for node in nodes if preset.label in node.labels.items()]
-        pool = preset.pool
+        pool = (find_preset(session) or DEFAULT).pool
+        nodes = select(session, pool.selector)
     if not (nodes or may_be_empty):
         raise NoNodes(
             f"no node has the label {pool.selector}",
@@ -58,6 +50,28 @@ def find_pool(
             "nodes, or give --selector or --preset. A pool that scales from zero has no nodes now.",
         )
     return pool, nodes
+
+
+def find_preset(session: Session) -> Preset | None:
+    """The preset whose label nodes have; None: no node has that of any.
+
+    One node of each is asked for: thousands need not be read to know whether there are any.
+
+    Raises:
+        UsageError: nodes of several presets.
+    """
+
+    def has_nodes(preset: Preset) -> bool:
+        one = {"labelSelector": str(preset.label), "limit": 1, "accept": METADATA_LIST}
+        return any(session.pages(NODES, **one))
+
+    found = list(filter(has_nodes, PRESETS.values()))
+    if len(found) > 1:
+        raise UsageError(
+            f"there are nodes of {', '.join(p.name for p in found)}",
+            hint=f"Choose one: --preset {found[0].name}",
+        )
+    return found[0] if found else None
 
 
 def find_changed(session: Session, asked: Pool) -> tuple[Pool, list[Node]]:

@@ -21,6 +21,7 @@ from agtool.ci_nodepool.model import (
     taint_of,
     with_value,
 )
+from agtool.core.text import read_json
 
 
 class Entry(NamedTuple):
@@ -206,7 +207,7 @@ def _named(what: Label | Taint) -> str:
 def read_record(annotation: str) -> Record:
     """From the annotation. One that agtool did not write gives an empty record."""
     with suppress(ValueError, TypeError, KeyError, AttributeError):
-        value: Any = json.loads(annotation or "{}")
+        value: Any = read_json(annotation or "{}")
         entries = [{**e, "key": key, "effect": ""} for key, e in value.get("labels", {}).items()]
         entries += value.get("taints", [])
         return {(entry["key"], entry["effect"]): _entry(entry) for entry in entries}

@@ -78,7 +78,11 @@ def read(text: str) -> Tables:
     Raises:
         CannotPatch: as `edit`, so that what can be read can also be edited.
     """
-    kubernetes = parse(text)["runners"][0].get("kubernetes", {})
+    return _tables(parse(text))
+
+
+def _tables(data: Mapping[str, Any]) -> Tables:
+    kubernetes = data["runners"][0].get("kubernetes", {})
     return Tables(
         dict(kubernetes.get(SELECTOR, {})),
         dict(kubernetes.get(TOLERATIONS, {})),
@@ -141,14 +145,15 @@ def edit(text: str, wanted: Tables) -> tuple[str, Edit]:
         CannotPatch: the text is not what `parse` wants, an entry is there with another value, or
             no place for the new entries was found that leaves everything else as it is.
     """
-    added = missing(read(text), wanted)
+    data = parse(text)
+    added = missing(_tables(data), wanted)
     before = _fingerprint(text)
     insertions: list[Insertion] = []
     # Each new table goes before the one of the round before: the selector ends up first.
     for table, entries in reversed(vars(added).items()):
         if not entries:
             continue
-        offset, fragment = _insert(text, table, entries)
+        offset, fragment = _insert(text, data, table, entries)
         text = text[:offset] + fragment + text[offset:]
         insertions = [
             Insertion(o + len(fragment) if o >= offset else o, inserted)
@@ -247,9 +252,14 @@ def add_setting(text: str, setting: Setting) -> Insertion:
 _MAY_BE_EMPTY = {SELECTOR, TOLERATIONS, "kubernetes", *WISHES}
 
 
-def _insert(text: str, table: str, entries: Mapping[str, str]) -> Insertion:
-    """The insertion that adds entries to a table, and nothing else."""
-    expected = parse(text)
+def _insert(
+    text: str, expected: dict[str, Any], table: str, entries: Mapping[str, str]
+) -> Insertion:
+    """The insertion that adds entries to a table, and nothing else.
+
+    Args:
+        expected: what the text means; then, what it means with the insertion.
+    """
     kubernetes = expected["runners"][0].setdefault("kubernetes", {})
     if table == PREFERRED:
         places = appended(text, [wish_text(*each) for each in entries.items()])

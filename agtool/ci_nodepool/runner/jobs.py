@@ -20,11 +20,13 @@ class Jobs:
         runner: NAMESPACE/NAME of the runner, for people.
         pod: what becomes of a job that says nothing itself.
         section: the name of its [[runners]], where a configuration has several.
+        besides: what their manager lacks, so that they survive its end.
     """
 
     runner: str
     pod: JobPod = field(default_factory=lambda: JobPod({}))
     section: str = ""
+    besides: tuple[Finding, ...] = ()
 
     def __str__(self) -> str:
         """For people."""
@@ -88,6 +90,11 @@ class Jobs:
             return
         for setting in self.pod.advice:
             yield as_finding(setting, self.subject)
+        yield from self.besides
+
+    def with_advice(self, *findings: Finding) -> Jobs:
+        """The same with more that their manager lacks."""
+        return replace(self, besides=(*self.besides, *findings))
 
     def with_findings(self, *findings: Finding) -> Jobs:
         """The same with more settings that have no effect."""

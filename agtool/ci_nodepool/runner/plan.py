@@ -22,6 +22,7 @@ from agtool.ci_nodepool.runner.settings import check_overrides, template, unseen
 from agtool.ci_nodepool.runner.toml import Insertion
 from agtool.core.finding import Finding
 from agtool.core.kube.session import Json
+from agtool.core.text import read_json
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 """The annotation of a pod template by which kubectl restarts a Deployment."""
@@ -221,7 +222,7 @@ def manager_in_pool(runner: Runner | str, trouble: str) -> Finding:
 def _recorded(runner: Runner) -> list[Edit]:
     """What agtool did, oldest first. What it did not write gives nothing."""
     with suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError):
-        value: Any = json.loads(runner.record or "{}")
+        value: Any = read_json(runner.record or "{}")
         return [
             Edit(
                 each["before"],
@@ -240,7 +241,7 @@ def _recorded(runner: Runner) -> list[Edit]:
 def _changed(runner: Runner) -> str:
     """When agtool changed the data, where the ConfigMap itself no longer says it; else empty."""
     with suppress(ValueError, AttributeError):
-        return str(json.loads(runner.record or "{}").get("changed", ""))
+        return str(read_json(runner.record or "{}").get("changed", ""))
     return ""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from agtool.ci_nodepool.runner import manager
 from agtool.ci_nodepool.runner.jobs import Jobs
 from agtool.ci_nodepool.runner.model import Runner
 from agtool.ci_nodepool.runner.placement import CannotPatch, NotPods
@@ -58,7 +59,11 @@ def jobs(runner: Runner) -> list[Jobs]:
         classes=runner.classes,
     )
     leave_by = overwrites_allowed(environment)
-    return [each.with_ways_out(*leave_by).with_doubts(*doubts) for each in found]
+    # Of the Operator's Runner in a file, the manager is in none.
+    lacking = list(manager.of_pod(runner.pod, runner.subject)) if runner.pod["containers"] else []
+    return [
+        each.with_ways_out(*leave_by).with_doubts(*doubts).with_advice(*lacking) for each in found
+    ]
 
 
 def jobs_with(
@@ -126,7 +131,8 @@ def jobs_of(
         section.kubernetes.update(strings or {})
         label = (section.name or f"[[runners]] {number}") if len(sections) > 1 else ""
         own = Jobs(name, job_pod(section, classes), label)
-        made.append(own.with_doubts(*doubts))
+        left = manager.left_pods(section.is_off(manager.DEADLINE), own.subject)
+        made.append(own.with_doubts(*doubts).with_advice(*left))
     return made
 
 

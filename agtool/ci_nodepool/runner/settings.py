@@ -6,7 +6,6 @@ executors/kubernetes and commands/register.go.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from agtool.ci_nodepool.runner.placement import (
     NotPods,
     Tables,
 )
+from agtool.core.text import read_json
 
 _VARIABLES = {"KUBERNETES_NODE_SELECTOR": SELECTOR, "KUBERNETES_NODE_TOLERATIONS": TOLERATIONS}
 _FLAGS = {"--kubernetes-node-selector": SELECTOR, "--kubernetes-node-tolerations": TOLERATIONS}
@@ -205,7 +205,7 @@ def _entries(value: str) -> dict[str, str]:
     """What a flag or variable says: KEY:VALUE, or a JSON object."""
     if value.startswith("{"):
         try:
-            found = json.loads(value)
+            found = read_json(value)
         except ValueError:
             return {}
         return {str(k): str(v) for k, v in found.items()}

@@ -74,13 +74,13 @@ def statements_of(text: str) -> list[Statement]:
     while lines:
         piece = lines.pop(0)
         # An assignment goes on until it is complete: a value may be a string of several lines.
-        while lines and meaning(piece) is None:
+        while (says := meaning(piece)) is None and lines:
             piece += lines.pop(0)
         opens = piece.lstrip().startswith("[")
         key = _KEY.match(piece)
         if opens:
-            table = _path(piece)
-        path = table + _path(f"{key[1]} = 0") if key else ()
+            table = _path(says)
+        path = table + _path(says, len(re.findall(_SIMPLE, key[1]))) if key else ()
         found.append(Statement(offset, piece, table, path, opens))
         offset += len(piece)
     return found
@@ -99,11 +99,10 @@ def meaning(text: str) -> dict[str, Any] | None:
         return None
 
 
-def _path(statement: str) -> Path:
-    """The path that a header, or an assignment of 0, names."""
-    value: object = tomllib.loads(statement)
+def _path(value: object, length: int | None = None) -> Path:
+    """The path that a header, or an assignment to a key of this many parts, names."""
     path: Path = ()
-    while value:
+    while value and len(path) != length:
         if isinstance(value, list):
             value = value[0]
         elif isinstance(value, dict):

@@ -13,10 +13,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.check.judge import ADVICE
-from agtool.ci_nodepool.runner.survival import SURVIVAL
+from agtool.ci_nodepool.runner import manager, survival
 from agtool.ci_nodepool.show.status import advice_lines
 from agtool.core.finding import Finding
 from agtool.core.text import count, printable
+
+_NOTICES = (*ADVICE, *survival.SURVIVAL, *manager.CODES)
+"""Findings that say what could be better."""
 
 _WORDS = {"fits": "fits", "misfit": "does not fit", "unknown": "cannot be judged"}
 
@@ -112,14 +115,14 @@ def _where(runner: documents.CheckedRunner) -> str:
 
 
 def _level(finding: Finding) -> str:
-    if finding.code in ADVICE or finding.code in SURVIVAL:
+    if finding.code in _NOTICES:
         return "notice"
     return "warning" if finding.code == "doubt" else "error"
 
 
 def _with_change(runner: documents.CheckedRunner, finding: Finding) -> str:
     parts = [finding.message, finding.hint]
-    if runner.change and finding.code not in (*ADVICE, *SURVIVAL):
+    if runner.change and finding.code not in _NOTICES:
         lines = [line.strip() for line in runner.change.text.splitlines()]
         parts.append(f"Add at line {runner.change.line}:\n" + "\n".join(lines))
     return "\n".join(filter(None, parts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 
 from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.model import Node
@@ -13,6 +14,8 @@ from agtool.ci_nodepool.presets import Pool, presets_on
 from agtool.ci_nodepool.runner.change import hosts, manager_pods
 from agtool.ci_nodepool.runner.find import find_visible
 from agtool.ci_nodepool.runner.jobs import Jobs
+from agtool.ci_nodepool.runner.manager import loss_unseen
+from agtool.ci_nodepool.runner.model import Runner
 from agtool.ci_nodepool.runner.read import jobs as jobs_of
 from agtool.ci_nodepool.scheduling import selectors, wished
 from agtool.ci_nodepool.status.jobs import LABEL, LOSSES, OLD_LABEL, count_jobs, is_job
@@ -48,6 +51,9 @@ def find_status(
     found, warnings = find_visible(session, namespace, "runners")
     for runner in found:
         own = jobs_of(runner)
+        if any(each.ask_for_nodes or wished(each.spec) for each in own):
+            lacking = list(_rights(session, runner))
+            own = [each.with_advice(*lacking) for each in own]
         names: list[str] = []
         jobs += own
         runners += [_document(each, names) for each in own]
@@ -79,6 +85,26 @@ def find_status(
         problems,
         [finding for own in jobs for finding in own.advice()],
     )
+
+
+def _rights(session: Session, runner: Runner) -> Iterator[Finding]:
+    """That a runner may not list and watch the pods of its jobs, as far as we may ask."""
+    account = runner.pod.get("serviceAccountName") or "default"
+    user = f"system:serviceaccount:{runner.namespace}:{account}"
+    other = runner.environment.get("KUBERNETES_NAMESPACE") or "default"
+    places = {each.pod.namespace or other for each in jobs_of(runner)}
+    for place, verb in product(sorted(places), ("list", "watch")):
+        asked = {"namespace": place, "verb": verb, "resource": "pods"}
+        groups = ["system:serviceaccounts", f"system:serviceaccounts:{runner.namespace}"]
+        groups.append("system:authenticated")
+        review = {"spec": {"user": user, "groups": groups, "resourceAttributes": asked}}
+        try:
+            answer = session.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+        except ForbiddenError:
+            return
+        if not answer["status"]["allowed"]:
+            yield loss_unseen(runner.subject, "In the rules of its Role:")
+            return
 
 
 def _job_pods_and_events(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from agtool.ci_nodepool.model import Node
+from agtool.ci_nodepool.pool.find import find_preset
 from agtool.ci_nodepool.pool.plan import Change
 from agtool.ci_nodepool.pool.write import NODES
+from agtool.ci_nodepool.presets import Pool
 from agtool.ci_nodepool.watch.metrics import Metrics
 from agtool.ci_nodepool.watch.reconcile import Reconciler
 from agtool.core.errors import UnreachableError
@@ -23,8 +26,11 @@ from agtool.core.text import count
 RESYNC = 600.0
 """Seconds after which all nodes are listed again, in case an event was lost."""
 
-_PAGE = 100
-"""Nodes that are read at once: a page of 500 alone is 30 MiB in memory for its time."""
+_PAGE = 50
+"""Nodes that are read at once. A page of 500 is 30 MiB in memory for its time."""
+
+_LOOK = 5.0
+"""Seconds between two looks for a first node with the label of a provider."""
 
 _TURN = 240.0
 """Seconds that one watch lasts."""
@@ -59,6 +65,44 @@ class State:
         return "the watch hangs" if time.monotonic() - self.last_turn >= 2 * _TURN else ""
 
 
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """SIGTERM raises Stopped inside; as PID 1 of a container we would ignore it otherwise."""
+
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    with handled({signal.SIGTERM: stop}):
+        yield
+
+
+def wait_for_pool(session: Session, state: State, log: Callable[[str], None]) -> Pool:
+    """The nodes with the label of a provider, when there is one: a pool may scale from zero.
+
+    Raises:
+        UsageError: nodes of several presets.
+        DeniedError: nodes may not be listed.
+        Stopped, KeyboardInterrupt: as `keep`.
+    """
+    told = False
+    while True:
+        state.last_turn = time.monotonic()
+        try:
+            preset = find_preset(session)
+        except UnreachableError as error:
+            if not told:  # at the start it is a wrong address, more often than not
+                raise
+            state.trouble = error.message
+        else:
+            if preset is not None:
+                return preset.pool
+            state.trouble = ""  # nothing is other than wanted
+            if not told:
+                log("no node has the label of a provider's preemptible nodes: waiting for one")
+            told = True
+        time.sleep(_LOOK)
+
+
 def keep(
     session: Session,
     selector: str,
@@ -70,17 +114,11 @@ def keep(
 
     Raises:
         DeniedError: nodes may not be listed or watched.
-        Stopped: SIGTERM came.
+        Stopped: SIGTERM came, within `stoppable`.
         KeyboardInterrupt: Ctrl-C came.
     """
     query = {"labelSelector": selector} if selector else {}
-
-    def stop(*_: object) -> None:
-        raise Stopped
-
-    # As PID 1 of a container we would ignore SIGTERM otherwise.
-    reconciling = Reconciler(session, planned, log, state.metrics)
-    with handled({signal.SIGTERM: stop}), reconciling as reconciler:
+    with Reconciler(session, planned, log, state.metrics) as reconciler:
         state.node_trouble = reconciler.trouble
         failures = 0
         version = ""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import heapq
+import json
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from sys import intern
+from typing import NamedTuple
 
 from agtool.ci_nodepool.model import Node
 from agtool.ci_nodepool.pool.plan import Change
@@ -28,18 +31,33 @@ _LONGEST = 60.0
 """Seconds between two attempts at one node, at most."""
 
 
-@dataclass(slots=True)
-class _Watched:
-    """What we did to a node, and the trouble that was logged last.
+class _Due(NamedTuple):
+    """What is to be done to a node. Thousands may be, so it is no more than that, as text.
 
     Attributes:
-        node: as it was last seen, while there is something to change; else None, since thousands
-            of nodes with their labels are most of what a watch would keep in memory.
+        patch: as JSON.
+        created: when the node came, as the API has it.
+        lines: the same for people.
+    """
+
+    patch: str
+    created: str
+    lines: str
+
+
+@dataclass(slots=True)
+class _Watched:
+    """What we did to a node, and the trouble that was logged last; not the node itself.
+
+    Thousands of nodes with their labels would be most of what a watch keeps in memory.
+
+    Attributes:
+        due: what is to be done to it, as it was last seen; None: nothing.
     """
 
     name: str
     uid: str
-    node: Node | None
+    due: _Due | None = None
     changes: int = 0
     failures: int = 0
     changed_at: float = 0.0
@@ -92,9 +110,9 @@ class Reconciler:
         with self._changed:
             watched = self._nodes.get(node.name)
             if watched is None or watched.uid != node.uid:
-                watched = self._nodes[node.name] = _Watched(node.name, node.uid, None)
+                watched = self._nodes[node.name] = _Watched(node.name, node.uid)
             change = self._planned(node)
-            watched.node = node if change else None
+            watched.due = _due(change) if change else None
             self._metrics.saw(len(self._nodes))
             self._metrics.refused(node.name, now=bool(change.clashes))
             if change.clashes and watched.trouble != change.clashes[0]:
@@ -129,21 +147,20 @@ class Reconciler:
 
     def _work(self) -> None:
         while (watched := self._next()) is not None:
-            node = watched.node
-            change = self._planned(node) if node else None
-            if not change:
+            due = watched.due
+            if due is None:
                 continue
             error: AgtoolError | None = None
             try:
                 path = f"{NODES}/{watched.name}"
-                self._session.patch(path, change.patch(), accept=METADATA_ONLY)
+                self._session.patch(path, json.loads(due.patch), accept=METADATA_ONLY)
             except (ConflictError, NotFoundError):
                 continue  # it has changed, or has gone: the watch tells
             except AgtoolError as failure:
                 error = failure
             except Exception as failure:  # noqa: BLE001  # a thread's boundary: told, and tried again
                 error = unexpected(failure)
-            self._account(watched, change, error)
+            self._account(watched, due, error)
 
     def _next(self) -> _Watched | None:
         """The next node that is due; None: the end."""
@@ -158,14 +175,14 @@ class Reconciler:
                     self._changed.wait(delay)
             return None
 
-    def _account(self, watched: _Watched, change: Change, error: AgtoolError | None) -> None:
+    def _account(self, watched: _Watched, due: _Due, error: AgtoolError | None) -> None:
         with self._changed:
             if error is None:
                 watched.failures = 0
                 watched.changes += 1
                 watched.changed_at = time.monotonic()
-                self._metrics.repaired(change.node.created)
-                self._log(f"node {watched.name}: {', '.join(change.lines)}")
+                self._metrics.repaired(due.created)
+                self._log(f"node {watched.name}: {due.lines}")
                 if watched.changes == _FREE:
                     self._log(f"node {watched.name}: somebody else undoes this each time")
                 return
@@ -175,3 +192,8 @@ class Reconciler:
                 watched.trouble = error.message
                 self._log(f"node {watched.name}: {error.message}\n{error.hint}".rstrip())
             self._schedule(watched, watched.pause(time.monotonic()))
+
+
+def _due(change: Change) -> _Due:
+    patch = json.dumps(change.patch(), separators=(",", ":"))
+    return _Due(patch, change.node.created, intern(", ".join(change.lines)))

@@ -6,12 +6,12 @@ pkg/kubelet/cri/streaming/remotecommand/exec.go.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from agtool.core.errors import CANNOT_EXECUTE, NOT_FOUND
+from agtool.core.text import read_json
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Ended:
 def read_status(data: bytes) -> Ended:
     """What the Status object says. Total: any bytes have some answer."""
     try:
-        status: Any = json.loads(data)
+        status: Any = read_json(data)
     except ValueError:
         status = None
     if not isinstance(status, dict):

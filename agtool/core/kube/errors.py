@@ -8,6 +8,7 @@ import shlex
 from typing import Any
 
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError, UnreachableError
+from agtool.core.text import read_json
 
 
 class NotFoundError(ConfigurationError):
@@ -111,7 +112,7 @@ def _listing(reason: str, request: str, context: str) -> str:
 def _status(body: bytes) -> dict[str, Any]:
     """The Status object in an answer; of anything else nothing (a proxy's HTML helps nobody)."""
     try:
-        status: Any = json.loads(body)
+        status: Any = read_json(body)
     except ValueError:
         return {}
     return status if isinstance(status, dict) and status.get("kind") == "Status" else {}

@@ -22,6 +22,7 @@ from agtool.core.kube.errors import GoneError, refusal, unreachable
 from agtool.core.kube.pool import WebSocketSettings, http_proxy, make_pool
 from agtool.core.kube.retry import backoff, pause_before_retry, repeatable
 from agtool.core.output import say
+from agtool.core.text import read_json
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -183,7 +184,7 @@ class Session:
 
         try:
             for line in _lines(response):
-                event: Json = json.loads(line)
+                event: Json = read_json(line)
                 if event["type"] == "ERROR":
                     status = event["object"]
                     raise self._refusal(
@@ -230,7 +231,7 @@ class Session:
         data = self._send(method, path, query, lambda r: r.data, body=content, headers=more)
         answer = None
         with suppress(ValueError):
-            answer = json.loads(data)
+            answer = read_json(data)
         if not isinstance(answer, dict):
             raise self._no_api(f"{method} {path}")
         return answer

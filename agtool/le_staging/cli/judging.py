@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from agtool.core.errors import DeniedError, UnreachableError
+from agtool.core.errors import ConfigurationError, DeniedError, UnreachableError
 from agtool.core.options import flag, number, option
 from agtool.core.output import say
 
@@ -83,6 +83,9 @@ class Judging(NamedTuple):
         try:
             return store.roots()
         except store.NotFetched:
+            return []
+        except ConfigurationError as error:
+            say(f"{error.message}; production works without", level="warning", hint=error.hint)
             return []
 
     def exit_code(self, rows: "Iterable[tuple[bool, Iterable[Finding]]]") -> int:

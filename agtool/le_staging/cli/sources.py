@@ -25,7 +25,7 @@ FromFile = Annotated[
 FromCluster = Annotated[
     bool,
     flag(
-        "Check the hosts of Ingresses, Gateways, HTTPRoutes and Certificates, and their Secrets.",
+        "Check the hosts of Ingresses, Gateways, their routes and Certificates, and their Secrets.",
         "--from-cluster",
     ),
 ]

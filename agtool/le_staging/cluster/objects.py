@@ -46,7 +46,7 @@ def served(objects: Sequence[Json]) -> list[Served]:
     """The hosts, each once for each port and Secret."""
     found = [
         *(one for thing in _of(objects, INGRESS) for one in _ingress(thing)),
-        *(one for thing in _of(objects, GATEWAY) for one in _gateway(thing)),
+        *(one for listening in _listening(objects).values() for one in _own_hosts(listening)),
         *_routes(objects),
     ]
     secrets = {one.secret for one in found}
@@ -54,7 +54,9 @@ def served(objects: Sequence[Json]) -> list[Served]:
         secret = secret_of(thing)
         if secret not in secrets:
             source = f"certificate {'/'.join(name_of(thing))}"
-            hosts = _texts(_mapping(thing.get("spec")).get("dnsNames"))
+            spec = _mapping(thing.get("spec"))
+            hosts = [*_texts(spec.get("dnsNames")), *_texts(spec.get("ipAddresses"))]
+            hosts = hosts or _texts([spec.get("commonName")])
             found += [Served(host, 443, source, secret) for host in hosts]
     distinct = {(one.host, one.port, one.secret): one for one in reversed(found)}
     return list(reversed(distinct.values()))
@@ -62,7 +64,8 @@ def served(objects: Sequence[Json]) -> list[Served]:
 
 INGRESS = "Ingress.networking.k8s.io"
 GATEWAY = "Gateway.gateway.networking.k8s.io"
-ROUTE = "HTTPRoute.gateway.networking.k8s.io"
+LISTENER_SET = "ListenerSet.gateway.networking.k8s.io"
+ROUTES = [f"{kind}.gateway.networking.k8s.io" for kind in ("HTTPRoute", "GRPCRoute", "TLSRoute")]
 CERTIFICATE = "Certificate.cert-manager.io"
 
 
@@ -72,13 +75,21 @@ def secret_of(certificate: Json) -> Name | None:
     return (name_of(certificate)[0], str(name)) if name else None
 
 
-def parents(objects: Iterable[Json]) -> set[Name]:
-    """The Gateways that HTTPRoutes name, which may be in other namespaces."""
-    return {gateway for route in _of(objects, ROUTE) for gateway, _ in _parents(route)}
+class Parent(NamedTuple):
+    """What a route or a ListenerSet belongs to; kind: Gateway or ListenerSet."""
+
+    kind: str
+    name: Name
 
 
-def _of(objects: Iterable[Json], kind: str) -> Iterator[Json]:
-    return (thing for thing in objects if kind_of(thing) == kind)
+def parents(objects: Iterable[Json]) -> set[Parent]:
+    """Those that routes and ListenerSets name, which may be in other namespaces."""
+    found = {parent for route in _of(objects, *ROUTES) for parent, _ in _parents(route)}
+    return found | {_gateway_of(thing) for thing in _of(objects, LISTENER_SET)}
+
+
+def _of(objects: Iterable[Json], *kinds: str) -> Iterator[Json]:
+    return (thing for thing in objects if kind_of(thing) in kinds)
 
 
 def _ingress(thing: Json) -> Iterator[Served]:
@@ -98,7 +109,7 @@ def _ingress(thing: Json) -> Iterator[Served]:
 
 
 class _Listener(NamedTuple):
-    """A listener of a Gateway that ends TLS."""
+    """A listener of a Gateway or a ListenerSet that ends TLS."""
 
     name: str
     host: str
@@ -106,10 +117,36 @@ class _Listener(NamedTuple):
     secret: Name | None
 
 
-def _listeners(gateway: Json) -> list[_Listener]:
-    namespace, _ = name_of(gateway)
+class _Listening(NamedTuple):
+    """What such an object has, and the addresses of its Gateway."""
+
+    source: str
+    listeners: list[_Listener]
+    addresses: tuple[str, ...]
+
+
+def _listening(objects: Sequence[Json]) -> dict[Parent, _Listening]:
+    gateways = {name_of(thing): thing for thing in _of(objects, GATEWAY)}
+    found = {}
+    for thing in _of(objects, GATEWAY, LISTENER_SET):
+        own, kind = name_of(thing), str(thing["kind"])
+        gateway = own if kind == "Gateway" else _gateway_of(thing).name
+        source = f"{kind.lower()} {'/'.join(own)}"
+        addresses = _addresses(gateways.get(gateway, {}))
+        found[Parent(kind, own)] = _Listening(source, _listeners(thing), addresses)
+    return found
+
+
+def _gateway_of(listener_set: Json) -> Parent:
+    namespace, _ = name_of(listener_set)
+    parent = _mapping(_mapping(listener_set.get("spec")).get("parentRef"))
+    return Parent("Gateway", (str(parent.get("namespace") or namespace), str(parent.get("name"))))
+
+
+def _listeners(thing: Json) -> list[_Listener]:
+    namespace, _ = name_of(thing)
     found = []
-    for listener in _mappings(_mapping(gateway.get("spec")).get("listeners")):
+    for listener in _mappings(_mapping(thing.get("spec")).get("listeners")):
         tls = _mapping(listener.get("tls"))
         if listener.get("protocol") not in {"HTTPS", "TLS"} or tls.get("mode") == "Passthrough":
             continue
@@ -128,31 +165,32 @@ def _addresses(gateway: Json) -> tuple[str, ...]:
     return tuple(str(address["value"]) for address in listed if address.get("value"))
 
 
-def _gateway(thing: Json) -> Iterator[Served]:
-    source, addresses = f"gateway {'/'.join(name_of(thing))}", _addresses(thing)
-    for listener in _listeners(thing):
+def _own_hosts(listening: _Listening) -> Iterator[Served]:
+    source, listeners, addresses = listening
+    for listener in listeners:
         if listener.host:
             yield Served(listener.host, listener.port, source, listener.secret, addresses)
 
 
-def _parents(route: Json) -> Iterator[tuple[Name, str]]:
+def _parents(route: Json) -> Iterator[tuple[Parent, str]]:
     namespace, _ = name_of(route)
     for parent in _mappings(_mapping(route.get("spec")).get("parentRefs")):
-        if parent.get("kind", "Gateway") == "Gateway" and parent.get("name"):
-            gateway = (str(parent.get("namespace") or namespace), str(parent["name"]))
-            yield gateway, str(parent.get("sectionName") or "")
+        kind = parent.get("kind", "Gateway")
+        if kind in {"Gateway", "ListenerSet"} and parent.get("name"):
+            name = (str(parent.get("namespace") or namespace), str(parent["name"]))
+            yield Parent(str(kind), name), str(parent.get("sectionName") or "")
 
 
 def _routes(objects: Sequence[Json]) -> Iterator[Served]:
-    gateways = {name_of(thing): thing for thing in _of(objects, GATEWAY)}
-    for route in _of(objects, ROUTE):
-        source = f"httproute {'/'.join(name_of(route))}"
+    listening = _listening(objects)
+    for route in _of(objects, *ROUTES):
+        source = f"{str(route['kind']).lower()} {'/'.join(name_of(route))}"
         hosts = _texts(_mapping(route.get("spec")).get("hostnames"))
-        for gateway, section in _parents(route):
-            if gateway not in gateways:
+        for parent, section in _parents(route):
+            if parent not in listening:
                 continue
-            addresses = _addresses(gateways[gateway])
-            for listener in _listeners(gateways[gateway]):
+            _, listeners, addresses = listening[parent]
+            for listener in listeners:
                 if section in {"", listener.name}:
                     for host in hosts:
                         if _within(host, listener.host):

@@ -6,14 +6,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ForbiddenError, NotFoundError
-from agtool.le_staging.cluster.objects import Name, name_of, parents, served
+from agtool.le_staging.cluster.objects import Name, Parent, name_of, parents, served
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Session
 
 _LISTED = {
     ("networking.k8s.io", "v1"): {"ingresses": "Ingress"},
-    ("gateway.networking.k8s.io", "v1"): {"gateways": "Gateway", "httproutes": "HTTPRoute"},
+    ("gateway.networking.k8s.io", "v1"): {
+        "gateways": "Gateway",
+        "listenersets": "ListenerSet",
+        "httproutes": "HTTPRoute",
+        "grpcroutes": "GRPCRoute",
+        "tlsroutes": "TLSRoute",
+    },
     ("cert-manager.io", "v1"): {
         "certificates": "Certificate",
         "certificaterequests": "CertificateRequest",
@@ -35,7 +41,7 @@ rules:
     resources: [ingresses]
     verbs: [list]
   - apiGroups: [gateway.networking.k8s.io]
-    resources: [gateways, httproutes]
+    resources: [gateways, listenersets, httproutes, grpcroutes, tlsroutes]
     verbs: [get, list]
   - apiGroups: [cert-manager.io]
     resources: [certificates, certificaterequests]
@@ -82,13 +88,15 @@ def read(session: Session, namespace: str | None) -> Found:
                 continue
             except ForbiddenError as error:
                 warnings.append(error.finding())
-    have = {name_of(thing) for thing in objects if thing["kind"] == "Gateway"}
-    for elsewhere, name in sorted(parents(objects) - have):
-        path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{elsewhere}/gateways/{name}"
-        try:
-            objects.append(session.get(path))
-        except (NotFoundError, ForbiddenError) as error:
-            warnings.append(error.finding())
+    tried = {Parent(str(thing["kind"]), name_of(thing)) for thing in objects}
+    while missing := parents(objects) - tried:  # a ListenerSet elsewhere has a Gateway of its own
+        tried |= missing
+        for kind, (elsewhere, name) in sorted(missing):
+            place = f"/apis/gateway.networking.k8s.io/v1/namespaces/{elsewhere}"
+            try:
+                objects.append(session.get(f"{place}/{kind.lower()}s/{name}"))
+            except (NotFoundError, ForbiddenError) as error:
+                warnings.append(error.finding())
     secrets = _secrets(session, {one.secret for one in served(objects) if one.secret}, warnings)
     return Found(objects, secrets, warnings)
 

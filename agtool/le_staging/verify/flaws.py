@@ -32,14 +32,6 @@ _OTHERS = {
 }
 
 
-DEFAULT_CERTIFICATES = {
-    "Kubernetes Ingress Controller Fake Certificate": "ingress-nginx",
-    "TRAEFIK DEFAULT CERT": "Traefik",
-    "NGINXIngressController": "NGINX Ingress Controller",
-}
-"""What well-known servers send while they have no certificate for a name, self-signed."""
-
-
 def problems_of_trust(evidence: Evidence, *, trusted: bool) -> Iterator[Finding]:
     """Everything that OpenSSL objected to, dates apart; trusted: some root vouches for it."""
     codes = {flaw.code for flaw in evidence.flaws}
@@ -80,7 +72,6 @@ def _untrusted(evidence: Evidence) -> Finding:
         _retired(evidence.chain)
         or _missing_cross_sign(top)
         or _look_alike(evidence, top)
-        or _default(leaf, top)
         or (None if own else origin(leaf, top))
         or _unknown(top, alone=alone)
     )
@@ -88,6 +79,8 @@ def _untrusted(evidence: Evidence) -> Finding:
 
 def _retired(chain: Sequence[Certificate]) -> Finding | None:
     names = {certificate.subject for certificate in chain} | {chain[-1].issuer}
+    if any(name.startswith("Fake LE Intermediate") for name in names):
+        names.add("Fake LE Root X1")  # above which there never was another root
     for pin in PINS:
         if pin.retired and not pin.signed_by and pin.name in names:
             return Finding(
@@ -96,17 +89,6 @@ def _retired(chain: Sequence[Certificate]) -> Finding | None:
                 "Get a new certificate; current ones do not have this root.",
             )
     return None
-
-
-def _default(leaf: Certificate, top: Certificate) -> Finding | None:
-    server = DEFAULT_CERTIFICATES.get(leaf.subject) or DEFAULT_CERTIFICATES.get(top.issuer)
-    if not server:
-        return None
-    return Finding(
-        "self-signed",
-        f"the server sends the default certificate of {server}: it has none for this name",
-        "Check that the Ingress names this host under tls: and that its Secret exists.",
-    )
 
 
 def _unknown(top: Certificate, *, alone: bool) -> Finding:

@@ -19,6 +19,7 @@ class _Origin(NamedTuple):
             its whole name.
         code, what, cure: of the finding.
         extension: an object identifier that the leaf has, whatever the CA is called.
+        by_itself: the certificate is signed by itself: what it is called counts too.
     """
 
     issuer: str
@@ -26,14 +27,62 @@ class _Origin(NamedTuple):
     what: str
     cure: str
     extension: str = ""
+    by_itself: bool = False
 
 
-_CLUSTER = (
-    "Check the port and the address: the API server of the cluster answers there, and not the "
-    "Ingress or the Gateway."
-)
+def _default(name: str, server: str, cure: str = "") -> _Origin:
+    """What a server sends while it has no certificate for a name."""
+    return _Origin(
+        name,
+        "self-signed",
+        f"the server sends the default certificate of {server}: it has none for this name",
+        cure or "Check that the Ingress names this host under tls: and that its Secret exists.",
+        by_itself=True,
+    )
+
+
+def _cluster(name: str, whose: str) -> _Origin:
+    """The CA of a cluster, whose API server, kubelets and the like have its certificates."""
+    return _Origin(
+        name,
+        "private-ca",
+        f"{whose} has issued the certificate",
+        "Check the port and the address: the API server of the cluster answers there, or another "
+        "of its own parts, and not the Ingress or the Gateway.",
+    )
+
+
+def _mesh(name: str, mesh: str) -> _Origin:
+    """The CA of a service mesh, whose certificates are for its proxies only."""
+    return _Origin(
+        name,
+        "private-ca",
+        f"{mesh} has issued the certificate, for connections between pods",
+        "Check the port and the address: a proxy of the mesh answers there. What comes from "
+        "outside goes through a gateway with a certificate of its own.",
+    )
+
 
 _ORIGINS = (
+    _default("Kubernetes Ingress Controller Fake", "ingress-nginx or HAProxy Ingress"),
+    _default("TRAEFIK DEFAULT CERT", "Traefik"),
+    _default("NGINXIngressController", "NGINX Ingress Controller"),
+    _default(
+        "Kong,L=",
+        "Kong",
+        "Check that the Ingress names this host under tls:, or that Kong has a certificate with "
+        "this name among its SNIs.",
+    ),
+    _default(
+        "letsencrypt-nginx-proxy-companion",
+        "nginx-proxy's acme-companion",
+        "See the log of acme-companion's container, and that LETSENCRYPT_HOST names this host.",
+    ),
+    _default(
+        "Dummy Certificate,O=Nginx Proxy Manager",
+        "Nginx Proxy Manager",
+        "Check that a proxy host has this name, and a certificate under SSL.",
+    ),
     _Origin(
         r"cert-manager\.local",
         "temporary-certificate",
@@ -43,12 +92,27 @@ _ORIGINS = (
         "challenge. If it is, the server has not reloaded the Secret.",
     ),
     _Origin(
+        r"minica root ca",
+        "temporary-certificate",
+        "minica has issued the certificate, as NixOS does until the ACME server has issued the "
+        "real one",
+        "On NixOS see why it is not issued yet: journalctl -u 'acme-*'. Elsewhere let the server "
+        "use a certificate of the ACME server.",
+    ),
+    _Origin(
         r"ingress-operator@",
         "default-certificate",
         "the server sends the default certificate of OpenShift's router: the Route has none of "
         "its own",
         "Give the Route or Ingress a certificate, or the IngressController another one "
         "(spec.defaultCertificate).",
+    ),
+    _Origin(
+        r"kubernetes-ingress-ca",
+        "default-certificate",
+        "the server sends the default certificate of HAProxy Kubernetes Ingress Controller, as "
+        "its Helm chart makes it: it has none for this name",
+        "Check that the Ingress names this host under tls: and that its Secret exists.",
     ),
     _Origin(
         r"Caddy Local Authority",
@@ -63,18 +127,17 @@ _ORIGINS = (
         "mkcert has issued the certificate: only the machine on which it was installed trusts it",
         "Let the server use a certificate of the ACME server instead.",
     ),
-    _Origin(r"k3s-(server|client)-ca", "private-ca", "k3s has issued the certificate", _CLUSTER),
+    _cluster(r"k3s-(server|client)-ca", "k3s"),
+    _cluster(r"rke2-(server|client)-ca", "RKE2"),
     _Origin(
         r"dynamiclistener-ca|dynamic-ca",
         "private-ca",
         "Rancher's dynamiclistener has issued the certificate",
         "Give Rancher a certificate (tls.source of its Helm chart), or check the port.",
     ),
-    _Origin(r"minikubeCA", "private-ca", "minikube has issued the certificate", _CLUSTER),
-    _Origin(
-        r"kubernetes$", "private-ca", "a cluster's own CA has issued the certificate", _CLUSTER
-    ),
-    _Origin(r"10\.152\.183\.1$", "private-ca", "MicroK8s has issued the certificate", _CLUSTER),
+    _cluster(r"minikubeCA", "minikube"),
+    _cluster(r"10\.152\.183\.1$", "MicroK8s"),
+    _cluster(r"kubernetes(-ca)?$|kube-ca$", "a cluster's own CA"),
     _Origin(
         r"(openshift|kube-apiserver|kube-control-plane|service-serving)[-a-z]*signer",
         "private-ca",
@@ -82,6 +145,11 @@ _ORIGINS = (
         "Check the port and the address: the API server or a Service answers there. Names of "
         "Routes are served by the router.",
     ),
+    # As client-go makes them: of kubelets, metrics-server, extension API servers.
+    _cluster(r"[^,=@]+-ca@\d+$", "a part of Kubernetes, for itself,"),
+    _mesh(r"cluster\.local$", "Istio"),
+    _mesh(r"(root|identity)\.linkerd\.", "Linkerd"),
+    _mesh(r"Consul (Agent )?CA|[^,=]+\.consul$", "Consul"),
     _Origin(
         r"(CloudFlare|Cloudflare) Origin",
         "private-ca",
@@ -90,10 +158,19 @@ _ORIGINS = (
         "Let the name lead to Cloudflare's proxy, or use a certificate of the ACME server.",
     ),
     _Origin(
-        r"Zscaler|Netskope|Fortinet|FortiGate|Sophos|Blue Coat|goskope",
+        r"Zscaler|Netskope|Fortinet|FortiGate|Sophos|Blue Coat|goskope|Cisco Umbrella"
+        r"|Gateway CA - Cloudflare|WatchGuard|Forcepoint|Barracuda|Palo Alto",
         "private-ca",
         "a proxy of your network has replaced the certificate by one of its own",
         "Check from another network, or let the proxy leave out this host.",
+    ),
+    _Origin(
+        r"mitmproxy|Charles Proxy|DO_NOT_TRUST_FiddlerRoot|PortSwigger|Kaspersky|ESET SSL"
+        r"|[Aa]vast!? Web|Bitdefender",
+        "private-ca",
+        "a program on this machine has replaced the certificate by one of its own: a proxy for "
+        "debugging, or a virus scanner",
+        "Switch it off, or let it leave out this host.",
     ),
     _Origin(
         r"[^,]*step-ca|Smallstep",
@@ -112,8 +189,8 @@ def origin(leaf: Certificate, top: Certificate) -> Finding | None:
     top: the last certificate of its path.
     """
     for kind in _ORIGINS:
-        pattern = rf"(?:^|[,=])(?:{kind.issuer})"
-        if re.search(pattern, top.issuer) or re.search(pattern, top.issuer_name):
+        names = [top.issuer, top.issuer_name, *([leaf.subject] if kind.by_itself else [])]
+        if any(re.search(rf"(?:^|[,=])(?:{kind.issuer})", name) for name in names):
             return Finding(kind.code, f"{kind.what} ({top.issuer})", kind.cure)
     for kind in _ORIGINS:
         if kind.extension and kind.extension in leaf.extensions:

@@ -83,8 +83,10 @@ def _parse(url: str, source: str) -> Proxy:
             hint="Write http://HOST:PORT, or use --proxy '' to connect directly.",
         )
     user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-    named = parts.username is not None
-    return Proxy(host, port, f"Basic {base64.b64encode(user.encode()).decode()}" if named else "")
+    if parts.username is None:
+        return Proxy(host, port)
+    secret = base64.b64encode(user.encode(errors="surrogateescape"))  # the environment has bytes
+    return Proxy(host, port, f"Basic {secret.decode()}")
 
 
 def _is_meant(exception: str, host: str) -> bool:

@@ -8,7 +8,7 @@ from functools import cached_property
 from agtool.le_staging.certificate import Certificate, parse
 from agtool.le_staging.paths import Anchors, these
 from agtool.le_staging.roots import trust
-from agtool.le_staging.roots.pins import CURRENT, REVOKED
+from agtool.le_staging.roots.pins import CURRENT, REVOKED, TWINS, Pin, Twin
 from agtool.le_staging.verify.connect import Address
 from agtool.le_staging.verify.evidence import Evidence
 from agtool.le_staging.verify.handshake import context, shake_hands
@@ -68,9 +68,11 @@ class Thorough:
     def _known_name(self, top: Certificate) -> str:
         """The known root whose name the end of a chain has that no root vouches for."""
         name = top.subject if top.self_issued else top.issuer
-        for pin in CURRENT:  # whose keys are known, fetched or not
-            if top.self_issued and name == pin.name and top.spki != pin.spki:
-                return "a staging root"
+        known: list[Pin | Twin] = [*CURRENT, *TWINS.values()]  # their keys are, fetched or not
+        for root in known:
+            keys = {top.spki, root.spki} if top.self_issued else {top.authority_key, root.key_id}
+            if name == root.name and len(keys - {""}) == 2:
+                return "a root of Let's Encrypt"
         return self._names.get(name, "")
 
     @cached_property

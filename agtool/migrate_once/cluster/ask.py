@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
@@ -12,6 +11,7 @@ from agtool.core.command import VERSION
 from agtool.core.errors import CANNOT_EXECUTE, NOT_FOUND, AgtoolError, UnreachableError
 from agtool.core.kube.errors import ForbiddenError
 from agtool.core.kube.exec import run
+from agtool.core.text import read_json
 from agtool.migrate_once.cluster.container import LIKE_RUNNING, Candidate
 from agtool.migrate_once.documents import Key, Run, Status
 
@@ -85,7 +85,7 @@ def read_answer(printed: Printed, where: str, *, like_running: bool) -> Status:
     if printed.ended.message:
         raise NoAnswerError(f"no command can be run in {where}: {printed.ended.message}")
     try:
-        found: Any = json.loads(printed.stdout)
+        found: Any = read_json(printed.stdout)
     except ValueError:
         found = None
     if not isinstance(found, dict) or found.get("version") != VERSION:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agtool.core.kube.ended import runtime_words
+from agtool.core.text import read_json
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json
@@ -126,7 +126,7 @@ def _document(message: str) -> dict[str, Any]:
     """The result file in a container's message: its last line, if it is one."""
     lines = message.strip().splitlines()
     try:
-        found: Any = json.loads(lines[-1]) if lines else None
+        found: Any = read_json(lines[-1]) if lines else None
     except ValueError:
         return {}
     return found if isinstance(found, dict) and found.get("command") == "migrate-once" else {}

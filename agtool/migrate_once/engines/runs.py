@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from agtool.core.errors import ConfigurationError
 from agtool.migrate_once.backend import Exhausted
 from agtool.migrate_once.model import SEEN, Attempt, End, Situation, TableName, Unfinished
 
@@ -74,6 +75,14 @@ def key_of(
         return None
     failed_on, failed_with = failures[0] if failures else (None, None)
     return Key(attempt.name, attempt.key, done, len(failures), failed_on, failed_with)
+
+
+def not_ours(table: TableName, reason: str) -> ConfigurationError:
+    """That somebody else's table or view has the name of the runs table."""
+    return ConfigurationError(
+        f"{table} is not a table that agtool has made: {reason}",
+        hint="Rename it, or let agtool use another one: --lock-table.",
+    )
 
 
 class RunTable:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from agtool.core.text import read_json
 from agtool.migrate_once.model import Attempt, End, Unfinished
 
 if TYPE_CHECKING:
@@ -52,10 +53,9 @@ class Sign(NamedTuple):
         """What `str` has made; None: somebody else did."""
         if not text.startswith(_MARK):
             return None
-        import json  # not for those who find nothing to do
 
         try:
-            return cls(**json.loads(text[len(_MARK) :]))
+            return cls(**read_json(text[len(_MARK) :]))
         except (ValueError, TypeError):
             return None
 

@@ -139,7 +139,7 @@ def _pod_name() -> dict[str, Any]:
 
 
 def _has_pod_name(container: Mapping[str, Any]) -> bool:
-    return any(each.get("name") == "POD_NAME" for each in container.get("env") or ())
+    return any(each.get("name") == "POD_NAME" for each in listed(container, "env"))
 
 
 def is_ours(item: Any) -> bool:

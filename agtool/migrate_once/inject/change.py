@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from agtool.core.yamltext import NotYaml, Path
-from agtool.migrate_once.inject.additions import ANNOTATION, Wish, additions
+from agtool.migrate_once.inject.additions import ANNOTATION, Wish, additions, listed
 from agtool.migrate_once.inject.choice import (
     check_database,
     check_pod,
@@ -115,7 +115,7 @@ def _dash(text: str, root: Any, path: Path) -> int:
 def _was(base: Mapping[str, Any], wish: Wish) -> Wrapped | None:
     if wish.init_container is None:
         return None
-    named = any(each.get("name") == "POD_NAME" for each in base.get("env") or ())
+    named = any(each.get("name") == "POD_NAME" for each in listed(base, "env"))
     return Wrapped(wish.init_container, base.get("command") or None, not named)
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from agtool.core.text import read_json
 from agtool.core.yamltext import NotYaml, Path
 from agtool.migrate_once.inject.additions import (
     ANNOTATION,
@@ -58,7 +59,7 @@ def record_of(workload: Mapping[str, Any]) -> Record:
     """The record of a workload; an empty one, if it has none that can be read."""
     annotations = (workload.get("metadata") or {}).get("annotations") or {}
     try:
-        held = json.loads(annotations[ANNOTATION])
+        held = read_json(annotations[ANNOTATION])
         wrapped = held.get("wrapped")
         return Record(
             Wrapped(**wrapped) if wrapped else None,

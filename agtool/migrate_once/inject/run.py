@@ -93,6 +93,13 @@ def _placed(found: Workload, piece: str, change: Callable[[], Changed]) -> Chang
         raise ManifestError("it holds itself, behind an anchor (&)", place=found.place) from error
     except NotYaml as error:
         raise not_yaml(error, piece, found.place._replace(line=found.line)) from error
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        # A text, say, where an object belongs: in a cluster the API server would have refused it.
+        raise ManifestError(
+            "it has another form than Kubernetes gives it",
+            hint="Correct it: kubectl apply --dry-run=server tells where.",
+            place=found.place,
+        ) from error
 
 
 def _told(

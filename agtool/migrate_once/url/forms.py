@@ -184,6 +184,29 @@ def go(text: str, *, encoded: bool) -> Database:
     )
 
 
+def of_an_engine(url: str, engine: str | None) -> str:
+    """A URL that names its engine: of Java's `r2dbc:`, and of Elixir's `ecto://`, which does not.
+
+    https://r2dbc.io/spec/1.0.0.RELEASE/spec/html/#overview.connection.url
+    https://hexdocs.pm/ecto/Ecto.Repo.html#module-urls
+
+    engine: as by --engine.
+
+    Raises:
+        ConfigurationError: nothing says of which engine it is.
+    """
+    if url.startswith("r2dbc:"):
+        return re.sub(r"r2dbc:(?:(?:pool|proxy):)*", "", url, count=1)
+    port = re.search(r":(\d+)(?:[/?]|$)", url)
+    known = engine or {"5432": "postgresql", "3306": "mysql"}.get(port[1] if port else "")
+    if known is None:
+        raise ConfigurationError(
+            "the database URL with ecto:// does not say of which kind the database is",
+            hint="Add --engine postgresql or --engine mysql (or AGTOOL_ENGINE).",
+        )
+    return known + url.removeprefix("ecto")
+
+
 def keywords(text: str) -> Database:
     """libpq's `host=... dbname=...`, which lib/pq and pgx read as well.
 
@@ -301,6 +324,11 @@ def name_other_forms(text: str) -> None:
         raise ConfigurationError(
             "agtool does not read Prisma's form of a file, which depends on where its schema lies",
             hint="Write sqlite:////absolute/path or sqlite:///relative/path.",
+        )
+    if text.startswith("r2dbcs:"):
+        raise ConfigurationError(
+            "agtool does not read r2dbcs:, whose TLS each driver checks in a way of its own",
+            hint="Write r2dbc: with an sslMode, such as verify-full, in AGTOOL_DATABASE_URL.",
         )
 
 

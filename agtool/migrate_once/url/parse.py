@@ -39,6 +39,10 @@ def parse(url: str, engine: str | None = None) -> Database:
     """
     if min(url, default=" ") < " ":  # a line's end in the middle, say
         raise unreadable()
+    if url.startswith(("ecto://", "r2dbc:")):
+        from agtool.migrate_once.url import forms
+
+        url = forms.of_an_engine(url, engine)
     plain = None if url.startswith("sqlite3:") else _PLAIN.fullmatch(url)
     if plain is not None:
         database = _read_plain(plain)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from agtool.core.errors import ConfigurationError
+from agtool.core.text import read_json
 from agtool.migrate_once.url.database import Database
 from agtool.migrate_once.url.table.postgresql import SSLMODES
 from agtool.migrate_once.url.table.row import Option
@@ -118,8 +119,6 @@ def _ssl(given: Given) -> Settings:
 
 def _json(given: Given) -> Settings:
     """Node's options of TLS, whose text may hold a key."""
-    import json
-
     names = (
         "sslmode, sslrootcert, sslcert and sslkey"
         if given.is_postgresql
@@ -131,8 +130,8 @@ def _json(given: Given) -> Settings:
         shown="{...}",
     )
     try:
-        wanted: Any = json.loads(given.value)
-    except (ValueError, RecursionError):
+        wanted: Any = read_json(given.value)
+    except ValueError:
         raise bad from None
     known = {"rejectUnauthorized", "verifyIdentity", "ca"}
     if not isinstance(wanted, dict) or wanted.keys() - known:

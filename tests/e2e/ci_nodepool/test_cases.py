@@ -444,17 +444,28 @@ def test_the_hint_of_a_deadlock_by_affinity_can_be_followed(
     assert planned["data"]["entries"]["node_tolerations"] == {"dedicated=ci": "NoSchedule"}
 
 
-def test_that_jobs_of_any_node_are_left_without_one_is_told(
+def test_jobs_of_any_node_keep_one(
     nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., str]
 ) -> None:
     names = fake_nodes(2, {"pool": "ci"})
     who = runner(DEFAULT_TEMPLATE)
-    planned = nodepool.json("taint", *names, "a=b:NoSchedule", "--dry-run")
-    (warning,) = planned["data"]["warnings"]
-    assert (warning["code"], warning["subject"]) == ("no-other-nodes", f"runner {who}")
+    refused = nodepool.json("taint", *names, "a=b:NoSchedule", "--yes")
+    (error,) = refused["errors"]
+    assert (refused["exit_code"], error["code"]) == (5, "would-strand-jobs")
+    assert (error["subject"], "have no other node" in error["message"]) == (f"runner {who}", True)
+    assert "apply -l KEY=VALUE" in error["hint"]
+    assert nodepool.taints(names[0]) == []
+
+    refused = nodepool.json("taint", "-l", "pool=ci", "a=b:NoSchedule", "--yes")
+    assert refused["exit_code"] == 5
+    planned = follow(nodepool, refused["errors"][0]["hint"], "--dry-run")
+    assert planned["data"]["runner"]["entries"]["node_selector"] == {"pool": "ci"}
+
+    # One of two may be tainted, and both, once there is another.
+    assert nodepool("taint", names[0], "a=b:NoSchedule").exit_code == 0
+    assert nodepool.json("taint", names[1], "a=b:NoSchedule")["exit_code"] == 5
     fake_nodes(1, prefix="another")
-    planned = nodepool.json("taint", *names, "a=b:NoSchedule", "--dry-run")
-    assert planned["data"]["warnings"] == []
+    assert nodepool("taint", names[1], "a=b:NoSchedule").exit_code == 0
 
 
 def test_what_cannot_be_judged_stops_a_change(

@@ -129,22 +129,33 @@ def values(config: str) -> Any:
 
 
 def helm_release(config: str) -> Any:
-    chart = {"spec": {"chart": "gitlab-runner", "version": "0.86.0"}}
+    source = {"kind": "HelmRepository", "name": "gitlab"}
+    chart = {"spec": {"chart": "gitlab-runner", "version": "0.86.0", "sourceRef": source}}
     return {
         "apiVersion": "helm.toolkit.fluxcd.io/v2",
         "kind": "HelmRelease",
         "metadata": {"name": "x"},
-        "spec": {"chart": chart, "values": values(config)},
+        "spec": {"interval": "10m", "chart": chart, "values": values(config)},
     }
 
 
 def application(helm: Any, kind: str = "Application") -> Any:
-    spec = {"source": {"chart": "gitlab-runner", "helm": helm}}
+    source = {
+        "repoURL": "https://charts.gitlab.io",
+        "chart": "gitlab-runner",
+        "targetRevision": "0.86.0",
+        "helm": helm,
+    }
+    spec = {"project": "default", "destination": {"name": "in-cluster"}, "source": source}
+    several = {
+        "generators": [{"list": {"elements": [{"name": "x"}]}}],
+        "template": {"metadata": {"name": "{{name}}"}, "spec": spec},
+    }
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": kind,
         "metadata": {"name": "x"},
-        "spec": spec if kind == "Application" else {"template": {"spec": spec}},
+        "spec": spec if kind == "Application" else several,
     }
 
 
@@ -171,7 +182,24 @@ FORMS: dict[str, Callable[[str], Any]] = {
     "HelmRelease": helm_release,
     "HelmRelease of an umbrella": lambda config: {
         **helm_release(config),
-        "spec": {"chart": {"spec": {"chart": "./umbrella"}}, "values": {"a": values(config)}},
+        "spec": {
+            "interval": "10m",
+            "chart": {
+                "spec": {
+                    "chart": "./umbrella",
+                    "sourceRef": {"kind": "GitRepository", "name": "charts"},
+                }
+            },
+            "values": {"a": values(config)},
+        },
+    },
+    "HelmRelease of a chart in a registry": lambda config: {
+        **helm_release(config),
+        "spec": {
+            "interval": "10m",
+            "chartRef": {"kind": "OCIRepository", "name": "runner"},
+            "values": values(config),
+        },
     },
     "Application, values": lambda c: application({"values": yaml.safe_dump(values(c))}),
     "Application, valuesObject": lambda c: application({"valuesObject": values(c)}),
@@ -235,7 +263,12 @@ def test_what_comes_from_elsewhere_is_a_doubt(run: Callable[..., Done], tmp_path
     with_parameter = application(
         {"valuesObject": values(FITS), "parameters": [{"name": "runners.config", "value": "x"}]}
     )
-    for number, made in enumerate((release, with_parameter)):
+    with_file = application(
+        {"valuesObject": values(FITS), "fileParameters": [{"name": "runners.config", "path": "x"}]}
+    )
+    patched = application({"valuesObject": values(FITS)}, "ApplicationSet")
+    patched["spec"]["templatePatch"] = "spec: {source: {helm: {values: '{{values}}'}}}"
+    for number, made in enumerate((release, with_parameter, with_file, patched)):
         file = tmp_path / f"{number}.yaml"
         file.write_text(yaml.safe_dump(made))
         document = checked(run, file, "--preset", "gke-spot")

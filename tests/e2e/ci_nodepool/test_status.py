@@ -68,6 +68,33 @@ def test_a_taint_that_strands_jobs_is_refused(
     assert f"patch-runner --runner {who}" in done.stdout
 
 
+def test_a_runner_that_may_not_see_the_pods_of_its_jobs_is_told(
+    nodepool: Nodepool,
+    fake_nodes: MakeNodes,
+    runner: Callable[..., Chart],
+    control_plane_namespace: str,
+) -> None:
+    fake_nodes(1, SPOT)
+    namespace = control_plane_namespace
+    runner(DEFAULT_TEMPLATE.replace('"ci"', f'"{namespace}"') + PLACED + TOLERATING)
+    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+    rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}
+    named = {"metadata": {"name": "jobs"}}
+    nodepool.api.post(f"{rbac}/roles", {**named, "rules": [rule]})
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "jobs"}
+    account = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
+    nodepool.api.post(f"{rbac}/rolebindings", {**named, "roleRef": role, "subjects": [account]})
+
+    def advised() -> bool:
+        advice = nodepool.json("status", "--skip-pods")["data"]["advice"]
+        return "loss-unseen" in [each["code"] for each in advice]
+
+    assert advised()
+    rules = [{**rule, "verbs": ["list", "watch"]}]
+    nodepool.api.patch(f"{rbac}/roles/jobs", {"rules": rules})
+    wait_until(lambda: not advised(), "the right is in force")
+
+
 def test_a_pool_is_not_emptied_under_a_runner(
     nodepool: Nodepool, fake_nodes: MakeNodes, runner: Callable[..., Chart]
 ) -> None:

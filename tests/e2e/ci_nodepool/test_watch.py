@@ -63,6 +63,29 @@ def test_a_new_node_is_tainted_within_a_second(
     assert "stopped by SIGTERM" in done.stderr
 
 
+def test_it_waits_for_the_first_node_of_a_pool_that_scales_from_zero(
+    nodepool: Nodepool, agtool: Agtool, fake_nodes: MakeNodes
+) -> None:
+    """And does not settle meanwhile for the label of a provider whose nodes will never come."""
+    fake_nodes(1, {"pool": "other"})
+    running = agtool.start("ci-nodepool", "watch", env={"KUBECONFIG": str(nodepool.kubeconfig)})
+    running.wait_for("no node has the label of a provider's preemptible nodes: waiting for one")
+    key = "eks.amazonaws.com/capacityType"
+    (name,) = fake_nodes(1, {key: "SPOT"}, prefix="first")
+    taint = {"key": key, "value": "SPOT", "effect": "NoSchedule"}
+    wait_until(lambda: taint in nodepool.taints(name), "the first node is tainted")
+    running.send(signal.SIGTERM)
+    assert running.wait().exit_code == 0
+
+
+def test_sigterm_ends_it_while_it_waits(nodepool: Nodepool, agtool: Agtool) -> None:
+    running = agtool.start("ci-nodepool", "watch", env={"KUBECONFIG": str(nodepool.kubeconfig)})
+    running.wait_for("waiting for one")
+    running.send(signal.SIGTERM)
+    done = running.wait()
+    assert (done.exit_code, "stopped by SIGTERM" in done.stderr) == (0, True)
+
+
 def test_what_is_removed_comes_back_and_a_fight_is_slow(
     nodepool: Nodepool, watch: Watch, fake_nodes: MakeNodes
 ) -> None:

@@ -56,6 +56,23 @@ def test_production_needs_no_staging_roots(site: Site) -> None:
     assert done.exit_code == 1
 
 
+@pytest.mark.parametrize("damage", ["garbage", "", None])
+def test_production_does_not_mind_what_became_of_the_roots(site: Site, damage: str | None) -> None:
+    """Edited, emptied, or a folder in their place."""
+    site.fetch()
+    roots = Path(site.environment["XDG_DATA_HOME"]) / "agtool/le-staging/roots.pem"
+    roots.unlink()
+    if damage is None:
+        roots.mkdir()
+    else:
+        roots.write_text(damage)
+    done = site.le_staging("verify", "shop.test", "--expect", "production", *site.to("shop.test"))
+    assert done.exit_code == 1, done.stderr
+    assert "shop.test" in done.stdout
+    assert "production works without" in done.stderr
+    assert "fetch --force" in done.stderr
+
+
 def test_a_staging_certificate_is_told_without_the_roots(site: Site, tmp_path: Path) -> None:
     middle = root("(STAGING) Pretend Pear X1").intermediate("(STAGING) Riddling Rhubarb R12")
     context = tls.tls_context(tmp_path / "staging", middle.leaf("shop.test"))

@@ -1,7 +1,8 @@
 """`verify --from-cluster` against a real API server, with as few rights as it says it needs.
 
-The kinds of the Gateway API and of cert-manager are defined by a schema that takes anything: their
-controllers are not here, and their objects are made as those make them.
+The kinds of the Gateway API and of cert-manager are defined by a schema that takes anything (by
+their own in `make tools`): their controllers are not here, and their objects are made as those
+make them.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +19,12 @@ from tests.e2e.le_staging.site import Site, hosts_of
 from tests.e2e.le_staging.test_manifests import codes, gateway, ingress, secret
 
 KINDS = {
-    "gateway.networking.k8s.io": {"gateways": "Gateway", "httproutes": "HTTPRoute"},
+    "gateway.networking.k8s.io": {
+        "gateways": "Gateway",
+        "listenersets": "ListenerSet",
+        "httproutes": "HTTPRoute",
+        "grpcroutes": "GRPCRoute",
+    },
     "cert-manager.io": {
         "certificates": "Certificate",
         "certificaterequests": "CertificateRequest",
@@ -39,6 +45,7 @@ def crd(group: str, plural: str, kind: str) -> dict[str, Any]:
                 "name": "v1",
                 "served": True,
                 "storage": True,
+                "subresources": {"status": {}},
                 "schema": {"openAPIV3Schema": anything},
             }
         ],
@@ -69,7 +76,7 @@ def create(api: Api, namespace: str, *objects: dict[str, Any]) -> None:
         path = f"{root}/namespaces/{namespace}/{plurals[thing['kind']]}"
         made = {**thing, "metadata": {**thing["metadata"], "namespace": namespace}}
         api.post(path, made)
-        if thing["kind"] == "Ingress" and "status" in thing:
+        if "status" in thing:
             status = {"status": thing["status"]}
             api.patch(f"{path}/{thing['metadata']['name']}/status", status)
 

@@ -69,6 +69,46 @@ def gateway(host: str, secret_name: str, port: int) -> list[dict[str, Any]]:
     ]
 
 
+def listener_set(name: str, secret_name: str, port: int, kind: str = "GRPCRoute") -> list[Any]:
+    """Listeners that somebody adds to the Gateway of another namespace, and a route to them."""
+    api = {"apiVersion": "gateway.networking.k8s.io/v1"}
+    meta = {"name": name, "namespace": "shop"}
+    listener = {
+        "name": "web",
+        "protocol": "HTTPS" if kind != "TLSRoute" else "TLS",
+        "hostname": f"*.{name}.test",
+        "port": port,
+        "tls": {"mode": "Terminate", "certificateRefs": [{"name": secret_name}]},
+    }
+    parent = {"name": "shared", "namespace": "infra"}
+    owner = {"group": "gateway.networking.k8s.io", "kind": "ListenerSet", "name": name}
+    names = {"parentRefs": [owner], "hostnames": [f"api.{name}.test"]}
+    backend: dict[str, Any] = {"rules": [{"backendRefs": [{"name": "api", "port": 80}]}]}
+    return [
+        {
+            **api,
+            "kind": "ListenerSet",
+            "metadata": meta,
+            "spec": {"parentRef": parent, "listeners": [listener]},
+        },
+        {**api, "kind": kind, "metadata": meta, "spec": {**names, **backend}},
+    ]
+
+
+def shared_gateway() -> dict[str, Any]:
+    """A Gateway without a listener that ends TLS, which has the address."""
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "shared", "namespace": "infra"},
+        "spec": {
+            "gatewayClassName": "any",
+            "listeners": [{"name": "plain", "protocol": "HTTP", "port": 80}],
+        },
+        "status": {"addresses": [{"type": "IPAddress", "value": "127.0.0.1"}]},
+    }
+
+
 def verify(site: Site, folder: Path, objects: list[dict[str, Any]], *arguments: str) -> Done:
     """Check these manifests."""
     file = folder / "all.yaml"
@@ -141,6 +181,50 @@ def test_the_load_balancer_s_address_is_used(site: Site, tmp_path: Path) -> None
     assert found["a.shop.test"]["source"] == "httproute shop/route"
     done = verify(site, tmp_path, objects, "--via", "127.0.0.9", "-o", "json")
     assert {code for host in hosts_of(done) for code in codes(host)} >= {"refused"}
+
+
+@pytest.mark.parametrize("kind", ["HTTPRoute", "GRPCRoute", "TLSRoute"])
+def test_listeners_that_were_added_to_a_gateway(site: Site, tmp_path: Path, kind: str) -> None:
+    site.fetch()
+    leaf = site.issuer.leaf("*.late.test", "shop.test")
+    objects = [
+        shared_gateway(),
+        *listener_set("late", "late-tls", site.server.port, kind),
+        secret("late-tls", leaf),
+    ]
+    found = {
+        host["target"]: host for host in hosts_of(verify(site, tmp_path, objects, "-o", "json"))
+    }
+    assert set(found) == {"*.late.test", "api.late.test"}
+    assert found["*.late.test"]["source"] == "listenerset shop/late"
+    assert found["api.late.test"]["source"] == f"{kind.lower()} shop/late"
+    for host in found.values():
+        assert (host["address"], host["port"]) == ("127.0.0.1", site.server.port)
+        assert host["stored"]["verdict"] == "STAGING"
+
+
+@pytest.mark.parametrize(
+    ("spec", "hosts"),
+    [
+        ({"dnsNames": ["a.test"], "ipAddresses": ["127.0.0.9"]}, ["a.test", "127.0.0.9"]),
+        ({"commonName": "c.test"}, ["c.test"]),
+        ({"commonName": "c.test", "dnsNames": ["a.test"]}, ["a.test"]),
+        ({"uris": ["spiffe://a.test/b"]}, []),
+    ],
+)
+def test_the_names_of_a_certificate(
+    site: Site, tmp_path: Path, spec: dict[str, Any], hosts: list[str]
+) -> None:
+    site.fetch()
+    certificate = {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Certificate",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"secretName": "web-tls", **spec},
+    }
+    other = ingress("web", "shop.test", "other-tls")
+    done = verify(site, tmp_path, [other, certificate], "--offline", "-o", "json")
+    assert [host["target"] for host in hosts_of(done)] == ["shop.test", *hosts]
 
 
 def test_offline_connects_to_none(site: Site, tmp_path: Path) -> None:

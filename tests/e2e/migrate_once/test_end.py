@@ -223,6 +223,18 @@ def test_what_cannot_be_recorded_is_not_marked_and_says_why(
     assert len(shop.rows(columns + f"'{shop.runs.rpartition('.')[2]}'")) == 1, "it is not ours"
 
 
+@pytest.mark.parametrize("other", ["TABLE {t} (other int)", "VIEW {t} AS SELECT 1 AS run_id"])
+def test_a_table_of_somebody_elses_is_told(agtool: Agtool, shop: Shop, other: str) -> None:
+    shop.inhabit()
+    agtool.run(*once("true"), url=shop.url)
+    changes = [f"DROP TABLE {shop.runs}", f"CREATE {other.format(t=shop.runs)}"]
+    subprocess.run(shop.command(*changes), check=True)
+    done = agtool.run(*once("echo", "ran"), url=shop.url)
+    assert (done.exit_code, done.stdout) == (125, "")
+    assert f"{shop.runs} is not a table that agtool has made: " in done.stderr
+    assert "--lock-table" in done.stderr
+
+
 def test_what_is_locked_at_the_end_is_not_marked_and_says_why(
     agtool: Agtool, shop: Shop, gate: Gate, tmp_path: Path
 ) -> None:

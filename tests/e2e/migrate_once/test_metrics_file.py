@@ -147,10 +147,12 @@ def test_a_disk_that_becomes_full(agtool: Agtool, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     agtool_run = f"{sys.executable} -m agtool migrate-once --metrics-file {disk}/a.prom"
-    # The command fills the disk, and stays until the file would have been written again.
+    # The command fills the disk when the file tells of it, and stays until that would have been
+    # written again.
     script = (
         f"mount -t tmpfs -o size=64k none {disk} || exit 99\n"
-        f"{agtool_run} -- sh -c 'cat /dev/zero > {disk}/full; sleep {EVERY * 1.5}; exit 5'\n"
+        f"{agtool_run} -- sh -c 'until grep -q running_seconds {disk}/a.prom; do sleep 0.1; done; "
+        f"cat /dev/zero > {disk}/full; sleep {EVERY * 1.5}; exit 5'\n"
         f"code=$?; cat {disk}/a.prom; ls -A {disk}; exit $code"
     )
     done = agtool.run(

@@ -11,10 +11,12 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from cryptography import x509
 
 from agtool.le_staging.roots import store
+from agtool.le_staging.roots.pins import CURRENT
 from agtool.le_staging.roots.store import Root
-from agtool.le_staging.verify import connect, target
+from agtool.le_staging.verify import connect, target, thorough
 from agtool.le_staging.verify.checker import Checker, Report, failure, in_order
 from agtool.le_staging.verify.connect import NoTls
 from agtool.le_staging.verify.judge import Verdict
@@ -149,8 +151,14 @@ def test_a_cross_signed_root(serve: Serve) -> None:
     assert kinds(check(port, root("New Root"))) == ["unknown-root"]
 
 
-def test_a_root_of_staging_that_was_not_fetched(serve: Serve, staging: Authority) -> None:
-    missing = root("(STAGING) Pretend Pear X1").intermediate("(STAGING) Fine Fennel F1")
+def test_a_root_of_staging_that_was_not_fetched(
+    serve: Serve, staging: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pear = root("(STAGING) Pretend Pear X1")
+    missing = pear.intermediate("(STAGING) Fine Fennel F1")
+    key_id = x509.SubjectKeyIdentifier.from_public_key(pear.certificate.public_key()).digest.hex()
+    pin = CURRENT[0]._replace(key_id=key_id)  # nobody has the real one's key
+    monkeypatch.setattr(thorough, "CURRENT", (pin, *CURRENT[1:]))
     report = check(serve(missing.leaf("shop.test")).port, staging.root)
     assert kinds(report) == ["unknown-root"]
     assert report.problems[0].hint == "Run: agtool le-staging fetch"

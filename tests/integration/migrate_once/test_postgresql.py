@@ -192,17 +192,18 @@ def test_who_waits_for_the_lock_is_told_once(
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("statement", "shown", "from_file"),
     [
-        "CREATE DATABASE {0}_2 TEMPLATE {0}",
-        "DROP DATABASE {0}",
-        "ALTER DATABASE {0} RENAME TO {0}_2",
+        ("CREATE DATABASE {0}_2 TEMPLATE {0}", True, False),
+        ("ALTER DATABASE {0} RENAME TO {0}_2", True, False),
+        ("/* by a tool */ DROP DATABASE IF EXISTS {0}", True, False),
+        ("DROP DATABASE {0}", True, True),
+        ("DROP DATABASE {0}", False, False),
+        ("DROP DATABASE {0}", False, True),
     ],
 )
-@pytest.mark.parametrize("shown", [True, False])
-@pytest.mark.parametrize("from_file", [False, True])
 def test_who_waits_for_the_database_to_be_empty_is_told(
-    from_file: bool, shown: bool, statement: str, database: Database, client: Start
+    statement: str, shown: bool, from_file: bool, database: Database, client: Start
 ) -> None:
     server, name = database.server, database.name
     server.execute(f"ALTER ROLE {name} CREATEDB")
@@ -226,6 +227,21 @@ def test_who_waits_for_the_database_to_be_empty_is_told(
         lock.release()
     finally:
         server.execute("GRANT CONNECT ON DATABASE postgres TO PUBLIC")
+
+
+def test_who_waits_for_the_database_as_another_role_is_told(
+    database: Database, client: Start
+) -> None:
+    """Whose statements the server does not show to agtool's role."""
+    lock, _ = take(backend(database.url))
+    administrator = database.server.url("postgres", user="postgres")
+    command = client(administrator, f"DROP DATABASE {database.name}")
+    (finding,) = observe(lock, command.pid, "who waits is seen")
+    assert finding.code == "blocked"
+    assert finding.message.endswith("its statement is not shown to agtool's role")
+    assert "Give agtool the URL of another database" in finding.hint
+    command.wait()
+    lock.release()
 
 
 def test_a_role_whose_current_role_is_another_may_end_its_own(

@@ -1,4 +1,4 @@
-"""The lines that `chrome --prepare` prints, given to the real Playwright and Puppeteer."""
+"""The lines that `chrome --prepare` prints, given to Playwright, Puppeteer and Selenium."""
 
 import json
 import os
@@ -38,23 +38,52 @@ const {chromium} = require("playwright-core"), puppeteer = require("puppeteer-co
 """
 
 
+SELENIUM = """
+import json, sys
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.chrome.service import Service
+options = webdriver.ChromeOptions()
+%s
+options.add_argument("--headless")
+found = {}
+with webdriver.Chrome(options=options, service=Service(sys.argv[1])) as driver:
+    for url in %s:
+        try:
+            driver.get(url)
+            found[url] = driver.page_source
+        except WebDriverException as error:
+            found[url] = error.msg
+print(json.dumps(found))
+"""
+
+
 @pytest.mark.usefixtures("staging")
-@pytest.mark.parametrize("name", ["Playwright", "Puppeteer"])
-def test_the_printed_line_opens_a_page(
+@pytest.mark.parametrize("name", ["Playwright", "Puppeteer", "Selenium"])
+def test_the_printed_lines_open_a_page(
     name: str, home: Home, chains: Chains, tmp_path: Path
 ) -> None:
     with needed():
-        node, folder = find_program("node"), installed("browser-automation")
+        folder = installed("browser-automation")
+        node, driver = find_program("node"), find_program("chromedriver")
     browser = home.chromium()
     done = home.le_staging("chrome", "--no-sandbox", "--browser", browser, "--prepare")
     assert done.exit_code == 0, done.stderr
     chains.forget()
-    line = next(line for line in done.stdout.splitlines() if line.startswith(name))
+    told = done.stdout.splitlines()
+    first = next(number for number, line in enumerate(told) if line.startswith(name))
     urls = {which: chains.url(f"{which}.{DOMAIN}") for which in ("good", "expired", "unknown")}
-    script = tmp_path / "script.js"
-    script.write_text(SCRIPT % (line.removeprefix(name).strip(), json.dumps(list(urls.values()))))
+    wanted = json.dumps(list(urls.values()))
+    script = tmp_path / "script"
+    argv: list[str | Path] = [node, script]
+    if name == "Selenium":
+        lines = [told[first].removeprefix(name), *told[first + 1 :]]
+        script.write_text(SELENIUM % ("\n".join(line.strip() for line in lines), wanted))
+        argv = [folder / "venv/bin/python", script, driver]
+    else:
+        script.write_text(SCRIPT % (told[first].removeprefix(name).strip(), wanted))
     run = subprocess.run(
-        [node, script],
+        argv,
         env={**os.environ, **home.environment, "NODE_PATH": str(folder / "node_modules")},
         capture_output=True,
         text=True,

@@ -4,7 +4,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this line
 
 from agtool.ci_nodepool.edit import plan_edit
-from agtool.ci_nodepool.files.read import File, read
+from agtool.ci_nodepool.files.read import read
+from agtool.ci_nodepool.files.text import File
 from agtool.ci_nodepool.presets import PRESETS
 from agtool.ci_nodepool.runner.placement import CannotPatch
 

@@ -132,9 +132,29 @@ def test_the_manifest_holds_together() -> None:
     labels = deployment["spec"]["selector"]["matchLabels"]
     assert labels.items() <= pod["metadata"]["labels"].items()
     (container,) = pod["spec"]["containers"]
-    assert container["command"][:3] == ["agtool", "ci-nodepool", "watch"]
+    assert container["args"][:2] == ["ci-nodepool", "watch"]
     assert container["image"] == "x:1"
-    assert container["command"][-1] == f":{container['ports'][0]['containerPort']}"
+    assert container["args"][-1] == f":{container['ports'][0]['containerPort']}"
+    assert "requests" in container["resources"]
+
+
+DEPLOY = Path(__file__).parents[3] / "deploy/ci-nodepool-watch"
+
+
+def test_the_deployment_is_what_is_emitted_where_nothing_is_said() -> None:
+    written = (DEPLOY / "watch.yaml").read_text(encoding="utf-8")
+    assert written == emit("watch").stdout, "agtool ci-nodepool emit watch writes it anew"
+
+
+def test_the_monitor_finds_the_pods_of_the_deployment() -> None:
+    *_, deployment = yaml.safe_load_all((DEPLOY / "watch.yaml").read_text(encoding="utf-8"))
+    monitor = yaml.safe_load((DEPLOY / "monitoring/podmonitor.yaml").read_text(encoding="utf-8"))
+    pod = deployment["spec"]["template"]
+    assert monitor["metadata"]["namespace"] == deployment["metadata"]["namespace"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    (port,) = pod["spec"]["containers"][0]["ports"]
+    assert (endpoint["port"], endpoint["path"]) == (port["name"], "/metrics")
 
 
 # -- the command ---------------------------------------------------------------------------------

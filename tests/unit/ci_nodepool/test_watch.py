@@ -1,6 +1,8 @@
 """How `watch` goes on after what seldom happens, and what its probes are told."""
 
+import json
 import re
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -8,10 +10,12 @@ from typing import Any, cast
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this line
 
-from agtool.ci_nodepool.pool.plan import Change
+from agtool.ci_nodepool.model import Node, Taint
+from agtool.ci_nodepool.pool.plan import Change, Wanted, plan_node
 from agtool.ci_nodepool.watch import keep as loop
 from agtool.ci_nodepool.watch.keep import State, Stopped, keep
 from agtool.ci_nodepool.watch.metrics import Metrics
+from agtool.ci_nodepool.watch.reconcile import Reconciler
 from agtool.core.errors import UnreachableError
 from agtool.core.kube.errors import GoneError
 from agtool.core.kube.session import Session
@@ -108,9 +112,39 @@ def test_what_was_done_is_counted_for_prometheus() -> None:
     assert {line.split()[2] for line in lines if line.startswith("# HELP")} == names
 
 
-@pytest.mark.parametrize("name", ["ci-nodepool-dashboard.json", "ci-nodepool-alerts.yaml"])
+def test_little_is_kept_of_a_node() -> None:
+    """Thousands of nodes that wait for their taint must fit into a small pod, labels aside."""
+    metadata = {
+        "uid": "0" * 36,
+        "resourceVersion": "12345678",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "labels": {f"example.io/label-{each}": f"value-{each}" * 3 for each in range(30)},
+    }
+    wanted = Wanted(taints=(Taint("dedicated", "ci", "NoSchedule"),))
+    made = [json.dumps({"metadata": {**metadata, "name": f"node-{each}"}}) for each in range(300)]
+    log: list[str] = []
+    silent = Reconciler(
+        cast("Session", None), lambda node: plan_node(node, wanted), log.append, Metrics()
+    )  # its threads, which would change the nodes, are not started
+    first = Node.from_api(json.loads(made[0]))  # the text of labels, which all nodes share
+    tracemalloc.start()
+    try:
+        for each in made:
+            silent.see(Node.from_api(json.loads(each)))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(silent.known()) == 300
+    assert first.labels
+    assert kept / 300 < 1000, "bytes for a node; with its labels it is twice that"
+
+
+MONITORING = Path(__file__).parents[3] / "deploy/ci-nodepool-watch/monitoring"
+
+
+@pytest.mark.parametrize("name", ["dashboard.json", "alerts.yaml"])
 def test_the_dashboard_and_the_alerts_ask_for_what_there_is(name: str) -> None:
-    text = (Path(__file__).parents[3] / "docs/how-to/manifests" / name).read_text(encoding="utf-8")
+    text = (MONITORING / name).read_text(encoding="utf-8")
     assert yaml.safe_load(text)
     asked = set(re.findall(r"agtool_ci_nodepool_watch_\w+", text))
     there = set(re.findall(r"^(agtool_ci_nodepool_watch_\w+)", Metrics().text(), re.MULTILINE))

@@ -80,6 +80,40 @@ def test_jdbc_of_mariadb_is_not_encoded(
     assert (read.engine, read.host, read.port, read.options) == ("mysql", host, port, {})
 
 
+@pytest.mark.parametrize(
+    ("url", "engine", "read"),
+    [
+        ("r2dbc:postgresql://u:p%40@db:5432/shop", None, "postgresql://u:p%40@db:5432/shop"),
+        ("r2dbc:pool:mariadb://u:p@db/shop?a=b", None, "mariadb://u:p@db/shop?a=b"),
+        ("r2dbc:proxy:pool:mysql://u@db/shop", None, "mysql://u@db/shop"),
+        ("ecto://u:p@db/shop?ssl=true", "postgresql", "postgresql://u:p@db/shop?ssl=true"),
+        ("ecto://u:p@db/shop", "mysql", "mysql://u:p@db/shop"),
+        ("ecto://u:p@db:5432/shop", None, "postgresql://u:p@db:5432/shop"),
+        ("ecto://u:p@db:3306/shop?pool_size=5", None, "mysql://u:p@db:3306/shop?pool_size=5"),
+        ("ecto://u:p%24@[::1]:3306/shop", None, "mysql://u:p%24@[::1]:3306/shop"),
+    ],
+)
+def test_r2dbc_and_ecto(url: str, engine: str | None, read: str) -> None:
+    assert parse(url, engine) == parse(read)
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        (f"ecto://u:{MARK}@db/shop", "--engine postgresql or --engine mysql"),
+        (f"ecto://u:{MARK}@db:6432/shop", "--engine postgresql or --engine mysql"),
+        (f"r2dbcs:postgresql://u:{MARK}@db/shop", "r2dbc: with an sslMode"),
+        (f"r2dbc:mssql://u:{MARK}@db/shop", "agtool knows postgresql"),
+        (f"r2dbc:{MARK}", "Write postgresql://"),
+    ],
+)
+def test_r2dbc_and_ecto_that_are_refused(url: str, hint: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        parse(url)
+    assert hint in (raised.value.hint or "")
+    assert MARK not in f"{raised.value} {raised.value.hint}"
+
+
 def _keyword(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 

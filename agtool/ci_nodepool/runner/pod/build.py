@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agtool.ci_nodepool.runner import survival
@@ -36,6 +36,7 @@ class JobPod:
         findings: settings that are ignored or lost.
         leave_by: settings that let a job choose other nodes by its variables.
         advice: settings that the runner lacks, so that jobs survive the loss of a node.
+        namespace: in which it is; empty: its configuration does not say. It decides no placement.
     """
 
     spec: Spec
@@ -44,6 +45,7 @@ class JobPod:
     findings: tuple[Finding, ...] = ()
     leave_by: tuple[str, ...] = ()
     advice: tuple[Setting, ...] = ()
+    namespace: str = field(default="", compare=False)
 
 
 def job_pod(section: Section, classes: RuntimeClasses | None = None) -> JobPod:
@@ -55,7 +57,8 @@ def job_pod(section: Section, classes: RuntimeClasses | None = None) -> JobPod:
     leave_by = [name for name in _LEAVE_BY if section.kubernetes.get(name)]
     made = _job_pod(section, classes or {})
     advice = survival.lacking(section.kubernetes, made.spec)
-    return replace(made, leave_by=tuple(leave_by), advice=tuple(advice))
+    namespace = section.kubernetes.get("namespace") or ""
+    return replace(made, leave_by=tuple(leave_by), advice=tuple(advice), namespace=namespace)
 
 
 _LEAVE_BY = ("node_selector_overwrite_allowed", "node_tolerations_overwrite_allowed")

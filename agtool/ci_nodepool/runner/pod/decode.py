@@ -42,15 +42,23 @@ class Section:
 
     def flag(self, name: str) -> bool:
         """Whether a feature flag is on; jobs can switch it too, where the runner does not say."""
+        return self._said(name) in _TRUE
+
+    def is_off(self, name: str) -> bool:
+        """Whether a feature flag that is on by default is switched off."""
+        return self._said(name) in _FALSE
+
+    def _said(self, name: str) -> str:
+        """What is said of a feature flag; empty: nothing."""
         if name in self.feature_flags:
-            return self.feature_flags[name]
+            return str(self.feature_flags[name])
         variables = [each.partition("=") for each in self.environment]
-        values = [value for own, _, value in variables if own == name]
-        return bool(values) and values[-1] in _TRUE
+        return next((value for own, _, value in reversed(variables) if own == name), "")
 
 
 _TRUE = {"1", "t", "T", "TRUE", "true", "True"}
-"""What Go's strconv.ParseBool takes for true."""
+_FALSE = {"0", "f", "F", "FALSE", "false", "False"}
+"""What Go's strconv.ParseBool takes for true and for false."""
 
 
 class _Words:

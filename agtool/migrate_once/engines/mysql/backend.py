@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import pymysql
@@ -146,6 +145,8 @@ class MySQL:
             return statements.strangers(cursor, known, waited, age, horizon)
 
     def status(self, limit: int, attempt: Attempt | None = None) -> Status:
+        from dataclasses import replace
+
         from agtool.migrate_once.documents import Status
 
         with self._session() as cursor:

@@ -14,7 +14,7 @@ from pymysql.constants import ER
 from agtool.core.errors import AgtoolError, ConfigurationError, DeniedError
 from agtool.core.output import say
 from agtool.migrate_once.engines.mysql import session as sessions
-from agtool.migrate_once.engines.runs import Dialect, RunTable
+from agtool.migrate_once.engines.runs import Dialect, RunTable, not_ours
 from agtool.migrate_once.model import Attempt, TableName
 from agtool.migrate_once.url import Database
 
@@ -34,6 +34,9 @@ _DIALECT = Dialect(
 
 MISSING = {ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR, ER.NO_DB_ERROR}
 """Error numbers: no such table, no such database, the session's own was dropped."""
+
+_ANOTHERS = {ER.BAD_FIELD_ERROR, ER.WRONG_OBJECT, ER.NON_UPDATABLE_TABLE}
+"""Error numbers of a statement on another's table or view that has the name of ours."""
 
 READ_ONLY = "@@global.read_only, @@global.innodb_read_only"
 """What refuse_replica wants to know."""
@@ -169,6 +172,8 @@ class Tables:
             if sessions.error_number(error) in sessions.NO_RIGHT:
                 ask = self._ask_to_read if reading else self.ask_administrator
                 raise ask(sessions.text(self.database, error)) from error
+            if sessions.error_number(error) in _ANOTHERS:
+                raise not_ours(self.table.runs, sessions.text(self.database, error)) from error
             raise sessions.refused(self.database, error) from error
 
     def _ddl(self, runs: RunTable) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -193,6 +192,8 @@ class PostgreSQL:
             return statements.strangers(cursor, began, waited, horizon)
 
     def status(self, limit: int, attempt: Attempt | None = None) -> Status:
+        from dataclasses import replace
+
         from agtool.migrate_once.documents import Status
 
         with self.transaction() as cursor:

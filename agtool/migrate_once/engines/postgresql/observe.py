@@ -114,8 +114,7 @@ class Observer:
         try:
             findings = self._look(now, connections)
         except NotYet:
-            # A pooler has reasons of its own to keep us waiting.
-            if self.place.pooled or time.monotonic() - now < BRIEF:
+            if time.monotonic() - now < BRIEF:
                 raise
             return self._waiting_for_database()
         self._next = time.monotonic() + _LOOK
@@ -219,7 +218,7 @@ class Observer:
                 tables.runs.note_sessions(cursor, self._attempt.run_id, sessions)
 
     def _waiting(self, cursor: Cursor) -> list[Finding]:
-        """Whose statements wait for a lock of the lock's session."""
+        """Whose statements wait for the lock's session."""
         cursor.execute(
             "SELECT pid, application_name, query FROM pg_stat_activity "
             # Only of those that wait: the function stops all locking for a moment.
@@ -227,28 +226,35 @@ class Observer:
             "AND %s = ANY(pg_blocking_pids(pid))",
             (self.place.pid,),
         )
-        return self._new(cursor.fetchall(), _RELEASED_AT_THE_END[self._lock])
+        waiting = self._new(cursor.fetchall(), _RELEASED_AT_THE_END[self._lock])
+        return waiting + self._emptying(cursor)
 
-    def _waiting_for_database(self) -> list[Finding]:
+    def _emptying(self, cursor: Cursor) -> list[Finding]:
         """Whose statements wait until no session is in our database.
 
-        A new one waits for them in its turn, so it is asked for in another database.
+        Known by their lock on it: statements of another role are not shown to us.
         """
+        cursor.execute(
+            "SELECT pid, application_name, query FROM pg_stat_activity WHERE pid IN ("
+            "SELECT pid FROM pg_locks WHERE granted AND locktype = 'object' "
+            "AND classid = 'pg_database'::regclass AND mode = ANY(%s) "
+            "AND objid = (SELECT oid FROM pg_database WHERE datname = %s))",
+            (_KEEPS_OUT, self._database),
+        )
+        return self._new(cursor.fetchall(), _IN_THE_DATABASE)
+
+    def _waiting_for_database(self) -> list[Finding]:
+        """As `_emptying`, when no new session gets into our database: it waits in its turn."""
         name = self._database
         try:
             with self._connect("postgres") as cursor:
                 act_as_login(cursor)
-                cursor.execute(
-                    "SELECT pid, application_name, query FROM pg_stat_activity "
-                    "WHERE state = 'active' AND query ~* %s AND strpos(query, %s) > 0",
-                    (_ON_DATABASE, name),
-                )
-                return self._new(cursor.fetchall(), _IN_THE_DATABASE)
+                return self._emptying(cursor)
         except NotYet:
             raise  # nothing can be reached
         except AgtoolError:
-            # That one is not for us. But nothing else lets nobody into ours.
-            if "database" in self._told:
+            # That one is not for us. But nothing else lets nobody into ours, except a pooler.
+            if self.place.pooled or "database" in self._told:
                 return []
             self._told.add("database")
             message = (
@@ -269,13 +275,12 @@ class Observer:
         return findings
 
 
-_ON_DATABASE = (
-    r"^\s*(create\s+database\M.*\mtemplate\M|drop\s+database\M"
-    r"|alter\s+database\M.*\m(rename\s+to|set\s+tablespace)\M)"
-)
-"""Statements for which the server waits until no other session is in the database: five seconds.
+_KEEPS_OUT = ["ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"]
+"""Locks on a database with which nobody can connect to it (InitPostgres takes RowExclusiveLock).
 
-None of them waits for a lock meanwhile (CountOtherDBBackends in procarray.c).
+CREATE DATABASE ... TEMPLATE, DROP DATABASE and ALTER DATABASE ... RENAME or SET TABLESPACE have
+one for the five seconds in which they wait until no other session is in the database
+(CountOtherDBBackends in procarray.c).
 """
 
 _RELEASED_AT_THE_END = {

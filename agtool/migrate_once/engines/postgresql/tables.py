@@ -12,7 +12,7 @@ import psycopg2.errors
 from agtool.core.errors import DeniedError
 from agtool.migrate_once.backend import Exhausted, NotYet
 from agtool.migrate_once.engines.postgresql.session import first_line, refused, transaction
-from agtool.migrate_once.engines.runs import Dialect, RunTable, key_of
+from agtool.migrate_once.engines.runs import Dialect, RunTable, key_of, not_ours
 from agtool.migrate_once.model import Attempt, TableName
 from agtool.migrate_once.url import Database
 
@@ -52,6 +52,13 @@ _RACES = (
 
 NOT_RECORDED = (*MISSING, *_RACES, psycopg2.errors.InsufficientPrivilege)
 """Errors that leave the end of another's run without a record, which is no reason not to go on."""
+
+_ANOTHERS = (
+    psycopg2.errors.UndefinedColumn,
+    psycopg2.errors.WrongObjectType,
+    psycopg2.errors.ObjectNotInPrerequisiteState,
+)
+"""Errors of a statement on another's table or view that has the name of ours."""
 
 # The numbers of objects of users begin with 16384.
 _HAS_TABLES = """EXISTS (SELECT 1 FROM pg_catalog.pg_class AS c
@@ -202,6 +209,8 @@ class Tables:
             raise ask(self.database.redact(first_line(error))) from error
         except _RACES as error:
             raise self._raced() from error
+        except _ANOTHERS as error:
+            raise not_ours(self.table.runs, self.database.redact(first_line(error))) from error
         except psycopg2.Error as error:
             raise refused(self.database, error) from error
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -90,6 +89,8 @@ class SQLite:
         return []
 
     def status(self, limit: int, attempt: Attempt | None = None) -> Status:
+        from dataclasses import replace
+
         from agtool.migrate_once.documents import Status
 
         held = is_held(self.files)

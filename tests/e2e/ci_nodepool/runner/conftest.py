@@ -74,6 +74,29 @@ class Release:
         return self.api.text(f"{path}/{self.pod()['metadata']['name']}/log")
 
 
+@pytest.fixture(autouse=True)
+def _alone(cluster: Server) -> None:
+    """Wait until the runners of tests before are gone with their namespaces.
+
+    In a cluster of one node their jobs, which go to any node, would be in the way of its taint.
+    """
+    with cluster.connect() as api:
+
+        def is_alone() -> bool:
+            going = {
+                each["metadata"]["name"]
+                for each in api.get("/api/v1/namespaces")["items"]
+                if each["status"]["phase"] == "Terminating"
+            }
+            return not any(
+                each["metadata"]["namespace"] in going
+                for kind in ("deployments", "statefulsets")
+                for each in api.get(f"/apis/apps/v1/{kind}")["items"]
+            )
+
+        wait_until(is_alone, "the runners of tests before are gone")
+
+
 @pytest.fixture
 def pool(cluster: Server) -> Iterator[None]:
     """Make the cluster's node one of the pool."""

@@ -42,7 +42,6 @@ def test_the_steps_of_the_tutorial(
     node: str = cluster.node  # type: ignore[attr-defined]
     name = "gitlab/gitlab-runner"
     assert f"jobs of runner {name} are sent to any node" in nodepool("status").stdout
-    # Named, since a runner of another test may not be gone yet.
     assert nodepool("apply", "--runner", name, "--dry-run").exit_code == 0
     assert nodepool.taints(node) == []
     assert nodepool("apply", "--runner", name, "--yes").exit_code == 0

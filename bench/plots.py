@@ -1,0 +1,416 @@
+"""Draw what is kept in bench/results beside its peers, and write the page of the plots.
+
+python -m bench.plots     (`make plots`; needs no server: it reads files)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.sax.saxutils import escape
+
+from bench import results
+from bench.figures import paragraph, progress, seconds, table
+
+ROOT = Path(__file__).parents[1]
+PYTHON = ROOT / ".venv-docs" / "bin" / "python"
+PAGE = ROOT / "docs" / "reference" / "performance.md"
+FOLDER = PAGE.parent / "plots"
+
+OURS, THEIRS, TEXT = "#1f6feb", "#8c959f", "#1f2328"
+# Pixels. Drawn so narrow, text of 13 is one of more than 6 points on a phone.
+BARS, NAMES = 290, 215
+
+
+class Bar(NamedTuple):
+    """A figure of the last run: the heading of its table, its row and its column there.
+
+    group: bars of one group stand together. whisker: the column of a second figure, such as the
+    longest of what `column` has the median of.
+    """
+
+    label: str
+    heading: str
+    row: str
+    column: str = "wall"
+    group: str = ""
+    whisker: str = ""
+
+
+class Plot(NamedTuple):
+    """A picture of figures of one bench. unit: s, KiB or a number. below: what to know of it."""
+
+    name: str
+    title: str
+    bench: str
+    unit: str
+    page: str
+    bars: tuple[Bar, ...]
+    below: str = ""
+
+
+def _drain() -> Iterator[Bar]:
+    heading = "Replicas with nothing to do"
+    for replicas in (10, 50, 100):
+        for label, row in {
+            "agtool with --key": "agtool with `--key`",
+            "agtool": "agtool",
+            "psql, the naive recipe": "psql, the naive recipe",
+            "flock(1), one host only": "flock(1), one host only",
+            "Python: connect, SELECT 1": "Python: connect, SELECT 1; no lock",
+        }.items():
+            there = row if replicas == 10 else f"{row}, {replicas}"
+            yield Bar(label, heading, there, group=f"{replicas} replicas")
+
+
+def _pause(column: str, whisker: str = "") -> tuple[Bar, ...]:
+    rows = ["pause", "Kubernetes' pause", "catatonit -P", "tini + sleep", "dumb-init + sleep"]
+    if not whisker:
+        rows += ["sleep 3600", "tail -f /dev/null"]
+    return tuple(Bar(row, "", row, column, whisker=whisker) for row in rows)
+
+
+PLOTS = (
+    Plot(
+        "start",
+        "What a start costs: time of the processor",
+        "start",
+        "s",
+        "benchmarks.md#where-the-time-goes",
+        (
+            Bar("agtool --help", "Start", "`agtool --help`", "CPU"),
+            Bar("agtool --version", "Start", "`agtool --version`", "CPU"),
+            Bar("kubectl --help", "Start", "`kubectl --help`", "CPU"),
+            Bar("python -c pass", "Start", "`python -c pass`", "CPU"),
+        ),
+    ),
+    Plot(
+        "migrate-once-no-work",
+        "migrate-once: a run with no work",
+        "migrate-once",
+        "s",
+        "benchmarks.md#a-run-with-no-work",
+        (
+            Bar(
+                "agtool migrate-once -- true", "A run with no work", "`agtool migrate-once -- true`"
+            ),
+            Bar(
+                "agtool with --key, done before",
+                "The fast path",
+                "`agtool migrate-once --key KEY -- true`, KEY done before",
+            ),
+            Bar(
+                "Python: connect, SELECT 1",
+                "The fast path",
+                "Python: import psycopg2, connect, SELECT 1",
+            ),
+            Bar(
+                "psql, the naive recipe",
+                "A run with no work",
+                "psql, the naive recipe around `true`",
+            ),
+            Bar("flock FILE true", "A run with no work", "`flock FILE true`"),
+        ),
+        "Slower than psql and flock(1), mostly by what Python takes to start. The naive recipe "
+        "hangs in other cases (see below), and flock(1) excludes on one host only.",
+    ),
+    Plot(
+        "migrate-once-handover",
+        "migrate-once: from one replica to the next",
+        "migrate-once",
+        "s",
+        "benchmarks.md#handover",
+        tuple(
+            Bar(f"agtool, {waiting} waiting", "Handover", waiting, "median", whisker="longest")
+            for waiting in ("1", "5", "20")
+        ),
+        "The bar is the median, the line ends at the longest.",
+    ),
+    Plot(
+        "migrate-once-replicas",
+        "migrate-once: replicas with nothing to do, until the last has ended",
+        "migrate-once",
+        "s",
+        "benchmarks.md#replicas-with-nothing-to-do",
+        tuple(_drain()),
+    ),
+    Plot(
+        "migrate-once-alembic",
+        "migrate-once: from the end of a real Alembic upgrade to the end of the last replica",
+        "migrate-once",
+        "s",
+        "benchmarks.md#replicas-with-a-real-alembic-upgrade",
+        tuple(
+            Bar(label, "Replicas with a real Alembic upgrade", row, "tail, median", whisker=longest)
+            for longest in ("tail, longest",)
+            for label, row in {
+                "agtool with --key, 10 replicas": "agtool with `--key`",
+                "agtool, 10 replicas": "agtool",
+                "psql with NOWAIT, 10 replicas": "psql, mended: NOWAIT in a loop",
+                "flock(1), 10 on one host": "flock(1), one host only",
+                "Alembic alone, 1 replica": "Alembic alone, no lock",
+            }.items()
+        ),
+        "The bar is the median, the line ends at the longest. The naive recipe with psql is not "
+        "drawn: it hangs for good.",
+    ),
+    Plot(
+        "le-staging",
+        "le-staging verify, beside curl with the same roots",
+        "le-staging",
+        "s",
+        "le-staging-benchmarks.md",
+        tuple(
+            Bar(label, heading, row, group=heading)
+            for heading, rows in {
+                "One host on loopback": {
+                    "agtool le-staging verify": "`agtool le-staging verify HOST`",
+                    "curl --cacert": "`curl --cacert ROOTS`",
+                },
+                "One host 100 ms away": {
+                    "agtool le-staging verify": "`agtool le-staging verify HOST`",
+                    "curl --cacert": "`curl --cacert ROOTS`",
+                },
+                "100 hosts at once": {
+                    "agtool le-staging verify": "`agtool le-staging verify --from-file`",
+                    "xargs -P 32 curl": "`xargs -P 32 curl`",
+                },
+            }.items()
+            for label, row in rows.items()
+        ),
+    ),
+    Plot(
+        "ci-nodepool",
+        "ci-nodepool: a taint for 5,000 nodes",
+        "ci-nodepool",
+        "s",
+        "ci-nodepool.md#measured",
+        tuple(
+            Bar(label, "", row, column, group=row)
+            for row in ("0 ms latency", "20 ms latency")
+            for label, column in (
+                ("agtool ci-nodepool taint", "agtool"),
+                ("kubectl taint", "kubectl"),
+            )
+        ),
+    ),
+    Plot(
+        "debug",
+        "debug: from Enter to the prompt in a pod",
+        "debug",
+        "s",
+        "../explanation/debug-pod.md#figures",
+        (
+            Bar("agtool debug", "", "Enter to prompt", "agtool debug"),
+            Bar("kubectl run -it", "", "Enter to prompt", "kubectl"),
+        ),
+    ),
+    Plot(
+        "pause-memory",
+        "pause: memory of all its processes",
+        "pause",
+        "KiB",
+        "../../pause/README.md#figures",
+        _pause("RSS KiB"),
+    ),
+    Plot(
+        "pause-end",
+        "pause: from SIGTERM to its end",
+        "pause",
+        "s",
+        "../../pause/README.md#figures",
+        _pause("SIGTERM to exit µs", "SIGTERM to exit µs 2"),
+        "The bar is the median, the line ends at the 99th percentile. sleep and tail are not "
+        "drawn: as PID 1 they ignore SIGTERM.",
+    ),
+)
+
+
+def main() -> int:
+    """Draw all of them and write the page; the exit code is 0."""
+    FOLDER.mkdir(exist_ok=True)
+    for plot in PLOTS:
+        _draw(plot)
+    PAGE.write_text(page(), encoding="utf-8")
+    progress(f"see {PAGE.relative_to(ROOT)}")
+    return 0
+
+
+def shown(value: float, unit: str) -> str:
+    """A figure for people."""
+    if unit == "KiB":
+        return f"{value:,.0f} KiB"
+    return f"{value * 1e6:.0f} µs" if value < 0.001 else seconds(value)
+
+
+def figure(run: results.Run, bar: Bar, column: str = "") -> float | None:
+    """A bar's figure in a run, or None: it was not measured then."""
+    row = run["tables"].get(bar.heading, {}).get(bar.row, {})
+    return row.get(column or bar.column)
+
+
+def said(plot: Plot) -> str:
+    """All figures of a plot in one sentence, for who cannot see it."""
+    (*_, run) = results.runs(plot.bench)
+    parts: dict[str, list[str]] = {}
+    for bar in plot.bars:
+        if (value := figure(run, bar)) is not None:
+            parts.setdefault(bar.group, []).append(f"{bar.label} {shown(value, plot.unit)}")
+    groups = (
+        f"{group}: {', '.join(bars)}" if group else ", ".join(bars) for group, bars in parts.items()
+    )
+    return f"{plot.title}. {'; '.join(groups)}."
+
+
+def measured(run: results.Run) -> str:
+    """On what, when and under which load a run measured."""
+    load = run["load"]
+    idle = "load not written down" if load is None else f"load average {load:.1f} before"
+    about = [re.sub(r",? ?load average before the run:? [\d.]+", "", line) for line in run["about"]]
+    return "; ".join([run["date"], idle, *filter(None, about)])
+
+
+def _draw(plot: Plot) -> None:
+    (*_, run) = results.runs(plot.bench)
+    rows = []
+    for bar in plot.bars:
+        if (value := figure(run, bar)) is None:
+            continue
+        longest = figure(run, bar, bar.whisker) if bar.whisker else None
+        rows.append(
+            {
+                "name": bar.label,
+                "group": bar.group,
+                "value": value,
+                "longest": longest or value,
+                "shown": shown(value, plot.unit),
+                "ours": bar.label.startswith(("agtool", "pause")),
+            }
+        )
+    svg = FOLDER / f"{plot.name}.svg"
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+        json.dump(_specification(plot, rows, measured(run)), file)
+        file.flush()
+        subprocess.run([PYTHON, ROOT / "bench" / "draw.py", file.name, svg], check=True)
+    drawn = svg.read_text(encoding="utf-8")
+    start, end, rest = drawn.partition(">")
+    described = f"<title>{escape(plot.title)}</title><desc>{escape(said(plot))}</desc>"
+    svg.write_text(f"{start}{end}{described}{rest}\n", encoding="utf-8")
+
+
+def _specification(plot: Plot, rows: list[dict[str, Any]], about: str) -> Mapping[str, Any]:
+    """Bars from the left, each with its figure, agtool's in another colour."""
+    most = max(row["longest"] for row in rows)
+    x = {"type": "quantitative", "axis": None, "scale": {"domain": [0, most * 1.3]}}
+    y = {
+        "field": "name",
+        "type": "nominal",
+        "sort": [row["name"] for row in rows],
+        "title": None,
+        "axis": {"labelLimit": NAMES, "minExtent": NAMES, "domain": False, "ticks": False},
+    }
+    colour = {
+        "condition": {"test": "datum.ours", "value": OURS},
+        "value": THEIRS,
+    }
+    layers = [
+        {
+            "mark": {"type": "bar", "height": 14, "cornerRadiusEnd": 2},
+            "encoding": {"x": {**x, "field": "value"}, "y": y, "color": colour},
+        },
+        {
+            "transform": [{"filter": "datum.longest > datum.value"}],
+            "mark": {"type": "rule", "color": TEXT},
+            "encoding": {"x": {**x, "field": "value"}, "x2": {"field": "longest"}, "y": y},
+        },
+        {
+            "mark": {"type": "text", "align": "left", "dx": 5},
+            "encoding": {"x": {**x, "field": "longest"}, "y": y, "text": {"field": "shown"}},
+        },
+    ]
+    view: dict[str, Any] = {"layer": layers, "width": BARS, "height": {"step": 22}}
+    if any(row["group"] for row in rows):
+        groups = list(dict.fromkeys(row["group"] for row in rows))
+        header = {"title": None, "labelAngle": 0, "labelOrient": "top", "labelAnchor": "start"}
+        view = {
+            "facet": {"row": {"field": "group", "sort": groups, "header": header}},
+            "spec": view,
+            "resolve": {"scale": {"y": "independent"}},
+            "spacing": 8,
+        }
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "data": {"values": rows},
+        "background": "white",
+        "padding": 12,
+        "title": {
+            "text": textwrap.wrap(plot.title, 56),
+            "subtitle": textwrap.wrap(about, 78),
+            "anchor": "start",
+            "frame": "bounds",
+            "offset": 12,
+        },
+        "config": {
+            "font": "sans-serif",
+            "text": {"fontSize": 13, "color": TEXT},
+            "axis": {"labelFontSize": 13, "labelColor": TEXT},
+            "header": {"labelFontSize": 13, "labelFontWeight": "bold", "labelColor": TEXT},
+            "title": {
+                "fontSize": 16,
+                "subtitleFontSize": 12,
+                "color": TEXT,
+                "subtitleColor": "#59636e",
+            },
+            "view": {"stroke": None},
+        },
+        **view,
+    }
+
+
+def page() -> str:
+    """The page of all plots, and of what has changed since the runs before."""
+    parts = [
+        "# Performance",
+        paragraph(
+            "Each figure beside its peers, from the last run of `make bench`. The machine, the "
+            "versions, the date and the load are in each picture. Shorter is better. Whatever was "
+            "measured is in `bench/results`; `make plots` draws it anew."
+        ),
+    ]
+    for plot in PLOTS:
+        parts += [
+            f"## {plot.title}",
+            f"![{said(plot)}](plots/{plot.name}.svg)",
+            paragraph(f"{plot.below} [How it was measured]({plot.page}).".strip()),
+            *changes(plot),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def changes(plot: Plot) -> Iterator[str]:
+    """A table of what an earlier run has measured too, if there was one."""
+    *past, now = results.runs(plot.bench)
+    rows = []
+    for bar in plot.bars:
+        before = [value for run in past if (value := figure(run, bar)) is not None]
+        value = figure(now, bar)
+        if before and value is not None:
+            name = f"{bar.group}: {bar.label}" if bar.group else bar.label
+            spread = f"{shown(min(before), plot.unit)} to {shown(max(before), plot.unit)}"
+            change = f"{value / before[-1] - 1:+.0%}" if before[-1] else ""
+            figures = (shown(before[-1], plot.unit), shown(value, plot.unit))
+            rows.append([name, *figures, change, f"{spread} in {len(before)}"])
+    if rows:
+        heads = ["", f"{past[-1]['date']}", now["date"], "change", "all runs before"]
+        yield table(heads, rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

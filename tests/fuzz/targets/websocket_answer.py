@@ -1,0 +1,28 @@
+"""The answer to a request for a WebSocket, and what follows it: one of agtool's errors."""
+
+import ssl
+from functools import cache
+
+from agtool.core.errors import AgtoolError
+from agtool.core.kube.pool import WebSocketSettings
+from agtool.debug.session.messages import PROTOCOL
+from agtool.debug.session.websocket import open_websocket
+from tests.fuzz.sockets import Server
+
+
+@cache
+def server() -> Server:
+    """The one that all checks share."""
+    return Server()
+
+
+def check(data: bytes) -> None:
+    """What a server says."""
+    server().data = data
+    url = f"ws://127.0.0.1:{server().address[1]}"
+    settings = WebSocketSettings(url, [], ssl.create_default_context(), None, None)
+    try:
+        with open_websocket(settings, "/exec", PROTOCOL, timeout=5) as websocket:
+            websocket.messages()
+    except AgtoolError as error:
+        assert error.message
