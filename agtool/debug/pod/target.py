@@ -174,7 +174,7 @@ def _as_profile(spec: Json, target: Json, theirs: Identity, request: Request) ->
         user = f"user {request.user}, as asked"
     elif not (context.get("privileged") or (context.get("capabilities") or {}).get("add")):
         # It has no more rights than another, so only the target's user sees the target's files.
-        if theirs.user is not None:
+        if theirs.user or (theirs.user == 0 and not context.get("runAsNonRoot")):
             context |= _ids(theirs.user, theirs.group)
         elif context.get("runAsNonRoot") or _must_not_be_root(spec, target):
             context |= _ids(NOBODY, None)

@@ -197,6 +197,10 @@ def test_profiles_beside_a_target() -> None:
         "runAsUser": 7,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
+    of_root = running(status={"user": {"linux": {"uid": 0, "gid": 0}}})
+    (restricted,) = contexts(of_root, profile="restricted")
+    assert (restricted["runAsUser"], restricted["runAsNonRoot"]) == (NOBODY, True)
+    assert contexts(of_root, profile="baseline")[0]["runAsUser"] == 0
     assert contexts(pod, capabilities=["SYS_TIME"], root=True) == [
         {"capabilities": {"add": ["SYS_TIME"]}, **ROOT}
     ]
