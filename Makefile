@@ -104,7 +104,7 @@ tools: venv system $(PAUSE) ## tests with tools that people use: for migrations,
 	@$(PYTHON) -m tests.tools $(PARTS)
 
 # PARTS: some of the names in tests/images/applications.py. Not part of `test`: it takes a quarter of an hour, and the network.
-images: kubernetes $(PAUSE) ## tests of migrate-once in images of other languages, on a cluster (PARTS=...)
+images: kubernetes $(PAUSE) ## tests of migrate-once in images of other languages, and of watch in its own, on a cluster (PARTS=...)
 	@$(PYTHON) -m tests.images $(PARTS)
 
 # TARGETS: some of the files in tests/fuzz/targets. SECONDS_EACH: 3 for each of them, one minute for all.
@@ -148,6 +148,7 @@ bench: venv $(PAUSE) ## measure all commands on real servers and beside their li
 	@$(PYTHON) -m bench.pause --write
 	@$(PYTHON) -m bench.ci_nodepool --write
 	@$(PYTHON) -m bench.debug --write
+	@$(PYTHON) -m bench.bundle --write
 	@$(PYTHON) -m bench.start
 	@$(MAKE) --no-print-directory plots
 

@@ -12,23 +12,25 @@
  *     process that ignores SIGCHLD.
  *
  * There is no C library underneath: the program calls the kernel itself (see syscalls.h), so it
- * fits into one page of memory. Read it from the bottom, where it starts, to the top.
+ * fits into two pages of memory. Read it from the bottom, where it starts, to the top.
  *
  * Copyright the agtool authors. SPDX-License-Identifier: Apache-2.0
  */
 #include "syscalls.h"
 
 /* Its own, and not agtool's: the same source gives the same bytes in every release. */
-#define VERSION "1.0.0"
+#define VERSION "1.1.0"
 
 static const char HELP[] =
     "Usage: pause [-t SECONDS] [-i SECONDS]\n"
+    "       pause --run pipe|null MARK COMMAND [ARG]...\n"
     "       pause --install DIR | -v | -h\n"
     "\n"
     "Wait, as the main process of a container, until a signal asks to end; then exit with 0.\n"
     "\n"
     "  -t SECONDS     end after that long\n"
     "  -i SECONDS     end after that long without any other process in the container\n"
+    "  --run          run COMMAND for agtool debug, which marks the end of its output\n"
     "  --install DIR  copy this program to DIR/pause, and end\n"
     "  -v, --version  print the version, and end\n"
     "  -h, --help     print this, and end\n"
@@ -42,17 +44,18 @@ enum exit_code { DONE = 0, FAILED = 1, WRONG_USAGE = 2 };
  * The kernel's constants. They have these values on all machines that syscalls.h knows, though
  * not on every machine that Linux runs on.
  */
-enum { STDOUT = 1, STDERR = 2 };
+enum { STDIN = 0, STDOUT = 1, STDERR = 2 };
 enum { O_RDONLY = 0, O_WRONLY = 01, O_CREAT = 0100, O_EXCL = 0200, O_NONBLOCK = 04000,
-       O_PATH = 010000000 };
-enum { AT_FDCWD = -100, POLLOUT = 4, CLOCK_MONOTONIC = 1 };
+       O_PATH = 010000000, O_CLOEXEC = 02000000 };
+enum { AT_FDCWD = -100, F_OK = 0, F_SETFL = 4, CLOCK_MONOTONIC = 1 };
+enum { POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16 };
 enum { WNOHANG = 1, WALL = 0x40000000 };
 enum { EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EAGAIN = 11, EACCES = 13, ENOTDIR = 20,
        EISDIR = 21, EFBIG = 27, ENOSPC = 28, EROFS = 30 };
-enum { SIG_SETMASK = 2, SIG_IGN = 1 };
+enum { SIG_SETMASK = 2, SIG_DFL = 0, SIG_IGN = 1 };
 enum { SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGILL = 4, SIGTRAP = 5, SIGABRT = 6, SIGBUS = 7,
-       SIGFPE = 8, SIGUSR1 = 10, SIGSEGV = 11, SIGUSR2 = 12, SIGTERM = 15, SIGCHLD = 17,
-       SIGWINCH = 28, SIGPWR = 30, SIGSYS = 31 };
+       SIGFPE = 8, SIGKILL = 9, SIGUSR1 = 10, SIGSEGV = 11, SIGUSR2 = 12, SIGTERM = 15,
+       SIGCHLD = 17, SIGWINCH = 28, SIGPWR = 30, SIGSYS = 31 };
 
 /*
  * The kernel's real-time signals are 32 to 64, but C libraries use the first two for their own
@@ -252,6 +255,301 @@ static enum exit_code install(const char *path)
     return DONE;
 }
 
+/* ------------------------------------------------------------------------------------- --run -- */
+
+/*
+ * Runs a command whose streams go to a client over the network: `agtool debug -- COMMAND`. What
+ * stands between the two loses data at the edges. containerd closes a command's stdin as soon as
+ * its stdout has ended, so that `sh -c 'cat >file'` would get a part of its input; it may throw
+ * away the end of the output when a command ends before a slow client has read it; and nobody
+ * tells a command without a terminal that its client has gone. So this program keeps all three
+ * streams open for as long as the client needs them:
+ *
+ *   - Input comes in portions: their length in four bytes, the lowest first, and so many bytes. A
+ *     length of zero is the end of COMMAND's stdin, but not of ours. With `null` instead of `pipe`
+ *     COMMAND reads /dev/null.
+ *   - When COMMAND has ended, MARK is written to stdout and to stderr, and three characters: its
+ *     exit code; or, where it could not be run, N (it is not there) or X, and the error's number.
+ *   - Then what still comes is read, until the client has read all and closes our stdin.
+ *   - If it does that before COMMAND has ended, then it is gone, and COMMAND's process group is
+ *     ended: by SIGHUP, and a second later by SIGKILL.
+ */
+
+struct input {
+    long command;         /* the pipe to the command's stdin; -1 when it takes no more */
+    unsigned long length; /* what the four bytes have said so far */
+    int length_bytes;     /* how many of them have come */
+    unsigned long left;   /* of this portion */
+    long from;            /* where the part of the buffer begins that has not been passed on */
+    long end;
+    char buffer[32 * 1024];
+};
+
+/* What SIGCHLD does. struct sigaction starts with the action; the rest, 16 to 24 bytes, is zero. */
+static void when_a_child_ends(unsigned long action)
+{
+    volatile unsigned long all[5] = {action, 0, 0, 0, 0}; /* volatile: no memset() for the zeros */
+    system_call(SYS_rt_sigaction, SIGCHLD, (long)all, 0, sizeof(signal_set), 0);
+}
+
+static void close_file(long fd)
+{
+    system_call(SYS_close, fd, 0, 0, 0, 0);
+}
+
+static void close_command(struct input *input)
+{
+    if (input->command >= 0)
+        close_file(input->command);
+    input->command = -1;
+}
+
+/* Passes on what has been read, until all is done or the command's pipe is full. */
+static void pass_on(struct input *input)
+{
+    while (input->from < input->end) {
+        if (!input->left) {
+            unsigned long byte = (unsigned char)input->buffer[input->from++];
+            input->length |= byte << (8 * input->length_bytes++);
+            if (input->length_bytes < 4)
+                continue;
+            input->left = input->length;
+            input->length = 0;
+            input->length_bytes = 0;
+            if (!input->left)
+                close_command(input);
+            continue;
+        }
+        long size = input->end - input->from;
+        if ((unsigned long)size > input->left)
+            size = (long)input->left;
+        if (input->command >= 0) {
+            long done = system_call(SYS_write, input->command, (long)(input->buffer + input->from),
+                                    size, 0, 0);
+            if (done == -EAGAIN)
+                return;
+            if (done < 0)
+                close_command(input); /* the command has closed its stdin: the rest is for nobody */
+            else
+                size = done;
+        }
+        input->from += size;
+        input->left -= size;
+    }
+    input->from = 0;
+    input->end = 0;
+}
+
+/* Reads what the client has sent. Returns whether it is still there. */
+static int read_input(struct input *input)
+{
+    input->end = system_call(SYS_read, STDIN, (long)input->buffer, sizeof input->buffer, 0, 0);
+    if (input->end > 0) {
+        pass_on(input);
+        return 1;
+    }
+    int there = input->end == -EINTR || input->end == -EAGAIN;
+    input->end = 0;
+    return there;
+}
+
+/*
+ * Writes the mark and what is known of the end. A pipe that is ready takes 4 KiB at once; a client
+ * that is slow is waited for, and one that is gone is not.
+ */
+static void tell(int fd, const char *mark, const char end[4])
+{
+    struct line line;
+    line.length = 0;
+    append(&line, mark);
+    append(&line, end);
+    struct pollfd files[2] = {{.fd = fd, .events = POLLOUT}, {.fd = STDIN}};
+    do
+        system_call(SYS_ppoll, (long)files, 2, 0, 0, 0);
+    while (!files[0].revents && !files[1].revents);
+    if (files[0].revents & POLLOUT)
+        system_call(SYS_write, fd, (long)line.text, line.length, 0, 0);
+}
+
+static void in_two_digits(char *text, long number)
+{
+    text[0] = '0' + number / 10 % 10;
+    text[1] = '0' + number % 10;
+}
+
+/* The value of PATH; where there is none, the one that container runtimes set. */
+static const char *search_path(char **environment)
+{
+    for (; *environment; environment++) {
+        const char *text = *environment;
+        if (text[0] == 'P' && text[1] == 'A' && text[2] == 'T' && text[3] == 'H' && text[4] == '=')
+            return text + 5;
+    }
+    return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+}
+
+static int has_a_slash(const char *name)
+{
+    for (; *name; name++)
+        if (*name == '/')
+            return 1;
+    return 0;
+}
+
+/*
+ * Becomes the command. Returns the error if that is not possible, in its lowest byte, and in the
+ * next one whether there is such a file.
+ */
+static long execute(char **command, char **environment)
+{
+    enum { FOUND = 0x100 };
+    const char *path = has_a_slash(*command) ? "" : search_path(environment);
+    long result = ENOENT;
+    if (!**command)
+        return result;
+    do {
+        struct {
+            unsigned long length;
+            char text[4096];
+        } file;
+        file.length = 0;
+        const char *parts[3] = {path, "/", *command};
+        for (int i = *path ? 0 : 2; i < 3; i++)
+            for (const char *c = parts[i]; *c && (i || *c != ':'); c++)
+                if (file.length < sizeof file.text - 1)
+                    file.text[file.length++] = *c;
+        file.text[file.length] = 0;
+        while (*path && *path++ != ':')
+            ;
+        long error = -system_call(SYS_execve, (long)file.text, (long)command, (long)environment, 0,
+                                  0);
+        long there = system_call(SYS_faccessat, AT_FDCWD, (long)file.text, F_OK, 0, 0);
+        if (there == 0 && !(result & FOUND))
+            result = error | FOUND;
+    } while (*path);
+    return result;
+}
+
+/* Starts the command; the number of its process. What keeps it from running comes in `failure`. */
+static long start(char **command, char **environment, long its_stdin, long *failure,
+                  signal_set usual)
+{
+    int report[2];
+    if (system_call(SYS_pipe2, (long)report, O_CLOEXEC, 0, 0, 0) < 0)
+        return -1;
+#ifdef CLONE_TAKES_FLAGS_SECOND
+    long child = system_call(SYS_clone, 0, SIGCHLD, 0, 0, 0);
+#else
+    long child = system_call(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+#endif
+    if (child == 0) {
+        system_call(SYS_setpgid, 0, 0, 0, 0, 0);
+        system_call(SYS_dup3, its_stdin, STDIN, 0, 0, 0);
+        system_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&usual, 0, sizeof usual, 0);
+        long error = execute(command, environment);
+        system_call(SYS_write, report[1], (long)&error, sizeof error, 0, 0);
+        for (;;)
+            system_call(SYS_exit_group, FAILED, 0, 0, 0, 0);
+    }
+    close_file(report[1]);
+    close_file(its_stdin);
+    *failure = 0;
+    if (child > 0) {
+        system_call(SYS_setpgid, child, child, 0, 0, 0);
+        system_call(SYS_read, report[0], (long)failure, sizeof *failure, 0, 0); /* until exec */
+    }
+    close_file(report[0]);
+    return child;
+}
+
+/* Ends the command whose client is gone. */
+static void end_group(long child, struct pollfd *children)
+{
+    struct timespec second = {1, 0};
+    system_call(SYS_kill, -child, SIGHUP, 0, 0, 0);
+    system_call(SYS_ppoll, (long)children, 1, (long)&second, 0, 0);
+    system_call(SYS_kill, -child, SIGKILL, 0, 0, 0);
+}
+
+/* Waits for the command's end and passes its input on. Returns what wait4() says; -1: no client. */
+static int attend(long child, struct input *input)
+{
+    signal_set children = BIT(SIGCHLD);
+    long ended = system_call(SYS_signalfd4, -1, (long)&children, sizeof children, O_CLOEXEC, 0);
+    struct pollfd files[3]; /* what would fill it with zeros is a function of a library */
+    files[0] = (struct pollfd){.fd = (int)ended, .events = POLLIN};
+    for (;;) {
+        int status;
+        if (system_call(SYS_wait4, child, (long)&status, WNOHANG, 0, 0) == child)
+            return status;
+        /* While the command does not read, neither do we; but whether the client is gone counts. */
+        int full = input->from < input->end;
+        files[1] = (struct pollfd){.fd = STDIN, .events = full ? 0 : POLLIN};
+        files[2] = (struct pollfd){.fd = full ? (int)input->command : -1, .events = POLLOUT};
+        system_call(SYS_ppoll, (long)files, 3, 0, 0, 0);
+        if (files[0].revents) {
+            char signals[128];
+            system_call(SYS_read, ended, (long)signals, sizeof signals, 0, 0);
+        }
+        if (files[2].revents)
+            pass_on(input);
+        int gone = full ? files[1].revents & (POLLHUP | POLLERR)
+                        : files[1].revents && !read_input(input);
+        if (gone) {
+            end_group(child, files);
+            return -1;
+        }
+    }
+}
+
+__attribute__((noinline)) static int run_command(int with_input, const char *mark, char **command,
+                                                 char **environment, signal_set usual)
+{
+    struct input input;
+    input.command = -1;
+    input.length = input.left = 0;
+    input.length_bytes = 0;
+    input.from = input.end = 0;
+
+    when_a_child_ends(SIG_DFL); /* else their exit codes could not be had */
+    long its_stdin;
+    if (with_input) {
+        int ends[2];
+        if (system_call(SYS_pipe2, (long)ends, O_CLOEXEC, 0, 0, 0) < 0)
+            return complain(FAILED, "pipe2", "there are too many files");
+        its_stdin = ends[0];
+        input.command = ends[1];
+        system_call(SYS_fcntl, ends[1], F_SETFL, O_NONBLOCK, 0, 0);
+    } else {
+        its_stdin = system_call(SYS_openat, AT_FDCWD, (long)"/dev/null", O_RDONLY | O_CLOEXEC, 0,
+                                0);
+    }
+    long failure;
+    long child = start(command, environment, its_stdin, &failure, usual);
+    if (child < 0)
+        return complain(FAILED, "clone", "there are too many processes");
+    int status = attend(child, &input);
+    if (status == -1)
+        return 128 + SIGHUP;
+    close_command(&input);
+
+    char end[4] = {0};
+    int code = status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
+    if (failure) {
+        end[0] = failure & ~0xffL ? 'X' : 'N';
+        code = failure & ~0xffL ? 126 : 127;
+        in_two_digits(end + 1, failure & 0xff);
+    } else {
+        end[0] = '0' + code / 100;
+        in_two_digits(end + 1, code);
+    }
+    tell(STDERR, mark, end);
+    tell(STDOUT, mark, end);
+    while (read_input(&input))
+        ;
+    return code;
+}
+
 /* ----------------------------------------------------------------------------------- waiting -- */
 
 /* Seconds, or 0 for "no limit". */
@@ -378,15 +676,15 @@ static enum exit_code wait_for_the_end(const struct limits *limits, signal_set a
 /* ---------------------------------------------------------------------------------- starting -- */
 
 /*
- * Blocks all signals and returns them. Those that stand for a fault of this program are left as
+ * Blocks all signals and returns them; `usual` are those that were blocked before. Those that stand for a fault of this program are left as
  * they are: a program that cannot go on should end there and then, and say by what.
  */
-static signal_set block_signals(void)
+static signal_set block_signals(signal_set *usual)
 {
     signal_set faults = BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGABRT) | BIT(SIGBUS) | BIT(SIGFPE)
                         | BIT(SIGSEGV) | BIT(SIGSYS);
     signal_set all = ~faults;
-    system_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, 0, sizeof all, 0);
+    system_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)usual, sizeof all, 0);
     return all;
 }
 
@@ -396,9 +694,7 @@ static signal_set block_signals(void)
  */
 static void leave_children_to_the_kernel(void)
 {
-    /* struct sigaction starts with the action; the rest of it, 16 to 24 bytes, is zero here. */
-    unsigned long action[5] = {SIG_IGN, 0, 0, 0, 0};
-    system_call(SYS_rt_sigaction, SIGCHLD, (long)action, 0, sizeof(signal_set), 0);
+    when_a_child_ends(SIG_IGN);
     /* Those that were dead before, as after `sh -c 'program & exec pause'`. */
     while (system_call(SYS_wait4, -1, 0, WNOHANG | WALL, 0, 0) > 0)
         ;
@@ -420,9 +716,15 @@ static long parse_seconds(const char *text)
 }
 
 /* Does what the arguments say. They are argv[1] to argv[argc - 1]; a null pointer follows. */
-static enum exit_code run(long argc, char **argv, signal_set all)
+static int run(long argc, char **argv, signal_set all, signal_set usual)
 {
     struct limits limits = {0, 0};
+    if (argc > 4 && equal(argv[1], "--run")) {
+        int with_input = equal(argv[2], "pipe");
+        if (!with_input && !equal(argv[2], "null"))
+            return complain(WRONG_USAGE, argv[2], "neither pipe nor null; -h lists the options");
+        return run_command(with_input, argv[3], argv + 4, argv + argc + 1, usual);
+    }
     for (long i = 1; i < argc; i++) {
         const char *option = argv[i];
         if (equal(option, "-v") || equal(option, "--version"))
@@ -452,9 +754,10 @@ static enum exit_code run(long argc, char **argv, signal_set all)
 /* Called by _start with the address of argc. The kernel ends a process only when it is told to. */
 __attribute__((used, noreturn)) void start_c(long *stack)
 {
-    signal_set all = block_signals();
+    signal_set usual = 0;
+    signal_set all = block_signals(&usual);
     leave_children_to_the_kernel();
-    enum exit_code code = run(stack[0], (char **)(stack + 1), all);
+    int code = run(stack[0], (char **)(stack + 1), all, usual);
     for (;;)
         system_call(SYS_exit_group, code, 0, 0, 0, 0);
 }

@@ -28,18 +28,25 @@ enum {
     SYS_close = 3,
     SYS_rt_sigaction = 13,
     SYS_rt_sigprocmask = 14,
+    SYS_clone = 56,
     SYS_execve = 59,
     SYS_wait4 = 61,
     SYS_kill = 62,
+    SYS_fcntl = 72,
     SYS_fsync = 74,
     SYS_fchmod = 91,
+    SYS_setpgid = 109,
     SYS_rt_sigtimedwait = 128,
     SYS_clock_gettime = 228,
     SYS_exit_group = 231,
     SYS_openat = 257,
     SYS_unlinkat = 263,
     SYS_readlinkat = 267,
+    SYS_faccessat = 269,
     SYS_ppoll = 271,
+    SYS_signalfd4 = 289,
+    SYS_dup3 = 292,
+    SYS_pipe2 = 293,
     SYS_renameat2 = 316,
 };
 
@@ -66,13 +73,18 @@ __asm__(".text\n"
 
 /* asm-generic/unistd.h */
 enum {
+    SYS_dup3 = 24,
+    SYS_fcntl = 25,
     SYS_unlinkat = 35,
+    SYS_faccessat = 48,
     SYS_fchmod = 52,
     SYS_openat = 56,
     SYS_close = 57,
+    SYS_pipe2 = 59,
     SYS_read = 63,
     SYS_write = 64,
     SYS_ppoll = 73,
+    SYS_signalfd4 = 74,
     SYS_readlinkat = 78,
     SYS_fsync = 82,
     SYS_exit_group = 94,
@@ -81,6 +93,8 @@ enum {
     SYS_rt_sigaction = 134,
     SYS_rt_sigprocmask = 135,
     SYS_rt_sigtimedwait = 137,
+    SYS_setpgid = 154,
+    SYS_clone = 220,
     SYS_execve = 221,
     SYS_wait4 = 260,
     SYS_renameat2 = 276,
@@ -143,10 +157,14 @@ enum {
     SYS_read = 3,
     SYS_write = 4,
     SYS_close = 6,
+    SYS_execve = 11,
     SYS_kill = 37,
+    SYS_fcntl = 55,
+    SYS_setpgid = 57,
     SYS_fchmod = 94,
     SYS_wait4 = 114,
     SYS_fsync = 118,
+    SYS_clone = 120,
     SYS_rt_sigaction = 174,
     SYS_rt_sigprocmask = 175,
     SYS_rt_sigtimedwait = 177,
@@ -154,7 +172,11 @@ enum {
     SYS_clock_gettime = 263,
     SYS_openat = 322,
     SYS_unlinkat = 328,
+    SYS_faccessat = 334,
     SYS_ppoll = 336,
+    SYS_signalfd4 = 355,
+    SYS_dup3 = 358,
+    SYS_pipe2 = 359,
     SYS_renameat2 = 382,
 };
 
@@ -192,10 +214,14 @@ enum {
     SYS_read = 3,
     SYS_write = 4,
     SYS_close = 6,
+    SYS_execve = 11,
     SYS_kill = 37,
+    SYS_fcntl = 55,
+    SYS_setpgid = 57,
     SYS_fchmod = 94,
     SYS_wait4 = 114,
     SYS_fsync = 118,
+    SYS_clone = 120,
     SYS_rt_sigaction = 173,
     SYS_rt_sigprocmask = 174,
     SYS_rt_sigtimedwait = 176,
@@ -204,6 +230,10 @@ enum {
     SYS_ppoll = 281,
     SYS_openat = 286,
     SYS_unlinkat = 292,
+    SYS_faccessat = 298,
+    SYS_signalfd4 = 313,
+    SYS_dup3 = 316,
+    SYS_pipe2 = 317,
     SYS_renameat2 = 357,
 };
 
@@ -243,10 +273,14 @@ enum {
     SYS_read = 3,
     SYS_write = 4,
     SYS_close = 6,
+    SYS_execve = 11,
     SYS_kill = 37,
+    SYS_fcntl = 55,
+    SYS_setpgid = 57,
     SYS_fchmod = 94,
     SYS_wait4 = 114,
     SYS_fsync = 118,
+    SYS_clone = 120,
     SYS_rt_sigaction = 174,
     SYS_rt_sigprocmask = 175,
     SYS_rt_sigtimedwait = 177,
@@ -254,7 +288,11 @@ enum {
     SYS_clock_gettime = 260,
     SYS_openat = 288,
     SYS_unlinkat = 294,
+    SYS_faccessat = 300,
     SYS_ppoll = 302,
+    SYS_signalfd4 = 322,
+    SYS_pipe2 = 325,
+    SYS_dup3 = 326,
     SYS_renameat2 = 347,
 };
 
@@ -282,6 +320,9 @@ __asm__(".text\n"
         "    svc 0\n"
         "    lg %r6, 48(%r15)\n"
         "    br %r14\n");
+
+/* Two of the arguments change places: the new stack comes before the flags. */
+#define CLONE_TAKES_FLAGS_SECOND
 
 #else
 #error "pause knows x86_64, aarch64, arm (EABI), riscv64, powerpc64 (ELFv2) and s390x"

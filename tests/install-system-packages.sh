@@ -15,8 +15,8 @@ if [ ${#packages[@]} -eq 0 ]; then
     packages+=(dovecot-managesieved prosody nodejs default-jre-headless git golang-go ruby)
     # For pause: other architectures, tools for images and containers, a C compiler, prlimit.
     packages+=(qemu-user-static skopeo umoci runc buildah gcc util-linux)
-    # For debug: a proxy that wants a log-in.
-    packages+=(tinyproxy)
+    # For debug: a proxy that wants a log-in, TLS before it, and one that speaks SOCKS.
+    packages+=(tinyproxy stunnel4 microsocks)
     # For completion: shells besides bash. For man pages: a reader, and linters.
     packages+=(zsh fish man-db groff mandoc)
     # For a Kubernetes cluster, whose own programs are built: a network and images for its pods.

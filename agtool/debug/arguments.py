@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import UsageError
-from agtool.debug.model import DEFAULT_CONTAINER, MANAGED_BY, MARK, Custom, Workload
+from agtool.debug.model import DEFAULT_CONTAINER, MANAGED_BY, MARK, Copy, Custom, Workload
 from agtool.debug.pod.named import instead
 from agtool.debug.pod.profile import CAPABILITIES
 
@@ -177,6 +177,46 @@ def parse_labels(option: str, given: Sequence[str]) -> dict[str, str]:
             )
         _set_once(found, key, value, option)
     return found
+
+
+def parse_copy(words: Sequence[str]) -> Copy:
+    """`LOCAL pod/NAME:PATH`, or the other way round."""
+    usage = "Write agtool debug --cp LOCAL pod/NAME:/PATH, or --cp pod/NAME:/PATH LOCAL."
+    if len(words) != 2:
+        raise UsageError("--cp needs a source and a destination", hint=usage)
+    found = [re.fullmatch(r"(?:pods?|po)/([^:/]+):(.+)", word, re.DOTALL) for word in words]
+    if all(found) or not any(found):
+        raise UsageError("one of the two of --cp must be a pod's, the other not", hint=usage)
+    into = found[1] is not None
+    remote = found[1] or found[0]
+    local = parse_text("--cp", words[0] if into else words[1])
+    if remote is None or not local:
+        raise UsageError("--cp needs a file or a folder", hint=usage)
+    name = parse_name("--cp", remote[1])
+    path = parse_text("--cp", remote[2])
+    if not path.startswith("/"):
+        raise UsageError(f"--cp: {path!r} does not begin with /", hint=usage)
+    if ".." in path.split("/"):
+        raise UsageError(f"--cp: {path!r} has .. in it", hint="Write the path without it.")
+    return Copy(Path(local), name or "", path, into)
+
+
+def parse_forwards(given: Sequence[str]) -> list[tuple[int, int]]:
+    """`LOCAL:REMOTE`, or `PORT` for both; 0 as LOCAL: one that is free."""
+    forwards: list[tuple[int, int]] = []
+    for text in given:
+        found = re.fullmatch(r"(?:([0-9]{0,5}):)?([0-9]{1,5})", text)
+        local, remote = (found[1], int(found[2])) if found else (None, 0)
+        here = remote if local is None else int(local or 0)
+        if not (1 <= remote <= 65535 and 0 <= here <= 65535):
+            raise UsageError(
+                f"--port-forward {text!r} is not of the form LOCAL:REMOTE",
+                hint="Both are ports, such as 8080:80. With :80 a free one is chosen here.",
+            )
+        if here and here in (one for one, _ in forwards):
+            raise UsageError(f"--port-forward: {here} is given twice", hint="Leave out one.")
+        forwards.append((here, remote))
+    return forwards
 
 
 def parse_annotations(given: Sequence[str]) -> dict[str, str]:

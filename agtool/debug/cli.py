@@ -153,6 +153,18 @@ def debug(
         bool | None,
         flag("Give the command a terminal.  [default: if agtool has one]", "--tty/--no-tty", "-t"),
     ] = None,
+    record: Annotated[
+        Text,
+        option("FILE", "Record what is shown, for asciinema; nothing is masked in it."),
+    ] = None,
+    port_forward: Annotated[
+        Texts,
+        _texts("LOCAL:REMOTE", "Let this port of this machine lead to that of the pod, meanwhile."),
+    ] = None,
+    cp: Annotated[
+        bool,
+        flag("Copy files: LOCAL pod/NAME:/PATH, or pod/NAME:/PATH LOCAL.", "--cp"),
+    ] = False,
     like: Annotated[
         Text,
         option(
@@ -189,7 +201,7 @@ def debug(
         Text,
         option(
             "NAME",
-            "Choose this container of --target or --like.  [default: the main one]",
+            "Choose this container of --target, --like or --cp.  [default: the main one]",
             "-c",
             "--container",
         ),
@@ -261,6 +273,8 @@ def debug(
       agtool debug --copy --target pod/crashing-0
       agtool debug --like deployment/web
       agtool debug --node worker-1
+      agtool debug --target pod/web-0 --port-forward 8080:80
+      agtool debug --cp pod/web-0:/var/log/app logs
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     require_unix("debug")
     check_modes(given_options(command_line), command=bool(command))
@@ -316,17 +330,20 @@ def debug(
             pause_image=pause_image and parse_image("--pause-image", pause_image),
         ),
         cluster=cluster,
-        command=arguments.parse_command(command or ()),
+        command=() if cp else arguments.parse_command(command or ()),
         shell=shell and arguments.parse_text("--shell", shell),
         stdin=stdin,
         terminal=tty,
         timeout=timeout,
         attach=arguments.parse_name("--attach", attach),
         target=wanted,
-        copy=copy,
+        in_copy=copy,
         pod_index=pod_index,
         container=arguments.parse_name("--container", container),
         like=arguments.parse_workload("--like", like),
+        record=Path(record) if record else None,
+        copy=arguments.parse_copy(command or ()) if cp else None,
+        forwards=arguments.parse_forwards(port_forward or ()),
     )
     if print_rbac:
         from agtool.debug.plan import needed

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agtool.core.kube.session import Json
     from agtool.core.options import ClusterOptions
 
@@ -172,6 +174,20 @@ class Request:
     copied: Copied | None = None
 
 
+class Copy(NamedTuple):
+    """Files to copy.
+
+    Attributes:
+        path: in the pod's container.
+        into: whether they go into the pod, and not out of it.
+    """
+
+    local: Path
+    pod: str
+    path: str
+    into: bool
+
+
 @dataclass(frozen=True)
 class Job:
     """What to do, where, as whom.
@@ -185,10 +201,13 @@ class Job:
         attach: the name of a pod of ours to use instead of a new one.
         target: the pod, or a workload of which one is meant, beside whose container to run, instead
             of in a pod of its own.
-        copy: run in a copy of that pod instead.
+        in_copy: run in a copy of that pod instead.
         pod_index: which one of the pods of a workload; None: the only one, or ask.
         container: which one of the target, or of the workload for --like.
         like: the workload that the new pod is to be like.
+        record: the file for a recording of the session.
+        copy: files to copy, instead of a command.
+        forwards: ports of this machine, and of the pod, that are one for the life of the session.
     """
 
     cluster: ClusterOptions
@@ -200,10 +219,13 @@ class Job:
     timeout: float
     attach: str | None = None
     target: Workload | None = None
-    copy: bool = False
+    in_copy: bool = False
     pod_index: int | None = None
     container: str | None = None
     like: Workload | None = None
+    record: Path | None = None
+    copy: Copy | None = None
+    forwards: Sequence[tuple[int, int]] = ()
 
 
 def own_labels(request: Request) -> dict[str, str]:

@@ -8,7 +8,7 @@ from agtool.core.errors import UsageError, without_effect
 
 _EVERYWHERE = {"--namespace", "--context", "--kubeconfig", "--as", "--as-group", "--print-rbac"}
 
-_SESSION = {"--shell", "--stdin", "--tty"}
+_SESSION = {"--shell", "--stdin", "--tty", "--record", "--port-forward"}
 
 _RIGHTS = {"--user", "--root", "--profile", "--cap-add", "--custom"}
 
@@ -49,6 +49,10 @@ _MODES: dict[str, tuple[AbstractSet[str], str]] = {
         _SESSION | _CONTAINER | _OWN | _OF_TARGET | {"--mounts", "--tools"},
         "--target adds a container to a pod and makes no pod.",
     ),
+    "--cp": (
+        _CONTAINER | _OWN | {"--container"},
+        "--cp copies files, and runs no command.",
+    ),
     "--node": (
         _NEW - _PLACE - _NETWORK - {"--user", "--root"},
         "The pod runs as root on the node that is named, and tolerates all taints.",
@@ -62,7 +66,7 @@ _INSIDE = _SESSION | _CONTAINER | _OF_TARGET | {"--tools"}
 
 _ELSEWHERE = {
     "--all-namespaces": "--list or --cleanup",
-    "--container": "--target or --like",
+    "--container": "--target, --like or --cp",
     "--mounts": "--target",
     "--output": "--list or --cleanup",
     "--pod-index": "--target",

@@ -39,7 +39,7 @@ def planned(job: Job) -> list[Json]:
     request = job.request
     arch = request.node_selector.get(ARCH, request.architecture)
     request = replace(request, architecture=arch, annotations=_annotations(request))
-    reads = job.like is not None or job.copy
+    reads = job.like is not None or job.in_copy
     if reads or not request.namespace:
         try:
             with open_session(job) as session:
@@ -99,7 +99,7 @@ def completed(job: Job, session: Session) -> Request:
 
 def _with_workload(request: Request, job: Job, session: Session) -> Request:
     """The request with what is taken over from a workload, or from the pod to copy."""
-    if job.copy and job.target:
+    if job.in_copy and job.target:
         pod = find_pod(session, job.target, job.pod_index, running=False)
         copied = copied_of(pod, job.container)
         say(

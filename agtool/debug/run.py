@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,8 +18,10 @@ from agtool.debug.interrupts import Interrupts, Stopped
 from agtool.debug.model import (
     CONTAINER,
     KIND,
+    MARK,
     PLAIN_SHELL,
     TOOLS,
+    Copy,
     Job,
     Request,
     Workload,
@@ -29,6 +32,7 @@ from agtool.debug.pod.custom import says_security
 from agtool.debug.pod.explain import start_state
 from agtool.debug.pod.life import Made, made
 from agtool.debug.pod.look import Seen, described, look
+from agtool.debug.pod.manifest import pause_program
 from agtool.debug.pod.named import hint_for
 from agtool.debug.pod.node import hindrance
 from agtool.debug.pod.profile import wants_root
@@ -40,7 +44,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agtool.core.kube.ended import Ended
-    from agtool.core.kube.session import Session
+    from agtool.core.kube.session import Json, Session
+    from agtool.debug.session.record import Recording
+    from agtool.debug.session.transfer import Place
 
 _KILLED = 137
 """The exit code of what was killed: the pod may have been, and say why."""
@@ -62,6 +68,8 @@ def run(job: Job) -> int:
 
 
 def _run(job: Job, interrupts: Interrupts) -> int:
+    if job.copy is not None:
+        return _copy(job, job.copy, interrupts)
     attached = attachment(job.stdin, job.terminal, shell=not job.command)
     if not job.command and not attached.stdin and not job.request.keep:
         raise UsageError(
@@ -71,11 +79,16 @@ def _run(job: Job, interrupts: Interrupts) -> int:
     with ExitStack() as stack:
         with interrupts.allowed():
             session = stack.enter_context(open_session(job))
-            session.websocket_settings()  # refuses a proxy that it cannot pass before a pod is made
-        ways = _Ways(job, session, attached, interrupts)
+        recording = None
+        if job.record is not None:
+            from agtool.debug.session.record import Recording
+
+            recording = Recording(job.record)
+            say(f"{job.record} gets all that is shown, passwords and other secrets too")
+        ways = _Ways(job, session, attached, interrupts, recording)
         if job.attach:
             ended = ways.in_a_pod_of_ours(job.attach)
-        elif job.target is not None and not job.copy:
+        elif job.target is not None and not job.in_copy:
             ended = ways.beside(job.target)
         else:
             ended = ways.in_a_new_pod()
@@ -90,6 +103,48 @@ def _run(job: Job, interrupts: Interrupts) -> int:
     return ended.exit_code or 0
 
 
+def _copy(job: Job, copy: Copy, interrupts: Interrupts) -> int:
+    """Copy files, in the container itself or, where it has no tar, from a container beside it."""
+    from agtool.debug.pod.like import main_container
+    from agtool.debug.session.transfer import Place, transfer
+
+    with ExitStack() as stack:
+        with interrupts.allowed():
+            session = stack.enter_context(open_session(job))
+            ways = _Ways(job, session, Attachment(stdin=False, terminal=False), interrupts, None)
+            pod = session.get(ways.path(copy.pod))
+            container = main_container(pod, job.container, f"pod {copy.pod}")["name"]
+            place = Place(session, ways.path(copy.pod), container)
+            found = place.look(copy.path)
+            if not found:
+                say(f"container {container} has no tar, or no shell: one that has them is added")
+                ways.added(copy.pod, pod)
+                ours = job.request.name
+                place = Place(session, ways.path(copy.pod), ours, "/proc/1/root")
+                stack.callback(_end, place)
+        if not found:
+            ways.wait(copy.pod, pod["metadata"]["uid"], place.container)
+            with interrupts.allowed():
+                found = place.look(copy.path)
+            if not found:
+                raise ConfigurationError(
+                    f"image {job.request.image} has no tar, or no shell",
+                    hint="Choose another --image.",
+                )
+        transfer(place, copy, found, interrupts)
+    return 0
+
+
+def _end(place: Place) -> None:
+    """End a container that was added, by its main process, which is a sleep."""
+    from agtool.core.kube.exec import run
+
+    with suppress(AgtoolError):
+        script = 'for p in /proc/[0-9]*; do grep -q "^$0" $p/environ && kill ${p#/proc/}; done'
+        words = ["sh", "-c", script, f"{MARK}={place.container}"]
+        run(place.session, place.pod, place.container, words, timeout=_WHY)
+
+
 @dataclass(frozen=True)
 class _There:
     """Where and how something is run.
@@ -97,12 +152,14 @@ class _There:
     Attributes:
         mark: of the session, if the container's environment has none; see `lifeline`.
         runner: how a script is run there.
+        pause: the path of our program in the container; None: it may not be there.
     """
 
     pod: str
     container: str
     mark: str
     runner: Sequence[str] = PLAIN_SHELL
+    pause: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +170,7 @@ class _Ways:
     session: Session
     attached: Attachment
     interrupts: Interrupts
+    recording: Recording | None
 
     def in_a_new_pod(self) -> Ended:
         with self.interrupts.allowed():
@@ -138,7 +196,8 @@ class _Ways:
             pod.keep = request.keep
             if pod.keep:
                 say(_farewell(self.session, request, pod))
-            there = _There(pod.name, CONTAINER, f"{pod.name}-1" if pod.keep else "")
+            mark = f"{pod.name}-1" if pod.keep else ""
+            there = _There(pod.name, CONTAINER, mark, pause=pause_program(request))
             if request.tools:
                 there = self.with_tools(there, TOOLS)
             return self.execute(there)
@@ -165,20 +224,8 @@ class _Ways:
         with self.interrupts.allowed():
             pod = find_pod(self.session, workload, self.job.pod_index, running=True)
             name = pod["metadata"]["name"]
-            plan = plan_container(pod, request, self.job.container)
-            way = add_container(self.session, pod, plan, request.custom)
+            plan, way = self.added(name, pod)
         ours = request.name
-        say(
-            f"container {ours} in pod {name}, {_place(self.session)}, beside container "
-            f"{plan.target}, whose processes it shares: {way.user}"
-        )
-        if says_security(request.custom):
-            say("--custom changes what the container may do")
-        if plan.left_out:
-            say(
-                f"not mounted, since Kubernetes allows no part of a volume here: "
-                f"{', '.join(plan.left_out)}"
-            )
         end = f"ends by itself within {request.lifetime} s (--ttl), if it starts"
         try:
             self.wait(name, pod["metadata"]["uid"], ours)
@@ -190,6 +237,24 @@ class _Ways:
             return self.inside(name, plan, seen)
         finally:
             say(f"container {ours} {end}; it stays in the pod's list of containers")
+
+    def added(self, name: str, pod: Json) -> tuple[ContainerPlan, Way]:
+        """Add a container to a pod, in the first way that the namespace takes."""
+        request = self.job.request
+        plan = plan_container(pod, request, self.job.container)
+        way = add_container(self.session, pod, plan, request.custom)
+        say(
+            f"container {request.name} in pod {name}, {_place(self.session)}, beside container "
+            f"{plan.target}, whose processes it shares: {way.user}"
+        )
+        if says_security(request.custom):
+            say("--custom changes what the container may do")
+        if plan.left_out:
+            say(
+                f"not mounted, since Kubernetes allows no part of a volume here: "
+                f"{', '.join(plan.left_out)}"
+            )
+        return plan, way
 
     def look(self, there: _There, plan: ContainerPlan, way: Way) -> Seen | None:
         """See, and say, what can be read of the target."""
@@ -247,6 +312,7 @@ class _Ways:
     def execute(self, at: _There) -> Ended:
         """Run the command, or a shell, in a container that runs."""
         from agtool.core.kube.ended import Ended
+        from agtool.debug.session.held import Holder
         from agtool.debug.session.lifeline import END, LEAVE, Lifeline
         from agtool.debug.session.remote import argv, execute
         from agtool.debug.session.websocket import LostError
@@ -255,16 +321,34 @@ class _Ways:
         if not (job.command or self.attached.stdin):
             return Ended(0)  # --keep without a terminal: the pod is what was asked for
         there = (self.session, self.path(at.pod), at.container)
-        lifeline = Lifeline(
-            *there,
-            shell=at.runner,
-            mark=at.mark or job.request.name,
-            last_word=END if job.target and not job.copy else LEAVE,
-        )
+        session = at.mark or job.request.name
+        lifeline = None
+        if self.attached.terminal or at.pause is None:  # else pause ends the command without us
+            lifeline = Lifeline(
+                *there,
+                shell=at.runner,
+                mark=session,
+                last_word=END if job.target and not job.in_copy else LEAVE,
+            )
         command = argv(job.command, job.shell, runner=at.runner, mark=at.mark)
+        forwards = None
+        if job.forwards:
+            from agtool.debug.session.forward import Forwards
+
+            forwards = Forwards(*there[:2], job.forwards, self._warn)
+            for here, port in forwards.ports:
+                say(f"127.0.0.1:{here} leads to port {port} of the pod")
         try:
             ended = execute(
-                *there, command, self.attached, interrupts=self.interrupts, lifeline=lifeline
+                *there,
+                command,
+                self.attached,
+                interrupts=self.interrupts,
+                lifeline=lifeline,
+                holder=Holder(at.pause, session, list(at.runner)),
+                recording=self.recording,
+                shown=job.command,
+                forwards=forwards,
             )
         except LostError as error:
             why = self.why_it_is_gone(at.pod, at.container)
@@ -272,6 +356,14 @@ class _Ways:
         if ended.exit_code == _KILLED and (why := self.why_it_is_gone(at.pod, at.container)):
             say(why)
         return ended
+
+    def _warn(self, text: str) -> None:
+        """Say something while the session runs, and the terminal may be in raw mode."""
+        end = "\r\n" if self.attached.terminal else "\n"
+        with suppress(OSError):
+            os.write(
+                2, f"{end if self.attached.terminal else ''}agtool: warning: {text}{end}".encode()
+            )
 
     def why_it_is_gone(self, pod: str, container: str) -> str:
         """What the cluster says about a container that ran; empty: that it still does."""

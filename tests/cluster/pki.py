@@ -54,18 +54,24 @@ class Authority:
         assert isinstance(loaded, ec.EllipticCurvePrivateKey)
         self._key = loaded
 
-    def client(self, user: str, groups: Sequence[str] = ()) -> Pair:
+    def client(self, user: str, groups: Sequence[str] = (), valid: dt.timedelta = VALID) -> Pair:
         """A certificate with which a user of these groups logs in."""
-        return self._issue(_name(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH, ())
+        return self._issue(_name(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH, (), valid)
 
     def server(self, name: str, hosts: Sequence[str]) -> Pair:
         """A certificate for a server; hosts: names and addresses."""
         return self._issue(_name(name, ()), ExtendedKeyUsageOID.SERVER_AUTH, hosts)
 
-    def _issue(self, name: x509.Name, purpose: x509.ObjectIdentifier, hosts: Sequence[str]) -> Pair:
+    def _issue(
+        self,
+        name: x509.Name,
+        purpose: x509.ObjectIdentifier,
+        hosts: Sequence[str],
+        valid: dt.timedelta = VALID,
+    ) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
-            _builder(name, self._certificate.subject, key.public_key())
+            _builder(name, self._certificate.subject, key.public_key(), valid)
             .add_extension(_key_usage(digital_signature=True), critical=True)
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         )
@@ -137,7 +143,10 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    valid: dt.timedelta = VALID,
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.timezone.utc)
     return (
@@ -148,7 +157,7 @@ def _builder(
         .serial_number(x509.random_serial_number())
         # A container's clock may be a little behind.
         .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + VALID)
+        .not_valid_after(now + valid)
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import ssl
 from collections import deque
@@ -16,6 +17,15 @@ from tests.cluster.api import Login
 from tests.servers.proxy import TcpProxy
 
 HEAD_LIMIT = 1 << 20
+
+_PAGE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 43\r\n\r\n"
+    b"<!DOCTYPE html><html><p>Log in</p></html>\r\n"
+)
+_UNAUTHORIZED = (
+    b"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\nContent-Length: 58\r\n\r\n"
+    b'{"kind":"Status","code":401,"message":"Unauthorized"     }\n'
+)
 
 
 class Request(NamedTuple):
@@ -34,6 +44,7 @@ class ApiProxy(TcpProxy):
     Attributes:
         latency: seconds for which each request waits before it is passed on.
         requests: what came, in this order, whoever answered it.
+        unauthorized: a pattern; requests whose method and path it matches are answered with 401.
         dropped: headers that are not passed on, in small letters, as with a gateway that knows no
             WebSockets.
     """
@@ -46,7 +57,10 @@ class ApiProxy(TcpProxy):
         self.kubeconfig = folder / "proxy.kubeconfig"
         self.requests: list[Request] = []
         self.dropped = {"authorization"}  # the proxy has its own
+        self.unauthorized: re.Pattern[str] | None = None
         self._answers: deque[bytes] = deque()
+        self._open: list[tuple[str, asyncio.StreamWriter, asyncio.StreamWriter]] = []
+        self._page = False
         self._to_lose: list[str] = []
         self._authority = pki.Authority(folder / "pki")
         self._authority.server("proxy", [self.host]).write(folder / "pki", "proxy")
@@ -78,6 +92,21 @@ class ApiProxy(TcpProxy):
         lines += [f"Content-Length: {len(body)}", *(f"{k}: {v}" for k, v in headers.items())]
         answer = "\r\n".join([*lines, "", ""]).encode() + body
         self._answers.extend([answer] * count)
+
+    def cut_those_of(self, path: str) -> None:
+        """Cut the connections of the WebSockets whose path has this in it."""
+
+        def cut() -> None:
+            for found, *ends in self._open:
+                if path in found:
+                    for end in ends:
+                        end.transport.abort()
+
+        self._call(cut)
+
+    def answer_with_a_page(self) -> None:
+        """Answer the next WebSocket with a log-in page, as gateways do."""
+        self._page = True
 
     def lose_answers(self, count: int, method: str) -> None:
         """Pass on the next requests of a method, and cut the connection instead of an answer."""
@@ -132,6 +161,13 @@ class ApiProxy(TcpProxy):
                 raise NotImplementedError("this proxy reads bodies of a known length only")
             length = int(headers.get("content-length", 0))
             await asyncio.sleep(self.latency)
+            if self.unauthorized and self.unauthorized.search(f"{method} {path}"):
+                await client.readexactly(length)
+                to_client.write(_UNAUTHORIZED)
+                continue
+            if self._page and "upgrade" in headers:
+                to_client.write(_PAGE)
+                continue
             if self._answers:
                 await client.readexactly(length)
                 to_client.write(self._answers.popleft())
@@ -143,6 +179,7 @@ class ApiProxy(TcpProxy):
             own = [f"{name}: {value}" for name, value in self._login.headers.items()]
             to_server.write("\r\n".join([first, *kept, *own, "", ""]).encode("latin-1"))
             if "upgrade" in headers:
+                self._open.append((path, to_client, to_server))
                 await self._pass(client, to_server)
                 return
             await self._pass(client, to_server, length)

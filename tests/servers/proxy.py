@@ -63,9 +63,9 @@ class TcpProxy:
         """Forward again, first what was held back."""
         self._call(self._flowing.set)
 
-    def cut(self) -> None:
-        """Reset every present connection on both sides, at once."""
-        self._run(self._cut())
+    def cut(self, newest: int | None = None) -> None:
+        """Reset every present connection on both sides, at once; or so many, the newest first."""
+        self._run(self._cut(newest))
 
     def refuse(self) -> None:
         """Refuse new connections; present ones go on."""
@@ -134,8 +134,9 @@ class TcpProxy:
                 return
             await self._loop.sock_sendall(sink, chunk)
 
-    async def _cut(self) -> None:
+    async def _cut(self, newest: int | None) -> None:
         tasks = list(self._connections)
+        tasks = tasks if newest is None else tasks[-newest:]
         for task in tasks:
             for end in self._connections[task]:
                 with suppress(OSError):  # it is closed already

@@ -7,11 +7,13 @@ that does not stay in the folder for temporary files.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,12 +38,34 @@ _IN_CLUSTER = "(in the cluster)"
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
+_ONCE_IN = 15.0
+"""Seconds in which credentials that are refused are renewed once: a plugin may ask a person."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who we are, to be shown with a request.
+
+    Attributes:
+        headers: a token, and whom we act as. A name may come twice.
+        certificate: the digest of our certificate and key; empty: we have none.
+        tls: with that certificate.
+    """
+
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    certificate: bytes
+    tls: ssl.SSLContext = field(compare=False)
+
+
 @dataclass
 class Access:
     """Where the API server is, and how we show who we are. Thread-safe.
 
     Attributes:
         impersonation: headers that say whom we act as. A name may come twice.
+        tls: with our certificate, if we have one.
+        certificate: its digest.
+        expires: when what a log-in plugin gave does, in seconds since the epoch; None: nobody says.
         options: with which another command, kubectl too, gets there as the same user.
         load: gives what the kubeconfig says now.
     """
@@ -51,23 +75,45 @@ class Access:
     impersonation: Sequence[tuple[str, str]]
     configuration: Configuration
     tls: ssl.SSLContext
+    certificate: bytes = b""
+    expires: float | None = None
     options: str = ""
     load: Callable[[], Access] = field(init=False)
+    _in_vain: float = -_ONCE_IN
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def headers(self) -> list[tuple[str, str]]:
-        """Who we are: a token that is fresh now, and whom we act as. A name may come twice."""
-        with self._lock:  # a log-in plugin must not run once for each of our threads
-            found: dict[str, Any] = dict(self.configuration.auth_settings())
-        tokens = [(s["key"], s["value"]) for s in found.values() if s["value"]]
-        return [*tokens, *self.impersonation]
+    def identity(self) -> Identity:
+        """Who we are now: what has expired is renewed first.
 
-    def renew(self, refused: list[tuple[str, str]]) -> bool:
-        """After a 401: log in anew. Returns whether our headers are other than `refused` now."""
-        if self.headers() == refused:
-            with self._lock:
-                self.configuration = self.load().configuration
-        return self.headers() != refused
+        Raises ConfigurationError if that fails.
+        """
+        with self._lock:  # a log-in plugin must not run once for each of our threads
+            if self.expires is not None and time.time() > self.expires:
+                self._load_again()
+            return self._identity()
+
+    def renew(self, refused: Identity) -> bool:
+        """After a refusal: log in anew. Returns whether we show something else than `refused` now.
+
+        Raises ConfigurationError if a log-in plugin fails.
+        """
+        with self._lock:
+            if self._identity() == refused and time.monotonic() - self._in_vain > _ONCE_IN:
+                self._in_vain = time.monotonic()
+                self._load_again()
+            return self._identity() != refused
+
+    def _load_again(self) -> None:
+        """Take the credentials of the kubeconfig as it is now, and nothing else."""
+        fresh = self.load()
+        self.configuration, self.expires = fresh.configuration, fresh.expires
+        if fresh.certificate != self.certificate:
+            self.tls, self.certificate = fresh.tls, fresh.certificate
+
+    def _identity(self) -> Identity:
+        found: dict[str, Any] = dict(self.configuration.auth_settings())
+        tokens = [(s["key"], s["value"]) for s in found.values() if s["value"]]
+        return Identity((*tokens, *self.impersonation), self.certificate, self.tls)
 
 
 def find_access(
@@ -169,15 +215,17 @@ def _from_kubeconfig(files: str, wanted: str | None) -> Access:
         )
         configuration = Configuration()
         loader.load_and_set(configuration)
-        tls = _tls(configuration)
-    context = loader.current_context["context"]
-    settle_proxy(configuration, _entry(documents, "cluster", context).get("proxy-url"))
+        tls, certificate = _tls(configuration), _digest(configuration)
+        context = loader.current_context["context"]
+        settle_proxy(configuration, _entry(documents, "cluster", context).get("proxy-url"))
     return Access(
         context=str(name),
         namespace=context.get("namespace") or "default",
         impersonation=list(_impersonation(_entry(documents, "user", context))),
         configuration=configuration,
         tls=tls,
+        certificate=certificate,
+        expires=loader.expires,
     )
 
 
@@ -231,6 +279,14 @@ def _tls(configuration: Configuration) -> ssl.SSLContext:
         context.load_cert_chain(configuration.cert_file, configuration.key_file)
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _digest(configuration: Configuration) -> bytes:
+    """Of the files with our certificate and its key."""
+    digest = hashlib.sha256()
+    for file in filter(None, (configuration.cert_file, configuration.key_file)):
+        digest.update(Path(file).read_bytes())
+    return digest.digest() if configuration.cert_file else b""
 
 
 @contextmanager

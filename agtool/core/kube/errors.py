@@ -18,7 +18,11 @@ class NotFoundError(ConfigurationError):
 
 
 class ForbiddenError(DeniedError):
-    """We may not do that, or the API server does not know us."""
+    """We may not do that."""
+
+
+class CredentialsError(ForbiddenError):
+    """The API server does not know us, or not any more (401)."""
 
 
 class ConflictError(DeniedError):
@@ -76,7 +80,7 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
     reason = message or f"{request} was answered with {status}"
     if status == 401:
         whose = f" of context {context!r}" if context else ""
-        return ForbiddenError(
+        return CredentialsError(
             f"{server} does not accept our credentials (401)",
             hint=f"Log in again, or check the user{whose} in the kubeconfig.",
         )
@@ -146,8 +150,11 @@ def unreachable(error: Exception, server: str, context: str) -> UnreachableError
     way, why = server, _reason(error)
     hint = f"Check that the API server runs, and that {context!r} is the right context."
     network = f"Check the network or the VPN, and that {context!r} is the right context."
-    if isinstance(error, exceptions.ProxyError):
+    root = _root(error)
+    if isinstance(error, exceptions.ProxyError) or type(root).__module__ == "socks":
         way, hint = f"{server} through the proxy", PROXY_HINT
+        if verify_message := getattr(root, "verify_message", ""):
+            why = f"TLS with the proxy failed: {verify_message}"
     elif isinstance(error, exceptions.NameResolutionError):
         why, hint = "its name does not resolve", network
     elif isinstance(error, exceptions.SSLError):
@@ -161,13 +168,19 @@ def unreachable(error: Exception, server: str, context: str) -> UnreachableError
     return UnreachableError(f"cannot reach {way}: {why}", hint=hint)
 
 
-def _reason(error: BaseException) -> str:
-    """The operating system's words for what went wrong, which stand at the end of the chain."""
+def _root(error: BaseException) -> BaseException:
+    """What stands at the end of a chain of errors."""
     inner: BaseException | None = error
     while inner:
         error = inner
         among = (value for value in reversed(error.args) if isinstance(value, BaseException))
         inner = error.__cause__ or error.__context__ or next(among, None)
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    """The operating system's words for what went wrong."""
+    error = _root(error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

@@ -9,16 +9,16 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from agtool.core.errors import AgtoolError, UnreachableError
 from agtool.core.kube.ended import Ended, read_status
-from agtool.core.kube.errors import PROXY_HINT, refusal
+from agtool.core.kube.errors import PROXY_HINT, CredentialsError, refusal
+from agtool.core.kube.tunnel import FAILURES
+from agtool.core.kube.tunnel import connect as tunnelled
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Sequence
 
     from websockets.sync.client import ClientConnection
@@ -67,14 +67,19 @@ def run(
         UnreachableError: no connection, no answer in time, or it broke.
         ForbiddenError: no permission for pods/exec.
         ConflictError, NotFoundError and others: as the API server refuses.
-        ConfigurationError: no WebSocket can go through the proxy.
         OutputTooLongError
     """
     query = {"container": container, "command": list(command), "stdout": "true", "stderr": "true"}
     path = f"{pod}/exec?{urlencode(query, doseq=True)}"
     until = time.monotonic() + timeout
     with ExitStack() as stack:
-        websocket = _open(stack, session.websocket_settings(), path, timeout)
+        settings = session.websocket_settings()
+        try:
+            websocket = _open(stack, settings, path, timeout)
+        except CredentialsError:
+            if not session.renew(settings):
+                raise
+            websocket = _open(stack, session.websocket_settings(), path, timeout)
         return _gather(websocket, session.server, until, timeout)
 
 
@@ -90,7 +95,12 @@ def _open(
     headers = [(name, value) for name, _, value in pairs]
     tls = settings.tls if settings.url.startswith("wss:") else None
     try:
-        tunnel = _tunnel(settings, timeout)
+        tunnel = None
+        if settings.proxy:
+            url = urlsplit(settings.url)
+            port = url.port or (443 if tls else 80)
+            tunnel = tunnelled(url.hostname or "", port, settings.proxy, timeout)
+            tunnel.settimeout(None)
         return stack.enter_context(
             connect(
                 settings.url + path,
@@ -127,24 +137,10 @@ def _open(
             f"{timeout:.0f} s",
             hint="Check that the container's node is up: kubectl get nodes",
         ) from error
-    except (OSError, HTTPException, EOFError, InvalidHandshake) as error:
+    except (*FAILURES, InvalidHandshake) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         through, hint = (" through the proxy", PROXY_HINT) if settings.proxy else ("", "")
         raise UnreachableError(f"cannot reach {server}{through}: {why}", hint=hint) from error
-
-
-def _tunnel(settings: WebSocketSettings, timeout: float) -> socket.socket | None:
-    """A connection through the proxy; None: there is none."""
-    if settings.proxy is None:
-        return None
-    url = urlsplit(settings.url)
-    through = HTTPConnection(settings.proxy.host, settings.proxy.port, timeout=timeout)
-    port = url.port or (443 if url.scheme == "wss" else 80)
-    through.set_tunnel(url.hostname or "", port, settings.proxy.headers)
-    through.connect()
-    made: socket.socket = through.sock
-    made.settimeout(None)
-    return made
 
 
 def _gather(websocket: ClientConnection, server: str, until: float, timeout: float) -> Printed:

@@ -7,9 +7,8 @@ import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agtool.core.errors import ConfigurationError
-from agtool.core.kube.access import Access
-from agtool.core.kube.proxy import HttpProxy
+from agtool.core.kube.access import Access, Identity
+from agtool.core.kube.proxy import Proxy, proxy_of
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager
@@ -25,13 +24,15 @@ class WebSocketSettings:
         tls: for wss.
         server_name: for SNI and the certificate's check, where it is not the URL's host.
         proxy: to go through.
+        identity: what the headers and tls show; see `Session.renew`.
     """
 
     url: str
     headers: list[str] = field(repr=False)
     tls: ssl.SSLContext
     server_name: str | None
-    proxy: HttpProxy | None
+    proxy: Proxy | None
+    identity: Identity | None = field(default=None, repr=False)
 
 
 def make_pool(access: Access, connections: int) -> PoolManager:
@@ -41,13 +42,7 @@ def make_pool(access: Access, connections: int) -> PoolManager:
 
     access.configuration.connection_pool_maxsize = connections
     access.configuration.socket_options = _socket_options()
-    try:
-        pool = RESTClientObject(access.configuration).pool_manager
-    except ImportError as error:
-        raise ConfigurationError(
-            "a SOCKS proxy needs a Python package that is missing",
-            hint="Install it: pip install PySocks",
-        ) from error
+    pool = RESTClientObject(access.configuration).pool_manager
     for name in ("ca_certs", "ca_cert_data", "cert_file", "key_file", "cert_reqs"):
         pool.connection_pool_kw.pop(name, None)
     pool.connection_pool_kw["ssl_context"] = access.tls
@@ -65,23 +60,13 @@ def _socket_options() -> list[tuple[int, int, int]]:
     return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *options]
 
 
-def http_proxy(pool: PoolManager) -> HttpProxy | None:
-    """The proxy that a pool goes through, for a connection of one's own.
+def proxy_before(access: Access) -> Proxy | None:
+    """The proxy that the pool goes through, for a connection of one's own."""
+    from kubernetes.client.rest import should_bypass_proxies
 
-    Raises:
-        ConfigurationError: it is another kind of proxy.
-    """
-    from urllib3 import ProxyManager
-
-    url = pool.proxy
-    if isinstance(pool, ProxyManager) and url and url.scheme == "http":
-        return HttpProxy((url.host or "").strip("[]"), url.port or 80, dict(pool.proxy_headers))
-    socks = getattr(pool, "proxy_url", None)
-    if url or socks:
-        kind = url.scheme if url else str(socks).partition(":")[0]
-        raise ConfigurationError(
-            f"commands in containers need a proxy whose URL begins with http://, not {kind}://",
-            hint="Change proxy-url in the kubeconfig, or the environment variable HTTPS_PROXY. The "
-            "connection through the proxy is encrypted up to the API server in any case.",
-        )
-    return None
+    configuration = access.configuration
+    if should_bypass_proxies(configuration.host, configuration.no_proxy or ""):
+        return None
+    return proxy_of(
+        configuration.proxy, configuration.proxy_headers, configuration.proxy_ssl_context
+    )

@@ -5,6 +5,7 @@ The official client finds it, but neither logs in nor has kubectl's exceptions.
 
 from __future__ import annotations
 
+import ssl
 from base64 import b64encode
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -20,16 +21,42 @@ _SCHEMES = {"http", "https", "socks5", "socks5h", "socks4", "socks4a"}
 
 
 @dataclass(frozen=True)
-class HttpProxy:
-    """A proxy that knows CONNECT.
+class Proxy:
+    """A proxy that makes tunnels.
 
     Attributes:
-        headers: with the log-in that it wants, a secret.
+        scheme: http, https, socks5h and so on.
+        headers: with the log-in that it wants, a secret; of SOCKS none.
+        user, password: those of SOCKS.
+        tls: for the way to an https proxy; else None.
     """
 
+    scheme: str
     host: str
     port: int
-    headers: dict[str, str] = field(repr=False)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    user: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+
+
+def proxy_of(
+    url: str | None, headers: dict[str, str] | None, tls: ssl.SSLContext | None
+) -> Proxy | None:
+    """What `settle_proxy` has settled on, for a connection of one's own; None: no proxy."""
+    if not url:
+        return None
+    parts = urlsplit(url)
+    ports = {"http": 80, "https": 443}
+    return Proxy(
+        parts.scheme,
+        parts.hostname or "",
+        parts.port or ports.get(parts.scheme, 1080),
+        headers or {},
+        unquote(parts.username) if parts.username else None,
+        unquote(parts.password) if parts.password else None,
+        tls,
+    )
 
 
 def settle_proxy(configuration: Configuration, own: str | None) -> None:
@@ -49,6 +76,12 @@ def settle_proxy(configuration: Configuration, own: str | None) -> None:
         configuration.proxy = None
     if configuration.proxy:
         configuration.proxy, configuration.proxy_headers = read_proxy(configuration.proxy)
+        if configuration.proxy.startswith("https:"):
+            # As kubectl: also one that the cluster's own authority vouches for.
+            configuration.proxy_ssl_context = context = ssl.create_default_context()
+            if configuration.ssl_ca_cert:
+                context.load_verify_locations(configuration.ssl_ca_cert)
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
 
 
 def read_proxy(text: str) -> tuple[str, dict[str, str] | None]:
@@ -66,7 +99,8 @@ def read_proxy(text: str) -> tuple[str, dict[str, str] | None]:
             "is like http://USER:PASSWORD@HOST:PORT; in a password write # as %23, / as %2F.",
         )
     if parts.scheme.startswith("socks"):
-        return url, None
+        # The proxy resolves the name, as with kubectl: behind it, there may be others than here.
+        return url.replace("socks5:", "socks5h:", 1), None
     address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     if not parts.username:
         return address, None

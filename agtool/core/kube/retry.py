@@ -38,3 +38,14 @@ def repeatable(method: str, error: Exception) -> bool:
     return method != "POST" or isinstance(
         error, (exceptions.NewConnectionError, exceptions.ConnectTimeoutError)
     )
+
+
+def refuses_certificate(error: BaseException) -> bool:
+    """Whether our certificate is not accepted, by a server or gateway that looks at it in TLS."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, ssl.SSLError) and "ALERT" in (inner.reason or ""):
+            return "CERTIFICATE" in (inner.reason or "") or "ACCESS_DENIED" in (inner.reason or "")
+        among = (value for value in inner.args if isinstance(value, BaseException))
+        inner = inner.__cause__ or next(among, None)
+    return False

@@ -17,15 +17,15 @@ from urllib.parse import urlencode
 
 from agtool import __version__
 from agtool.core.errors import AgtoolError, UnreachableError
-from agtool.core.kube.access import Access, find_access
+from agtool.core.kube.access import Access, Identity, find_access
 from agtool.core.kube.errors import GoneError, refusal, unreachable
-from agtool.core.kube.pool import WebSocketSettings, http_proxy, make_pool
-from agtool.core.kube.retry import backoff, pause_before_retry, repeatable
+from agtool.core.kube.pool import WebSocketSettings, make_pool, proxy_before
+from agtool.core.kube.retry import backoff, pause_before_retry, refuses_certificate, repeatable
 from agtool.core.output import say
 from agtool.core.text import read_json
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse
+    from urllib3 import BaseHTTPResponse, PoolManager
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -64,7 +64,10 @@ class Session:
         self._access = access
         self._patience = patience
         self._timeout = timeout
+        self._connections = connections
         self._pool = make_pool(access, connections)
+        self._pool_tls = access.tls
+        self._pool_lock = threading.Lock()
         self._closed = threading.Event()
         self.pause: Callable[[float], bool] = self._closed.wait
         """How to wait for so many seconds between two attempts; true: there is to be no other."""
@@ -200,18 +203,36 @@ class Session:
             response.release_conn()
 
     def websocket_settings(self) -> WebSocketSettings:
-        """What a WebSocket to this server as this user needs, with a fresh token.
+        """What a WebSocket to this server as this user needs, with fresh credentials.
 
-        Raises ConfigurationError if no WebSocket can go through the proxy.
+        Raises ConfigurationError if the log-in fails.
         """
-        headers = [_AGENT, *self._access.headers()]
+        identity = self._access.identity()
+        headers = [_AGENT, *identity.headers]
         return WebSocketSettings(
             url=self.server.replace("http", "ws", 1),
             headers=[f"{name}: {value}" for name, value in headers],
-            tls=self._access.tls,
+            tls=identity.tls,
             server_name=self._access.configuration.tls_server_name,
-            proxy=http_proxy(self._pool),
+            proxy=proxy_before(self._access),
+            identity=identity,
         )
+
+    def renew(self, refused: WebSocketSettings) -> bool:
+        """After a 401 to a WebSocket: whether new settings may be accepted.
+
+        Raises ConfigurationError if a log-in plugin fails.
+        """
+        return refused.identity is not None and self._access.renew(refused.identity)
+
+    def _pool_of(self, identity: Identity) -> PoolManager:
+        """The pool with our certificate. An old one's idle connections are closed."""
+        with self._pool_lock:
+            if self._pool_tls is not identity.tls:
+                self._pool.clear()
+                self._pool = make_pool(self._access, self._connections)
+                self._pool_tls = identity.tls
+            return self._pool
 
     def _request(
         self,
@@ -257,13 +278,15 @@ class Session:
         renewed = False
         while True:
             failure: AgtoolError
-            identity = self._access.headers()
+            identity = self._access.identity()
             try:
-                response = self._pool.urlopen(
+                response = self._pool_of(identity).urlopen(
                     method,
                     url,
                     body=body,
-                    headers=urllib3.HTTPHeaderDict([_AGENT, *identity, *(headers or {}).items()]),
+                    headers=urllib3.HTTPHeaderDict(
+                        [_AGENT, *identity.headers, *(headers or {}).items()]
+                    ),
                     timeout=urllib3.Timeout(
                         connect=_CONNECT_TIMEOUT, read=timeout or self._timeout
                     ),
@@ -278,6 +301,9 @@ class Session:
             except urllib3.exceptions.HTTPError as error:
                 failure = unreachable(error, self.server, self.context)
                 delay = backoff(attempt) if self._reached and repeatable(method, error) else None
+                if not renewed and refuses_certificate(error):
+                    renewed = True
+                    delay = 0 if self._access.renew(identity) else None
                 failure.__cause__ = error
             else:
                 self._reached = True

@@ -59,6 +59,11 @@ def pause_config_map(request: Request, program: bytes | None, owner: Json | None
     }
 
 
+def pause_program(request: Request) -> str | None:
+    """The path of our pause in the container; None: the image brings its own, of any age."""
+    return None if has_pause(request.image) else f"{FOLDER}/pause"
+
+
 def debug_pod(request: Request, security: Security, owners: Sequence[Json] = ()) -> Json:
     """The pod, as it is created; `owners` are references to them."""
     like = request.like

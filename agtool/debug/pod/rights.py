@@ -62,14 +62,16 @@ def _role(kind: str, needed: Sequence[Right], namespace: str) -> Json:
 def rights(job: Job) -> list[Right]:
     """What is needed in the namespace."""
     if job.attach:
-        return [Right("", "pods", ("get",)), _EXEC]
+        return [Right("", "pods", ("get",)), _EXEC, *_of_forwards(job)]
+    beside = [
+        Right("", "pods", ("get", "watch")),
+        Right("", "pods/ephemeralcontainers", ("patch",)),
+    ]
+    if job.copy is not None:  # where the container has no tar, another one is added
+        return [*beside, _EXEC, _EVENTS, _LOG]
     needed = _of_workload(job)
-    if job.target is not None and not job.copy:
-        needed += [
-            Right("", "pods", ("get", "watch")),
-            Right("", "pods/ephemeralcontainers", ("patch",)),
-        ]
-        return [*needed, _EXEC, _EVENTS, _LOG]
+    if job.target is not None and not job.in_copy:
+        return [*needed, *beside, _EXEC, _EVENTS, _LOG, *_of_forwards(job)]
     request = job.request
     needed.append(Right("", "pods", ("create", "delete", "get", "watch")))
     if sends_pause(request) or (job.like and not request.pause_image):
@@ -79,7 +81,11 @@ def rights(job: Job) -> list[Right]:
         needed.append(Right("batch", "jobs", ("create", "delete", "get")))
     elif job.like:
         needed.append(Right("", "serviceaccounts", ("get",)))
-    return [*needed, _EXEC, _EVENTS, _LOG]
+    return [*needed, _EXEC, _EVENTS, _LOG, *_of_forwards(job)]
+
+
+def _of_forwards(job: Job) -> list[Right]:
+    return [Right("", "pods/portforward", ("create", "get"))] if job.forwards else []
 
 
 def _of_workload(job: Job) -> list[Right]:
@@ -101,7 +107,7 @@ def _of_workload(job: Job) -> list[Right]:
 
 def _of_nodes(job: Job) -> Right | None:
     """To learn their architecture, and whether one that was named is ready."""
-    if job.attach or (job.target is not None and not job.copy):
+    if job.attach or job.copy is not None or (job.target is not None and not job.in_copy):
         return None
     if job.request.node is not None:
         return Right("", "nodes", ("get",))

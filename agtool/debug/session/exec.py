@@ -17,10 +17,14 @@ from typing import TYPE_CHECKING
 from agtool.core.errors import AgtoolError, ConfigurationError
 from agtool.core.kube.ended import Ended, read_status
 from agtool.debug.session import messages
+from agtool.debug.session.held import END_OF_INPUT, Holder, Tail, read_end
 from agtool.debug.session.websocket import LostError, WebSocket
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agtool.debug.interrupts import Interrupts
+    from agtool.debug.session.record import Recording
     from agtool.debug.session.terminal import Terminal
 
 PING_EVERY = 5.0
@@ -34,6 +38,14 @@ _LAST_WORDS = 2.0
 
 The server says how the command ended on a channel of its own: output may follow.
 """
+
+_UNTOLD = 30.0
+"""Seconds of silence, after the end of a command that is held, after which the server, which has
+not said that it ended, is not waited for any more. Whoever still has the command's stdout may
+print meanwhile."""
+
+_SMALLER = 3.0
+"""Seconds for which a terminal has a line less, to show that we are there; see `lifeline`."""
 
 _BUFFER = 256 * 1024
 """Bytes of either direction that may wait for the other side."""
@@ -58,12 +70,20 @@ class Ends:
     Attributes:
         stdin: None: not attached.
         terminal: the one that the command gets a copy of; None: the command has no terminal.
+        held: what holds the streams on the far side.
+        name: of the program, if it is held.
+        recording: of what the command prints.
+        lost: why the session's lifeline is not there; empty: it is.
     """
 
     stdin: int | None
     stdout: int = 1
     stderr: int = 2
     terminal: Terminal | None = None
+    held: Holder | None = None
+    name: str = ""
+    recording: Recording | None = None
+    lost: Callable[[], str] = str
 
 
 def run(websocket: WebSocket, ends: Ends, interrupts: Interrupts) -> Ended:
@@ -73,6 +93,7 @@ def run(websocket: WebSocket, ends: Ends, interrupts: Interrupts) -> Ended:
 
     Raises:
         LostError: the connection broke: nobody knows how the command ended, or whether.
+        ExecError: the end of the output did not come.
         ConfigurationError: our stdout cannot be written to (a full disk).
         BrokenPipeError: the reader of our stdout went away.
         Stopped: a signal.
@@ -135,30 +156,54 @@ class _Loop:
         self._output = _Output(ends)
         self._said = b""
         self._ended: Ended | None = None
+        marks = (messages.STDOUT, messages.STDERR) if ends.held else ()
+        self._tails = {channel: Tail(ends.held.mark) for channel in marks if ends.held}
+        self._marked: Ended | None = None
+        self._smaller_until: float | None = None
+        self._told = False
         self._listened = time.monotonic()
         self._pinged = time.monotonic()
 
     def run(self) -> Ended:
-        if self._ends.terminal:
-            self._websocket.send(messages.size_message(*self._ends.terminal.size()))
+        self._send_size()
         self._take(self._websocket.messages())  # they came together with the handshake's answer
         while not self._websocket.over:
             try:
                 self._step()
             except LostError:
-                if self._ended is None:
+                if self._ended is None and self._marked is None:
                     raise
                 break  # all is said, only not goodbye
-            if self._ended and time.monotonic() - self._listened > _LAST_WORDS:
+            patience = _LAST_WORDS if self._ended else _UNTOLD
+            silence = time.monotonic() - self._listened
+            if (self._ended or self._marked) and silence > patience:
                 break
+        for channel, tail in self._tails.items():
+            self._add(channel, tail.rest())
         while self._output.descriptor is not None:
             interests = {self._output.descriptor: select.POLLOUT}
             ready = _poll({**interests, self._interrupts.fileno(): select.POLLIN}, None)
             self._interrupts.check()
             if self._output.descriptor in ready:
                 self._output.write()
+        return self._how()
+
+    def _how(self) -> Ended:
+        """How the command ended."""
+        if self._marked:
+            return self._marked
         if self._ended is None:
             raise LostError("the API server closed the connection without saying how it ended")
+        if self._said.startswith(b"pause: --run: unknown"):
+            raise ExecError(
+                "the pause in the image of --pause-image is older than this agtool",
+                hint="Make the image again: python -m agtool.pause.image FILE",
+            )
+        if self._tails and self._ended == Ended(0) and not self._tails[messages.STDOUT].end:
+            raise ExecError(
+                "the end of the output is missing, although the cluster reports success",
+                hint="Run the command again.",
+            )
         return self._ended
 
     def _step(self) -> None:
@@ -168,7 +213,10 @@ class _Loop:
         self._interrupts.check()
         websocket, terminal = self._websocket, self._ends.terminal
         if terminal and terminal.fileno() in ready and terminal.resized():
-            websocket.send(messages.size_message(*terminal.size()))
+            self._send_size()
+            if self._ends.recording:
+                self._ends.recording.resized(terminal.size())
+        self._look_after_the_lifeline()
         if self._stdin is not None and self._stdin in ready:
             self._read_stdin(self._stdin)
         self._keep_alive(hungry)
@@ -193,7 +241,7 @@ class _Loop:
         websocket = self._websocket
         sending = select.POLLOUT if websocket.unsent else 0
         want(websocket.fileno(), sending | (select.POLLIN if hungry else 0))
-        if websocket.unsent < _BUFFER and not (self._ended or websocket.broken):
+        if websocket.unsent < _BUFFER and not (self._over_there or websocket.broken):
             want(self._stdin, select.POLLIN)
         want(self._output.descriptor, select.POLLOUT)
         if self._ends.terminal:
@@ -205,7 +253,40 @@ class _Loop:
             return 0
         if self._ended:
             return _LAST_WORDS
-        return max(0.0, PING_EVERY - self._quiet)
+        if self._smaller_until:
+            return 0.5
+        return _UNTOLD if self._marked else max(0.0, PING_EVERY - self._quiet)
+
+    def _send_size(self, less: int = 0) -> None:
+        if self._ends.terminal:
+            columns, lines = self._ends.terminal.size()
+            size = messages.size_message(columns, max(1, lines - less))
+            self._websocket.send(size)
+
+    def _look_after_the_lifeline(self) -> None:
+        """Where it is lost, say so, and let the other side see that this connection stands."""
+        if self._smaller_until and time.monotonic() > self._smaller_until:
+            self._smaller_until = None
+            self._send_size()
+        why = "" if self._over_there else self._ends.lost()
+        if why and not self._told:
+            end = "\r\n" if self._ends.terminal else "\n"
+            told = (
+                f"agtool: warning: the second connection to the pod is lost: {why}",
+                "The session goes on. If agtool is killed now, it may go on until --ttl.",
+            )
+            self._output.add(
+                self._ends.stderr,
+                memoryview("".join(f"{end}{line}" for line in (*told, "")).encode()),
+            )
+            self._smaller_until = time.monotonic() + _SMALLER
+            self._send_size(less=1)
+        self._told = bool(why)
+
+    @property
+    def _over_there(self) -> bool:
+        """Whether the command has ended."""
+        return bool(self._ended or self._marked)
 
     def _read_stdin(self, descriptor: int) -> None:
         try:
@@ -214,11 +295,12 @@ class _Loop:
             return
         except OSError:  # a terminal that vanished
             data = b""
-        if data:
-            self._websocket.send(messages.encode(messages.STDIN, data))
-            return
-        self._stdin = None
-        self._websocket.send(messages.encode(messages.CLOSE, bytes((messages.STDIN,))))
+        if not data:
+            self._stdin = None
+        if self._ends.held:
+            self._websocket.send(self._ends.held.input(data))
+        else:
+            self._websocket.send(messages.encode(messages.STDIN, data) if data else END_OF_INPUT)
 
     @property
     def _quiet(self) -> float:
@@ -229,7 +311,7 @@ class _Loop:
         # What comes keeps it alive as well. And where the command is over, a ping makes the API
         # server drop the output that is on its way to us (1.37): it passes the ping on to the
         # node, which has hung up, and then hangs up on us.
-        if self._quiet >= PING_EVERY and not self._ended:
+        if self._quiet >= PING_EVERY and not self._over_there:
             self._pinged = time.monotonic()
             self._websocket.ping()
         # Whoever does not read cannot hear an answer.
@@ -239,14 +321,24 @@ class _Loop:
     def _take(self, received: list[bytes]) -> None:
         for message in received:
             channel, data = messages.decode(message)
-            if channel in {messages.STDOUT, messages.STDERR} and len(self._said) < _BEGINNING:
-                self._said += data[:_BEGINNING]
-            if channel == messages.STDOUT:
-                self._output.add(self._ends.stdout, data)
-            elif channel == messages.STDERR:
-                self._output.add(self._ends.stderr, data)
+            if channel in {messages.STDOUT, messages.STDERR}:
+                if len(self._said) < _BEGINNING:
+                    self._said += data[:_BEGINNING]
+                tail = self._tails.get(channel)
+                self._add(channel, tail.take(bytes(data)) if tail else data)
             elif channel == messages.STATUS and data:
                 self._ended = messages.after_output(read_status(bytes(data)), self._said)
+        if self._tails and not self._marked and all(tail.end for tail in self._tails.values()):
+            self._marked = read_end(self._tails[messages.STDOUT].end, self._ends.name)
+            self._websocket.send(END_OF_INPUT)  # what holds the streams waits for that
+
+    def _add(self, channel: int, data: bytes | memoryview) -> None:
+        ends = self._ends
+        if ends.recording:
+            ends.recording.output(bytes(data))
+        self._output.add(
+            ends.stdout if channel == messages.STDOUT else ends.stderr, memoryview(data)
+        )
 
 
 def _poll(interests: dict[int, int], seconds: float | None) -> set[int]:

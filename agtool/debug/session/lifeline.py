@@ -12,15 +12,15 @@ import os
 import select
 import threading
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from agtool.core.errors import AgtoolError
 from agtool.debug.model import MARK
 from agtool.debug.session.exec import PING_EVERY
+from agtool.debug.session.held import holder_of
 from agtool.debug.session.messages import PROTOCOL, STATUS, STDIN, decode, encode
-from agtool.debug.session.websocket import WebSocket, open_websocket
+from agtool.debug.session.websocket import WebSocket, open_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,26 +29,47 @@ if TYPE_CHECKING:
 
 GRACE = 20
 """Seconds after which a lost session is ended. When only this connection broke, a new one is made
-in that time."""
+in that time, or the session's own shows that it stands."""
 
 END, LEAVE = b"end\n", b"leave\n"
 """The last word: end the processes now; leave them alone."""
 
 # $1 is the session's mark; $0 names us in the list of processes. It needs sleep and grep. It is
 # sent as the first line of input, since the list of processes would show all of it else.
+#
+# Where this connection is lost, the session's own may stand. On a terminal nothing shows that but
+# its size, which agtool changes for a moment then (`stty` tells it). Without a terminal, what holds
+# the command's streams ends when they break; and so it is waited for.
 _SCRIPT = (
-    "word=; read -r word || sleep {grace}; "
-    '[ "$word" != leave ] || exit 0; '
     "each() {{ for file in /proc/[0-9]*/$1; do "
     "id=${{file%/*}}; id=${{id##*/}}; "
     '[ "$id" = $$ ] || ! grep -q "$2" "$file" 2>/dev/null || $3 "$id" 2>/dev/null; '
     "done; }}; "
     "leave() {{ exit 0; }}; "
+    'on=; find() {{ if [ -z "$on" ] && [ -t 0 ] <"/proc/$1/fd/0"; then on=$1; fi; }}; '
+    'size() {{ stty size <"/proc/$on/fd/0"; }}; '
+    "held=; hold() {{ held=y; }}; "
+    "lost() {{ "
+    'each environ "{mark}=$1" find; '
+    'if [ -n "$on" ]; then was=$(size 2>/dev/null); n=0; while [ $n -lt {grace} ]; do sleep 1; '
+    'now=$(size 2>/dev/null); [ -z "$now" ] || [ "$now" = "$was" ] || exit 0; n=$((n+1)); done; '
+    '[ -n "$was" ] || exit 0; '
+    "else sleep {grace}; while :; do held=; "
+    'each cmdline "$0" leave; each cmdline "{holder}" hold; [ -n "$held" ] || break; sleep 5; '
+    "done; fi; }}; "
+    'word=; read -r word || lost "$1"; '
+    '[ "$word" != leave ] || exit 0; '
     '[ "$word" = end ] || each cmdline "$0" leave; '
     'each environ "{mark}=$1" "kill -HUP"; sleep 1; each environ "{mark}=$1" "kill -KILL"\n'
 )
 
 _READ_SCRIPT = 'read -r script && eval "$script"'
+
+_PATIENCE = 2.0
+"""Seconds for a new connection, before anybody is told of it."""
+
+_RARELY = 60.0
+"""Seconds between two attempts, at most: each may run a log-in plugin."""
 
 _GOODBYE = 3.0
 """Seconds for the last word to be obeyed."""
@@ -80,6 +101,9 @@ class Lifeline:
             "stdin": "true",
             "stdout": "true",
         }
+        self._mark = mark
+        self._broke: float | None = None
+        self._why = ""
         self._session = session
         self._path = f"{pod}/exec?{urlencode(query, doseq=True)}"
         self._last_word = last_word
@@ -95,18 +119,34 @@ class Lifeline:
         # Whoever was interrupted does not wait: without a last word the session ends a bit later.
         self._thread.join(0 if kind else _GOODBYE + 1)
 
+    @property
+    def lost(self) -> str:
+        """Why the connection is not there, once it was and could not be made anew at once.
+
+        Empty: it is there.
+        """
+        if self._broke is None or time.monotonic() - self._broke < _PATIENCE:
+            return ""
+        return self._why
+
     def _hold(self) -> None:
         """Keep a connection open, a new one after each that breaks."""
-        wait = 0.0
+        wait, pause = 0.0, 1.0
         while not select.select([self._reader], [], [], wait)[0]:
-            wait = 2.0
-            with suppress(AgtoolError):
-                settings = self._session.websocket_settings()
-                with open_websocket(settings, self._path, PROTOCOL, timeout=10) as websocket:
-                    script = _SCRIPT.format(grace=GRACE, mark=MARK)
+            wait = pause = min(2 * pause, _RARELY)
+            try:
+                with open_as(self._session, self._path, PROTOCOL, timeout=10) as websocket:
+                    script = _SCRIPT.format(grace=GRACE, mark=MARK, holder=holder_of(self._mark))
                     websocket.send(encode(STDIN, script.encode()))
-                    if self._watch(websocket):
-                        return
+                    self._broke, wait, pause = None, 0.0, 1.0
+                    try:
+                        if self._watch(websocket):
+                            return
+                    finally:
+                        self._broke = time.monotonic()
+                self._why = "it broke"
+            except AgtoolError as error:
+                self._why = error.message
 
     def _watch(self, websocket: WebSocket) -> bool:
         """Return True when there is nothing more to hold."""

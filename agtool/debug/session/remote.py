@@ -10,19 +10,23 @@ from urllib.parse import urlencode
 
 from agtool.core.errors import NOT_FOUND, UnreachableError
 from agtool.core.kube.ended import Ended
+from agtool.core.kube.plugin import without_a_person
 from agtool.core.live import said_if_slow
 from agtool.debug.model import MARK, PLAIN_SHELL
 from agtool.debug.session.exec import Ends, ExecError, run
 from agtool.debug.session.messages import PROTOCOL
 from agtool.debug.session.terminal import Terminal, unblocked
-from agtool.debug.session.websocket import ProtocolError, RefusedError, WebSocket, open_websocket
+from agtool.debug.session.websocket import ProtocolError, RefusedError, WebSocket, open_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agtool.core.kube.session import Session
     from agtool.debug.interrupts import Interrupts
+    from agtool.debug.session.forward import Forwards
+    from agtool.debug.session.held import Holder
     from agtool.debug.session.lifeline import Lifeline
+    from agtool.debug.session.record import Recording
     from agtool.debug.session.streams import Attachment
 
 _STARTING = 5.0
@@ -62,13 +66,22 @@ def execute(
     attached: Attachment,
     *,
     interrupts: Interrupts,
-    lifeline: Lifeline,
+    lifeline: Lifeline | None,
+    holder: Holder,
+    recording: Recording | None = None,
+    shown: Sequence[str] = (),
+    forwards: Forwards | None = None,
+    stdio: tuple[int | None, int, int] = (0, 1, 2),
 ) -> Ended:
     """Run a command to its end.
 
     Args:
         pod: the path of the pod in the API.
-        lifeline: of the session.
+        lifeline: of the session; None: the holder sees to it that the command ends with us.
+        holder: of the command's streams, if it has no terminal.
+        shown: the command as it was given, for the recording.
+        forwards: ports, for as long as the command runs.
+        stdio: our ends of the streams.
 
     Raises:
         ExecError: the server does not run it.
@@ -77,10 +90,11 @@ def execute(
         UnreachableError: no connection.
         Stopped: a signal.
     """
+    held = None if attached.terminal else holder
     query = {
         "container": container,
-        "command": command,
-        "stdin": str(attached.stdin).lower(),
+        "command": held.argv(command, stdin=attached.stdin) if held else command,
+        "stdin": "true" if held else str(attached.stdin).lower(),
         "stdout": "true",
         "stderr": str(not attached.terminal).lower(),
         "tty": str(attached.terminal).lower(),
@@ -91,20 +105,29 @@ def execute(
         slow = said_if_slow("waiting for the container's node to answer ...")
         with interrupts.allowed(), slow:
             websocket = stack.enter_context(_open(session, path))
-        stack.enter_context(lifeline)
+        if lifeline:
+            stack.enter_context(lifeline)
+        if forwards:
+            stack.enter_context(forwards)
         terminal = stack.enter_context(Terminal(0, 1)) if attached.terminal else None
-        stdout, stderr = (stack.enter_context(unblocked(number)) for number in (1, 2))
-        stdin = 0 if attached.stdin else None
-        return run(websocket, Ends(stdin, stdout, stderr, terminal), interrupts)
+        # A plugin that renews our log-in meanwhile must not read what is for the command.
+        stack.enter_context(without_a_person(quiet=attached.terminal))
+        stdout, stderr = (stack.enter_context(unblocked(number)) for number in stdio[1:])
+        stdin = stdio[0] if attached.stdin else None
+        lost = (lambda: lifeline.lost) if lifeline else str
+        if recording:
+            size = terminal.size() if terminal else (80, 24)
+            stack.enter_context(recording).begin(size, shown)
+        ends = Ends(stdin, stdout, stderr, terminal, held, command[0], recording, lost)
+        return run(websocket, ends, interrupts)
 
 
 def _open(session: Session, path: str) -> WebSocket:
     """Open the connection; a kubelet may need a moment to know the container."""
     until = time.monotonic() + _STARTING
     while True:
-        settings = session.websocket_settings()
         try:
-            return open_websocket(settings, path, PROTOCOL, timeout=_CONNECT)
+            return open_as(session, path, PROTOCOL, timeout=_CONNECT)
         except RefusedError as error:
             if _not_known_yet(error) and time.monotonic() < until:
                 time.sleep(0.1)
@@ -114,9 +137,7 @@ def _open(session: Session, path: str) -> WebSocket:
                     "the command line is longer than this API server accepts",
                     hint="Send a script as input instead: agtool debug -- sh <script.sh",
                 ) from error
-            if _no_upgrade(error):
-                raise _no_protocol() from error
-            raise error.reason from error
+            raise _by_a_gateway(error, session.server) or error.reason from error
         except ProtocolError as error:
             raise _no_protocol() from error
         except UnreachableError:
@@ -134,15 +155,36 @@ def _not_known_yet(error: RefusedError) -> bool:
     return "container not found" in error.answer or error.answer == "pod does not exist"
 
 
-def _no_upgrade(error: RefusedError) -> bool:
-    """Whether an answer is about the WebSocket, not about the command.
+def _by_a_gateway(error: RefusedError, server: str) -> ExecError | None:
+    """What an answer means that is about the WebSocket, not about the command; None: it is not.
 
-    Whoever does not know the protocol answers with something else than a Status object. Where the
-    header Upgrade was lost on the way, the API server asks for it.
+    An API server answers with a Status object. Where the header Upgrade was lost on the way, it
+    says so; any other text comes from something before it.
     """
-    if error.status not in {400, 403}:
-        return False
-    return not error.answer.startswith("{") or "Upgrade request required" in error.answer
+    if "Upgrade request required" in error.answer:
+        return ExecError(
+            f"something between here and {server} takes the header Upgrade away, and so no "
+            "WebSocket can be opened, which agtool needs to run a command",
+            hint="A gateway or proxy must pass on the headers Upgrade, Connection and "
+            f"Sec-WebSocket-Protocol. {_WAY_OUT}",
+        )
+    if error.answer.lstrip().startswith("{") or error.status in {401, 414, 431}:
+        return None
+    kind = "an HTML page" if "<html" in error.answer.lower() else "a text of its own"
+    if error.status < 400 or kind == "an HTML page" or error.status in {400, 403, 405, 426, 501}:
+        return ExecError(
+            f"a gateway before {server} answers the request for a WebSocket with {error.status} "
+            f"and {kind}: not with what an API server says",
+            hint="It may be a log-in page, or a gateway that knows no WebSockets. It must pass on "
+            f"the headers Upgrade, Connection and Sec-WebSocket-Protocol. {_WAY_OUT}",
+        )
+    return None
+
+
+_WAY_OUT = (
+    "If that cannot be changed: `kubectl exec` has an older protocol, SPDY, which agtool has not; "
+    "with --keep agtool makes a pod for it."
+)
 
 
 def _no_protocol() -> ExecError:
@@ -150,7 +192,7 @@ def _no_protocol() -> ExecError:
         f"the API server, or a gateway in front of it, does not open a WebSocket with {PROTOCOL}, "
         "which agtool needs to run a command",
         hint="Kubernetes 1.30 and newer support it. A gateway must pass on the headers Upgrade and "
-        "Sec-WebSocket-Protocol.",
+        f"Sec-WebSocket-Protocol. {_WAY_OUT}",
     )
 
 

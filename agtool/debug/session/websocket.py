@@ -10,7 +10,6 @@ import socket
 import ssl
 import time
 from contextlib import ExitStack, suppress
-from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 
 from websockets.client import ClientProtocol
@@ -22,9 +21,11 @@ from websockets.uri import parse_uri
 
 from agtool.core.errors import AgtoolError, UnreachableError
 from agtool.core.kube.errors import PROXY_HINT, refusal
+from agtool.core.kube.tunnel import FAILURES, connect
 
 if TYPE_CHECKING:
     from agtool.core.kube.pool import WebSocketSettings
+    from agtool.core.kube.session import Session
 
 _PORTION = 64 * 1024
 """Bytes read from the socket, or given to it, at once."""
@@ -170,6 +171,22 @@ class WebSocket:
             self._unsent += data
 
 
+def open_as(session: Session, path: str, subprotocol: str, *, timeout: float) -> WebSocket:
+    """Connect as the session's user, whose credentials are renewed if they are refused.
+
+    Raises:
+        ConfigurationError: a log-in plugin failed.
+        others: as `open_websocket`.
+    """
+    settings = session.websocket_settings()
+    try:
+        return open_websocket(settings, path, subprotocol, timeout=timeout)
+    except RefusedError as error:
+        if error.status != 401 or not session.renew(settings):
+            raise
+    return open_websocket(session.websocket_settings(), path, subprotocol, timeout=timeout)
+
+
 def open_websocket(
     settings: WebSocketSettings, path: str, subprotocol: str, *, timeout: float
 ) -> WebSocket:
@@ -208,7 +225,7 @@ def open_websocket(
                     f"{server} took the request and has not answered for {timeout:.0f} s",
                     hint="Check that the container's node is up: kubectl get nodes",
                 ) from error
-        except (OSError, HTTPException) as error:
+        except FAILURES as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else error
             through, hint = (" through the proxy", PROXY_HINT) if settings.proxy else ("", "")
             raise UnreachableError(f"cannot reach {server}{through}: {why}", hint=hint) from error
@@ -233,14 +250,7 @@ def open_websocket(
 
 
 def _connect(settings: WebSocketSettings, host: str, port: int, timeout: float) -> socket.socket:
-    if proxy := settings.proxy:
-        tunnel = HTTPConnection(proxy.host, proxy.port, timeout=timeout)
-        tunnel.set_tunnel(host, port, proxy.headers)
-        tunnel.connect()
-        connection: socket.socket = tunnel.sock
-    else:
-        connection = socket.create_connection((host, port), timeout)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection = connect(host, port, settings.proxy, timeout)
     if settings.url.startswith("wss:"):
         return settings.tls.wrap_socket(connection, server_hostname=settings.server_name or host)
     return connection

@@ -71,8 +71,12 @@ class Person:
 
     def terminal(self, *arguments: str | Path, size: tuple[int, int] = (24, 80)) -> Terminal:
         """Start agtool debug on a terminal with so many rows and columns."""
+        return self.terminal_of(*self.argv(*arguments), size=size)
+
+    def terminal_of(self, *command: str, size: tuple[int, int] = (24, 80)) -> Terminal:
+        """Start a command line with agtool in it on a terminal."""
         argv = ["sh", "-c", f'stty rows {size[0]} cols {size[1]}; exec "$@"', "sh"]
-        terminal = Terminal([*argv, *self.argv(*arguments)], self.env)
+        terminal = Terminal([*argv, *command], self.env)
         self._stack.callback(terminal.kill)
         return terminal
 

@@ -50,7 +50,7 @@ def test_any_image_gets_our_pause(person: Person) -> None:
 def test_an_image_without_a_shell(person: Person) -> None:
     pause = person.cluster.images.pause
     done = person.run("--image", pause, "--", "/pause", "--version")
-    assert (done.exit_code, done.stdout) == (0, "pause 1.0.0\n")
+    assert (done.exit_code, done.stdout[:8]) == (0, "pause 1.")
     # What starts a command in a pod that is kept is a shell.
     done = person.run("--image", pause, "--keep", "--", "/pause", "--version")
     assert (done.exit_code, "has no shell" in done.stderr) == (127, True)

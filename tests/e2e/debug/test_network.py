@@ -1,5 +1,6 @@
 """Networks: proxies, and connections that break."""
 
+import base64
 import os
 import signal
 import threading
@@ -11,10 +12,13 @@ from urllib.parse import urlsplit
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs would be one more package
 
+from tests.cluster import pki
 from tests.cluster.proxy import ApiProxy
 from tests.conftest import needed
 from tests.e2e.conftest import wait_until
 from tests.e2e.debug.conftest import Person, name_in
+from tests.servers.microsocks import Microsocks
+from tests.servers.stunnel import Stunnel
 from tests.servers.tinyproxy import Tinyproxy
 
 
@@ -84,12 +88,69 @@ def test_a_proxy_that_refuses_the_log_in(
         assert "wr0ng" not in done.stderr
 
 
-def test_a_proxy_that_a_shell_cannot_go_through(person: Person, folder: Path) -> None:
-    set_proxy(person, folder, "https://me:s3cret@127.0.0.1:9")
-    done = person.run("--", "true")
-    assert (done.exit_code, "begins with http://, not https://" in done.stderr) == (125, True)
-    assert "s3cret" not in done.stderr
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+def test_through_socks(person: Person, folder: Path, scheme: str) -> None:
+    with needed(), Microsocks(folder, "me", "s3cret") as proxy:
+        # The proxy resolves the name, also with socks5, as with kubectl.
+        server = urlsplit(person.cluster.url)
+        set_proxy(person, folder, f"{scheme}://me:s3cret@{proxy.host}:{proxy.port}")
+        done = person.run("--", "echo", "ran")
+        assert (done.exit_code, done.stdout) == (0, "ran\n"), done.stderr
+        assert all(str(server.port) in line for line in proxy.asked_for())
+        assert len(proxy.asked_for()) >= 2  # requests, and the exec
+        terminal = person.terminal()
+        terminal.expect(r"\$ ")
+        terminal.type("exit 5\r")
+        assert terminal.wait() == 5
+        set_proxy(person, folder, f"{scheme}://me:wr0ng@{proxy.host}:{proxy.port}")
+        done = person.run("--", "true")
+        assert done.exit_code == 125
+        assert "through the proxy" in done.stderr
+        assert "wr0ng" not in done.stderr
     assert not person.pods()
+
+
+def test_through_an_encrypted_proxy(person: Person, folder: Path, tmp_path: Path) -> None:
+    authority = pki.Authority(tmp_path / "pki")
+    authority.server("proxy", ["127.0.0.1"]).write(folder, "proxy")
+    with (
+        needed(),
+        Tinyproxy(folder, "me", "s3cret") as plain,
+        Stunnel(folder / "tls", folder / "proxy.crt", folder / "proxy.key", plain.port) as proxy,
+    ):
+        set_proxy(person, folder, f"https://me:s3cret@{proxy.host}:{proxy.port}")
+        done = person.run("--", "true")
+        assert done.exit_code == 125
+        assert "through the proxy: TLS with the proxy failed: " in done.stderr
+        # As kubectl: what the kubeconfig trusts, it trusts for the proxy too.
+        content = yaml.safe_load(person.kubeconfig.read_text())
+        cluster = content["clusters"][0]["cluster"]
+        both = person.cluster.ca.read_bytes() + authority.certificate.read_bytes()
+        cluster.pop("certificate-authority", None)
+        cluster["certificate-authority-data"] = base64.b64encode(both).decode()
+        person.kubeconfig.write_text(yaml.safe_dump(content))
+        done = person.run("--", "echo", "ran")
+        assert (done.exit_code, done.stdout) == (0, "ran\n"), done.stderr
+        data = bytes(range(256)) * 8192
+        sent = person.piped(data, "--", "cat")
+        assert (sent.returncode, sent.stdout == data) == (0, True), sent.stderr
+        assert plain.tunnels() >= 3
+        assert "s3cret" not in done.stderr
+    assert not person.pods()
+
+
+def test_a_gateway_that_answers_with_a_page(
+    person: Person, api_proxy: Callable[..., ApiProxy]
+) -> None:
+    gateway = api_proxy(person.cluster)
+    person.kubeconfig = gateway.kubeconfig
+    gateway.answer_with_a_page()
+    done = person.run("--", "echo", "ran")
+    assert (done.exit_code, done.stdout) == (125, "")
+    assert "answers the request for a WebSocket with 200 and an HTML page" in done.stderr
+    assert "log-in page" in done.stderr
+    assert "1.30" not in done.stderr
+    person.nothing_is_left()
 
 
 def test_a_connection_that_breaks(person: Person, api_proxy: Callable[..., ApiProxy]) -> None:

@@ -23,6 +23,6 @@ def check(data: bytes) -> None:
     file().write_bytes(data)
     try:
         access = find_access(file(), None, None, None, ())
-        access.headers()
+        access.identity()
     except AgtoolError as error:
         assert error.message

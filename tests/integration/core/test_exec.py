@@ -12,7 +12,7 @@ from agtool.core.errors import UnreachableError
 from agtool.core.kube.ended import Ended
 from agtool.core.kube.exec import OutputTooLongError, Printed, run
 from agtool.core.kube.pool import WebSocketSettings
-from agtool.core.kube.proxy import HttpProxy
+from agtool.core.kube.proxy import Proxy
 from tests.integration.debug.imitation import SUCCESS, Conversation, Imitation
 
 EXIT_3 = (
@@ -124,7 +124,7 @@ def test_a_proxy_that_refuses() -> None:
 
     with Imitation(refuse) as imitation:
         port = int(imitation.settings.url.rpartition(":")[2])
-        proxy = HttpProxy("127.0.0.1", port, {})
+        proxy = Proxy("http", "127.0.0.1", port, {})
         settings = replace(imitation.settings, url="wss://kubernetes.example", proxy=proxy)
         with pytest.raises(UnreachableError, match="through the proxy") as raised:
             ask(settings)

@@ -14,6 +14,7 @@ from agtool.debug.interrupts import Interrupts
 from agtool.debug.session import exec as loop
 from agtool.debug.session import remote
 from agtool.debug.session.exec import Ends, ExecError, run
+from agtool.debug.session.held import Holder
 from agtool.debug.session.lifeline import LEAVE, Lifeline
 from agtool.debug.session.messages import PROTOCOL
 from agtool.debug.session.streams import Attachment
@@ -113,5 +114,6 @@ def test_a_server_without_our_protocol(
             attached=Attachment(stdin=False, terminal=False),
             interrupts=interrupts,
             lifeline=lifeline,
+            holder=Holder(None, "x"),
         )
     assert "Kubernetes 1.30 and newer" in raised.value.hint

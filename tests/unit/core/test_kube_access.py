@@ -1,5 +1,6 @@
 """Kubeconfigs: those that work as in kubectl, and what is said of those that do not."""
 
+import base64
 import json
 import logging
 import os
@@ -15,7 +16,8 @@ from kubernetes.config import incluster_config
 from agtool.core.errors import ConfigurationError
 from agtool.core.kube import access as kube_access
 from agtool.core.kube import session as kube
-from agtool.core.kube.proxy import HttpProxy
+from agtool.core.kube.plugin import without_a_person
+from agtool.core.kube.proxy import Proxy
 from agtool.core.kube.retry import backoff, pause_before_retry
 from agtool.core.kube.session import connect
 
@@ -151,10 +153,17 @@ def credential(**status: str) -> str:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (credential(clientCertificateData="x"), "no 'clientKeyData'"),
-        (credential(), "no 'clientCertificateData'"),
-        ("echo '{}'", "apiVersion"),
-        ("echo not JSON", "decode"),
+        (credential(clientCertificateData="x"), "a certificate or a key, and not both"),
+        (credential(clientKeyData="x"), "a certificate or a key, and not both"),
+        (credential(), "neither a token nor a certificate"),
+        (credential(token="x", expirationTimestamp="tomorrow"), "makes no sense"),
+        (credential(token="x").replace("k8s.io/v1", "k8s.io/v1beta1"), "apiVersion .*v1beta1"),
+        ("echo '{}'", "no ExecCredential"),
+        ("echo '[]'", "no ExecCredential"),
+        ('echo \'{"kind": "ExecCredential"}\'', "apiVersion None"),
+        ("echo not JSON", "no JSON"),
+        ("exit 1", "exit code 1"),
+        ("kill -9 $$", "signal 9"),
     ],
 )
 def test_a_log_in_plugin_whose_answer_makes_no_sense(tmp_path: Path, body: str, why: str) -> None:
@@ -170,25 +179,82 @@ def test_a_token_that_has_expired_is_asked_for_again(
     """When the plugin fails then, that is an error too."""
     once = tmp_path / "once"
     good = credential(token="short-lived", expirationTimestamp="2020-01-01T00:00:00Z")
-    user = plugin(
-        tmp_path, f"[ -e {once} ] && {{ echo log in >&2; exit 1; }}; touch {once}; {good}"
-    )
+    user = plugin(tmp_path, f"[ -e {once} ] && exit 3; touch {once}; {good}")
     session = connect(kubeconfig=write(tmp_path, config(user=user)))
-    with pytest.raises(ConfigurationError, match="log in"):
+    with pytest.raises(ConfigurationError, match="exit code 3"):
         session.websocket_settings()
     assert caplog.records == []
 
 
-def test_a_log_in_plugin_that_fails_says_why(
+def test_what_a_log_in_plugin_says_is_shown(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     user = plugin(tmp_path, "echo please log in >&2; exit 1")
-    with pytest.raises(ConfigurationError, match="please log in"):
+    with pytest.raises(ConfigurationError, match="exit code 1"):
         connect(kubeconfig=write(tmp_path, config(user=user)))
-    user["exec"]["command"] = "no-such-plugin"
-    with pytest.raises(ConfigurationError, match="no-such-plugin"):
+    assert capfd.readouterr().err == "please log in\n"
+    with (
+        without_a_person(quiet=True),
+        pytest.raises(ConfigurationError, match="exit code 1: please log in"),
+    ):
         connect(kubeconfig=write(tmp_path, config(user=user)))
     assert capfd.readouterr().err == ""
+
+
+def test_a_log_in_plugin_that_is_not_installed(tmp_path: Path) -> None:
+    user = plugin(tmp_path, "")
+    user["exec"]["command"] = "no-such-plugin"
+    user["exec"]["installHint"] = "Get it from https://example.com/plugin"
+    with pytest.raises(ConfigurationError, match="no-such-plugin is not installed") as caught:
+        connect(kubeconfig=write(tmp_path, config(user=user)))
+    assert caught.value.hint == "Get it from https://example.com/plugin"
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ({"interactiveMode": None}, "no interactiveMode"),
+        ({"interactiveMode": "Sometimes"}, "interactiveMode is 'Sometimes'"),
+        ({"interactiveMode": "Always"}, "our input is no terminal"),
+        ({"apiVersion": "client.authentication.k8s.io/v1alpha1"}, "apiVersion is .*v1alpha1"),
+        ({"apiVersion": None}, "no apiVersion"),
+        ({"command": None}, "no command"),
+        ({"env": [{"value": "x"}]}, "makes no sense"),
+    ],
+)
+def test_an_entry_that_kubectl_does_not_take_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: dict[str, Any], why: str
+) -> None:
+    monkeypatch.setattr("os.isatty", lambda _: False)
+    user = plugin(tmp_path, credential(token="x"))
+    user["exec"] |= entry
+    with pytest.raises(ConfigurationError, match=f"the log-in plugin .*{why}"):
+        connect(kubeconfig=write(tmp_path, config(user=user)))
+
+
+def test_what_a_log_in_plugin_is_told(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    content = config(user=plugin(tmp_path, f"env >{told}; " + credential(token="x")))
+    content["users"][0]["user"]["exec"] |= {
+        "env": [{"name": "REGION", "value": "here"}],
+        "args": [],
+        "provideClusterInfo": True,
+        "command": "./plugin",  # beside the kubeconfig
+    }
+    end = "-----END CERTIFICATE-----\n"
+    authority = certifi.contents().partition(end)[0] + end  # a variable has not room for all
+    (tmp_path / "ca").write_text(authority)
+    extension = {"name": "client.authentication.k8s.io/exec", "extension": {"audience": "me"}}
+    cluster = content["clusters"][0]["cluster"]
+    cluster |= {"certificate-authority": "ca", "extensions": [extension]}
+    connect(kubeconfig=write(tmp_path, content))
+    lines = dict(line.partition("=")[::2] for line in told.read_text().splitlines())
+    assert lines["REGION"] == "here"
+    info = json.loads(lines["KUBERNETES_EXEC_INFO"])
+    assert info["spec"]["interactive"] is False
+    known = info["spec"]["cluster"]
+    assert (known["server"], known["config"]) == (cluster["server"], {"audience": "me"})
+    assert base64.b64decode(known["certificate-authority-data"]).decode() == authority
 
 
 @pytest.mark.parametrize(
@@ -241,7 +307,7 @@ def test_a_proxy(tmp_path: Path) -> None:
     content = config()
     content["clusters"][0]["cluster"]["proxy-url"] = "http://proxy.invalid:3128"
     settings = connect(kubeconfig=write(tmp_path, content)).websocket_settings()
-    assert settings.proxy == HttpProxy("proxy.invalid", 3128, {})
+    assert settings.proxy == Proxy("http", "proxy.invalid", 3128)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kubernetes.client import Configuration
-from urllib3 import PoolManager, ProxyManager
 
 from agtool.core.errors import ConfigurationError
-from agtool.core.kube.pool import http_proxy
-from agtool.core.kube.proxy import HttpProxy, read_proxy, settle_proxy
+from agtool.core.kube.proxy import Proxy, proxy_of, read_proxy, settle_proxy
 
 
 @pytest.mark.parametrize(
@@ -35,8 +33,9 @@ def test_proxies(text: str, url: str, login: bytes | None) -> None:
         assert headers == {"Proxy-Authorization": f"Basic {base64.b64encode(login).decode()}"}
 
 
-def test_socks_has_its_log_in_in_its_url() -> None:
-    assert read_proxy("socks5h://a:b@proxy:1080") == ("socks5h://a:b@proxy:1080", None)
+def test_socks_has_its_log_in_in_its_url_and_resolves_names() -> None:
+    for scheme in ("socks5", "socks5h"):
+        assert read_proxy(f"{scheme}://a:b@proxy:1080") == ("socks5h://a:b@proxy:1080", None)
 
 
 @pytest.mark.parametrize(
@@ -94,10 +93,12 @@ def test_the_kubeconfigs_own_is_always_used(configuration: Configuration) -> Non
 
 
 def test_for_a_connection_of_ones_own() -> None:
-    assert http_proxy(PoolManager()) is None
+    assert proxy_of(None, None, None) is None
     headers = {"Proxy-Authorization": "Basic s3cret"}
-    found = http_proxy(ProxyManager("http://[::1]:3128", proxy_headers=headers))
-    assert found == HttpProxy("::1", 3128, headers)
+    found = proxy_of("http://[::1]:3128", headers, None)
+    assert found == Proxy("http", "::1", 3128, headers)
     assert "s3cret" not in repr(found)
-    with pytest.raises(ConfigurationError, match="not https://"):
-        http_proxy(ProxyManager("https://proxy:1", proxy_headers=headers))
+    found = proxy_of("socks5h://jane:p%40ss@bastion", None, None)
+    assert found == Proxy("socks5h", "bastion", 1080, {}, "jane", "p@ss")
+    assert "p@ss" not in repr(found)
+    assert proxy_of("https://proxy", None, None) == Proxy("https", "proxy", 443)

@@ -1,5 +1,7 @@
 """How the values of options are read, and which are refused."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,9 @@ from agtool.debug.arguments import (
     parse_annotations,
     parse_capabilities,
     parse_command,
+    parse_copy,
     parse_env,
+    parse_forwards,
     parse_hostname,
     parse_labels,
     parse_lifetime,
@@ -21,7 +25,7 @@ from agtool.debug.arguments import (
     parse_user,
     parse_workload,
 )
-from agtool.debug.model import Workload
+from agtool.debug.model import Copy, Workload
 
 
 @pytest.mark.parametrize(
@@ -212,3 +216,53 @@ def test_commands_that_name_an_object() -> None:
     for theirs in ("pod/web-0", "po/a", "no/n1", "deployments/web"):
         with pytest.raises(UsageError, match="no command"):
             parse_command([theirs, "ls"])
+
+
+@pytest.mark.parametrize(
+    ("words", "copy"),
+    [
+        (["a", "pod/web:/b"], Copy(Path("a"), "web", "/b", into=True)),
+        (["po/web:/b c:d", "a:b"], Copy(Path("a:b"), "web", "/b c:d", into=False)),
+        (["pods/w.x:/", "."], Copy(Path(), "w.x", "/", into=False)),
+    ],
+)
+def test_files_to_copy(words: list[str], copy: Copy) -> None:
+    assert parse_copy(words) == copy
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["a"],
+        ["a", "b"],
+        ["a", "web:/b"],
+        ["pod/a:/b", "pod/a:/c"],
+        ["a", "pod/web:b"],
+        ["a", "pod/web:/b/../c"],
+        ["a", "pod/We_b:/b"],
+        ["a", "pod/a/b:/c"],
+        ["", "pod/web:/b"],
+        ["a", "pod/web:/b", "c"],
+    ],
+)
+def test_what_cannot_be_copied(words: list[str]) -> None:
+    with pytest.raises(UsageError):
+        parse_copy(words)
+
+
+def test_ports() -> None:
+    assert parse_forwards(["8080:80", ":443", "9000"]) == [(8080, 80), (0, 443), (9000, 9000)]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "80:", "0", "8080:0", "65536", "1:65536", "a:80", "1:2:3"]
+)
+def test_what_is_no_port(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_forwards([text])
+
+
+def test_a_port_that_is_given_twice() -> None:
+    with pytest.raises(UsageError, match="8080 is given twice"):
+        parse_forwards(["8080:80", "8080:81"])

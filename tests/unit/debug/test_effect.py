@@ -53,10 +53,12 @@ WITH_A_VALUE = {
     "--annotation": "a=b",
     "--attach": "debug-x",
     "--output": "name",
+    "--record": "session.cast",
+    "--port-forward": "8080:80",
 }
 WITHOUT = (
     *("--root", "--stdin", "--tty", "--keep", "--list", "--cleanup", "--dry-run", "--print-rbac"),
-    *("--copy", "--mounts", "--host-network", "--all-namespaces"),
+    *("--cp", "--copy", "--mounts", "--host-network", "--all-namespaces"),
 )
 MODES = {
     "": [],
@@ -69,6 +71,7 @@ MODES = {
     "--copy": ["--copy", "--target", "statefulset/web"],
     "--node": ["--node", "worker-1"],
     "--like": ["--like", "deployment/web"],
+    "--cp": ["--cp"],
 }
 """What stands on the command line of each."""
 
@@ -90,19 +93,23 @@ LIKE = model.Like(labels={}, container={}, pod={}, user=1000)
 def used(job: model.Job) -> Any:
     """What of a job has an effect."""
     request = job.request
-    session = (job.cluster, request.namespace, job.shell, job.stdin, job.terminal)
+    session: tuple[Any, ...] = (job.cluster, request.namespace, job.shell, job.stdin, job.terminal)
+    session += (job.record, tuple(job.forwards))
     if job.attach:
         return (*session, job.attach)
-    if job.target and not job.copy:
+    if job.copy:
+        plan = plan_container(TARGET, request, job.container)
+        return (*session, job.timeout, job.copy, plan.ways)
+    if job.target and not job.in_copy:
         plan = plan_container(TARGET, request, job.container)
         return (*session, job.timeout, job.target, job.pod_index, request.tools, plan.ways)
-    if job.copy:
+    if job.in_copy:
         copied = copied_of(TARGET, job.container)
         request = replace(request, copied=copied)
     if job.like:
         request = replace(request, like=LIKE)
     pods = [debug_pod(request, security) for security in ways(request)]
-    more = (job.target, job.pod_index) if job.copy else (job.like and job.container)
+    more = (job.target, job.pod_index) if job.in_copy else (job.like and job.container)
     return (*session, job.timeout, job.like, more, pods)
 
 
@@ -137,7 +144,8 @@ class Outcomes:
     def of(self, *arguments: str) -> tuple[int, Any]:
         """The exit code, and what was done."""
         self._done.clear()
-        self._monkeypatch.setattr(sys, "argv", ["agtool", "debug", *arguments])
+        files = ["file", "pod/web-0:/file"] if "--cp" in arguments else []
+        self._monkeypatch.setattr(sys, "argv", ["agtool", "debug", *arguments, *files])
         code = app.main()
         return code, [*self._done, self._capsys.readouterr().out]
 

@@ -57,7 +57,7 @@ def test_what_goes_together(given: str) -> None:
         ("--list --keep", "--keep has no effect with --list"),
         ("--node --user", "--user has no effect with --node"),
         ("--root --user", "--root and --user"),
-        ("--container", "--container has no effect without --target or --like"),
+        ("--container", "--container has no effect without --target, --like or --cp"),
         ("--output", "--output has no effect without --list or --cleanup"),
         ("--attach --timeout", "--timeout has no effect with --attach"),
         ("--node --root", "--root has no effect with --node"),

@@ -1,0 +1,113 @@
+"""Files into a container and out of it, with tar in its image or without."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.api import Object
+from tests.e2e.conftest import wait_until
+from tests.e2e.debug.conftest import Person
+from tests.e2e.debug.test_beside import make_pod
+
+STRANGE = "über -x\n'\"; $(touch evil)"
+
+
+def bare_pod(person: Person) -> None:
+    """A pod `bare` without tar or a shell, with a volume that can be written to."""
+    mount = {"name": "data", "mountPath": "/data"}
+    container: Object = {
+        "name": "main",
+        "image": person.cluster.images.pause,
+        "volumeMounts": [mount],
+    }
+    body: Object = {
+        "metadata": {"name": "bare"},
+        "spec": {"containers": [container], "volumes": [{"name": "data", "emptyDir": {}}]},
+    }
+    path = f"/api/v1/namespaces/{person.namespace}/pods"
+    person.api.post(path, body)
+
+    def runs() -> bool:
+        return bool(person.api.get(f"{path}/bare")["status"]["phase"] == "Running")
+
+    wait_until(runs, "the pod runs")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Give a folder with files of all kinds."""
+    folder = tmp_path / "tree"
+    (folder / "deep/er").mkdir(parents=True)
+    (folder / "deep/er/big").write_bytes(os.urandom(3_000_000))
+    (folder / STRANGE).write_text("strange")
+    (folder / "-n").write_text("an option?")
+    (folder / "run.sh").write_text("#!/bin/sh\n")
+    (folder / "run.sh").chmod(0o755)
+    (folder / "empty").mkdir()
+    (folder / "link").symlink_to("run.sh")
+    return folder
+
+
+def same(one: Path, other: Path) -> None:
+    """Check that two trees are alike, links left out."""
+    done = subprocess.run(
+        ["diff", "-r", "--no-dereference", "--exclude=link", one, other],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("kind", ["with tar", "bare"])
+def test_there_and_back(person: Person, tree: Path, tmp_path: Path, kind: str) -> None:
+    if kind == "bare":
+        bare_pod(person)
+        pod, base = "pod/bare", "/data"
+    else:
+        make_pod(person, {})
+        pod, base = "pod/web-0", "/dev/shm"  # noqa: S108  # in the pod
+    done = person.run("--cp", str(tree), f"{pod}:{base}/new")
+    assert done.exit_code == 0, done.stderr
+    assert "MiB" in done.stderr
+    done = person.run("--cp", f"{pod}:{base}/new", str(tmp_path / "back"))
+    assert done.exit_code == 0, done.stderr
+    assert "left out" in done.stderr  # the link
+    same(tree, tmp_path / "back")
+    assert os.access(tmp_path / "back/run.sh", os.X_OK)
+    # Into a folder that is there, as cp does.
+    done = person.run("--cp", str(tree / "run.sh"), f"{pod}:{base}/new/empty")
+    assert done.exit_code == 0, done.stderr
+    (tmp_path / "here").mkdir()
+    source = f"{pod}:{base}/new/empty/run.sh"
+    done = person.run("--cp", source, str(tmp_path / "here"))
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "here/run.sh").read_text() == "#!/bin/sh\n"
+    if kind == "bare":
+        done = person.run("--root", "--cp", f"{pod}:{base}/new", str(tmp_path / "again"))
+        assert done.exit_code == 125
+        assert "cannot be read from beside it" in done.stderr
+        path = f"/api/v1/namespaces/{person.namespace}/pods/bare"
+
+        def ended() -> bool:
+            states = person.api.get(path)["status"]["ephemeralContainerStatuses"]
+            return all("terminated" in one["state"] for one in states)
+
+        wait_until(ended, "what was added has ended")
+
+
+def test_what_is_not_there(person: Person, tree: Path, tmp_path: Path) -> None:
+    make_pod(person, {})
+    for argv, told in [
+        ((str(tree / "none"), "pod/web-0:/dev/shm/x"), "there is no"),
+        ((str(tree), "pod/web-0:/no/such/place"), "has no folder /no/such"),
+        (("pod/web-0:/no/such", str(tmp_path / "x")), "has no /no/such"),
+        (("pod/web-0:/etc/passwd", str(tmp_path / "no/x")), "there is no folder"),
+        ((str(tree), "pod/nobody:/x"), "not found"),
+    ]:
+        done = person.run("--cp", *argv)
+        assert done.exit_code == 125, done.stderr
+        assert told in done.stderr
+        assert "Traceback" not in done.stderr
