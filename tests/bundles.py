@@ -23,17 +23,18 @@ _KEPT_FOR = 2 * 86_400
 """Seconds after which a state of the sources that no test has asked for is removed."""
 
 
-def made(selection: Selection = SMALL) -> Path:
-    """A folder with what `python -m bundle` makes for this machine's architecture.
+def made(selection: Selection = SMALL, *architectures: str) -> Path:
+    """A folder with what `python -m bundle` makes for some architectures (none: this machine's).
 
     Raises ServerUnavailable.
     """
+    wanted = architectures or (architecture(),)
     built = cache() / "built"
-    place = built / f"{selection.name}-{architecture()}-{_state()}"
+    place = built / f"{selection.name}-{'-'.join(wanted)}-{_state()}"
     try:
         with new_folder(place) as new:
             if new is not None:
-                make(new, [architecture()], selection)
+                make(new, wanted, selection)
     except (apt.AptError, subprocess.CalledProcessError) as error:
         raise ServerUnavailable(f"{selection.name} cannot be made: {error}") from error
     os.utime(place)

@@ -6,6 +6,9 @@ that comments, order, quoting and line ends stay.
 
 from __future__ import annotations
 
+import gc
+import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -41,8 +44,9 @@ def parsed(text: str, loader: Any = None) -> Iterator[tuple[Any, Callable[[Any],
     import yaml  # type: ignore[import-untyped]  # its stubs would be one more package
 
     kind: Any = loader or getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    pairs = _has_pairs(text)
     with _translated():
-        made = kind(text)
+        made = kind(_PAIR.sub(_as_private, text) if pairs else text)
 
     def value_of(node: Any) -> Any:
         with _translated():
@@ -50,13 +54,64 @@ def parsed(text: str, loader: Any = None) -> Iterator[tuple[Any, Callable[[Any],
 
     try:
         while True:
-            with _translated():
+            with _translated(), _uncollected():
                 if not made.check_node():
                     return
                 node = made.get_node()
+            if pairs:
+                _restore(node, text)
             yield node, value_of
     finally:
         made.dispose()
+
+
+_HIGH, _LOW = r"[dD][89abAB][0-9a-fA-F]{2}", r"[dD][c-fC-F][0-9a-fA-F]{2}"
+_PAIR = re.compile(rf"\\(?:u{_HIGH}\\u{_LOW}|.)")
+
+
+def _has_pairs(text: str) -> bool:
+    """Whether it is JSON that has characters beyond U+FFFF as two escapes each.
+
+    YAML forbids these (yaml.org/spec/1.2.2, 5.7), and Kubernetes reads JSON as such.
+    """
+    if not text.lstrip().startswith("{") or re.search(rf"\\u{_HIGH}\\u{_LOW}", text) is None:
+        return False
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _as_private(escape: re.Match[str]) -> str:
+    """Other escapes of the same length in their place, so that everything stays where it is."""
+    if len(escape[0]) == 2:
+        return escape[0]
+    return "".join(rf"\u{int(code, 16) + 0x800:x}" for code in escape[0].split(r"\u")[1:])
+
+
+def _restore(node: Any, text: str) -> None:
+    """Give the nodes of JSON the values that the text says."""
+    if node.id == "scalar":
+        source = text[node.start_mark.index : node.end_mark.index]
+        if node.style == '"' and r"\u" in source:
+            node.value = json.loads(source)
+    else:
+        for each in node.value:
+            for inner in each if node.id == "mapping" else (each,):
+                _restore(inner, text)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Nodes are no garbage: looking for it among a million takes longer than making them."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 @contextmanager
@@ -78,8 +133,6 @@ def as_kubernetes() -> Any:
     Kubernetes reads with Go's yaml.v2, to which 12:30:45 and 2026-01-02 are strings, and 1e3 is a
     number. To PyYAML, which follows YAML 1.1, they are a number, a date and a string.
     """
-    import re
-
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

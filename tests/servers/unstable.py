@@ -6,11 +6,10 @@ version is asked for and not pinned.
 
 import platform
 import re
-import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from bundle import apt
 from tests.servers.process import ServerUnavailable
 
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"
@@ -34,14 +33,17 @@ def fetch(
     """
     if platform.machine() != "x86_64":
         raise ServerUnavailable("the recipe for programs of Debian unstable is for amd64")
-    apt = _apt(scratch)
-    _run([*apt, "update"])
-    offered = _offered(apt, packages[0])
+    try:
+        apt_get = ["apt-get", *apt.options(scratch, [(apt.DEBIAN, "sid")])]
+    except apt.AptError as error:
+        raise ServerUnavailable(f"programs of Debian unstable: {error}") from error
+    _run([*apt_get, "update"])
+    offered = _offered(apt_get, packages[0])
     if re.match(rf"{re.escape(version)}(?!\d)", offered) is None:
         raise ServerUnavailable(
             f"Debian unstable has {packages[0]} {offered or 'not at all'} now, and not {version}"
         )
-    _run([*apt, "--yes", "--download-only", "--no-install-recommends", "install", *packages])
+    _run([*apt_get, "--yes", "--download-only", "--no-install-recommends", "install", *packages])
     for package in sorted((scratch / "cache" / "archives").glob("*.deb")):
         _run(["dpkg", "--extract", package, target])
     for program in programs:
@@ -53,38 +55,11 @@ def fetch(
         path.chmod(0o755)
 
 
-def mirror() -> str:
-    """Where this machine gets Debian's packages from. Raises ServerUnavailable."""
-    form = "$(REPO_URI) $(LABEL) $(COMPONENT)"
-    for line in _run(["apt-get", "indextargets", "--format", form]).splitlines():
-        uri, *rest = line.split()
-        if rest == ["Debian", "main"]:
-            return uri
-    raise ServerUnavailable("this machine's apt knows no mirror of Debian's packages")
-
-
-def _apt(folder: Path) -> list[str]:
-    """An apt-get with a configuration and lists of its own, by which nothing is installed yet."""
-    for name in ("lists/partial", "cache"):
-        (folder / name).mkdir(parents=True)
-    (folder / "sources.list").write_text(f"deb {mirror()} sid main\n")
-    (folder / "status").touch()
-    settings = {
-        "Dir::Etc::SourceList": folder / "sources.list",
-        "Dir::Etc::SourceParts": "-",
-        "Dir::State::Lists": folder / "lists",
-        "Dir::State::status": folder / "status",
-        "Dir::Cache": folder / "cache",
-        "APT::Sandbox::User": "root",
-        "Acquire::Languages": "none",
-        "Acquire::Retries": 3,
-    }
-    return ["apt-get", "--quiet", *(f"--option={key}={value}" for key, value in settings.items())]
-
-
-def _offered(apt: Sequence[str], package: str) -> str:
+def _offered(apt_get: Sequence[str], package: str) -> str:
     """The version that apt would install, without Debian's epoch; nothing: it has none."""
-    plan = _run([*apt, "--simulate", "--no-install-recommends", "install", package], check=False)
+    plan = _run(
+        [*apt_get, "--simulate", "--no-install-recommends", "install", package], check=False
+    )
     found = re.search(rf"^Inst {re.escape(package)} \((?:\d+:)?(\S+)", plan, re.MULTILINE)
     return found[1] if found else ""
 
@@ -95,12 +70,7 @@ def _run(argv: Sequence[str | Path], *, check: bool = True) -> str:
 
 def run(argv: Sequence[str | Path], what: str, *, check: bool = True) -> str:
     """Run a command that fetches something; return what it prints. Raises ServerUnavailable."""
-    if shutil.which(argv[0]) is None:
-        raise ServerUnavailable(f"{what}: {argv[0]} is not installed")
-    done = subprocess.run(
-        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if check and done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-3:]
-        raise ServerUnavailable(f"{what}: {argv[0]} failed: {' '.join(said)}")
-    return done.stdout
+    try:
+        return apt.run(argv, check=check)
+    except apt.AptError as error:
+        raise ServerUnavailable(f"{what}: {error}") from error

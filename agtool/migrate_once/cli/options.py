@@ -90,7 +90,7 @@ class DatabaseOptions(NamedTuple):
         option(
             "PORT",
             "Name its port, from 1 to 65535. Also: PGPORT, POSTGRES_PORT, MYSQL_TCP_PORT, "
-            "MARIADB_TCP_PORT.",
+            "MYSQL_PORT, MARIADB_TCP_PORT, MARIADB_PORT.",
             callback=_port,
             envvar="AGTOOL_PORT",
         ),

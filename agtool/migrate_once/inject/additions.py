@@ -26,6 +26,9 @@ ANNOTATION = "agtool/migrate-once"
 INIT: Path = ("initContainers",)
 VOLUMES: Path = ("volumes",)
 
+NOBODY = 65532
+"""The user of agtool's image."""
+
 _COPIED = ("imagePullPolicy", "workingDir", "env", "envFrom", "securityContext", "resources")
 
 
@@ -68,7 +71,7 @@ def additions(
     """
     own = [LAUNCHER, "migrate-once", f"--key={key}", *wish.arguments]
     volume = Insert((*path, *VOLUMES), [_volume(wish)])
-    install = [_installer(wish)] if wish.method == "copy" else []
+    install = [_installer(wish, spec)] if wish.method == "copy" else []
     if wish.init_container is None:
         # Of a container of our own `kubectl describe pod` shows the result as its message.
         command = [*own, "--result-file=/dev/termination-log", "--", *(wish.command or ())]
@@ -88,8 +91,14 @@ def additions(
     return [*done, volume]
 
 
-def _installer(wish: Wish) -> dict[str, Any]:
-    """The container that copies the folder; it meets the Pod Security Standard `restricted`."""
+def _installer(wish: Wish, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The container that copies the folder; it meets the Pod Security Standard `restricted`.
+
+    Its user is the image's own, or that of the pods, which need not be ours: OpenShift admits
+    none that it has not chosen. Where the pods are root's, it says another one.
+    """
+    pods = spec.get("securityContext") or {}
+    user = {"runAsUser": NOBODY} if str(pods.get("runAsUser")) == "0" else {}
     return {
         "name": INSTALL,
         "image": wish.image,
@@ -100,7 +109,7 @@ def _installer(wish: Wish) -> dict[str, Any]:
             "privileged": False,
             "readOnlyRootFilesystem": True,
             "runAsNonRoot": True,
-            "runAsUser": 65532,
+            **user,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "resources": {

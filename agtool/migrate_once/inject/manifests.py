@@ -139,12 +139,14 @@ def _alone(found: Workload, text: str, items: Any, at: int) -> Workload:
         start, end, where = line_start(text, start), line_end(text, end), (0,)
     if "&" in text[start:end] or "*" in text[start:end]:
         return found
+    mark = items.value[at].start_mark
     return replace(
         found,
         start=found.start + start,
         end=found.start + end,
         where=where,
-        line=found.line + text.count("\n", 0, start),
+        # Counted from the text's beginning, thousands of items would take minutes.
+        line=found.line + mark.line - text.count("\n", start, mark.index),
     )
 
 

@@ -94,5 +94,6 @@ def _nowhere() -> NoReturn:
         hint="Give --database-url, --database-url-file or one of "
         + ", ".join(VARIABLES)
         + "; or its parts: --engine, --host, --port, --user, --password-file, --database, or the "
-        "variables PGHOST, POSTGRES_HOST, MYSQL_HOST or MARIADB_HOST and their siblings.",
+        "variables PGHOST, POSTGRES_HOST, MYSQL_HOST or MARIADB_HOST and their siblings. For "
+        "variables of other names: --host-env DB_HOST and its siblings, or --database-url-env.",
     )

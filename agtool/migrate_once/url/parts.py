@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,40 +14,46 @@ _ENGINES = {"mariadb": "mysql"}
 
 
 class _Family(NamedTuple):
-    """The variables of one program or image: part -> variable."""
+    """The variables of one program or image: part -> variables, of which one is enough."""
 
-    name: str
     engine: str
-    variables: Mapping[str, str]
+    variables: Mapping[str, tuple[str, ...]]
     files: bool
     """Whether NAME_FILE may name a file that holds the value."""
 
 
-def _image(name: str, engine: str, port: str, database: str) -> _Family:
-    parts = {"host": "HOST", "port": port, "user": "USER", "password": "PASSWORD"}
-    variables = {part: f"{name}_{suffix}" for part, suffix in parts.items()}
-    return _Family(name, engine, {**variables, "database": f"{name}_{database}"}, files=True)
+def _image(name: str, engine: str) -> _Family:
+    variables = {part: tuple(f"{name}_{s}" for s in endings) for part, endings in _IMAGES.items()}
+    return _Family(engine, variables, files=True)
 
+
+_IMAGES = {
+    "host": ("HOST",),
+    "port": ("TCP_PORT", "PORT"),
+    "user": ("USER", "USERNAME"),
+    "password": ("PASSWORD",),
+    "database": ("DATABASE", "DB"),
+}
+"""The names of the images postgres, mysql and mariadb, those of the server's address, and others
+that people write for the same: with one left out, the lock would be in another database."""
 
 _FAMILIES = (
     # https://www.postgresql.org/docs/current/libpq-envars.html: the rest, such as PGPASSFILE,
     # PGSERVICE and PGSSLMODE, libpq reads by itself.
     _Family(
-        "PG",
         "postgresql",
         {
-            "host": "PGHOST",
-            "port": "PGPORT",
-            "user": "PGUSER",
-            "password": "PGPASSWORD",
-            "database": "PGDATABASE",
+            "host": ("PGHOST",),
+            "port": ("PGPORT",),
+            "user": ("PGUSER",),
+            "password": ("PGPASSWORD",),
+            "database": ("PGDATABASE",),
         },
         files=False,
     ),
-    # The names of the images postgres, mysql and mariadb, and of the server's address beside them.
-    _image("POSTGRES", "postgresql", "PORT", "DB"),
-    _image("MYSQL", "mysql", "TCP_PORT", "DATABASE"),
-    _image("MARIADB", "mysql", "TCP_PORT", "DATABASE"),
+    _image("POSTGRES", "postgresql"),
+    _image("MYSQL", "mysql"),
+    _image("MARIADB", "mysql"),
 )
 
 
@@ -107,7 +113,7 @@ def assembled(parts: Parts, environ: Mapping[str, str]) -> Database | None:
         # libpq reads its own in any case; of images, those that say where.
         if family.engine != engine or (families and family not in families and family.files):
             continue
-        for part, found in _of_variables(family, environ).items():
+        for part, found in _of_variables(family, environ):
             before = by_variables.setdefault(part, found)
             if before.value != found.value and part not in given:
                 raise ConfigurationError(
@@ -147,20 +153,25 @@ def _of_options(parts: Parts, engine: str) -> dict[str, _Given]:
 
 def _names_a_place(family: _Family, environ: Mapping[str, str]) -> str:
     """The variable that says that this family is meant, empty if none does."""
-    host = family.variables["host"]
+    (host,) = family.variables["host"]
     names = [host, f"{host}_FILE"] if family.files else [host, "PGHOSTADDR", "PGSERVICE"]
     return next((name for name in names if environ.get(name)), "")
 
 
 def names_files(environ: Mapping[str, str]) -> bool:
     """Whether a variable of an image names a file with a part."""
-    names = (name for family in _FAMILIES if family.files for name in family.variables.values())
+    names = (name for family in _FAMILIES if family.files for _, name in _names(family))
     return any(environ.get(f"{name}_FILE") for name in names)
 
 
-def _of_variables(family: _Family, environ: Mapping[str, str]) -> dict[str, _Given]:
-    given: dict[str, _Given] = {}
-    for part, name in family.variables.items():
+def _names(family: _Family) -> Iterator[tuple[str, str]]:
+    """Part and variable."""
+    return ((part, name) for part, names in family.variables.items() for name in names)
+
+
+def _of_variables(family: _Family, environ: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
+    """Part and value of the variables that are set."""
+    for part, name in _names(family):
         value, file = environ.get(name), environ.get(f"{name}_FILE") if family.files else None
         if value and file:
             raise ConfigurationError(
@@ -170,8 +181,7 @@ def _of_variables(family: _Family, environ: Mapping[str, str]) -> dict[str, _Giv
             value = _read(Path(file), part)
         # Kubernetes sets POSTGRES_PORT=tcp://10.0.0.1:5432 for a service called postgres.
         if value and not (part == "port" and value.startswith("tcp://")):
-            given[part] = _Given(value, f"{name}_FILE" if file else name)
-    return given
+            yield part, _Given(value, f"{name}_FILE" if file else name)
 
 
 def _read(file: Path, what: str) -> str:

@@ -22,6 +22,13 @@ UID = 1000660000
 """As OpenShift gives them: in no passwd file."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each of these tests the time that it takes to fetch and make the folder."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(600))
+
+
 @dataclass
 class Root:
     """An empty root, with a static busybox as /busybox and agtool's folder as /agtool.

@@ -95,7 +95,7 @@ def test_refusals_in_any_language(foreign: PostgreSQL) -> None:
     wrong = failure(foreign.url("shop", user="shop", password="not the secret"))
     assert isinstance(wrong, DeniedError)
     assert ENGLISH not in wrong.message
-    assert "Check user and password" in wrong.hint
+    assert "Check the user and the password" in wrong.hint
 
     assert isinstance(failure(foreign.url("nowhere", user="shop")), NotYet)
     assert "Create the database" in failure(foreign.url("nowhere", user="shop")).hint

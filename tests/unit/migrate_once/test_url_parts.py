@@ -45,8 +45,11 @@ def test_libpq() -> None:
     ("prefix", "port", "database", "engine"),
     [
         ("POSTGRES", "PORT", "DB", "postgresql"),
+        ("POSTGRES", "PORT", "DATABASE", "postgresql"),
         ("MYSQL", "TCP_PORT", "DATABASE", "mysql"),
+        ("MYSQL", "PORT", "DB", "mysql"),
         ("MARIADB", "TCP_PORT", "DATABASE", "mysql"),
+        ("MARIADB", "PORT", "DATABASE", "mysql"),
     ],
 )
 def test_images(prefix: str, port: str, database: str, engine: str, password: Path) -> None:
@@ -62,6 +65,16 @@ def test_images(prefix: str, port: str, database: str, engine: str, password: Pa
     assert found({**environ, f"{prefix}_PASSWORD_FILE": str(password)}).password == f" {SECRET} "
     with pytest.raises(ConfigurationError, match="are both set"):
         found({**environ, f"{prefix}_USER_FILE": str(password)})
+    del environ[f"{prefix}_USER"]
+    assert found({**environ, f"{prefix}_USERNAME": "other"}).user == "other"
+
+
+def test_two_names_for_the_same() -> None:
+    same = {"MYSQL_HOST": "db", "MYSQL_PORT": "1", "MYSQL_TCP_PORT": "1"}
+    assert str(found(same)) == "mysql://db:1/"
+    with pytest.raises(ConfigurationError, match="MYSQL_TCP_PORT and MYSQL_PORT contradict"):
+        found({**same, "MYSQL_PORT": "2"})
+    assert str(found({**same, "MYSQL_PORT": "tcp://10.0.0.1:3306"})) == "mysql://db:1/"
 
 
 def test_what_kubernetes_adds_for_a_service() -> None:

@@ -153,14 +153,14 @@ def abandon(session: Session) -> None:
 # -- errors -------------------------------------------------------------------------------
 
 _PASSWORD = {
-    ER.ACCESS_DENIED_ERROR: "Check user and password in the database URL.",
+    ER.ACCESS_DENIED_ERROR: "Check the user and the password that agtool is given.",
     1820: "Give this account a new password.",
     1862: "Give this account a new password.",
 }
 """Permanent, unless a file or a command may give another one."""
 
 _NO_DATABASE = {
-    ER.BAD_DB_ERROR: "Create the database, or correct its name in the database URL.",
+    ER.BAD_DB_ERROR: "Create the database, or correct its name.",
     # Which is also what a user hears who could not see the database if it was there.
     ER.DBACCESS_DENIED_ERROR: "Create the database, and grant this user rights on it.",
 }

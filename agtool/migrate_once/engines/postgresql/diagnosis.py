@@ -144,7 +144,7 @@ def explained(
 
 
 _PASSWORD = {
-    "28P01": "Check user and password in the database URL.",
+    "28P01": "Check the user and the password that agtool is given.",
     "28000": "Check the user in the database URL, that the role has LOGIN, and whether pg_hba.conf "
     "lets it into this database from this address, and how: with TLS (sslmode), with a password.",
 }
@@ -152,7 +152,7 @@ _PASSWORD = {
 _DENIED = {"42501": "Grant this user CONNECT on the database."}
 
 _NOT_YET = {
-    "3D000": "Create the database, or correct its name in the database URL.",
+    "3D000": "Create the database, or correct its name.",
     "53300": "Raise max_connections (or the limit of the role or the database), or use a pooler.",
     "57P03": "Wait until the server has started, or look into its log.",
 }

@@ -119,6 +119,18 @@ def test_the_new_init_container_is_like_the_container(inject: Inject) -> None:
     assert "Deployment/shop in stdin: injected" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("pods", "named"),
+    [("", None), ("{runAsUser: 1000}", None), ("{fsGroup: 0}", None), ("{runAsUser: 0}", 65532)],
+)
+def test_who_copies_the_folder(inject: Inject, pods: str, named: int | None) -> None:
+    """Whom OpenShift chooses, too; never root."""
+    text = SHOP.replace("      containers:", f"      securityContext: {pods}\n      containers:")
+    install = spec_of(inject("--", "migrate", stdin=text))["initContainers"][2]
+    assert install["securityContext"]["runAsNonRoot"] is True
+    assert install["securityContext"].get("runAsUser") == named
+
+
 def test_an_image_volume(inject: Inject) -> None:
     spec = spec_of(inject("--method=image-volume", "--command", "a b", stdin=SHOP))
     assert [each["name"] for each in spec["initContainers"]][2:] == ["agtool-migrate-once"]
@@ -373,6 +385,35 @@ def test_ten_megabytes(
     assert done.exit_code == 0, done.stderr
     assert len(done.stdout) > len(text)
     assert done.stdout.startswith(text[:1000].encode())
+
+
+def test_an_error_deep_in_a_large_list_has_its_line(inject: Inject) -> None:
+    """Such a list is not read as a whole again, but the item alone."""
+    item = "".join(f"    {line}\n" for line in SHOP.splitlines()).replace("    #", "  - #", 1)
+    bad = item.replace("          volumes:", "          volumes: []\n          volumes:")
+    text = f"kind: List\napiVersion: v1\nitems:\n{item.replace('name: shop', 'name: a') * 300}{bad}"
+    done = inject("--workload=deploy/shop", "--", "m", stdin=text)
+    assert done.exit_code == 3
+    second = len(text[: text.rindex("volumes:\n")].splitlines())
+    assert f"line {second}): the key volumes stands there twice" in done.stderr
+
+
+def test_json_with_characters_as_two_escapes(inject: Inject) -> None:
+    """YAML forbids these, and what is JSON is not read as YAML by Kubernetes."""
+    shop = yaml.safe_load(SHOP)
+    shop["metadata"]["annotations"] = {"motd": "\N{ROCKET}", "path": r"\ud83d\ude80 \ue03d"}
+    shop["spec"]["template"]["spec"]["containers"][0]["env"][1]["value"] = "\N{ROCKET}\ue03d"
+    text = json.dumps(shop)
+    assert r"\ud83d\ude80" in text
+    done = inject("--", "m", stdin=text)
+    assert done.exit_code == 0, done.stderr
+    made = json.loads(done.stdout)
+    assert made["metadata"] == shop["metadata"]
+    containers = made["spec"]["template"]["spec"]
+    (was,) = shop["spec"]["template"]["spec"]["containers"]
+    assert containers["containers"] == [was]
+    assert containers["initContainers"][-1]["env"][:2] == was["env"]
+    assert inject("--remove", stdin=done.stdout).stdout == text.encode()
 
 
 def resource_list(spec: object, *items: str) -> str:
