@@ -83,7 +83,7 @@ def test_it_completes_words(root: Root) -> None:
     assert done.stdout.startswith("migrate-once\t")
 
 
-def test_it_is_as_large_as_promised(bundle: Path) -> None:
+def test_it_is_as_small_as_promised(bundle: Path) -> None:
     assert sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file()) < 60e6
 
 
