@@ -22,7 +22,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint schemas reference types unit servers clusters kubernetes cluster cluster-down compatibility tools images fuzz coverage docs site recordings bench plots bundle format lock clean
+.PHONY: help venv demo test system lint schemas reference types unit servers clusters kubernetes cluster cluster-down compatibility tools images fuzz sanitize coverage docs site recordings bench plots bundle dist release-test format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,14 @@ bundle: venv $(PAUSE) ## make dist/agtool-VERSION-linux-{amd64,arm64}.tar.gz and
 	@$(PYTHON) -m bundle dist
 	@$(PYTHON) -m bundle dist --full
 
+# From the last commit. SIGN: a private key of ssh-keygen. REPOSITORY: the address that stands in the package, and in krew's manifest.
+dist: venv ## make all of a release in dist/: packages, folders, images, charts, manual, sums (SIGN=KEY REPOSITORY=URL)
+	@$(PYTHON) -m release.dist dist $(if $(REPOSITORY),--repository "$(REPOSITORY)") $(if $(SIGN),--sign "$(SIGN)")
+
+# Not part of `test`: it takes a quarter of an hour, and the network for the first time.
+release-test: kubernetes ## make a release twice, and use it as who has only its files: install, complete, read, run, verify
+	@$(PYTHON) -m pytest tests/release
+
 # PARTS: some of python, postgresql, mysql, kubernetes. Not part of `test`: it takes an hour or more, and the network.
 compatibility: venv system $(PAUSE) ## tests on other versions: Python, PostgreSQL, MySQL, Kubernetes (PARTS=...)
 	@$(PYTHON) -m tests.compatibility $(PARTS)
@@ -110,6 +118,15 @@ images: kubernetes $(PAUSE) ## tests of migrate-once in images of other language
 # TARGETS: some of the files in tests/fuzz/targets. SECONDS_EACH: 3 for each of them, one minute for all.
 fuzz: venv $(PAUSE) ## look for input that breaks a parser, guided by coverage (TARGETS=... SECONDS_EACH=...)
 	@$(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS_EACH),3) $(TARGETS)
+
+# `address` has a library that handles faults itself, starts slowly, and is not in an empty root: so without those tests.
+sanitize: venv system ## tests of pause with the sanitizers, and a proof for its pure parts (Frama-C)
+	@PAUSE_SANITIZER=undefined $(PYTHON) -m pytest tests/integration/pause/test_{options,signals,children,limits}.py
+	@PAUSE_SANITIZER=address $(PYTHON) -m pytest -k 'not (a_fault_is or no_early or without_a_device)' \
+		tests/integration/pause/test_{options,signals,children,limits}.py
+	@tests/install-system-packages.sh frama-c-base
+	@frama-c -eva -eva-precision 11 -eva-slevel 3000 -eva-auto-loop-unroll 600 -no-warn-pointer-downcast \
+		-machdep gcc_x86_64 tests/integration/pause/eva.c | grep -A99 'ANALYSIS SUMMARY' | tee /dev/stderr | grep -q ' 0 alarms'
 
 coverage: venv system $(PAUSE) ## run all tests and show what of agtool they leave out
 	@$(BIN)/coverage erase

@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the programs of pause/ are compiled into the package."""
+"""What pyproject.toml cannot say: pause/ is compiled into the package, and files go beside it."""
 
 import importlib.util
 import runpy
@@ -24,4 +24,19 @@ class BuildWithPause(build_py):
         build(package / "agtool" / "pause" / "data")
 
 
-setup(cmdclass={"build_py": BuildWithPause})
+SHARE = Path("share")
+"""Man pages and completions, which `make dist` makes; a build from the repository has none."""
+
+setup(
+    cmdclass={"build_py": BuildWithPause},
+    # Beside `agtool` on PATH, where kubectl looks for plugins.
+    scripts=[
+        "deploy/kubectl-plugin/kubectl-agtool",
+        "deploy/kubectl-plugin/kubectl_complete-agtool",
+    ],
+    data_files=[
+        (str(folder), [str(path) for path in sorted(folder.iterdir()) if path.is_file()])
+        for folder in sorted(SHARE.rglob("*"))
+        if folder.is_dir()
+    ],
+)

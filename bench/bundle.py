@@ -175,9 +175,7 @@ def cluster(postgresql: Path) -> Iterator[Pods]:
         started.start()
         started.load(bundles.image())
         with PostgreSQL(postgresql, listen=started.outside) as server:
-            server.create_role("app", "app")
-            server.create_database("app", owner="app")
-            yield Pods(started, "default", server.url("app", user="app"))
+            yield Pods(started, "default", server.url("app"))
 
 
 def measure(folder: Path, rounds: int, pods: int) -> str:

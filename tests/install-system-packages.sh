@@ -18,7 +18,7 @@ if [ ${#packages[@]} -eq 0 ]; then
     # For debug: a proxy that wants a log-in, TLS before it, and one that speaks SOCKS.
     packages+=(tinyproxy stunnel4 microsocks)
     # For completion: shells besides bash. For man pages: a reader, and linters.
-    packages+=(zsh fish man-db groff mandoc)
+    packages+=(zsh fish bash-completion man-db groff mandoc)
     # For a Kubernetes cluster, whose own programs are built: a network and images for its pods.
     packages+=(containernetworking-plugins busybox-static)
     # For debug: the programs that need a profile.

@@ -273,9 +273,11 @@ def run(app: typer.Typer) -> int:  # noqa: PLR0911  # one line for each way to e
 
 def _complete(app: typer.Typer) -> int:
     """Answer a shell that asks what can stand on the line; the exit code tells fish about it."""
-    from typer._completion_classes import completion_init
+    from typer import _completion_classes
 
-    completion_init()
+    # rich would take markup out of help texts, which have none: a slow import, and not in folders.
+    _completion_classes._sanitize_help_text = lambda text: text  # noqa: SLF001  # no other way
+    _completion_classes.completion_init()
     try:
         app(prog_name="agtool")
     except SystemExit as end:

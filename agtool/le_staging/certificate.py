@@ -235,6 +235,8 @@ def _key(info: Element) -> str:
             modulus, *_ = asn1.read(bits.content[1:]).parts()
             return f"RSA {int.from_bytes(modulus.content, 'big').bit_length()}"
         if number == _EC:
+            if parameters and parameters[0].tag != asn1.OID:
+                return "ECDSA with a curve of its own"
             curve = asn1.dotted(parameters[0].content) if parameters else ""
             return f"ECDSA {_CURVES.get(curve, curve)}".rstrip()
         return _KEYS.get(number, "unknown key")

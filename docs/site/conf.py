@@ -21,6 +21,8 @@ include_patterns = ["*.md", "docs/**.md", "pause/README.md"]
 exclude_patterns = ["build", "dist", ".*"]
 root_doc = "README"
 nitpicky = True
+# They would make one dash of the two of an option.
+smartquotes = False
 # Anchors for headings, as GitHub names them.
 myst_heading_anchors = 6
 

@@ -1,6 +1,7 @@
 """What is recorded: for each scene the servers behind it, and what is typed."""
 
 import hashlib
+import json
 import os
 import re
 import ssl
@@ -27,6 +28,7 @@ from tests.servers.process import server_folder
 
 ROOT = Path(__file__).parents[2]
 RUNNER = ROOT / "docs" / "tutorial" / "practice" / "runner.yaml"
+HOSTNAME = "kubernetes.io/hostname"
 POOL = "cloud.google.com/gke-preemptible"
 
 # Seconds for which a certificate of the recording's ACME server is valid: one expires on the way.
@@ -165,8 +167,12 @@ def _pool(folder: Path, cast: Path) -> None:
         env = _as_admin(cluster, folder, "gitlab")
         kubectl = [str(cluster.kubectl), "--kubeconfig", env["KUBECONFIG"]]
         subprocess.run([*kubectl, "apply", "--filename", str(RUNNER)], check=True)
-        wait = ["wait", "--for=condition=Available", "deployment/gitlab-runner"]
-        subprocess.run([*kubectl, *wait, "--timeout=120s"], check=True)
+        # The nodes of the pool have no kubelet: the runner itself stays where one is.
+        own = {"spec": {"template": {"spec": {"nodeSelector": {HOSTNAME: cluster.node}}}}}
+        patch = ["patch", "deployment", "gitlab-runner", "--patch", json.dumps(own)]
+        subprocess.run([*kubectl, *patch], check=True)
+        rollout = ["rollout", "status", "deployment/gitlab-runner", "--timeout=120s"]
+        subprocess.run([*kubectl, *rollout], check=True)
         with (
             _kept_ready(cluster, nodes.make(2, {POOL: "true"}, prefix="ci")),
             Shell(_folder(folder / "home"), env, rows=30) as shell,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from agtool.core.finding import Finding
-from agtool.core.text import count, printable
+from agtool.core.text import count, printable, some
 from agtool.le_staging.verify.judge import Judgement, Verdict
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def facts(
     names = leaf.names or [f"{name} (common name)" for name in leaf.common_names]
     told = {
         "anchor" if judgement.anchor else "no anchor": f"{top.subject}, SHA-256 {top.sha256}",
-        "names": ", ".join(names) or "none",
+        "names": some(names, 30) or "none",
         **({"matches": judgement.matched or "none of them"} if asked else {}),
         "valid": f"{leaf.not_before:%Y-%m-%d %H:%M} to {leaf.not_after:%Y-%m-%d %H:%M} UTC, "
         + _lifetime(leaf, now),

@@ -10,6 +10,7 @@ import pytest
 from tests.cluster.api import Api, Object
 from tests.cluster.server import Server
 from tests.e2e.conftest import Agtool, Done
+from tests.gitlab_runner import Chart
 
 KEY = "cloud.google.com/gke-preemptible"
 SPOT = {KEY: "true"}
@@ -60,3 +61,19 @@ def nodepool(agtool: Agtool, control_plane: Server) -> Iterator[Nodepool]:
 
 
 MakeNodes = Callable[..., list[str]]
+
+
+@pytest.fixture
+def runner(nodepool: Nodepool, control_plane_namespace: str) -> Iterator[Callable[..., Chart]]:
+    """Give the function that makes a runner, which nobody runs here, with a template."""
+
+    def make(template: str) -> Chart:
+        chart = Chart("0.86.0", namespace=control_plane_namespace, template=template)
+        path = f"namespaces/{chart.namespace}"
+        nodepool.api.post(f"/api/v1/{path}/configmaps", chart.config_map)
+        nodepool.api.post(f"/apis/apps/v1/{path}/deployments", chart.deployment)
+        return chart
+
+    yield make
+    nodepool.api.delete(f"/apis/apps/v1/namespaces/{control_plane_namespace}/deployments")
+    nodepool.api.delete(f"/api/v1/namespaces/{control_plane_namespace}/configmaps")

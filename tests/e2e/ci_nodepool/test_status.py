@@ -1,10 +1,8 @@
 """status, the refusals of taint and unlabel, apply and undo: a pool and its runner together."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from tests.cluster.api import Object
 from tests.cluster.proxy import ApiProxy
@@ -21,22 +19,6 @@ TOLERATING = f"""
     [runners.kubernetes.node_tolerations]
       "{KEY}=true" = "NoSchedule"
 """
-
-
-@pytest.fixture
-def runner(nodepool: Nodepool, control_plane_namespace: str) -> Iterator[Callable[..., Chart]]:
-    """Give the function that makes a runner, which nobody runs here, with a template."""
-
-    def make(template: str) -> Chart:
-        chart = Chart("0.86.0", namespace=control_plane_namespace, template=template)
-        path = f"namespaces/{chart.namespace}"
-        nodepool.api.post(f"/api/v1/{path}/configmaps", chart.config_map)
-        nodepool.api.post(f"/apis/apps/v1/{path}/deployments", chart.deployment)
-        return chart
-
-    yield make
-    nodepool.api.delete(f"/apis/apps/v1/namespaces/{control_plane_namespace}/deployments")
-    nodepool.api.delete(f"/api/v1/namespaces/{control_plane_namespace}/configmaps")
 
 
 def make_pod(nodepool: Nodepool, namespace: str, name: str, on: str, **spec: object) -> None:

@@ -16,11 +16,17 @@ def server() -> Server:
     return Server()
 
 
+@cache
+def tls() -> ssl.SSLContext:
+    """Not used by ws://, and slow to make."""
+    return ssl.create_default_context()
+
+
 def check(data: bytes) -> None:
     """What a server says."""
     server().data = data
     url = f"ws://127.0.0.1:{server().address[1]}"
-    settings = WebSocketSettings(url, [], ssl.create_default_context(), None, None)
+    settings = WebSocketSettings(url, [], tls(), None, None)
     try:
         with open_websocket(settings, "/exec", PROTOCOL, timeout=5) as websocket:
             websocket.messages()

@@ -34,6 +34,7 @@ def test_one_archive_has_the_image_of_each(both: Path, tmp_path: Path, wanted: s
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     (layer,) = manifest["layers"]
     (packed,) = both.glob(f"*-{wanted}.tar.gz")
+    assert packed.stat().st_size < 20e6
     assert (tmp_path / layer["digest"].removeprefix("sha256:")).read_bytes() == packed.read_bytes()
     digest = manifest["config"]["digest"].removeprefix("sha256:")
     config: dict[str, Any] = json.loads((tmp_path / digest).read_text())

@@ -75,7 +75,15 @@ def test_what_it_lacks_is_said(root: Root, argv: tuple[str, ...]) -> None:
     assert "agtool-full" in done.stderr
 
 
-def test_it_is_as_large_as_promised(bundle: Path) -> None:
+def test_it_completes_words(root: Root) -> None:
+    asked = {"_AGTOOL_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    line = {"_TYPER_COMPLETE_ARGS": "agtool migr"}
+    done = root.run("/agtool/agtool", env={**asked, **line})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("migrate-once\t")
+
+
+def test_it_is_as_small_as_promised(bundle: Path) -> None:
     assert sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file()) < 60e6
 
 

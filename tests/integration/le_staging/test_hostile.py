@@ -316,3 +316,20 @@ def test_a_stapled_answer_of_ocsp_that_is_garbage(staging: Authority, tmp_path: 
     stapled = ("-status_file", "garbage")
     with raw_server(tmp_path, leaf.der, leaf, staging.intermediate.der, *stapled) as port:
         assert check(port, staging.root).verdict is Verdict.staging
+
+
+def test_a_key_that_writes_its_curve_out(staging: Authority, tmp_path: Path) -> None:
+    """OpenSSL refuses it, with a number of its own; what is shown of it stays short."""
+    (tmp_path / "ca.pem").write_text(staging.intermediate.pem + staging.intermediate.key_pem)
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    argv = ["openssl", "req", "-new", *curve, "-pkeyopt", "ec_param_enc:explicit", "-nodes"]
+    argv += ["-subj", "/CN=shop.test", "-keyout", "leaf.key", "-out", "leaf.csr"]
+    subprocess.run(argv, cwd=tmp_path, check=True, capture_output=True)
+    sign = ["openssl", "x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAcreateserial"]
+    made = subprocess.run(sign, cwd=tmp_path, check=True, capture_output=True, text=True)
+    der = ssl.PEM_cert_to_DER_cert(made.stdout)
+    assert parse(der).key == "ECDSA with a curve of its own"
+    sight = Looker(How((as_root(staging.root),))).stored(
+        None, [parse(der), parse(staging.intermediate.der)]
+    )
+    assert "refused-by-openssl" in [problem.code for problem in sight.problems]
