@@ -66,8 +66,10 @@ schemas: venv ## make the JSON Schemas and their page from the commands' types
 reference: venv ## make the tables of docs/reference from the commands
 	@$(PYTHON) -m release
 
-types: venv ## mypy, strict
+types: venv ## mypy, strict; for macOS too, and for Windows what runs there
 	@$(BIN)/mypy
+	@$(BIN)/mypy --platform darwin agtool/core agtool/debug agtool/ci_nodepool agtool/le_staging
+	@$(BIN)/mypy --platform win32 agtool/core/kube agtool/ci_nodepool agtool/le_staging/verify
 
 model: venv system ## check the model of the lock: no state may break its promises, and each mutant must (two minutes)
 	@$(PYTHON) -m tests.model

@@ -23,6 +23,8 @@ if [ ${#packages[@]} -eq 0 ]; then
     packages+=(zsh fish bash-completion man-db groff mandoc)
     # For a Kubernetes cluster, whose own programs are built: a network and images for its pods.
     packages+=(containernetworking-plugins busybox-static)
+    # For debug: the programs that need a profile.
+    packages+=(strace gdb tcpdump)
     # For le-staging in browsers: a screen, its windows, certificates, and a desktop's tools.
     packages+=(chromium firefox-esr libnss3-tools xvfb x11-utils weston)
     packages+=(desktop-file-utils gtk-update-icon-cache libglib2.0-bin)

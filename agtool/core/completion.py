@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -187,10 +188,13 @@ def _deadline() -> float:
 
 
 def _seconds_since_start() -> float:
-    """The age of our process."""
-    # Behind the name, which may hold anything; proc(5): the time after boot, in clock ticks.
-    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    """The age of our process; 0 where the system does not tell."""
+    if sys.platform == "linux":
+        # Behind the name, which may hold anything; proc(5): the time after boot, in clock ticks.
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    else:  # noqa: RET505  # else mypy takes the line below for one that is never reached
+        return 0.0
 
 
 def _search_in_child(find: Callable[[], Iterable[str]], writer: int) -> None:

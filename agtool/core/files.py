@@ -16,7 +16,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fchmod(file.fileno(), mode)
+            os.chmod(temporary, mode)  # noqa: PTH101
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:  # Ctrl-C too

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,8 +14,17 @@ from types import FrameType
 
 Handler = Callable[[int, FrameType | None], object]
 
-FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+FORWARDED: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT)
 """What a wrapping command passes on to the command that it wraps."""
+
+if sys.platform != "win32":
+    FORWARDED = (*FORWARDED, signal.SIGHUP, signal.SIGQUIT)
+    _ABOUT_CHILDREN: tuple[signal.Signals, ...] = (signal.SIGCHLD, signal.SIGCONT)
+    _NO_WAIT = os.WNOHANG
+else:
+    # Nothing that is wrapped runs there: `core.system` refuses it.
+    _ABOUT_CHILDREN = ()
+    _NO_WAIT = 0
 
 
 @contextmanager
@@ -94,15 +104,14 @@ class Signals:
     """
 
     def __enter__(self) -> Signals:
-        handled_anyway = (signal.SIGCHLD, signal.SIGCONT)
-        self.ignored = [n for n in handled_anyway if signal.getsignal(n) is signal.SIG_IGN]
+        self.ignored = [n for n in _ABOUT_CHILDREN if signal.getsignal(n) is signal.SIG_IGN]
         with ExitStack() as stack:
             self._wakeup = stack.enter_context(Wakeup())
             stack.callback(signal.set_wakeup_fd, wake_at(self._wakeup))
             stack.enter_context(handled(dict.fromkeys(FORWARDED, do_nothing)))
             # Also where whoever started us ignores it: we would not learn that a child has ended.
-            child = signal.signal(signal.SIGCHLD, do_nothing)
-            stack.callback(signal.signal, signal.SIGCHLD, child)
+            for number in _ABOUT_CHILDREN[:1]:
+                stack.callback(signal.signal, number, signal.signal(number, do_nothing))
             self._undo = stack.pop_all()
         return self
 
@@ -145,7 +154,7 @@ def _reap() -> tuple[dict[int, int], bool]:
     ended: dict[int, int] = {}
     while True:
         try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status = os.waitpid(-1, _NO_WAIT)
         except ChildProcessError:
             return ended, False
         if pid == 0:
@@ -155,8 +164,9 @@ def _reap() -> tuple[dict[int, int], bool]:
 
 def in_foreground() -> bool:
     """Whether we are the foreground job of our controlling terminal."""
-    with suppress(OSError), Path("/dev/tty").open("rb", buffering=0) as terminal:
-        return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    if sys.platform != "win32":
+        with suppress(OSError), Path("/dev/tty").open("rb", buffering=0) as terminal:
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
     return False
 
 

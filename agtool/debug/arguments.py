@@ -6,22 +6,26 @@ All functions raise UsageError for a value that is not what they are for.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import UsageError
-from agtool.debug.model import DEFAULT_CONTAINER, MANAGED_BY, MARK, Copy, Workload
+from agtool.debug.model import DEFAULT_CONTAINER, MANAGED_BY, MARK, Copy, Custom, Workload
 from agtool.debug.pod.named import instead
+from agtool.debug.pod.profile import CAPABILITIES
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json
 
-KINDS = ("pod", "deployment", "statefulset", "daemonset", "replicaset", "job")
+KINDS = ("pod", "deployment", "statefulset", "daemonset", "replicaset", "job", "cronjob", "rollout")
 """Of workloads."""
 
 _SHORT = {"po": "pod", "deploy": "deployment", "sts": "statefulset", "ds": "daemonset"}
-_SHORT |= {"rs": "replicaset"} | {f"{kind}s": kind for kind in KINDS}
+_SHORT |= {"rs": "replicaset", "cj": "cronjob", "ro": "rollout"}
+_SHORT |= {f"{kind}s": kind for kind in KINDS}
 
 _LONGEST_LIFE = 7 * 86400.0
 """Seconds."""
@@ -66,14 +70,85 @@ def parse_workload(option: str, text: str | None) -> Workload | None:
     return Workload(kind, name)
 
 
-def parse_target(text: str | None) -> str | None:
-    """The name of the pod in the value of --target."""
-    target = parse_workload("--target", text)
-    if target and target.kind != "pod":
+def check_pod_index(index: int | None, target: Workload | None) -> None:
+    """Refuse --pod-index where --target names a pod."""
+    if index is not None and target is not None and target.kind == "pod":
         raise UsageError(
-            f"--target {text!r} is not a pod", hint="Choose one of its pods: --target pod/NAME"
+            f"--pod-index has no effect with --target {target}",
+            hint="Leave it out, or name what makes the pod, such as --target statefulset/NAME.",
         )
-    return target and target.name
+
+
+def parse_user(text: str | None) -> tuple[int | None, int | None]:
+    """`UID[:GID]` -> the ids of the user and of the group."""
+    if text is None:
+        return None, None
+    user, colon, group = text.partition(":")
+    ids = [user, group] if colon else [user]
+    if not all(re.fullmatch("[0-9]{1,10}", one) and int(one) < 2**31 for one in ids):
+        raise UsageError(
+            f"--user {text!r} is not a user id, nor UID:GID",
+            hint="Write numbers from 0 to 2147483647, such as 1000 or 1000:1000.",
+        )
+    return int(user), int(group) if colon else None
+
+
+def parse_capabilities(given: Sequence[str]) -> list[str]:
+    """Capabilities as Kubernetes writes them, from `NET_ADMIN` or `cap_net_admin`."""
+    found = []
+    for text in given:
+        name = text.upper().removeprefix("CAP_")
+        if name not in CAPABILITIES:
+            near = get_close_matches(name, CAPABILITIES, 1)
+            raise UsageError(
+                f"--cap-add {text!r} is not a capability of Linux",
+                hint=f"Did you mean {near[0]}?" if near else "Write it as NET_ADMIN.",
+            )
+        found.append(name)
+    return found
+
+
+def parse_hostname(text: str | None) -> str | None:
+    """Check a name for the pod's host."""
+    if text is not None and not re.fullmatch(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?", text):
+        raise UsageError(
+            f"--hostname {text!r} is not a valid name of a host",
+            hint="It has lower-case letters, digits and '-', at most 63.",
+        )
+    return text
+
+
+def read_custom(path: Path | None, *, beside: bool) -> Custom | None:
+    """The file of --custom; `-` is our own input.
+
+    Args:
+        beside: it is for a container in a pod that runs.
+    """
+    if path is None:
+        return None
+    custom = _read_custom(path)
+    if beside and (custom.pod.get("spec") or custom.pod.get("metadata")):
+        raise UsageError(
+            f"--custom {custom.name} changes the pod, and with --target the pod runs already",
+            hint="Write a partial container, without `metadata` and `spec`.",
+        )
+    return custom
+
+
+def _read_custom(path: Path) -> Custom:
+    name = "standard input" if str(path) == "-" else str(path)
+    try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        text = data.decode()
+    except OSError as error:
+        raise UsageError(
+            f"--custom {name} cannot be read: {error.strerror}", hint="Check the path."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--custom {name} is not UTF-8", hint="Save it as UTF-8.") from error
+    from agtool.debug.pod.custom import parse_custom
+
+    return parse_custom(text, name)
 
 
 _LABEL_NAME = (

@@ -23,13 +23,15 @@ from agtool.core.options import (
     grouped,
     number,
     option,
+    path,
     positive,
     runs_nothing,
     wrapped_command,
 )
+from agtool.core.system import require_unix
 from agtool.debug import arguments, model
 from agtool.debug.documents import DebugPod, DebugPods
-from agtool.debug.modes import check_modes
+from agtool.debug.modes import check_modes, check_profile
 
 if TYPE_CHECKING:
     from agtool.core.output import View
@@ -87,10 +89,44 @@ def debug(
     memory: Annotated[
         Text, option("AMOUNT", "Request this memory, and limit the pod to it, such as 64Mi.")
     ] = None,
-    user: Annotated[int | None, number("UID", "Run as the user with this id", 0, 2**31 - 1)] = None,
+    user: Annotated[
+        Text, option("UID[:GID]", "Run as the user with this id, and as the group with that one.")
+    ] = None,
     root: Annotated[
         bool, flag("Run as root, to install packages, if the namespace allows it.", "--root")
     ] = False,
+    profile: Annotated[
+        Literal["general", "baseline", "restricted", "netadmin", "sysadmin"] | None,
+        option(
+            "PROFILE",
+            "Give the container the rights of this profile of kubectl debug: general (trace "
+            "processes), baseline, restricted, netadmin or sysadmin (privileged).  [default: what "
+            "the namespace allows]",
+        ),
+    ] = None,
+    cap_add: Annotated[
+        Texts, _texts("CAPABILITY", "Add this capability, such as SYS_PTRACE or NET_ADMIN.")
+    ] = None,
+    custom: Annotated[
+        Path | None,
+        path(
+            "FILE",
+            "Change the container as this file says: a partial container, or with `spec` a partial "
+            "pod, in YAML or JSON. `-` reads it from the input.",
+        ),
+    ] = None,
+    image_pull_secret: Annotated[
+        Texts,
+        _texts(
+            "NAME", "Let the node pull with this Secret, not with those of the service account."
+        ),
+    ] = None,
+    host_network: Annotated[
+        bool, flag("Be in the network of the pod's node.", "--host-network")
+    ] = False,
+    hostname: Annotated[
+        Text, option("NAME", "The host name in the pod.  [default: the name of the pod]")
+    ] = None,
     ttl: Annotated[
         float, duration("End the pod after this time, whatever happens.  [default: 1h]")
     ] = 3600.0,
@@ -141,10 +177,26 @@ def debug(
         Text,
         option(
             "pod/NAME",
-            "Run in a new container of this pod, beside one of its own.",
+            "Run in a new container of this pod, beside one of its own. Also KIND/NAME: in one of "
+            "the pods of this workload.",
             autocompletion=completion.pods,
         ),
     ] = None,
+    pod_index: Annotated[
+        int | None,
+        number("N", "With --target KIND/NAME: choose the pod with this number", 0, 2**31 - 1),
+    ] = None,
+    copy: Annotated[
+        bool,
+        flag(
+            "Run in a copy of the pod of --target instead, which does not start its program: for "
+            "one that crashes.",
+            "--copy",
+        ),
+    ] = False,
+    mounts: Annotated[
+        bool, flag("Mount what the container of --target mounts, at the same paths.", "--mounts")
+    ] = False,
     container: Annotated[
         Text,
         option(
@@ -162,7 +214,11 @@ def debug(
     ] = None,
     tools: Annotated[
         Text,
-        option("IMAGE", "Add the static programs in /bin of this image to one without a shell."),
+        option(
+            "IMAGE",
+            "Add the static programs of this image to one without a shell. With --target: run in "
+            "the target's container itself, with them.",
+        ),
     ] = None,
     pause_image: Annotated[
         Text,
@@ -187,6 +243,17 @@ def debug(
             callback=runs_nothing,
         ),
     ] = False,
+    all_namespaces: Annotated[
+        bool, flag("With --list or --cleanup: in all namespaces.", "-A", "--all-namespaces")
+    ] = False,
+    print_rbac: Annotated[
+        bool,
+        flag(
+            "Print the roles that allow this command, as YAML, and run nothing.",
+            "--print-rbac",
+            callback=runs_nothing,
+        ),
+    ] = False,
     dry_run: DryRun = False,
     _output: OutputOrNames = Format.table,
 ) -> Result[DebugPods | None]:
@@ -202,19 +269,37 @@ def debug(
       agtool debug --image python:3.13 -- python -c 'print(1)'
       agtool debug --root -- sh -c 'apk add curl && curl -s http://myservice'
       agtool debug --target pod/web-0
+      agtool debug --target deployment/web --root --profile netadmin -- tcpdump -ni any
+      agtool debug --copy --target pod/crashing-0
       agtool debug --like deployment/web
       agtool debug --node worker-1
       agtool debug --target pod/web-0 --port-forward 8080:80
       agtool debug --cp pod/web-0:/var/log/app logs
     """  # noqa: D301  # the backslash keeps the examples' lines apart
+    require_unix("debug")
     check_modes(given_options(command_line), command=bool(command))
     if list_ or cleanup:
-        return _debug_pods(cluster, namespace, cleanup=cleanup)
+        if print_rbac:
+            from agtool.debug.plan import namespace_of
+            from agtool.debug.pod.rights import roles_of_lists
+
+            place = namespace_of(cluster, namespace)
+            return _yaml(roles_of_lists(place, cleanup=cleanup, everywhere=all_namespaces))
+        return _debug_pods(cluster, namespace, cleanup=cleanup, everywhere=all_namespaces)
+    wanted = arguments.parse_workload("--target", target)
+    arguments.check_pod_index(pod_index, wanted)
+    uid, gid = arguments.parse_user(user)
+    check_profile(profile, root=root or uid == 0, capabilities=bool(cap_add))
+    of_tools = tools and parse_image("--tools", tools)
+    if copy and "--image" not in given_options(command_line):
+        image = ""  # that of the pod
+    elif wanted and of_tools:
+        image = of_tools
     job = model.Job(
         request=model.Request(
             name=model.new_name(),
             namespace=namespace or "",
-            image=parse_image("--image", image),
+            image=image and parse_image("--image", image),
             lifetime=arguments.parse_lifetime(ttl),
             pull_policy=image_pull_policy,
             env=arguments.parse_env(env or ()),
@@ -225,11 +310,23 @@ def debug(
             tolerations=arguments.parse_tolerations(toleration or ()),
             cpu=arguments.parse_quantity("--cpu", cpu),
             memory=arguments.parse_quantity("--memory", memory),
-            user=user,
+            user=uid,
+            group=gid,
             root=root,
             node=arguments.parse_name("--node", node),
             keep=keep,
-            tools=tools and parse_image("--tools", tools),
+            tools=of_tools,
+            profile=profile,
+            capabilities=arguments.parse_capabilities(cap_add or ()),
+            custom=arguments.read_custom(custom, beside=wanted is not None and not copy),
+            pull_secrets=[
+                name
+                for one in image_pull_secret or ()
+                if (name := arguments.parse_name("--image-pull-secret", one))
+            ],
+            host_network=host_network,
+            hostname=arguments.parse_hostname(hostname),
+            mounts=mounts,
             pause_image=pause_image and parse_image("--pause-image", pause_image),
         ),
         cluster=cluster,
@@ -239,26 +336,36 @@ def debug(
         terminal=tty,
         timeout=timeout,
         attach=arguments.parse_name("--attach", attach),
-        target=arguments.parse_target(target),
+        target=wanted,
+        in_copy=copy,
+        pod_index=pod_index,
         container=arguments.parse_name("--container", container),
         like=arguments.parse_workload("--like", like),
         record=Path(record) if record else None,
         copy=arguments.parse_copy(command or ()) if cp else None,
         forwards=arguments.parse_forwards(port_forward or ()),
     )
+    if print_rbac:
+        from agtool.debug.plan import needed
+
+        return _yaml(needed(job))
     if dry_run:
-        import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this
+        from agtool.debug.plan import planned
 
-        from agtool.debug.run import planned
-
-        return Result(None, [yaml.safe_dump_all(planned(job), sort_keys=False).rstrip("\n")])
+        return _yaml(planned(job))
     from agtool.debug.run import run
 
     return Result(None, exit_code=run(job))
 
 
+def _yaml(objects: Sequence[dict[str, Any]]) -> Result[DebugPods | None]:
+    import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this
+
+    return Result(None, [yaml.safe_dump_all(objects, sort_keys=False).rstrip("\n")])
+
+
 def _debug_pods(
-    cluster: ClusterOptions, namespace: str | None, *, cleanup: bool
+    cluster: ClusterOptions, namespace: str | None, *, cleanup: bool, everywhere: bool
 ) -> Result[DebugPods | None]:
     """The debug pods of the namespace, or those that were removed."""
     from agtool.debug.pod.leftovers import clean_up, debug_pods
@@ -266,19 +373,21 @@ def _debug_pods(
     pods: list[DebugPod] = []
     errors: list[AgtoolError] = []
     with cluster.session(namespace=namespace) as session:
-        place = f"namespace {session.namespace} of context {session.context}"
+        spaces = "all namespaces" if everywhere else f"namespace {session.namespace}"
+        place = f"{spaces} of context {session.context}"
         try:
-            for pod in (clean_up if cleanup else debug_pods)(session):
+            for pod in (clean_up if cleanup else debug_pods)(session, everywhere=everywhere):
                 pods.append(pod)  # noqa: PERF402  # what was removed before an error counts
         except AgtoolError as error:
             if not pods:
                 raise
             errors.append(error)
-    names = [pod.name for pod in pods]
-    return Result(DebugPods(pods), _view(pods, place, cleanup=cleanup), errors=errors, names=names)
+    names = [f"{pod.namespace}/{pod.name}" if everywhere else pod.name for pod in pods]
+    view = _view(pods, place, cleanup=cleanup, everywhere=everywhere)
+    return Result(DebugPods(pods), view, errors=errors, names=names)
 
 
-def _view(pods: Sequence[DebugPod], place: str, *, cleanup: bool) -> View:
+def _view(pods: Sequence[DebugPod], place: str, *, cleanup: bool, everywhere: bool) -> View:
     if not pods:
         yield f"{'Nothing to remove' if cleanup else 'No debug pods'} in {place}."
         return
@@ -286,10 +395,12 @@ def _view(pods: Sequence[DebugPod], place: str, *, cleanup: bool) -> View:
 
     if cleanup:
         yield f"Removed from {place}:"
+    space = ["NAMESPACE"] if everywhere else []
     yield table(
-        ("NAME", "STATE", "KEPT", "MADE BY", "NODE", "IMAGE", "ENDS"),
+        (*space, "NAME", "STATE", "KEPT", "MADE BY", "NODE", "IMAGE", "ENDS"),
         [
             (
+                *([pod.namespace] if everywhere else []),
                 pod.name,
                 pod.state,
                 "yes" if pod.kept else "",
@@ -301,5 +412,5 @@ def _view(pods: Sequence[DebugPod], place: str, *, cleanup: bool) -> View:
             )
             for pod in pods
         ],
-        identifiers=("NAME", "ENDS"),
+        identifiers=(*space, "NAME", "ENDS"),
     )

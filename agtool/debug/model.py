@@ -38,7 +38,10 @@ MARK = "AGTOOL_SESSION"
 """The environment variable that marks a session's processes, see `session.lifeline`."""
 
 TOOLS = "/.agtool-tools"
-"""The folder with the programs of --tools."""
+"""The folder with the files of the image of --tools."""
+
+PLAIN_SHELL = ("sh", "-c")
+"""How a script is run by the container's own shell."""
 
 _OURS = ("agilicus/pause", "agtool/debug", "agtool/pause")
 """Images whose own main process is a pause, by the end of their repository's name."""
@@ -80,6 +83,40 @@ class Like:
 
 
 @dataclass(frozen=True)
+class Custom:
+    """What the file of --custom says.
+
+    Attributes:
+        container: a partial container, ours.
+        pod: a partial pod (metadata, spec) without that container; empty: the file has none.
+        lines: of each field, by its path in the pod, such as `spec.volumes[0].name`.
+        name: of the file, for people.
+    """
+
+    container: Json
+    pod: Json
+    lines: Mapping[str, int]
+    name: str
+
+
+@dataclass(frozen=True)
+class Copied:
+    """The pod of --copy.
+
+    Attributes:
+        spec: as ours has it, its container that is debugged being the first.
+        container: what that one is called there.
+        annotations: those that are not about one pod only.
+        user: as whom that container runs, if the pod says.
+    """
+
+    spec: Json
+    container: str
+    annotations: Mapping[str, str]
+    user: int | None
+
+
+@dataclass(frozen=True)
 class Request:
     """The pod that was asked for.
 
@@ -91,7 +128,17 @@ class Request:
         root: to be root, where the namespace allows it.
         node: run on this node, in its namespaces.
         tools: an image whose programs are laid beside those of `image`.
+        copies_tools: by an init container, where the cluster has no volumes that are images.
         pause_image: an image that has the main process, instead of a ConfigMap.
+        group: a group id; None: not asked.
+        profile: the name of one of kubectl debug's; None: what the namespace allows.
+        capabilities: to be added to the container's.
+        pull_secrets: names of Secrets with which the node pulls.
+        hostname: of the pod; None: its name.
+        host_network: be in the network of the node.
+        mounts: have the volume mounts of the target.
+        custom: what --custom changes in the container and the pod.
+        copied: the pod that ours is a copy of.
     """
 
     name: str
@@ -113,8 +160,18 @@ class Request:
     node: str | None = None
     keep: bool = False
     tools: str | None = None
+    copies_tools: bool = False
     pause_image: str | None = None
     like: Like | None = None
+    group: int | None = None
+    profile: str | None = None
+    capabilities: Sequence[str] = ()
+    pull_secrets: Sequence[str] = ()
+    hostname: str | None = None
+    host_network: bool = False
+    mounts: bool = False
+    custom: Custom | None = None
+    copied: Copied | None = None
 
 
 class Copy(NamedTuple):
@@ -142,7 +199,10 @@ class Job:
         stdin, terminal: None: as our own streams are.
         timeout: seconds until the container has to run.
         attach: the name of a pod of ours to use instead of a new one.
-        target: the pod beside whose container to run, instead of in a pod of its own.
+        target: the pod, or a workload of which one is meant, beside whose container to run, instead
+            of in a pod of its own.
+        in_copy: run in a copy of that pod instead.
+        pod_index: which one of the pods of a workload; None: the only one, or ask.
         container: which one of the target, or of the workload for --like.
         like: the workload that the new pod is to be like.
         record: the file for a recording of the session.
@@ -158,7 +218,9 @@ class Job:
     terminal: bool | None
     timeout: float
     attach: str | None = None
-    target: str | None = None
+    target: Workload | None = None
+    in_copy: bool = False
+    pod_index: int | None = None
     container: str | None = None
     like: Workload | None = None
     record: Path | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -18,39 +18,35 @@ from agtool.debug.interrupts import Interrupts, Stopped
 from agtool.debug.model import (
     CONTAINER,
     KIND,
-    MAKER,
     MARK,
-    PROCESS,
+    PLAIN_SHELL,
+    TOOLS,
     Copy,
     Job,
     Request,
-    sends_pause,
+    Workload,
 )
-from agtool.debug.pod.architecture import ARCH, architecture
+from agtool.debug.plan import completed, open_session
+from agtool.debug.pod.choice import find_pod
+from agtool.debug.pod.custom import says_security
 from agtool.debug.pod.explain import start_state
 from agtool.debug.pod.life import Made, made
-from agtool.debug.pod.like import idle_controller, read_like
-from agtool.debug.pod.manifest import debug_pod, pause_config_map, pause_program
+from agtool.debug.pod.look import Seen, described, look
+from agtool.debug.pod.manifest import pause_program
 from agtool.debug.pod.named import hint_for
 from agtool.debug.pod.node import hindrance
-from agtool.debug.pod.process import identity, maker
-from agtool.debug.pod.security import ways
-from agtool.debug.pod.target import add_container, plan_container
+from agtool.debug.pod.profile import wants_root
+from agtool.debug.pod.target import ContainerPlan, Way, add_container, plan_container
 from agtool.debug.pod.wait import wait_until_running
 from agtool.debug.session.streams import Attachment, attachment
-from agtool.pause import binary
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agtool.core.kube.ended import Ended
     from agtool.core.kube.session import Json, Session
     from agtool.debug.session.record import Recording
     from agtool.debug.session.transfer import Place
-
-_ANSWER = 10.0
-"""Seconds for the API server to answer a request. Ctrl-C during the creation waits for that."""
-
-_CONNECTIONS = 4
-"""Two watches, a request, and one to spare."""
 
 _KILLED = 137
 """The exit code of what was killed: the pod may have been, and say why."""
@@ -71,33 +67,6 @@ def run(job: Job) -> int:
     return 128 + number
 
 
-def planned(job: Job) -> list[Json]:
-    """What would be created, without the Job that owns it, whose UID is not known yet.
-
-    A workload to be like is read; else nothing is sent.
-    """
-    request = job.request
-    arch = request.node_selector.get(ARCH, request.architecture)
-    request = replace(request, architecture=arch, annotations=_annotations(request))
-    owners: list[Json] = []
-    if job.like is not None or not request.namespace:
-        try:
-            with _session(job) as session:
-                request = replace(request, namespace=session.namespace)
-                request = _with_like(request, job, session)
-                if request.like:
-                    owners = [idle_controller(session, request.namespace, request.like)]
-        except ConfigurationError:
-            if job.like is not None or job.cluster.kubeconfig or job.cluster.context:
-                raise
-            request = replace(request, namespace="default")  # there is no kubeconfig to ask
-    objects = [debug_pod(request, ways(request)[0], owners)]
-    if sends_pause(request):
-        program = binary(request.architecture).read_bytes()
-        objects.insert(0, pause_config_map(request, program, None))
-    return objects
-
-
 def _run(job: Job, interrupts: Interrupts) -> int:
     if job.copy is not None:
         return _copy(job, job.copy, interrupts)
@@ -109,7 +78,7 @@ def _run(job: Job, interrupts: Interrupts) -> int:
         )
     with ExitStack() as stack:
         with interrupts.allowed():
-            session = stack.enter_context(_session(job))
+            session = stack.enter_context(open_session(job))
         recording = None
         if job.record is not None:
             from agtool.debug.session.record import Recording
@@ -119,7 +88,7 @@ def _run(job: Job, interrupts: Interrupts) -> int:
         ways = _Ways(job, session, attached, interrupts, recording)
         if job.attach:
             ended = ways.in_a_pod_of_ours(job.attach)
-        elif job.target is not None:
+        elif job.target is not None and not job.in_copy:
             ended = ways.beside(job.target)
         else:
             ended = ways.in_a_new_pod()
@@ -141,7 +110,7 @@ def _copy(job: Job, copy: Copy, interrupts: Interrupts) -> int:
 
     with ExitStack() as stack:
         with interrupts.allowed():
-            session = stack.enter_context(_session(job))
+            session = stack.enter_context(open_session(job))
             ways = _Ways(job, session, Attachment(stdin=False, terminal=False), interrupts, None)
             pod = session.get(ways.path(copy.pod))
             container = main_container(pod, job.container, f"pod {copy.pod}")["name"]
@@ -149,7 +118,8 @@ def _copy(job: Job, copy: Copy, interrupts: Interrupts) -> int:
             found = place.look(copy.path)
             if not found:
                 say(f"container {container} has no tar, or no shell: one that has them is added")
-                ours = ways.added(copy.pod, pod)
+                ways.added(copy.pod, pod)
+                ours = job.request.name
                 place = Place(session, ways.path(copy.pod), ours, "/proc/1/root")
                 stack.callback(_end, place)
         if not found:
@@ -176,6 +146,23 @@ def _end(place: Place) -> None:
 
 
 @dataclass(frozen=True)
+class _There:
+    """Where and how something is run.
+
+    Attributes:
+        mark: of the session, if the container's environment has none; see `lifeline`.
+        runner: how a script is run there.
+        pause: the path of our program in the container; None: it may not be there.
+    """
+
+    pod: str
+    container: str
+    mark: str
+    runner: Sequence[str] = PLAIN_SHELL
+    pause: str | None = None
+
+
+@dataclass(frozen=True)
 class _Ways:
     """The ways to run the job's command, or a shell."""
 
@@ -194,10 +181,12 @@ class _Ways:
                     "the node removes the pod when it is back.",
                     level="warning",
                 )
-            request = _completed(self.job, self.session)
+            request = completed(self.job, self.session)
         with made(self.session, request, self.interrupts) as pod:
             place, security = _place(self.session), pod.security
             say(f"pod {pod.name} in {place}: {security.level}, {security.meaning}")
+            if says_security(request.custom):
+                say("--custom changes what its container may do")
             say(_afterwards(pod))
             if pod.refused:
                 say(f"The namespace does not allow what was asked for: {pod.refused}")
@@ -208,7 +197,10 @@ class _Ways:
             if pod.keep:
                 say(_farewell(self.session, request, pod))
             mark = f"{pod.name}-1" if pod.keep else ""
-            return self.execute(pod.name, CONTAINER, mark, pause=pause_program(request))
+            there = _There(pod.name, CONTAINER, mark, pause=pause_program(request))
+            if request.tools:
+                there = self.with_tools(there, TOOLS)
+            return self.execute(there)
 
     def in_a_pod_of_ours(self, name: str) -> Ended:
         with self.interrupts.allowed():
@@ -225,30 +217,82 @@ class _Ways:
                 hint="To remove it: agtool debug --cleanup",
             )
         # A mark of its own: other sessions go on when this one ends.
-        return self.execute(name, CONTAINER, f"{name}-{self.job.request.name}")
+        return self.execute(_There(name, CONTAINER, f"{name}-{self.job.request.name}"))
 
-    def beside(self, name: str) -> Ended:
+    def beside(self, workload: Workload) -> Ended:
+        request = self.job.request
         with self.interrupts.allowed():
-            pod = self.session.get(self.path(name))
-            ours = self.added(name, pod)
-        end = f"ends by itself within {self.job.request.lifetime} s (--ttl), if it starts"
+            pod = find_pod(self.session, workload, self.job.pod_index, running=True)
+            name = pod["metadata"]["name"]
+            plan, way = self.added(name, pod)
+        ours = request.name
+        end = f"ends by itself within {request.lifetime} s (--ttl), if it starts"
         try:
             self.wait(name, pod["metadata"]["uid"], ours)
             end = "has ended"
-            return self.execute(name, ours, "")
+            there = _There(name, ours, "")
+            seen = self.look(there, plan, way)
+            if not request.tools:
+                return self.execute(there)
+            return self.inside(name, plan, seen)
         finally:
             say(f"container {ours} {end}; it stays in the pod's list of containers")
 
-    def added(self, name: str, pod: Json) -> str:
-        """Add a container to a pod; its name."""
-        ours = self.job.request.name
-        plan = plan_container(pod, self.job.request, self.job.container)
-        add_container(self.session, pod, plan.container)
+    def added(self, name: str, pod: Json) -> tuple[ContainerPlan, Way]:
+        """Add a container to a pod, in the first way that the namespace takes."""
+        request = self.job.request
+        plan = plan_container(pod, request, self.job.container)
+        way = add_container(self.session, pod, plan, request.custom)
         say(
-            f"container {ours} in pod {name}, {_place(self.session)}, beside container "
-            f"{plan.target}, whose processes it shares: {plan.user}\n{plan.files}"
+            f"container {request.name} in pod {name}, {_place(self.session)}, beside container "
+            f"{plan.target}, whose processes it shares: {way.user}"
         )
-        return ours
+        if says_security(request.custom):
+            say("--custom changes what the container may do")
+        if plan.left_out:
+            say(
+                f"not mounted, since Kubernetes allows no part of a volume here: "
+                f"{', '.join(plan.left_out)}"
+            )
+        return plan, way
+
+    def look(self, there: _There, plan: ContainerPlan, way: Way) -> Seen | None:
+        """See, and say, what can be read of the target."""
+        context = way.container.get("securityContext") or {}
+        with self.interrupts.allowed():
+            identity = plan.identity if plan.shared else ""
+            seen = look(self.session, self.path(there.pod), there.container, identity)
+        if seen is None:
+            say(f"What can be read of container {plan.target} is not known: the image has no sh.")
+        else:
+            for line in described(seen, wants_root=wants_root(context)):
+                say(line)
+        return seen
+
+    def inside(self, pod: str, plan: ContainerPlan, seen: Seen | None) -> Ended:
+        """Run in the target's own container, with the tools that are the files of ours."""
+        if seen is None or not seen.mine or not seen.readable:
+            raise ConfigurationError(
+                f"the programs of {self.job.request.image} cannot be run in container "
+                f"{plan.target}: its processes do not see ours",
+                hint=f"Run beside it instead: agtool debug --target pod/{pod} --image "
+                f"{self.job.request.image}",
+            )
+        root = f"/proc/{seen.mine}/root"
+        say(
+            f"This runs in container {plan.target} itself; the programs of "
+            f"{self.job.request.image} are in {root}"
+        )
+        mark = self.job.request.name
+        return self.execute(self.with_tools(_There(pod, plan.target, mark), root))
+
+    def with_tools(self, there: _There, root: str) -> _There:
+        """The same with the shell that finds the programs of --tools."""
+        from agtool.debug.session.toolbox import find_shell
+
+        with self.interrupts.allowed():
+            runner = find_shell(self.session, self.path(there.pod), there.container, root)
+        return replace(there, runner=runner)
 
     def path(self, pod: str) -> str:
         """A pod's path in the API."""
@@ -265,34 +309,28 @@ class _Ways:
             self.session, pod, uid, container=container, timeout=timeout, interrupts=interrupts
         )
 
-    def execute(self, pod: str, container: str, mark: str, pause: str | None = None) -> Ended:
-        """Run the command, or a shell, in a container that runs.
-
-        Args:
-            mark: of the session, if the container's environment has none; see `lifeline`.
-            pause: the path of our program in the container; None: it may not be there.
-        """
+    def execute(self, at: _There) -> Ended:
+        """Run the command, or a shell, in a container that runs."""
         from agtool.core.kube.ended import Ended
         from agtool.debug.session.held import Holder
         from agtool.debug.session.lifeline import END, LEAVE, Lifeline
-        from agtool.debug.session.remote import argv, execute, interpreter
+        from agtool.debug.session.remote import argv, execute
         from agtool.debug.session.websocket import LostError
 
         job = self.job
         if not (job.command or self.attached.stdin):
             return Ended(0)  # --keep without a terminal: the pod is what was asked for
-        tools = job.request.tools is not None
-        there = (self.session, self.path(pod), container)
-        session = mark or job.request.name
+        there = (self.session, self.path(at.pod), at.container)
+        session = at.mark or job.request.name
         lifeline = None
-        if self.attached.terminal or pause is None:  # else pause ends the command without us
+        if self.attached.terminal or at.pause is None:  # else pause ends the command without us
             lifeline = Lifeline(
                 *there,
-                shell=interpreter(tools),
+                shell=at.runner,
                 mark=session,
-                last_word=LEAVE if job.target is None else END,
+                last_word=END if job.target and not job.in_copy else LEAVE,
             )
-        command = argv(job.command, job.shell, tools=tools, mark=mark)
+        command = argv(job.command, job.shell, runner=at.runner, mark=at.mark)
         forwards = None
         if job.forwards:
             from agtool.debug.session.forward import Forwards
@@ -307,15 +345,15 @@ class _Ways:
                 self.attached,
                 interrupts=self.interrupts,
                 lifeline=lifeline,
-                holder=Holder(pause, session, interpreter(tools)),
+                holder=Holder(at.pause, session, list(at.runner)),
                 recording=self.recording,
                 shown=job.command,
                 forwards=forwards,
             )
         except LostError as error:
-            why = self.why_it_is_gone(pod, container)
+            why = self.why_it_is_gone(at.pod, at.container)
             raise LostError(f"{error.message}; {why}" if why else error.message) from error
-        if ended.exit_code == _KILLED and (why := self.why_it_is_gone(pod, container)):
+        if ended.exit_code == _KILLED and (why := self.why_it_is_gone(at.pod, at.container)):
             say(why)
         return ended
 
@@ -341,45 +379,6 @@ class _Ways:
             return "the pod was deleted"
         except AgtoolError:
             return ""
-
-
-def _session(job: Job) -> AbstractContextManager[Session]:
-    """A session with the job's cluster; nothing is sent yet."""
-    return job.cluster.session(
-        namespace=job.request.namespace or None, connections=_CONNECTIONS, timeout=_ANSWER
-    )
-
-
-def _completed(job: Job, session: Session) -> Request:
-    """The request with what only the cluster and this process know."""
-    request = replace(
-        job.request, namespace=session.namespace, annotations=_annotations(job.request)
-    )
-    request = _with_like(request, job, session)
-    if not sends_pause(request):
-        return request
-    selector = dict(request.like.pod.get("nodeSelector") or {}) if request.like else {}
-    wanted = {**selector, **request.node_selector}
-    return replace(request, architecture=architecture(session, wanted, request.node))
-
-
-def _with_like(request: Request, job: Job, session: Session) -> Request:
-    if job.like is None:
-        return request
-    like = read_like(session, request.namespace, job.like, job.container)
-    if like.dropped:
-        say(
-            f"not mounted, since each pod of {job.like} has a volume of its own there: "
-            f"{', '.join(like.dropped)}"
-        )
-    if like.differences:
-        say(f"not as in {job.like}: {'; '.join(like.differences)}")
-    return replace(request, like=like)
-
-
-def _annotations(request: Request) -> dict[str, str]:
-    process = identity()
-    return {**request.annotations, MAKER: maker(), **({PROCESS: process} if process else {})}
 
 
 def _place(session: Session) -> str:

@@ -39,7 +39,7 @@ def write(folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     made: dict[str, Callable[[], Image]] = {
         NAMES.pause: lambda: pause_image(architecture()),
-        NAMES.busybox: _busybox,
+        NAMES.busybox: busybox,
         NAMES.bash: _bash,
     }
     paths = []
@@ -50,7 +50,8 @@ def write(folder: Path) -> list[Path]:
     return paths
 
 
-def _busybox() -> Image:
+def busybox() -> Image:
+    """The image of that name. Raises ServerUnavailable."""
     program = find_program("busybox")
     if b"\x7fELF" not in program.read_bytes()[:4] or libraries(program):
         raise ServerUnavailable("busybox needs libraries; busybox-static is the one without")
@@ -65,7 +66,7 @@ def _busybox() -> Image:
 
 
 def _bash() -> Image:
-    base = _busybox()
+    base = busybox()
     program = find_program("bash")
     files = {str(path): path.read_bytes() for path in libraries(program)}
     files["/bin/bash"] = program.read_bytes()

@@ -32,16 +32,16 @@ class Pair(NamedTuple):
 class Authority:
     """What signs the certificates of a cluster; its own are ca.crt and ca.key in the folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "agtool-tests") -> None:
         self.folder = folder
         self.certificate = folder / "ca.crt"
         if not self.certificate.exists():
             folder.mkdir(parents=True, exist_ok=True)
             key = ec.generate_private_key(ec.SECP256R1())
-            name = _name("agtool-tests", ())
+            subject = _name(name, ())
             usage = _key_usage(key_cert_sign=True)
             made = (
-                _builder(name, name, key.public_key())
+                _builder(subject, subject, key.public_key())
                 .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
                 .add_extension(usage, critical=True)
                 .sign(key, hashes.SHA256())

@@ -69,6 +69,34 @@ def test_only_the_called_command_is_imported(arguments: list[str]) -> None:
     assert not modules & {f"agtool.{technique}.cli.{other}" for other in others}
 
 
+def test_a_request_needs_half_of_the_official_client(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "config"
+    kubeconfig.write_text(
+        "{apiVersion: v1, kind: Config, current-context: x,"
+        " clusters: [{name: c, cluster: {server: 'http://127.0.0.1:9'}}],"
+        " users: [{name: u, user: {token: t}}],"
+        " contexts: [{name: x, context: {cluster: c, user: u}}]}"
+    )
+    code = (
+        "import sys; from agtool.core.kube.session import connect;"
+        "connect().close(); print('MODULES', *sys.modules);"
+        # What has been left out is there for who wants it.
+        "from kubernetes.client import ApiClient, CoreV1Api; from kubernetes import watch;"
+        "ApiClient(); CoreV1Api; watch.Watch"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"KUBECONFIG": str(kubeconfig), "HOME": str(tmp_path)},
+    )
+    modules = set(run.stdout.rpartition("MODULES ")[2].split())
+    assert "kubernetes.config.kube_config" in modules
+    not_needed = {"pydantic", "kubernetes.dynamic", "kubernetes.watch", "kubernetes.informer"}
+    assert not modules & {*not_needed, "kubernetes.client.api_client", "kubernetes.client.models"}
+
+
 def test_version_and_module() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "agtool", "--version"], capture_output=True, text=True, check=True

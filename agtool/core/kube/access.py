@@ -25,6 +25,7 @@ from urllib.parse import quote
 
 from agtool.core import authorities
 from agtool.core.errors import ConfigurationError
+from agtool.core.kube.lean import lean_client
 from agtool.core.kube.plugin import MISSHAPEN, loader_with_plugins
 from agtool.core.kube.proxy import settle_proxy
 
@@ -128,6 +129,7 @@ def find_access(
         ConfigurationError: no kubeconfig, one that is not valid, no such context, or a log-in
             plugin that failed.
     """
+    lean_client()
     files = kubeconfig_files(kubeconfig)
     if files:
         source = os.pathsep.join(files)

@@ -38,11 +38,11 @@ class WebSocketSettings:
 def make_pool(access: Access, connections: int) -> PoolManager:
     """The official client's pool, with proxies as it finds them, and one TLS context for all."""
     import urllib3
-    from kubernetes.client import ApiClient
+    from kubernetes.client.rest import RESTClientObject
 
     access.configuration.connection_pool_maxsize = connections
     access.configuration.socket_options = _socket_options()
-    pool = ApiClient(access.configuration).rest_client.pool_manager
+    pool = RESTClientObject(access.configuration).pool_manager
     for name in ("ca_certs", "ca_cert_data", "cert_file", "key_file", "cert_reqs"):
         pool.connection_pool_kw.pop(name, None)
     pool.connection_pool_kw["ssl_context"] = access.tls

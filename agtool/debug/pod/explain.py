@@ -193,8 +193,8 @@ def _cannot_pull(image: str, reason: str, message: str, events: Sequence[Json]) 
     hint = "Check the image's name and tag, and that the node can reach its registry."
     if re.search(r"unauthorized|denied|forbidden|401|403|authentication", lower):
         hint = (
-            "Check that the image exists. If it is private, add --serviceaccount with the name of "
-            "a service account that has imagePullSecrets."
+            "Check that the image exists. If it is private, add --image-pull-secret with the name "
+            "of a Secret of the registry, or --serviceaccount with a service account that has one."
         )
     elif "no match for platform" in lower:
         hint = (

@@ -18,16 +18,15 @@ _SLACK = timedelta(minutes=1)
 """Between our clock and the server's."""
 
 
-def debug_pods(session: Session) -> list[DebugPod]:
-    """The debug pods of the session's namespace, the oldest first."""
-    return [judged for _, judged in _found(session)]
+def debug_pods(session: Session, *, everywhere: bool) -> list[DebugPod]:
+    """The debug pods of the session's namespace, or of all, the oldest first."""
+    return [judged for _, judged in _found(session, everywhere=everywhere)]
 
 
-def _found(session: Session) -> list[tuple[Json, DebugPod]]:
+def _found(session: Session, *, everywhere: bool) -> list[tuple[Json, DebugPod]]:
     key, value = MANAGED_BY
-    pods = session.pages(
-        f"/api/v1/namespaces/{session.namespace}/pods", labelSelector=f"{key}={value},{KIND}"
-    )
+    place = "" if everywhere else f"/namespaces/{session.namespace}"
+    pods = session.pages(f"/api/v1{place}/pods", labelSelector=f"{key}={value},{KIND}")
     now = datetime.now(timezone.utc)
     judged = ((pod, judge(pod, now, is_gone)) for pod in pods)
     return sorted(judged, key=lambda pair: pair[1].created_at)
@@ -81,11 +80,11 @@ def _has_ended(status: Json) -> bool:
     )
 
 
-def clean_up(session: Session) -> Iterator[DebugPod]:
+def clean_up(session: Session, *, everywhere: bool) -> Iterator[DebugPod]:
     """Remove the pods that are over or orphaned; those that were removed, one by one."""
-    for found, pod in _found(session):
+    for found, pod in _found(session, everywhere=everywhere):
         if pod.state in {"over", "orphaned"} and remove_all(
-            session, pod.name, pod.uid, owner_of(found)
+            session, pod.namespace, pod.name, pod.uid, owner_of(found)
         ):
             yield pod
 

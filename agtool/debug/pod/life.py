@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agtool.core.errors import AgtoolError, DeniedError, UnreachableError
 from agtool.core.kube.errors import NotFoundError, OverloadedError, RejectedError
@@ -13,6 +13,7 @@ from agtool.core.live import said_if_slow
 from agtool.core.output import say
 from agtool.debug.interrupts import Interrupts, Stopped
 from agtool.debug.model import PROCESS, Request, sends_pause
+from agtool.debug.pod.custom import placed
 from agtool.debug.pod.like import idle_controller
 from agtool.debug.pod.manifest import debug_pod, pause_config_map
 from agtool.debug.pod.owner import Owner, make_owner, remove_all
@@ -21,6 +22,7 @@ from agtool.debug.pod.refusal import (
     deciding,
     explained,
     is_policy,
+    lacks_image_volumes,
     policy_hint,
     policy_words,
 )
@@ -103,7 +105,11 @@ def _owner(session: Session, request: Request, interrupts: Interrupts) -> tuple[
         # A controller of the workload would take the pod, and only a ConfigMap keeps it off.
         return None, "without a ConfigMap none can own a pod of --like"
     with _looked_up_without_an_answer(session, request, interrupts, "/apis/batch/v1", "jobs"):
-        return make_owner(request, lambda path, body: _post(session, path, body, interrupts))
+        return make_owner(
+            request,
+            lambda path, body: _post(session, path, body, interrupts),
+            lambda owner: _remove_or_say(session, request.name, None, owner, interrupts),
+        )
 
 
 def _post_config_map(
@@ -150,11 +156,11 @@ def _looked_up_without_an_answer(
         raise
 
 
-def _post(session: Session, path: str, body: Json, interrupts: Interrupts) -> Json:
+def _post(session: Session, path: str, body: Json, interrupts: Interrupts, **query: str) -> Json:
     """Create an object. A signal is heard between two attempts, when nothing has been done."""
     usual, session.pause = session.pause, interrupts.pause
     try:
-        return session.post(path, body)
+        return session.post(path, body, **query)
     except OverloadedError:
         interrupts.check()
         raise
@@ -172,13 +178,26 @@ def _create(
     """
     refused: list[str] = []
     path = f"/api/v1/namespaces/{request.namespace}/pods"
-    for security in ways(request):
+    # What we write ourselves an API server may not know yet; what a person writes, it must.
+    query = {"fieldValidation": "Strict"} if request.custom else {}
+    possible = ways(request)
+    while possible:
+        security = possible[0]
+        body = debug_pod(request, security, owners)
         try:
-            pod = _post(session, path, debug_pod(request, security, owners), interrupts)
+            pod = _post(session, path, body, interrupts, **query)
         except (DeniedError, RejectedError) as error:
-            if not is_policy(error.message):
+            lacking = lacks_image_volumes(error.message)
+            if not (lacking or is_policy(error.message)):
+                raise placed(explained(error), request.custom) from error
+            if not lacking:
+                refused.append(error.message)
+                possible = possible[1:]
+            if request.tools and not request.copies_tools and (lacking or not possible):
+                request = replace(request, copies_tools=True)
+                possible = ways(request)
+            elif lacking:
                 raise explained(error) from error
-            refused.append(error.message)
             continue
         uid = pod["metadata"]["uid"]
         why = policy_words(refused[0]) if refused else ""
@@ -203,7 +222,7 @@ def _remove_or_say(
             said_if_slow(f"still removing pod {name}; Ctrl-C gives up ...", _STUBBORN),
             interrupts.allowed(),
         ):
-            remove_all(session, name, uid, owner)
+            remove_all(session, session.namespace, name, uid, owner)
     except (AgtoolError, Stopped) as error:
         known = error if isinstance(error, AgtoolError) else AgtoolError("interrupted")
         lines = (

@@ -19,6 +19,8 @@ PATHS = {
     "daemonset": ("/apis/apps/v1", "daemonsets"),
     "replicaset": ("/apis/apps/v1", "replicasets"),
     "job": ("/apis/batch/v1", "jobs"),
+    "cronjob": ("/apis/batch/v1", "cronjobs"),
+    "rollout": ("/apis/argoproj.io/v1alpha1", "rollouts"),
 }
 """Where a workload of each kind is in the API: the group and the resource."""
 
@@ -74,6 +76,12 @@ def read_like(session: Session, namespace: str, workload: Workload, container: s
     """
     group, resource = PATHS[workload.kind]
     found = session.get(f"{group}/namespaces/{namespace}/{resource}/{workload.name}")
+    other = found["spec"].get("workloadRef") if workload.kind == "rollout" else None
+    if other:
+        # Its pods are those of another workload, a Deployment mostly.
+        return read_like(
+            session, namespace, Workload(other["kind"].lower(), other["name"]), container
+        )
     return like_of(workload, found, container)
 
 
@@ -98,7 +106,7 @@ def idle_controller(session: Session, namespace: str, like: Like) -> Json:
 
 def like_of(workload: Workload, found: Json, container: str | None) -> Like:
     """What the pods of a workload have that ours needs to be treated like them."""
-    template = found if workload.kind == "pod" else found["spec"]["template"]
+    template = template_of(workload, found)
     spec = template["spec"]
     main = main_container(template, container, str(workload))
     names = {volume["name"] for volume in spec.get("volumes") or ()}
@@ -122,15 +130,27 @@ def like_of(workload: Workload, found: Json, container: str | None) -> Like:
         container={name: value for name, value in taken.items() if value},
         pod={name: value for name, value in pod.items() if value not in ([], {})},
         user=user_of(spec, main),
-        group=_of_context(spec, main, "runAsGroup"),
-        annotations={
-            key: value
-            for key, value in (template.get("metadata", {}).get("annotations") or {}).items()
-            if not _OF_ONE_POD.match(key)
-        },
+        group=group_of(spec, main),
+        annotations=lasting(template.get("metadata", {}).get("annotations") or {}),
         differences=differences(spec, main, user_of(spec, main)),
         dropped=[mount["mountPath"] for mount in mounts if mount["name"] not in names],
     )
+
+
+def template_of(workload: Workload, found: Json) -> Json:
+    """The pods of a workload: metadata and spec."""
+    if workload.kind == "pod":
+        return found
+    spec: Json = found["spec"]
+    if workload.kind == "cronjob":
+        spec = spec["jobTemplate"]["spec"]
+    template: Json = spec["template"]
+    return template
+
+
+def lasting(annotations: Json) -> Json:
+    """Those of a pod's annotations that are not about it alone."""
+    return {key: value for key, value in annotations.items() if not _OF_ONE_POD.match(key)}
 
 
 def main_container(pod: Json, wanted: str | None, name: str) -> Json:
@@ -153,6 +173,11 @@ def main_container(pod: Json, wanted: str | None, name: str) -> Json:
 def user_of(spec: Json, container: Json) -> int | None:
     """The user id that a container runs as, if its pod says."""
     return _of_context(spec, container, "runAsUser")
+
+
+def group_of(spec: Json, container: Json) -> int | None:
+    """The group id that a container runs as, likewise."""
+    return _of_context(spec, container, "runAsGroup")
 
 
 def _of_context(spec: Json, container: Json, field: str) -> int | None:

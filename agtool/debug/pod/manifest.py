@@ -20,6 +20,7 @@ from agtool.debug.model import (
     own_labels,
     sends_pause,
 )
+from agtool.debug.pod.custom import customized, customized_pod
 from agtool.debug.pod.security import Security
 
 if TYPE_CHECKING:
@@ -72,70 +73,110 @@ def debug_pod(request: Request, security: Security, owners: Sequence[Json] = ())
         "labels": {**(like.labels if like else {}), **request.labels, **own_labels(request)},
         "annotations": {
             **(like.annotations if like else {}),
+            **(request.copied.annotations if request.copied else {}),
             **request.annotations,
             DEFAULT_CONTAINER: CONTAINER,
         },
     }
     if owners:
         metadata["ownerReferences"] = list(owners)
-    return {
+    pod = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": metadata,
         "spec": _spec(request, security),
     }
+    return customized_pod(pod, request)
 
 
 def _spec(request: Request, security: Security) -> Json:
-    spec: Json = dict(request.like.pod) if request.like else {}
-    volumes = [*(spec.get("volumes") or ()), *_pause_volumes(request)]
-    if request.tools:
-        volumes.append({"name": _TOOLS_VOLUME, "emptyDir": {}})
-        spec["initContainers"] = [_tools_container(request, security)]
-    if security.host:
-        volumes.append({"name": "host", "hostPath": {"path": "/"}})
-        spec |= {"hostNetwork": True, "hostPID": True, "hostIPC": True, "nodeName": request.node}
+    spec = _of_another_pod(request)
+    others = (spec.get("containers") or ())[1:]
     spec |= {
         "restartPolicy": "Never",
         "activeDeadlineSeconds": request.lifetime,
         # pause ends at once; what else runs here has nothing to save.
         "terminationGracePeriodSeconds": 1,
-        "enableServiceLinks": False,
-        "containers": [_container(request, security)],
+        "enableServiceLinks": bool(request.copied and spec.get("enableServiceLinks", True)),
+        "containers": [_container(request, security), *others],
     }
-    if volumes:
+    if request.tools and request.copies_tools:
+        first = _tools_container(request, security)
+        spec["initContainers"] = [first, *(spec.get("initContainers") or ())]
+    if volumes := [*(spec.get("volumes") or ()), *_volumes(request, security)]:
         spec["volumes"] = volumes
     if request.service_account:
         spec["serviceAccountName"] = request.service_account
     if request.like:
         # Its labels are those that Services select by: a pod that is never ready gets no traffic.
         spec["readinessGates"] = [{"conditionType": "agtool/never-ready"}]
-    if request.node is None:
-        spec["nodeSelector"] = {
+    if request.pull_secrets:
+        theirs = spec.get("imagePullSecrets") or ()
+        named = [{"name": name} for name in request.pull_secrets]
+        spec["imagePullSecrets"] = [*theirs, *(one for one in named if one not in theirs)]
+    return spec | _network(request, security) | _place(request, spec)
+
+
+def _of_another_pod(request: Request) -> Json:
+    if request.copied:
+        return dict(request.copied.spec)
+    return dict(request.like.pod) if request.like else {}
+
+
+def _volumes(request: Request, security: Security) -> list[Json]:
+    """Ours."""
+    volumes = []
+    if not has_pause(request.image):
+        source = {"configMap": {"name": request.name, "defaultMode": 0o555}}
+        volumes.append({"name": _VOLUME, **_image_volume(request.pause_image, request, source)})
+    if request.tools:
+        image = None if request.copies_tools else request.tools
+        volumes.append({"name": _TOOLS_VOLUME, **_image_volume(image, request, {"emptyDir": {}})})
+    if security.files:
+        volumes.append({"name": "host", "hostPath": {"path": "/"}})
+    return volumes
+
+
+def _image_volume(image: str | None, request: Request, otherwise: Json) -> Json:
+    """A volume that is an image, else another one."""
+    if image is None:
+        return otherwise
+    policy = {"pullPolicy": request.pull_policy} if request.pull_policy else {}
+    return {"image": {"reference": image, **policy}}
+
+
+def _network(request: Request, security: Security) -> Json:
+    network: Json = {}
+    if security.host:
+        network |= {"hostNetwork": True, "hostPID": True, "hostIPC": True}
+    if request.host_network:
+        # Else the cluster's names are unknown there.
+        network |= {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}
+    if request.hostname:
+        network["hostname"] = request.hostname
+    return network
+
+
+def _place(request: Request, spec: Json) -> Json:
+    """The node on which the pod may run; `spec` is what it has from another pod."""
+    if request.node is not None:
+        return {"nodeName": request.node, "tolerations": [{"operator": "Exists"}]}
+    place: Json = {
+        "nodeSelector": {
             "kubernetes.io/os": "linux",
             **({"kubernetes.io/arch": request.architecture} if sends_pause(request) else {}),
             **(spec.get("nodeSelector") or {}),
             **request.node_selector,
         }
-    tolerations = request.tolerations if request.node is None else [{"operator": "Exists"}]
-    if tolerations:
-        spec["tolerations"] = [*(spec.get("tolerations") or ()), *tolerations]
-    return spec
-
-
-def _pause_volumes(request: Request) -> list[Json]:
-    if has_pause(request.image):
-        return []
-    if request.pause_image is None:
-        return [
-            {"name": _VOLUME, "configMap": {"name": request.name, "defaultMode": 0o555}},
-        ]
-    policy = {"pullPolicy": request.pull_policy} if request.pull_policy else {}
-    return [{"name": _VOLUME, "image": {"reference": request.pause_image, **policy}}]
+    }
+    if request.tolerations:
+        place["tolerations"] = [*(spec.get("tolerations") or ()), *request.tolerations]
+    return place
 
 
 def _container(request: Request, security: Security) -> Json:
     container: Json = dict(request.like.container) if request.like else {}
+    container = dict(request.copied.spec["containers"][0]) if request.copied else container
     container |= {"name": CONTAINER, "image": request.image, **_limits(request, security)}
     mounts = list(container.get("volumeMounts") or ())
     if not has_pause(request.image):
@@ -143,32 +184,35 @@ def _container(request: Request, security: Security) -> Json:
         mounts.append({"name": _VOLUME, "mountPath": FOLDER, "readOnly": True})
     if request.tools:
         mounts.append({"name": _TOOLS_VOLUME, "mountPath": TOOLS, "readOnly": True})
-    if security.host:
+    if security.files:
         # What is mounted on the node later is seen too.
         mounts.append({"name": "host", "mountPath": "/host", "mountPropagation": "HostToContainer"})
     if mounts:
         container["volumeMounts"] = mounts
     own = {**({} if request.keep else {MARK: request.name}), **request.env}
-    if security.container.get("runAsNonRoot") and not request.like:
+    if security.container.get("runAsNonRoot") and not (request.like or request.copied):
         own = {"HOME": "/tmp"} | own  # noqa: S108  # a user without a name has / for a home
     theirs = [variable for variable in container.get("env") or () if variable["name"] not in own]
     if env := [*theirs, *({"name": name, "value": value} for name, value in own.items())]:
         container["env"] = env
-    return container
+    return customized(container, request)
 
 
 def _pause_command(request: Request, security: Security) -> list[str]:
     command = [f"{FOLDER}/pause", "-t", str(request.lifetime)]
-    # In a node's process namespace there are always others.
-    return command if request.keep or security.host else [*command, "-i", str(IDLE)]
+    # In the process namespace of a node, or of several containers, there are always others.
+    spec = request.copied.spec if request.copied else {}
+    others = security.host or spec.get("shareProcessNamespace") or spec.get("hostPID")
+    return command if request.keep or others else [*command, "-i", str(IDLE)]
 
 
 def _tools_container(request: Request, security: Security) -> Json:
     """Copies the programs of another image; they have to be static to run beside ours."""
     # busybox has each tool as a link to itself, which cp would make a copy of.
+    place = f"{TOOLS}/bin"
     copy = (
-        f"if [ -x /bin/busybox ]; then cp /bin/busybox {TOOLS}/ && "
-        f"{TOOLS}/busybox --install -s {TOOLS}; else cp -RP /bin/. {TOOLS}/; fi"
+        f"mkdir {place} && if [ -x /bin/busybox ]; then cp /bin/busybox {place}/ && "
+        f"{place}/busybox --install -s {place}; else cp -RP /bin/. {place}/; fi"
     )
     return {
         "name": "tools",

@@ -35,5 +35,5 @@ def instead(kind: str, name: str) -> str:
         return f"To run on node {name}: agtool debug --node {name}"
     return (
         f"To run in a new pod like those of {kind} {name}: agtool debug --like {kind}/{name}\n"
-        "To run beside one of its pods: agtool debug --target pod/NAME"
+        f"To run beside one of its pods: agtool debug --target {kind}/{name}"
     )

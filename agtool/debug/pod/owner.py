@@ -74,11 +74,14 @@ def owner_job(request: Request) -> Json:
     }
 
 
-def make_owner(request: Request, post: Callable[[str, Json], Json]) -> tuple[Owner | None, str]:
+def make_owner(
+    request: Request, post: Callable[[str, Json], Json], remove: Callable[[Owner], None]
+) -> tuple[Owner | None, str]:
     """The Job, or why there is none.
 
     Args:
         post: creates an object at a path.
+        remove: deletes a Job that is of no use.
 
     Raises:
         UnreachableError: no answer.
@@ -87,7 +90,12 @@ def make_owner(request: Request, post: Callable[[str, Json], Json]) -> tuple[Own
         job = post(f"/apis/batch/v1/namespaces/{request.namespace}/jobs", owner_job(request))
     except (DeniedError, NotFoundError) as error:
         return None, error.message
-    return Owner(request.name, job["metadata"]["uid"]), ""
+    owner = Owner(request.name, job["metadata"]["uid"])
+    if job["spec"].get("suspend"):
+        # A queue such as Kueue suspends Jobs when they are made. The clock of one does not run.
+        remove(owner)
+        return None, "the cluster suspends new jobs, as a queue such as Kueue does"
+    return owner, ""
 
 
 def owner_of(pod: Json) -> Owner | None:
@@ -98,7 +106,9 @@ def owner_of(pod: Json) -> Owner | None:
     return None
 
 
-def remove_all(session: Session, name: str, uid: str | None, owner: Owner | None) -> bool:
+def remove_all(
+    session: Session, namespace: str, name: str, uid: str | None, owner: Owner | None
+) -> bool:
     """Delete a pod, if it still is the one with this UID (None: there is none), and its owner.
 
     Returns whether the pod was there. What the owner owns goes with it, so that the right to
@@ -110,13 +120,13 @@ def remove_all(session: Session, name: str, uid: str | None, owner: Owner | None
     was_there = False
     try:
         if uid is not None:
-            was_there = _remove(session, f"/api/v1/namespaces/{session.namespace}/pods/{name}", uid)
+            was_there = _remove(session, f"/api/v1/namespaces/{namespace}/pods/{name}", uid)
     except DeniedError as error:
         if owner is None:
             raise
         refused = error
     if owner is not None:
-        path = f"/apis/batch/v1/namespaces/{session.namespace}/jobs/{owner.name}"
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{owner.name}"
         try:
             _remove(session, path, owner.uid)
         except AgtoolError as error:

@@ -25,6 +25,14 @@ def is_policy(message: str) -> bool:
     )
 
 
+def lacks_image_volumes(message: str) -> bool:
+    """Whether a pod was refused by a Kubernetes that has no volumes that are images.
+
+    It drops what it does not know of the volume, and then misses its type.
+    """
+    return "must specify a volume type" in message
+
+
 def policy_words(message: str) -> str:
     """A policy's refusal without the words that are in each of them."""
     text = re.sub(r"^.*?pods \"[^\"]*\" is forbidden: ", "", message)

@@ -9,12 +9,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from agtool.debug.model import Request
+from agtool.debug.pod.profile import (
+    RESTRICTED,
+    WITHOUT_RIGHTS,
+    level_of,
+    profile_of,
+    wants_root,
+)
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json
 
 NOBODY = 65532
 """A user id without a name in most images: distroless' `nonroot`."""
+
+AS_ROOT: Json = {"runAsUser": 0, "runAsNonRoot": False}
 
 
 @dataclass(frozen=True)
@@ -26,22 +35,22 @@ class Security:
         meaning: what that means to the person, after `level`.
         container: the container's securityContext.
         host: in the namespaces of its node.
+        files: with the files of its node in /host.
     """
 
     level: str
     meaning: str
     container: Json = field(default_factory=dict)
     host: bool = False
+    files: bool = False
 
 
-_WITHOUT_RIGHTS: Json = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-
-_ROOT = Security("baseline", "root in the container", {"runAsUser": 0, "runAsNonRoot": False})
+_ROOT = Security("baseline", "root in the container", AS_ROOT)
 
 _PLATFORMS = Security(
     "restricted",
     "the user that the platform chooses, not root: packages cannot be installed",
-    _WITHOUT_RIGHTS,
+    WITHOUT_RIGHTS,
 )
 """For policies that choose the user themselves, such as OpenShift's."""
 
@@ -51,7 +60,9 @@ def ways(request: Request) -> list[Security]:
     return [_with_its_node(security, request) for security in _ways(request)]
 
 
-def _ways(request: Request) -> list[Security]:
+def _ways(request: Request) -> list[Security]:  # noqa: PLR0911  # one for each wish
+    if request.profile or request.capabilities:
+        return [_as_profile(request)]
     if request.node is not None:
         return [
             Security(
@@ -60,12 +71,15 @@ def _ways(request: Request) -> list[Security]:
                 "are in /host, and `chroot /host` changes to its own programs",
                 {"privileged": True, "runAsUser": 0},
                 host=True,
+                files=True,
             )
         ]
+    if request.copied:
+        return _as_copied(request)
     if request.user == 0:
-        return [_ROOT]
+        return [_with_group(_ROOT, request.group)]
     if request.user is not None:
-        return [_restricted(request.user)]
+        return [_restricted(request.user, request.group)]
     if request.root:
         return [_ROOT, _restricted(NOBODY), _PLATFORMS]
     user = request.like.user if request.like else None
@@ -74,24 +88,73 @@ def _ways(request: Request) -> list[Security]:
 
 
 def _restricted(user: int, group: int | None = None) -> Security:
-    return Security(
-        "restricted",
-        f"user {user}, not root: packages cannot be installed",
-        {
-            **_WITHOUT_RIGHTS,
-            "runAsNonRoot": True,
-            "runAsUser": user,
-            **({"runAsGroup": group} if group is not None else {}),
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+    context = {**RESTRICTED, "runAsUser": user}
+    security = Security(
+        "restricted", f"user {user}, not root: packages cannot be installed", context
     )
+    return _with_group(security, group)
+
+
+def _with_group(security: Security, group: int | None) -> Security:
+    if group is None:
+        return security
+    return replace(security, container={**security.container, "runAsGroup": group})
+
+
+def _as_profile(request: Request) -> Security:
+    """What one of kubectl's profiles has, and nothing less."""
+    profile = profile_of(request.profile, request.capabilities)
+    user = 0 if request.root else request.user
+    if request.node is not None and profile.container is not RESTRICTED:
+        user = 0
+    theirs = request.like.user if request.like else None
+    theirs = request.copied.user if request.copied else theirs
+    if user is None:
+        user = theirs
+    context = dict(profile.container)
+    if user is None and context.get("runAsNonRoot"):
+        user = NOBODY
+    if user is not None:
+        context["runAsUser"] = user
+    if user == 0:
+        context["runAsNonRoot"] = False
+    if request.group is not None:
+        context["runAsGroup"] = request.group
+    place = f"on node {request.node}, " if request.node is not None else ""
+    if profile.files and place:
+        place += "with its files in /host, "
+    who = "the image's user" if user is None else "root" if user == 0 else f"user {user}"
+    meaning = f"{place}as {who}; {profile.meaning}"
+    if user and wants_root(context):
+        meaning += ", which has an effect for root only: add --root"
+    host = profile.host and request.node is not None
+    files = profile.files and request.node is not None
+    level = "privileged" if host or files else level_of(context)
+    return Security(level, meaning, context, host=host, files=files)
+
+
+def _as_copied(request: Request) -> list[Security]:
+    """What the container may do that ours is a copy of."""
+    assert request.copied  # noqa: S101  # for mypy
+    theirs: Json = request.copied.spec["containers"][0].get("securityContext") or {}
+    meaning = f"as container {request.copied.container}"
+    same = Security(level_of(theirs), meaning, theirs)
+    if request.root or request.user == 0:
+        return [_ROOT, *([same] if request.root else [])]
+    if request.user is not None:
+        context = {**theirs, "runAsUser": request.user}
+        meaning = f"user {request.user}, else {meaning}"
+        return [_with_group(Security(level_of(context), meaning, context), request.group)]
+    return [same]
 
 
 def _with_its_node(security: Security, request: Request) -> Security:
-    """The same of a pod that takes over its workload's share of the node."""
+    """The same of a pod that shares its node's network or files."""
     spec = request.like.pod if request.like else {}
+    spec = request.copied.spec if request.copied else spec
     paths = [volume for volume in spec.get("volumes") or () if "hostPath" in volume]
-    shares = {"in the network of its node": spec.get("hostNetwork"), "with its files": paths}
+    network = (request.host_network or spec.get("hostNetwork")) and not security.host
+    shares = {"in the network of its node": network, "with its files": paths}
     words = [word for word, shared in shares.items() if shared]
     if not words:
         return security

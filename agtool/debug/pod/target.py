@@ -10,13 +10,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import ConfigurationError, DeniedError
-from agtool.debug.model import MARK, Request
-from agtool.debug.pod.like import main_container, user_of
+from agtool.core.kube.errors import RejectedError
+from agtool.debug.model import MARK, Custom, Request
+from agtool.debug.pod.custom import customized, placed
+from agtool.debug.pod.like import group_of, main_container, user_of
+from agtool.debug.pod.profile import profile_of
 from agtool.debug.pod.refusal import is_policy, policy_words
-from agtool.debug.pod.security import NOBODY
+from agtool.debug.pod.security import AS_ROOT, NOBODY
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json, Session
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way for an ephemeral container to run.
+
+    Attributes:
+        container: its object.
+        user: as whom, for people.
+    """
+
+    container: Json
+    user: str
 
 
 @dataclass(frozen=True)
@@ -25,14 +41,25 @@ class ContainerPlan:
 
     Attributes:
         target: the container whose processes it shares.
-        user: as whom it runs, for people.
-        files: where those of the target are, and who may read them, for people.
+        identity: that of the target's container in its runtime, such as `containerd://0a1b2c`.
+        shared: more than that container is seen by its processes: all of the pod, or of the node.
+        ways: what to try, in this order, until the namespace takes one.
+        left_out: paths of mounts of the target that such a container cannot have.
     """
 
-    container: Json
     target: str
-    user: str
-    files: str
+    identity: str
+    shared: bool
+    ways: list[Way]
+    left_out: list[str]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """As whom a container's processes run; None: nobody says."""
+
+    user: int | None
+    group: int | None
 
 
 def plan_container(pod: Json, request: Request, wanted: str | None) -> ContainerPlan:
@@ -46,25 +73,23 @@ def plan_container(pod: Json, request: Request, wanted: str | None) -> Container
         ConfigurationError: the target does not run.
     """
     name = pod["metadata"]["name"]
+    spec = pod["spec"]
     target = main_container(pod, wanted, f"pod {name}")
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
     status: Json = next((one for one in statuses if one["name"] == target["name"]), {})
     if "running" not in (status.get("state") or {}):
         raise ConfigurationError(
             f"container {target['name']} of pod {name} does not run",
-            hint=f"`kubectl describe pod {name}` shows why. To debug in a new pod that is like "
-            f"it: agtool debug --like pod/{name}",
+            hint=f"`kubectl describe pod {name}` shows why. To run a copy of the pod with another "
+            f"command: agtool debug --copy --target pod/{name}\nTo debug in a new pod that is "
+            f"like it: agtool debug --like pod/{name}",
         )
-    security = dict(target.get("securityContext") or {})
-    theirs = user_of(pod["spec"], target)  # None: nobody says
-    if theirs is None:
-        # The kubelet tells, if its container runtime does: containerd since 2.0.
-        theirs = ((status.get("user") or {}).get("linux") or {}).get("uid")
-    user, why = _user(pod["spec"], target, theirs, request)
-    if user is not None:
-        security["runAsUser"] = user
-    if user == 0:
-        security["runAsNonRoot"] = False
+    # The kubelet tells, if its container runtime does: containerd since 2.0.
+    seen = (status.get("user") or {}).get("linux") or {}
+    said = user_of(spec, target)
+    theirs = Identity(
+        seen.get("uid") if said is None else said, seen.get("gid", group_of(spec, target))
+    )
     env = {MARK: request.name, **request.env}
     container: Json = {
         "name": request.name,
@@ -73,34 +98,109 @@ def plan_container(pod: Json, request: Request, wanted: str | None) -> Container
         "env": [{"name": key, "value": value} for key, value in env.items()],
         "targetContainerName": target["name"],
     }
-    if security:
-        container["securityContext"] = security
     if request.pull_policy:
         container["imagePullPolicy"] = request.pull_policy
-    files = "The files of that container are in /proc/1/root."
-    if not security.get("privileged") and (theirs is None or theirs != user):
-        # ptrace(2), "Ptrace access mode checking": another user needs CAP_SYS_PTRACE.
-        uid = "UID, with the user id of that container" if theirs is None else theirs
-        files += f" If they cannot be read, run as its user: --user {uid}"
-    return ContainerPlan(container, target["name"], why, files)
+    left_out = []
+    if request.mounts:
+        mounts = target.get("volumeMounts") or ()
+        # Kubernetes allows no part of a volume in an ephemeral container.
+        kept = [one for one in mounts if not (one.get("subPath") or one.get("subPathExpr"))]
+        left_out = [one["mountPath"] for one in mounts if one not in kept]
+        container["volumeMounts"] = kept
+    ways = [
+        Way(
+            customized({**container, **({"securityContext": context} if context else {})}, request),
+            words,
+        )
+        for context, words in _ways(spec, target, theirs, request)
+    ]
+    shared = bool(spec.get("shareProcessNamespace") or spec.get("hostPID"))
+    return ContainerPlan(target["name"], status.get("containerID") or "", shared, ways, left_out)
 
 
-def _user(spec: Json, target: Json, theirs: int | None, request: Request) -> tuple[int | None, str]:
-    """The user id to run as (None: the image's), and why."""
-    if request.root:
-        return 0, "root, as asked"
+def _ways(spec: Json, target: Json, theirs: Identity, request: Request) -> list[tuple[Json, str]]:
+    """The securityContexts to try, and as whom each runs, for people."""
+    if request.profile or request.capabilities:
+        return [_as_profile(spec, target, theirs, request)]
+    as_target = dict(target.get("securityContext") or {})
+    if request.root or request.user == 0:
+        return _as_root(as_target, request)
     if request.user is not None:
-        return request.user, f"user {request.user}, as asked"
-    if theirs is not None:
-        return theirs, f"user {theirs}, as that container"
+        group = request.group
+        if group is None and request.user == theirs.user:
+            group = theirs.group
+        context = as_target | _ids(request.user, group)
+        return [(context, f"user {request.user}, as asked")]
+    if theirs.user is not None:
+        return [
+            (as_target | _ids(theirs.user, theirs.group), f"user {theirs.user}, as that container")
+        ]
+    if _must_not_be_root(spec, target):
+        words = f"user {NOBODY}, since the pod must not run as root and names no user"
+        return [(as_target | _ids(NOBODY, None), words)]
+    return [(as_target, "the user of the image, since the pod names none")]
+
+
+def _as_root(as_target: Json, request: Request) -> list[tuple[Json, str]]:
+    """Root, with what it takes to see the target's files, if the namespace allows it.
+
+    Nothing else that the target may not do is kept from it: it would have less than the target's
+    own user, who may read the target's files.
+    """
+    if as_target.get("privileged"):
+        return [(as_target | AS_ROOT, "root, as asked, privileged as that container")]
+    same = {key: as_target[key] for key in ("seLinuxOptions",) if key in as_target}
+    plain = same | AS_ROOT
+    if request.group is not None:
+        plain["runAsGroup"] = request.group
+    added = list((as_target.get("capabilities") or {}).get("add") or ())
+    # ptrace(2), "Ptrace access mode checking": another user's /proc/PID/root needs it.
+    tracing = {"capabilities": {"add": [*added, "SYS_PTRACE"]}}
+    return [
+        (plain | tracing, "root, as asked, who may trace its processes (SYS_PTRACE)"),
+        (plain, "root, as asked, who may not trace its processes"),
+    ]
+
+
+def _as_profile(spec: Json, target: Json, theirs: Identity, request: Request) -> tuple[Json, str]:
+    """As kubectl has it: nothing of the target's own securityContext, but that of its pod."""
+    profile = profile_of(request.profile, request.capabilities)
+    context = dict(profile.container)
+    if request.root or request.user == 0:
+        context |= AS_ROOT
+        user = "root, as asked"
+    elif request.user is not None:
+        context |= _ids(request.user, request.group)
+        user = f"user {request.user}, as asked"
+    elif not (context.get("privileged") or (context.get("capabilities") or {}).get("add")):
+        # It has no more rights than another, so only the target's user sees the target's files.
+        if theirs.user or (theirs.user == 0 and not context.get("runAsNonRoot")):
+            context |= _ids(theirs.user, theirs.group)
+        elif context.get("runAsNonRoot") or _must_not_be_root(spec, target):
+            context |= _ids(NOBODY, None)
+        named = context.get("runAsUser")
+        user = "the user of the image" if named is None else f"user {named}"
+    else:
+        named = (spec.get("securityContext") or {}).get("runAsUser")
+        user = "the user of the image" if named is None else f"user {named}, as its pod"
+    return context, f"{user}; {profile.meaning}"
+
+
+def _ids(user: int, group: int | None) -> Json:
+    ids: Json = {"runAsUser": user} | ({"runAsGroup": group} if group is not None else {})
+    return ids | ({"runAsNonRoot": False} if user == 0 else {})
+
+
+def _must_not_be_root(spec: Json, target: Json) -> bool:
     contexts = (target.get("securityContext"), spec.get("securityContext"))
-    if any((context or {}).get("runAsNonRoot") for context in contexts):
-        return NOBODY, f"user {NOBODY}, since the pod must not run as root and names no user"
-    return None, "the user of the image, since the pod names none"
+    return any((context or {}).get("runAsNonRoot") for context in contexts)
 
 
-def add_container(session: Session, pod: Json, container: Json) -> None:
-    """Add an ephemeral container to a pod.
+def add_container(session: Session, pod: Json, plan: ContainerPlan, custom: Custom | None) -> Way:
+    """Add an ephemeral container to a pod; the way that the namespace took.
+
+    Args:
+        custom: a file, of which the API server is to refuse fields that it does not know.
 
     Raises:
         DeniedError: no permission, or a policy.
@@ -110,14 +210,23 @@ def add_container(session: Session, pod: Json, container: Json) -> None:
 
     metadata = pod["metadata"]
     path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
-    change = {"spec": {"ephemeralContainers": [container]}}
-    try:
-        session.patch(f"{path}/ephemeralcontainers", change, content_type=STRATEGIC_MERGE_PATCH)
-    except DeniedError as error:
-        if not is_policy(error.message):
-            raise
-        raise DeniedError(
-            f"a policy of namespace {metadata['namespace']} forbids the container: "
-            f"{policy_words(error.message)}",
-            hint="Leave out --root and --user: then it may do what its target may.",
-        ) from error
+    query = {"fieldValidation": "Strict"} if custom else {}
+    refused = ""
+    for way in plan.ways:
+        change = {"spec": {"ephemeralContainers": [way.container]}}
+        try:
+            session.patch(
+                f"{path}/ephemeralcontainers", change, content_type=STRATEGIC_MERGE_PATCH, **query
+            )
+        except (DeniedError, RejectedError) as error:
+            if not is_policy(error.message):
+                raise placed(error, custom) from error
+            refused = refused or error.message
+        else:
+            return way
+    raise DeniedError(
+        f"a policy of namespace {metadata['namespace']} forbids the container: "
+        f"{policy_words(refused)}",
+        hint="Leave out --root, --user, --profile and --cap-add: then it may do what its target "
+        "may.",
+    )

@@ -12,7 +12,7 @@ from agtool.core.errors import NOT_FOUND, UnreachableError
 from agtool.core.kube.ended import Ended
 from agtool.core.kube.plugin import without_a_person
 from agtool.core.live import said_if_slow
-from agtool.debug.model import MARK, TOOLS
+from agtool.debug.model import MARK, PLAIN_SHELL
 from agtool.debug.session.exec import Ends, ExecError, run
 from agtool.debug.session.messages import PROTOCOL
 from agtool.debug.session.terminal import Terminal, unblocked
@@ -38,29 +38,24 @@ _CONNECT = 30.0
 _FIND_SHELL = "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi"
 """bash where the image has it, else sh."""
 
-_PATH_OF_TOOLS = f'export PATH="${{PATH:+$PATH:}}{TOOLS}"; '
 
-
-def interpreter(tools: bool) -> list[str]:
-    """How a script is run in the container: by its own shell, or by that of --tools."""
-    return [f"{TOOLS}/sh" if tools else "sh", "-c"]
-
-
-def argv(command: Sequence[str], shell: str | None, *, tools: bool, mark: str) -> list[str]:
+def argv(
+    command: Sequence[str], shell: str | None, *, runner: Sequence[str], mark: str
+) -> list[str]:
     """What is executed in the container.
 
     Args:
         command: empty: a shell.
         shell: which one; None: the best that is there.
+        runner: how a script is run, see `toolbox`.
         mark: of the session; empty: the container's environment has it already.
     """
     words = list(command) or ([shell] if shell else [])
-    if words and not (tools or mark):
+    if words and tuple(runner) == PLAIN_SHELL and not mark:
         return words
-    script = _PATH_OF_TOOLS if tools else ""
-    script += f'export {MARK}="$0"; ' if mark else ""
+    script = f'export {MARK}="$0"; ' if mark else ""
     script += 'exec "$@"' if words else _FIND_SHELL
-    return [*interpreter(tools), script, mark or "agtool", *words]
+    return [*runner, script, mark or "agtool", *words]
 
 
 def execute(

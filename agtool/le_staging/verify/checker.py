@@ -1,7 +1,6 @@
 """Hosts checked, one or many at once: each in a thread, the results in the order of the input."""
 
 import queue
-import resource
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from agtool.core.errors import UsageError
 from agtool.core.finding import Finding
+from agtool.core.ready import most_descriptors
 from agtool.core.text import count
 from agtool.le_staging.verify.connect import Address, NoTls, addresses
 from agtool.le_staging.verify.evidence import Evidence
@@ -198,7 +198,7 @@ def in_order(
             ended.put((number, error))
 
     # A host may take several sockets, and lacking one is no fault of the host.
-    at_once = min(_MOST, max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
+    at_once = min(_MOST, max(1, most_descriptors() // 4))
     given = 0
     while given < len(targets):
         while len(running) < at_once and (job := next(waiting, None)):

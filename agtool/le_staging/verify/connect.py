@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import socket
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from itertools import zip_longest
 from typing import Any
 
 from agtool.core.finding import Finding
+from agtool.core.ready import wait_for
 from agtool.le_staging.verify.target import join
 
 _HEAD_START = 0.25
@@ -93,11 +93,8 @@ def connect(found: Sequence[Address], deadline: float) -> socket.socket:
                     failure = _failed(running.pop(attempt.fileno()), error)
                     continue
             left = seconds_left(deadline, "connecting")
-            poll = select.poll()
-            for descriptor in running:
-                poll.register(descriptor, select.POLLOUT)
-            ready = poll.poll(1000 * (min(left, _HEAD_START) if waiting else left))
-            for descriptor, _ in ready:
+            seconds = min(left, _HEAD_START) if waiting else left
+            for descriptor in wait_for(running, seconds, write=True):
                 attempt, _address = running[descriptor]
                 error = attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 if not error:

@@ -9,7 +9,6 @@ handshake is ever sent over such a connection.
 
 from __future__ import annotations
 
-import select
 import socket
 import time
 from collections.abc import Iterable, Sequence
@@ -21,6 +20,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from OpenSSL import SSL, crypto
 
 from agtool.core.errors import ConfigurationError
+from agtool.core.ready import readable, writable
 from agtool.le_staging.certificate import from_openssl
 from agtool.le_staging.paths import these
 from agtool.le_staging.verify.alerts import PORT_HINT, failure
@@ -179,15 +179,14 @@ def seen(tls: SSL.Connection, signs: Signs) -> Evidence:
 
 
 def _finish(tls: SSL.Connection, connection: socket.socket, deadline: float) -> None:
-    poll = select.poll()
     while True:
         try:
             tls.do_handshake()
             return
         except SSL.WantReadError:
-            poll.register(connection, select.POLLIN)
+            ready = readable
         except SSL.WantWriteError:
-            poll.register(connection, select.POLLOUT)
+            ready = writable
         except SSL.SysCallError as error:
             raise NoTls(
                 "tls",
@@ -197,7 +196,7 @@ def _finish(tls: SSL.Connection, connection: socket.socket, deadline: float) -> 
         except SSL.Error as error:
             raise failure(error) from error
         left = seconds_left(deadline, "waiting for the TLS handshake", f"{PORT_HINT} {MORE_TIME}")
-        poll.poll(1000 * left)
+        ready(connection, left)
 
 
 def _await_refusal(
@@ -212,14 +211,12 @@ def _await_refusal(
     deadline = min(deadline, time.monotonic() + _REFUSAL)
     with suppress(OSError):  # it is gone already; what it has said can still be read
         connection.shutdown(socket.SHUT_WR)
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
     while not signs.refused:
         try:
             tls.recv(1)
             return
         except SSL.WantReadError:
-            if not poll.poll(1000 * max(0.0, deadline - time.monotonic())):
+            if not readable(connection, max(0.0, deadline - time.monotonic())):
                 return
         except SSL.Error:
             return

@@ -3,13 +3,13 @@
 import ipaddress
 import os
 import re
-import select
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
+from agtool.core.ready import readable
 from agtool.core.text import printable
 from agtool.le_staging.verify.connect import NoTls, seconds_left
 from agtool.le_staging.verify.target import join
@@ -112,11 +112,9 @@ def connect_through(tunnel: Tunnel, connection: socket.socket, deadline: float) 
         head += f"Proxy-Authorization: {tunnel.proxy.authorization}\r\n"
     connection.sendall(f"{head}\r\n".encode())
     answer = b""
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
     while not answer.endswith(b"\r\n\r\n"):
         left = seconds_left(deadline, "waiting for the proxy")
-        if not poll.poll(1000 * left):
+        if not readable(connection, left):
             continue
         more = connection.recv(1)  # not one byte of what comes after it
         if not more or len(answer) > _LONGEST_ANSWER:

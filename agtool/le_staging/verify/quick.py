@@ -4,13 +4,13 @@ It verifies with the flags that curl sets, as `handshake` does. Where it refuses
 one reason and shows no certificate: then the host is looked at thoroughly.
 """
 
-import select
 import socket
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from agtool.core.ready import readable
 from agtool.le_staging.certificate import parse
 from agtool.le_staging.roots.pins import REVOKED
 from agtool.le_staging.verify.alerts import PORT_HINT
@@ -120,8 +120,6 @@ class Quick:
         connection: socket.socket,
         way: Way,
     ) -> None:
-        poll = select.poll()
-        poll.register(connection, select.POLLIN)
         while True:
             try:
                 tls.do_handshake()
@@ -135,7 +133,7 @@ class Quick:
             left = seconds_left(
                 way.deadline, "waiting for the TLS handshake", f"{PORT_HINT} {MORE_TIME}"
             )
-            if not poll.poll(1000 * left):
+            if not readable(connection, left):
                 continue
             data = connection.recv(65536)
             if data:

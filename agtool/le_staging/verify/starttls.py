@@ -5,11 +5,11 @@ Only the few lines that come before the handshake; nothing that the server says 
 
 from __future__ import annotations
 
-import select
 import socket
 import struct
 from collections.abc import Callable
 
+from agtool.core.ready import readable
 from agtool.core.text import printable
 from agtool.le_staging.verify.connect import NoTls, seconds_left
 
@@ -36,11 +36,9 @@ class _Conversation:
     def read(self, count: int) -> bytes:
         """Exactly so many bytes: not one more, since what follows belongs to TLS."""
         data = b""
-        poll = select.poll()
-        poll.register(self._connection, select.POLLIN)
         while len(data) < count:
             left = seconds_left(self._deadline, f"waiting for the {self._protocol} server")
-            if not poll.poll(1000 * left):
+            if not readable(self._connection, left):
                 continue
             more = self._connection.recv(count - len(data))
             if not more:

@@ -54,6 +54,10 @@ class Person:
         """Run agtool debug to its end, likewise."""
         return self.start(*arguments, env=env).wait()
 
+    def elsewhere(self, *arguments: str | Path) -> Done:
+        """Run agtool debug without naming the namespace."""
+        return self._agtool.start("debug", *arguments, env=self.env).wait()
+
     def piped(self, text: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         """Run agtool debug with something to read."""
         return subprocess.run(

@@ -1,6 +1,12 @@
 """Beside what is there: a container of a pod, a node, a workload."""
 
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from agtool.pause.image import write_archive
 from tests.cluster.api import Object
+from tests.cluster.images import busybox
 from tests.e2e.conftest import wait_until
 from tests.e2e.debug.conftest import Person, name_in
 
@@ -92,24 +98,77 @@ def test_beside_a_hardened_container(person: Person) -> None:
     done = person.run(*argv, "--user", "77", "--", "sh", "-c", f"{RIGHTS}; ls /proc/1/root/pause")
     # The kernel shows the files to their own user only, and that is said.
     assert done.stdout.splitlines() == ["77", *hardened], done.stderr
-    assert "--user 1234" in done.stderr
+    assert "To read them: --user 1234:0; or --root" in done.stderr
+    assert "are in /proc/1/root" not in done.stderr
+    done = person.run(*argv, "--user", "1234:0", "--", "ls", "/proc/1/root/pause")
+    assert done.stdout == "/proc/1/root/pause\n", done.stderr
     done = person.run(*argv, "--root", "--", "sh", "-c", RIGHTS)
     assert (done.exit_code, done.stdout) == (125, "")
     assert f"a policy of namespace {person.namespace} forbids the container" in done.stderr
     assert 'it violates PodSecurity "restricted:latest": ' in done.stderr
     assert "must not set runAsUser=0" in done.stderr
     assert "--root" in done.stderr
-    # Where no level forbids it, root has no more rights than the target.
+    # Root without that right cannot read them, and what can is said.
+    person.enforce("baseline")
+    done = person.run(*argv, "--root", "--", "sh", "-c", "id -u; ls /proc/1/root/pause")
+    assert done.stdout == "0\n", done.stderr
+    assert "To read them: --user 1234:0; root needs SYS_PTRACE" in done.stderr
+    # Where no level forbids it, root has at least what the target's own user has.
     person.enforce("privileged")
-    done = person.run(*argv, "--root", "--", "sh", "-c", RIGHTS)
-    assert done.stdout.splitlines() == ["0", *hardened], done.stderr
+    script = f"{RIGHTS}; ls /proc/1/root/pause"
+    done = person.run(*argv, "--root", "--", "sh", "-c", script)
+    user, capabilities, no_more, file = done.stdout.splitlines()
+    assert (user, no_more, file) == ("0", "NoNewPrivs:\t0", "/proc/1/root/pause"), done.stderr
+    assert int(capabilities.split()[1], 16) >> 19 & 1  # SYS_PTRACE
+    assert "are in /proc/1/root" in done.stderr
+
+
+def test_beside_a_user_of_the_image(person: Person, tmp_path: Path) -> None:
+    # Nothing in the pod names them: only the kubelet and the kernel know.
+    base = busybox()
+    name = "localhost/agtool-tests/as-user:1"
+    archive = tmp_path / "as-user.tar"
+    write_archive(archive, name, [replace(base, user="4321")])
+    person.cluster.load(archive)
+    make_pod(person, {"containers": [{"name": "web", "image": name, "imagePullPolicy": "Never"}]})
+    done = person.run(
+        "--target", "pod/web-0", "--", "sh", "-c", "id -u; id -g; ls /proc/1/root/pause"
+    )
+    assert done.stdout.splitlines() == ["4321", "0", "/proc/1/root/pause"], done.stderr
+    assert "are in /proc/1/root" in done.stderr
+
+
+def test_beside_containers_that_share_their_processes(person: Person) -> None:
+    web = {
+        "name": "web",
+        "image": person.cluster.images.busybox,
+        "command": ["sh", "-c", "echo mine >/dev/shm/web; exec sleep 600"],
+    }
+    side = {"name": "side", "image": person.cluster.images.pause}
+    make_pod(
+        person,
+        {
+            "containers": [side, web],
+            "shareProcessNamespace": True,
+            "securityContext": {"runAsUser": 1234},
+        },
+    )
+    done = person.run("--target", "pod/web-0", "-c", "web", "--", "ls", "/proc/1/root")
+    found = re.search(r"The files of that container are in (/proc/\d+/root)\.", done.stderr)
+    assert found, done.stderr
+    assert found[1] != "/proc/1/root"  # that is Kubernetes' own first process
+    file = "/dev/shm/web"  # noqa: S108  # in the pod
+    again = person.run("--target", "pod/web-0", "-c", "web", "--", "cat", f"{found[1]}{file}")
+    assert again.stdout == "mine\n", again.stderr
 
 
 def test_a_target_that_does_not_do(person: Person) -> None:
     done = person.run("--target", "pod/none", "--", "true")
     assert (done.exit_code, 'pods "none" not found' in done.stderr) == (125, True)
-    done = person.run("--target", "deployment/web", "--", "true")
-    assert (done.exit_code, "--target pod/NAME" in done.stderr) == (125, True)
+    done = person.run("--target", "deployment/none", "--", "true")
+    assert (done.exit_code, 'deployments.apps "none" not found' in done.stderr) == (125, True)
+    done = person.run("--target", "service/web", "--", "true")
+    assert (done.exit_code, "--target KIND/NAME" in done.stderr) == (125, True)
     make_pod(person, {})
     done = person.run("--target", "pod/web-0", "-c", "none", "--", "true")
     assert (done.exit_code, "side, web" in done.stderr) == (125, True)

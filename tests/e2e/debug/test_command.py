@@ -113,10 +113,12 @@ def test_a_dry_run_sends_nothing_and_can_be_applied(person: Person) -> None:
     done = person.run("--dry-run", env={"KUBECONFIG": "/nonexistent"})
     assert done.exit_code == 0, done.stderr
     assert not person.pods()
-    config_map, pod = yaml.safe_load_all(done.stdout)
-    assert (config_map["kind"], pod["kind"]) == ("ConfigMap", "Pod")
+    job, config_map, pod = yaml.safe_load_all(done.stdout)
+    assert (job["kind"], config_map["kind"], pod["kind"]) == ("Job", "ConfigMap", "Pod")
+    space = f"namespaces/{person.namespace}"
+    person.api.post(f"/apis/batch/v1/{space}/jobs", job)
     for resource, body in (("configmaps", config_map), ("pods", pod)):
-        person.api.post(f"/api/v1/namespaces/{person.namespace}/{resource}", body)
+        person.api.post(f"/api/v1/{space}/{resource}", body)
 
 
 def test_piped_input_and_its_end(person: Person) -> None:

@@ -33,20 +33,19 @@ def test_a_port_for_the_life_of_the_session(person: Person) -> None:
     running = person.start(*argv, "--", "sh", "-c", SERVER)
     running.wait_for("up\n")
     assert f"127.0.0.1:{port} leads to port 8000" in running.stderr
-    data = bytes(range(256)) * 4096
-    assert asked(port, data) == data
     free, closed = (
         int(re.findall(rf"127\.0\.0\.1:(\d+) leads to port {there} ", running.stderr)[-1])
         for there in (8000, 81)
     )
+    for one, data in ((port, bytes(range(256)) * 4096), (free, b"again")):
 
-    def again() -> bool:
-        try:
-            return asked(free, b"again") == b"again"
-        except (AssertionError, OSError):
-            return False  # the next nc does not listen yet
+        def answers(port: int = one, data: bytes = data) -> bool:
+            try:
+                return asked(port, data) == data
+            except (AssertionError, OSError):
+                return False  # the next nc does not listen yet
 
-    wait_until(again, "the other port leads there too")
+        wait_until(answers, "the port leads to the pod's")
     with socket.create_connection(("127.0.0.1", closed), 30) as connection:
         assert connection.recv(10) == b""
     running.wait_for("warning: port 81 of the pod: nothing listens there")

@@ -111,7 +111,8 @@ def test_through_socks(person: Person, folder: Path, scheme: str) -> None:
 
 
 def test_through_an_encrypted_proxy(person: Person, folder: Path, tmp_path: Path) -> None:
-    authority = pki.Authority(tmp_path / "pki")
+    # Of another name than the cluster's: of two with one name OpenSSL would take the first.
+    authority = pki.Authority(tmp_path / "pki", "the proxy's authority")
     authority.server("proxy", ["127.0.0.1"]).write(folder, "proxy")
     with (
         needed(),

@@ -8,6 +8,7 @@ from tests.cluster.proxy import ApiProxy
 from tests.e2e.conftest import wait_until
 from tests.e2e.debug.conftest import Person, name_in
 from tests.e2e.debug.test_rights import RULES
+from tests.e2e.debug.webhook import Webhook
 
 UP = ("--", "sh", "-c", "echo up >&2; sleep 600")
 WITHOUT_JOBS = [rule for rule in RULES["agtool-debug"] if rule["resources"] != ["jobs"]]
@@ -130,4 +131,22 @@ def test_the_right_to_remove_the_job_is_enough(
     person.kubeconfig = restricted_user(person.cluster, rules, person.namespace)
     done = person.run("--", "sh", "-c", "exit 3")
     assert (done.exit_code, "could not be removed" in done.stderr) == (3, False), done.stderr
+    person.nothing_is_left()
+
+
+def test_a_job_that_the_cluster_suspends_is_no_owner(person: Person, tmp_path: Path) -> None:
+    # As Kueue does it, here by a webhook of the tests: the clock of such a Job does not run.
+    patch = [{"op": "add", "path": "/spec/suspend", "value": True}]
+    jobs = ("batch", "jobs")
+    with Webhook(person.cluster, person.api, person.namespace, patch, tmp_path, resource=jobs):
+        done = person.run("--", "true")
+        wait_until(lambda: "suspends" in person.run("--", "true").stderr, "the webhook is asked")
+        running = person.start(*UP)
+        running.wait_for("up")
+        assert "No job owns the pod: the cluster suspends new jobs" in running.stderr
+        assert owners(person.pod()) == set()
+        assert not objects(person, "jobs", "/apis/batch/v1")
+        running.kill()
+    assert done.exit_code == 0
+    assert person.run("--cleanup", "-o", "name").stdout == f"{name_in(running.stderr)}\n"
     person.nothing_is_left()

@@ -17,11 +17,23 @@ HOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 
 
 class Webhook:
-    """Applies a JSON patch to each new pod of a namespace, from `with` to its end."""
+    """Applies a JSON patch to each new pod of a namespace, from `with` to its end.
+
+    Args:
+        resource: what is patched instead of pods, as group and resource.
+    """
 
     def __init__(
-        self, server: Server, api: Api, namespace: str, patch: list[Object], folder: Path
+        self,
+        server: Server,
+        api: Api,
+        namespace: str,
+        patch: list[Object],
+        folder: Path,
+        *,
+        resource: tuple[str, str] = ("", "pods"),
     ) -> None:
+        self._resource = resource
         self._server = server
         self._api = api
         self._namespace = namespace
@@ -50,14 +62,15 @@ class Webhook:
         self._http.server_close()
 
     def _configuration(self, url: str, authority: bytes) -> Object:
-        pods = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}
+        group, resource = self._resource
+        new = {"apiGroups": [group], "apiVersions": ["v1"], "resources": [resource]}
         hook = {
             "name": "sidecar.tests.agtool.example",
             "admissionReviewVersions": ["v1"],
             "sideEffects": "None",
             "clientConfig": {"url": url, "caBundle": base64.b64encode(authority).decode()},
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self._namespace}},
-            "rules": [{**pods, "operations": ["CREATE"]}],
+            "rules": [{**new, "operations": ["CREATE"]}],
         }
         return {"metadata": {"name": self._name}, "webhooks": [hook]}
 

@@ -8,21 +8,24 @@ from hypothesis import strategies as st
 
 from agtool.core.errors import AgtoolError, UsageError
 from agtool.debug.arguments import (
+    check_pod_index,
     parse_annotations,
+    parse_capabilities,
     parse_command,
     parse_copy,
     parse_env,
     parse_forwards,
+    parse_hostname,
     parse_labels,
     parse_lifetime,
     parse_name,
     parse_quantity,
-    parse_target,
     parse_text,
     parse_tolerations,
+    parse_user,
     parse_workload,
 )
-from agtool.debug.model import Copy
+from agtool.debug.model import Copy, Workload
 
 
 @pytest.mark.parametrize(
@@ -45,10 +48,48 @@ def test_no_workloads(text: str) -> None:
         parse_workload("--like", text)
 
 
-def test_targets() -> None:
-    assert parse_target("po/web-0") == "web-0"
-    with pytest.raises(UsageError):
-        parse_target("deployment/web")
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        (None, (None, None)),
+        ("0", (0, None)),
+        ("1000:20", (1000, 20)),
+        ("2147483647", (2**31 - 1, None)),
+    ],
+)
+def test_users(text: str | None, ids: tuple[int | None, int | None]) -> None:
+    assert parse_user(text) == ids
+
+
+@pytest.mark.parametrize("text", ["", "root", "1:", ":1", "-1", "1:2:3", "2147483648", "\u0661"])
+def test_what_is_no_user(text: str) -> None:
+    with pytest.raises(UsageError, match="--user"):
+        parse_user(text)
+
+
+def test_capabilities() -> None:
+    assert parse_capabilities(["NET_ADMIN", "cap_sys_ptrace", "all"]) == [
+        "NET_ADMIN",
+        "SYS_PTRACE",
+        "ALL",
+    ]
+    with pytest.raises(UsageError, match="'NET_ADMN' is not a capability") as raised:
+        parse_capabilities(["NET_ADMN"])
+    assert raised.value.hint == "Did you mean NET_ADMIN?"
+
+
+@pytest.mark.parametrize("text", ["", "Web", "web.example", "-web", "x" * 64])
+def test_what_is_no_hostname(text: str) -> None:
+    assert parse_hostname("web-0") == "web-0"
+    with pytest.raises(UsageError, match="--hostname"):
+        parse_hostname(text)
+
+
+def test_an_index_of_what_is_one_pod() -> None:
+    check_pod_index(1, Workload("deployment", "web"))
+    check_pod_index(None, Workload("pod", "web"))
+    with pytest.raises(UsageError, match="--pod-index has no effect with --target pod/web"):
+        check_pod_index(1, Workload("pod", "web"))
 
 
 @pytest.mark.parametrize("seconds", [0.5, 7 * 86400 + 1])

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ from agtool import app
 from agtool.core.command import Result
 from agtool.debug import cli, model
 from agtool.debug.documents import DebugPods
+from agtool.debug.pod.copy import copied_of
 from agtool.debug.pod.manifest import debug_pod
 from agtool.debug.pod.security import ways
 from agtool.debug.pod.target import plan_container
 
+CUSTOM = Path(__file__).parent / "custom.yaml"
 WITH_A_VALUE = {
     "--namespace": "n",
     "--context": "c",
@@ -32,6 +35,12 @@ WITH_A_VALUE = {
     "--cpu": "1",
     "--memory": "1Mi",
     "--user": "7",
+    "--profile": "netadmin",
+    "--cap-add": "SYS_TIME",
+    "--custom": str(CUSTOM),
+    "--image-pull-secret": "registry",
+    "--hostname": "web",
+    "--pod-index": "1",
     "--ttl": "7s",
     "--timeout": "7s",
     "--shell": "/bin/zsh",
@@ -47,12 +56,33 @@ WITH_A_VALUE = {
     "--record": "session.cast",
     "--port-forward": "8080:80",
 }
-WITHOUT = ("--root", "--stdin", "--tty", "--keep", "--list", "--cleanup", "--dry-run", "--cp")
-MODES = ("", "--list", "--cleanup", "--attach", "--target", "--node", "--like", "--cp")
+WITHOUT = (
+    *("--root", "--stdin", "--tty", "--keep", "--list", "--cleanup", "--dry-run", "--print-rbac"),
+    *("--cp", "--copy", "--mounts", "--host-network", "--all-namespaces"),
+)
+MODES = {
+    "": [],
+    "--list": ["--list"],
+    "--cleanup": ["--cleanup"],
+    "--attach": ["--attach", "debug-x"],
+    "--target": ["--target", "pod/web-0"],
+    "--target of a workload": ["--target", "deployment/web"],
+    "--target with --tools": ["--target", "pod/web-0", "--tools", "busybox:musl"],
+    "--copy": ["--copy", "--target", "statefulset/web"],
+    "--node": ["--node", "worker-1"],
+    "--like": ["--like", "deployment/web"],
+    "--cp": ["--cp"],
+}
+"""What stands on the command line of each."""
 
 TARGET = {
     "metadata": {"name": "web-0", "namespace": "n"},
-    "spec": {"containers": [{"name": "web"}, {"name": "side"}]},
+    "spec": {
+        "containers": [
+            {"name": "web", "volumeMounts": [{"name": "data", "mountPath": "/data"}]},
+            {"name": "side"},
+        ]
+    },
     "status": {
         "containerStatuses": [{"name": name, "state": {"running": {}}} for name in ("web", "side")]
     },
@@ -69,14 +99,18 @@ def used(job: model.Job) -> Any:
         return (*session, job.attach)
     if job.copy:
         plan = plan_container(TARGET, request, job.container)
-        return (*session, job.timeout, job.copy, plan.container)
-    if job.target:
+        return (*session, job.timeout, job.copy, plan.ways)
+    if job.target and not job.in_copy:
         plan = plan_container(TARGET, request, job.container)
-        return (*session, job.timeout, job.target, plan.container)
+        return (*session, job.timeout, job.target, job.pod_index, request.tools, plan.ways)
+    if job.in_copy:
+        copied = copied_of(TARGET, job.container)
+        request = replace(request, copied=copied)
     if job.like:
         request = replace(request, like=LIKE)
     pods = [debug_pod(request, security) for security in ways(request)]
-    return (*session, job.timeout, job.like, job.like and job.container, pods)
+    more = (job.target, job.pod_index) if job.in_copy else (job.like and job.container)
+    return (*session, job.timeout, job.like, more, pods)
 
 
 class Outcomes:
@@ -91,10 +125,12 @@ class Outcomes:
         monkeypatch.setattr(model, "new_name", lambda: "debug-x")
         monkeypatch.setattr(cli, "_debug_pods", self._list)
         monkeypatch.setattr("agtool.debug.run.run", self._run)
-        monkeypatch.setattr("agtool.debug.run.planned", self._plan)
+        monkeypatch.setattr("agtool.debug.plan.planned", self._plan)
+        monkeypatch.setattr("agtool.debug.plan.needed", self._plan)
+        monkeypatch.setattr("agtool.debug.plan.namespace_of", lambda *_: "n")
 
-    def _list(self, *arguments: Any, cleanup: bool) -> Result[DebugPods]:
-        self._done.append((arguments, cleanup))
+    def _list(self, *arguments: Any, **more: bool) -> Result[DebugPods]:
+        self._done.append((arguments, more))
         return Result(DebugPods([]), ["table"], names=["name"])
 
     def _run(self, job: model.Job) -> int:
@@ -129,12 +165,12 @@ def test_an_option_without_effect_is_refused(
 ) -> None:
     outcomes = Outcomes(monkeypatch, capsys)
     wrong = []
-    for mode, option in product(MODES, (*WITH_A_VALUE, *WITHOUT)):
-        if option == mode:
+    for (mode, line), option in product(MODES.items(), (*WITH_A_VALUE, *WITHOUT)):
+        if option in line:
             continue
-        code, without = outcomes.of(*words(mode))
+        code, without = outcomes.of(*line)
         assert code == 0, mode
-        code, done = outcomes.of(*words(mode), *words(option))
+        code, done = outcomes.of(*line, *words(option))
         if code == 0 and done == without:
             wrong.append((mode, option, "has no effect"))
         if code and (code != 125 or done != [""]):

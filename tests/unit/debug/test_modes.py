@@ -3,7 +3,7 @@
 import pytest
 
 from agtool.core.errors import UsageError
-from agtool.debug.modes import check_modes
+from agtool.debug.modes import check_modes, check_profile
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,12 @@ from agtool.debug.modes import check_modes
         "--list --output",
         "--cleanup --namespace --context",
         "--attach --shell --stdin --tty",
-        "--target --container --root --image --env",
+        "--target --container --root --image --env --profile --cap-add --custom --mounts",
+        "--target --tools --pod-index --ttl --print-rbac",
+        "--copy --target --container --image --env --label --keep --root --dry-run --pod-index",
+        "--list --all-namespaces --output --print-rbac",
+        "--node --profile --cap-add --custom",
+        "--profile --cap-add --custom --hostname --image-pull-secret --root",
         "--node --image --label --keep",
         "--like --container --tools --user",
     ],
@@ -33,7 +38,20 @@ def test_what_goes_together(given: str) -> None:
         ("--attach --keep", "--keep has no effect with --attach"),
         ("--attach --root", "--root has no effect with --attach"),
         ("--attach --image", "--image has no effect with --attach"),
-        ("--target --tools", "--tools has no effect with --target"),
+        ("--target --tools --root", "--root has no effect with --target and --tools"),
+        ("--target --tools --image", "--image has no effect with --target and --tools"),
+        ("--target --image-pull-secret", "--image-pull-secret has no effect with --target"),
+        ("--copy", "--copy does not say of which pod"),
+        ("--copy --target --mounts", "--mounts has no effect with --copy"),
+        ("--copy --target --like", "--copy and --like do not go together"),
+        ("--mounts", "--mounts has no effect without --target"),
+        ("--pod-index", "--pod-index has no effect without --target"),
+        ("--all-namespaces", "--all-namespaces has no effect without --list or --cleanup"),
+        ("--list --all-namespaces --namespace", "--all-namespaces and --namespace"),
+        ("--print-rbac --dry-run", "--dry-run and --print-rbac"),
+        ("--hostname --host-network", "--host-network and --hostname"),
+        ("--node --cap-add", "--cap-add has no effect with --node"),
+        ("--node --hostname", "--hostname has no effect with --node"),
         ("--target --memory", "--memory has no effect with --target"),
         ("--target --dry-run", "--dry-run has no effect with --target"),
         ("--list --keep", "--keep has no effect with --list"),
@@ -61,3 +79,12 @@ def test_a_shell_beside_a_command() -> None:
 def test_a_list_runs_nothing() -> None:
     with pytest.raises(UsageError, match="runs no command"):
         check_modes({"--list"}, command=True)
+
+
+def test_a_profile_that_contradicts_another_option() -> None:
+    check_profile("netadmin", root=True, capabilities=True)
+    check_profile(None, root=True, capabilities=True)
+    with pytest.raises(UsageError, match="restricted does not let the container run as root"):
+        check_profile("restricted", root=True, capabilities=False)
+    with pytest.raises(UsageError, match="--cap-add has no effect with --profile sysadmin"):
+        check_profile("sysadmin", root=False, capabilities=True)

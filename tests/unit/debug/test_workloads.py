@@ -118,36 +118,102 @@ def running(**more: Any) -> dict[str, Any]:
     ],
 )
 def test_the_user_of_a_container_beside(pod: dict[str, Any], user: int | None) -> None:
-    container = plan_container(pod, REQUEST, None).container
+    (way,) = plan_container(pod, REQUEST, None).ways
+    container = way.container
     assert container.get("securityContext", {}).get("runAsUser") == user
     assert container["targetContainerName"] == "web"
+    assert not plan_container(pod, REQUEST, None).shared
 
 
-@pytest.mark.parametrize(
-    ("pod", "more", "readable"),
-    [
-        (running(securityContext={"runAsUser": 5}), {}, True),
-        (running(securityContext={"runAsUser": 5}), {"user": 5}, True),
-        (running(securityContext={"runAsUser": 5}), {"root": True}, False),
-        (running(securityContext={"runAsUser": 5}), {"user": 6}, False),
-        (running(status={"user": {"linux": {"uid": 0}}}), {"root": True}, True),
-        (running(container={"securityContext": {"privileged": True}}), {"root": True}, True),
-        (running(), {}, False),
-        (running(securityContext={"runAsNonRoot": True}), {}, False),
-    ],
-)
-def test_the_files_of_the_target_are_promised_where_the_kernel_shows_them(
-    pod: dict[str, Any], more: dict[str, Any], readable: bool
-) -> None:
-    files = plan_container(pod, replace(REQUEST, **more), None).files
-    assert ("--user" not in files) is readable, files
+def test_whose_processes_are_seen() -> None:
+    plan = plan_container(
+        running(shareProcessNamespace=True, status={"containerID": "containerd://0a1b"}),
+        REQUEST,
+        None,
+    )
+    assert (plan.shared, plan.identity) == (True, "containerd://0a1b")
+
+
+def contexts(pod: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
+    """The securityContexts that are tried for a container beside."""
+    plan = plan_container(pod, replace(REQUEST, **more), None)
+    return [way.container.get("securityContext", {}) for way in plan.ways]
 
 
 def test_it_may_do_what_the_target_may() -> None:
     security = {"capabilities": {"drop": ["ALL"]}, "allowPrivilegeEscalation": False}
-    pod = running(container={"securityContext": security})
-    container = plan_container(pod, REQUEST, None).container
-    assert container["securityContext"] == security
+    assert contexts(running(container={"securityContext": security})) == [security]
+
+
+def test_the_group_of_the_target_goes_with_its_user() -> None:
+    # ptrace(2): the kernel compares both.
+    pod = running(status={"user": {"linux": {"uid": 7, "gid": 8}}})
+    assert contexts(pod) == [{"runAsUser": 7, "runAsGroup": 8}]
+    assert contexts(pod, user=7) == [{"runAsUser": 7, "runAsGroup": 8}]
+    assert contexts(pod, user=9) == [{"runAsUser": 9}]
+    assert contexts(pod, user=7, group=1) == [{"runAsUser": 7, "runAsGroup": 1}]
+    both = {"securityContext": {"runAsUser": 5, "runAsGroup": 6}}
+    assert contexts(running(container=both)) == [{"runAsUser": 5, "runAsGroup": 6}]
+
+
+ROOT = {"runAsUser": 0, "runAsNonRoot": False}
+
+
+def test_root_has_more_than_a_hardened_target() -> None:
+    hardened = {
+        "runAsUser": 5,
+        "runAsNonRoot": True,
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seLinuxOptions": {"level": "s0:c1"},
+    }
+    with_files, without = contexts(running(container={"securityContext": hardened}), root=True)
+    same = {"seLinuxOptions": {"level": "s0:c1"}}
+    assert without == ROOT | same
+    assert with_files == ROOT | same | {"capabilities": {"add": ["SYS_PTRACE"]}}
+    privileged = {"securityContext": {"privileged": True}}
+    assert contexts(running(container=privileged), root=True) == [{"privileged": True, **ROOT}]
+
+
+def test_profiles_beside_a_target() -> None:
+    # kubectl's: nothing of the target's container, but of its pod.
+    pod = running(
+        container={"securityContext": {"capabilities": {"drop": ["ALL"]}}},
+        status={"user": {"linux": {"uid": 7, "gid": 8}}},
+    )
+    assert contexts(pod, profile="general") == [{"capabilities": {"add": ["SYS_PTRACE"]}}]
+    assert contexts(pod, profile="netadmin", root=True) == [
+        {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}, **ROOT}
+    ]
+    assert contexts(pod, profile="sysadmin", root=True) == [{"privileged": True, **ROOT}]
+    assert contexts(pod, profile="baseline") == [{"runAsUser": 7, "runAsGroup": 8}]
+    (restricted,) = contexts(pod, profile="restricted")
+    assert restricted == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsGroup": 8,
+        "runAsNonRoot": True,
+        "runAsUser": 7,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    of_root = running(status={"user": {"linux": {"uid": 0, "gid": 0}}})
+    (restricted,) = contexts(of_root, profile="restricted")
+    assert (restricted["runAsUser"], restricted["runAsNonRoot"]) == (NOBODY, True)
+    assert contexts(of_root, profile="baseline")[0]["runAsUser"] == 0
+    assert contexts(pod, capabilities=["SYS_TIME"], root=True) == [
+        {"capabilities": {"add": ["SYS_TIME"]}, **ROOT}
+    ]
+
+
+def test_mounts_of_the_target() -> None:
+    whole = {"name": "data", "mountPath": "/data"}
+    part = {"name": "data", "mountPath": "/etc/web.conf", "subPath": "web.conf"}
+    plan = plan_container(
+        running(container={"volumeMounts": [whole, part]}), replace(REQUEST, mounts=True), None
+    )
+    assert plan.ways[0].container["volumeMounts"] == [whole]
+    assert plan.left_out == ["/etc/web.conf"]
 
 
 def test_a_target_that_does_not_run() -> None:
