@@ -71,7 +71,7 @@ types: venv ## mypy, strict; for macOS too, and for Windows what runs there
 	@$(BIN)/mypy --platform darwin agtool/core agtool/debug agtool/ci_nodepool agtool/le_staging
 	@$(BIN)/mypy --platform win32 agtool/core/kube agtool/ci_nodepool agtool/le_staging/verify
 
-model: venv system ## check the model of the lock: no state may break its promises, and each mutant must (two minutes)
+model: venv system ## check the model of the lock: no state may break its promises, and each mutant must (a minute)
 	@$(PYTHON) -m tests.model
 
 unit: venv $(PAUSE) ## tests that need nothing but Python

@@ -124,7 +124,9 @@ def _option(parameter: Any, context: Any) -> Option | None:
         for note in re.split(r"; (?=default: |env var: |required|\d+<=x|x>=)", notes):
             if note.startswith("default: "):
                 default = note.removeprefix("default: ")
-    variables = tuple(dict.fromkeys(_VARIABLE.findall(text)))
+    # A Linux capability has a name of the same kind.
+    named = [] if written.endswith(" CAPABILITY") else _VARIABLE.findall(text)
+    variables = tuple(dict.fromkeys(named))
     meaning = " ".join(_NOTES.sub("", text).split())
     if parameter.param_type_name == "argument":
         return Option((), written, meaning, default, variables)

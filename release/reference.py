@@ -166,6 +166,8 @@ These have no option:
 | variable | meaning |
 |---|---|
 | `AGTOOL_COMPLETION_TIMEOUT` | Time for [completion](../how-to/completion.md). Default: 800ms. |
+| `AGTOOL_TRACE` | A file to which `migrate-once` appends what it does to the lock. \
+See [the lock's model](../explanation/lock-model/README.md). |
 | `NO_COLOR` | Colours are not written, also to a terminal. |
 """
 
