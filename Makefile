@@ -22,7 +22,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint schemas reference types unit model servers clusters kubernetes cluster cluster-down compatibility tools images fuzz sanitize coverage docs site recordings bench plots bundle dist release-test format lock clean
+.PHONY: help venv demo test system lint schemas reference types unit model servers clusters kubernetes cluster cluster-down compatibility tools images chaos chaos-taints fuzz sanitize coverage docs site recordings bench plots bundle dist release-test format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -118,6 +118,15 @@ tools: venv system $(PAUSE) ## tests with tools that people use: for migrations,
 # PARTS: some of the names in tests/images/applications.py. Not part of `test`: it takes a quarter of an hour, and the network.
 images: kubernetes $(PAUSE) ## tests of migrate-once in images of other languages, and of watch in its own, on a cluster (PARTS=...)
 	@$(PYTHON) -m tests.images $(PARTS)
+
+# ENGINES: some of postgresql, pgbouncer, mariadb, sqlite. FIRST, KEEP: what a violation prints, to repeat it.
+chaos: venv system $(PAUSE) ## strike replicas of migrate-once, and look for two at work (ROUNDS=... SEED=... ENGINES=...)
+	@$(PYTHON) -m tests.e2e.migrate_once.chaos --rounds $(or $(ROUNDS),100) $(if $(SEED),--seed $(SEED)) \
+		$(if $(ENGINES),--engines $(ENGINES)) $(if $(FIRST),--first $(FIRST)) $(if $(KEEP),--keep $(KEEP)) \
+		$(if $(LANES),--lanes $(LANES)) $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH))
+
+chaos-taints: kubernetes ## let ci-nodepool race two controllers that write taints, and look for a lost one (WRITES=...)
+	@AGTOOL_CHAOS_WRITES=$(or $(WRITES),2000) $(PYTHON) -m pytest -rP tests/e2e/ci_nodepool/test_many.py -k another_controller
 
 # TARGETS: some of the files in tests/fuzz/targets. SECONDS_EACH: 3 for each of them, one minute for all.
 fuzz: venv $(PAUSE) ## look for input that breaks a parser, guided by coverage (TARGETS=... SECONDS_EACH=...)

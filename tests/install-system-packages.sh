@@ -15,6 +15,8 @@ if [ ${#packages[@]} -eq 0 ]; then
     packages+=(dovecot-managesieved prosody nodejs default-jre-headless git golang-go ruby)
     # For the model of the lock.
     packages+=(spin)
+    # For chaos: a clock that steps, and names that are not found.
+    packages+=(libfaketime libnss-wrapper)
     # For pause: other architectures, tools for images and containers, a C compiler, prlimit.
     packages+=(qemu-user-static skopeo umoci runc buildah gcc util-linux)
     # For debug: a proxy that wants a log-in, TLS before it, and one that speaks SOCKS.

@@ -115,7 +115,7 @@ class ApiProxy(TcpProxy):
     async def _serve(self, client: socket.socket, server: socket.socket) -> None:
         ends: list[asyncio.StreamWriter] = []
         try:
-            await self._flowing.wait()
+            await self._flowing[0].wait()
             from_client, to_client = await _accept(client, self._context)
             ends.append(to_client)
             await self._loop.sock_connect(server, self.target)
@@ -194,7 +194,7 @@ class ApiProxy(TcpProxy):
         """Pass on so many bytes, or all until the end, or until what comes is `lost`."""
         while count is None or count > 0:
             chunk = await source.read(65536 if count is None else min(count, 65536))
-            await self._flowing.wait()
+            await self._flowing[0].wait()
             if not chunk:
                 return
             if lost and lost.is_set():

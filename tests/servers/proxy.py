@@ -31,7 +31,9 @@ class TcpProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._listening: socket.socket | None = None
         self._connections: dict[asyncio.Task[None], tuple[socket.socket, ...]] = {}
-        self._flowing = asyncio.Event()
+        # By direction: to the server, from it.
+        self._flowing = (asyncio.Event(), asyncio.Event())
+        self._halves: list[socket.socket] = []
         self._held = 0
 
     def __enter__(self) -> "TcpProxy":
@@ -43,6 +45,7 @@ class TcpProxy:
     def __exit__(self, *_: object) -> None:
         self.refuse()
         self.cut()
+        self.forget()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -55,13 +58,29 @@ class TcpProxy:
         """Return how many chunks have come and are not forwarded yet."""
         return self._held
 
-    def freeze(self) -> None:
-        """Forward nothing from now on, in either direction, not even the end of a connection."""
-        self._call(self._flowing.clear)
+    def freeze(self, *directions: int) -> None:
+        """Forward nothing from now on, not even the end of a connection.
+
+        directions: 0, what clients send; 1, what the server answers; none: both.
+        """
+        for direction in directions or (0, 1):
+            self._call(self._flowing[direction].clear)
 
     def thaw(self) -> None:
         """Forward again, first what was held back."""
-        self._call(self._flowing.set)
+        for flowing in self._flowing:
+            self._call(flowing.set)
+
+    def halve(self, gone: int) -> None:
+        """Reset present connections on one side; the other side hears nothing, until `forget`.
+
+        gone: 0, the clients' side; 1, the server's.
+        """
+        self._run(self._halve(gone))
+
+    def forget(self) -> None:
+        """Reset what `halve` has left, as the end of a keep-alive would."""
+        self._call(self._close_halves)
 
     def cut(self, newest: int | None = None) -> None:
         """Reset every present connection on both sides, at once; or so many, the newest first."""
@@ -107,26 +126,26 @@ class TcpProxy:
         task.add_done_callback(self._forget)
 
     def _forget(self, task: "asyncio.Task[None]") -> None:
-        for end in self._connections.pop(task):
+        for end in self._connections.pop(task, ()):
             end.close()
 
     async def _serve(self, client: socket.socket, server: socket.socket) -> None:
         try:
-            await self._flowing.wait()
+            await self._flowing[0].wait()
             await self._loop.sock_connect(server, self.target)
-            await asyncio.gather(self._pump(client, server), self._pump(server, client))
+            await asyncio.gather(self._pump(client, server, 0), self._pump(server, client, 1))
         except OSError:
             # One side broke the connection, so the other is to see it broken too.
             for end in (client, server):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
 
-    async def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    async def _pump(self, source: socket.socket, sink: socket.socket, direction: int) -> None:
         while True:
             chunk = await self._loop.sock_recv(source, 65536)
             self._held += 1
             try:
                 await asyncio.sleep(self.latency)
-                await self._flowing.wait()
+                await self._flowing[direction].wait()
             finally:
                 self._held -= 1
             if not chunk:
@@ -143,3 +162,21 @@ class TcpProxy:
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _halve(self, gone: int) -> None:
+        tasks, lost = list(self._connections), list[socket.socket]()
+        for task in tasks:
+            ends = self._connections.pop(task)
+            for end in ends:
+                with suppress(OSError):  # it is closed already
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            task.cancel()
+            self._halves.append(ends[1 - gone])
+            lost.append(ends[gone])
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for end in lost:
+            end.close()
+
+    def _close_halves(self) -> None:
+        while self._halves:
+            self._halves.pop().close()

@@ -1,6 +1,6 @@
 """A lock that is lost, and an agtool that is killed: what ends, when, and in which order.
 
-The command is chaos_worker.py: its last beat tells when its process tree died. All times are of
+The command is chaos/worker.py: its last beat tells when its process tree died. All times are of
 time.monotonic(), which is the same for all processes.
 """
 
@@ -23,8 +23,8 @@ import pytest
 from agtool.migrate_once.model import MARGIN, NOTICE, REPLY, time_to_die
 from tests.conftest import Database, needed
 from tests.e2e.conftest import Agtool, Running, clean_environment, wait_until
-from tests.e2e.migrate_once.chaos_replica import Plan, children
-from tests.e2e.migrate_once.chaos_verdict import SECOND, Run, Work, read_work, runs
+from tests.e2e.migrate_once.chaos.replica import Plan, children
+from tests.e2e.migrate_once.chaos.verdict import SECOND, Run, Work, read_work, runs
 from tests.servers.network import NetworkNamespace
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.proxy import TcpProxy
@@ -36,10 +36,11 @@ GRACE = 1.0
 SLACK = 10.0
 """Seconds that a busy machine may add to anything; less than `time_to_die` of a dead one."""
 
-WORKER = Path(__file__).with_name("chaos_worker.py")
+WORKER = Path(__file__).with_name("chaos") / "worker.py"
 
 STUBBORN = Plan(
     folder="",
+    engine="postgresql",
     url="",
     site_packages=str(Path(psycopg2.__file__).parents[1]),
     seconds=90,
@@ -92,7 +93,7 @@ class Stage:
             *("migrate-once", "--kill-grace", f"{GRACE:.0f}s", "--key", key, "--"),
             *self.command(plan),
             url=url or self.url,
-            env={"CHAOS_REPLICA": str(number)},
+            env={"POD_NAME": f"r{number}"},
         )
 
     def by(self, proxy: TcpProxy) -> str:
@@ -101,7 +102,7 @@ class Stage:
 
     def work(self, number: int = 1) -> list[Work]:
         """What the processes of a replica's command have done so far."""
-        return [work for work in read_work(self.beats) if work.replica == str(number)]
+        return [work for work in read_work(self.beats) if work.run_id == f"r{number}"]
 
     def run(self, number: int = 1) -> Run:
         """The only run of a replica."""
@@ -139,7 +140,7 @@ class Stage:
 
     def state(self, run_id: str) -> object:
         """What the runs table says of a run."""
-        query = f"SELECT state FROM agtool.install_locks_runs WHERE run_id = '{run_id}'"
+        query = f"SELECT state FROM agtool.install_locks_runs WHERE place LIKE '{run_id} (%'"
         return self.ask(query)[0][0]
 
     def rows(self, run_id: str) -> list[object]:
@@ -204,7 +205,7 @@ def test_dropped_packets_end_the_command_before_the_server_frees_the_lock(
                     *(sys.executable, "-m", "agtool", "migrate-once", "--key", "one"),
                     *("--kill-grace", f"{GRACE:.0f}s", "--", *stage.command(STUBBORN, url)),
                 ],
-                env=clean_environment({"AGTOOL_DATABASE_URL": url, "CHAOS_REPLICA": "1"}),
+                env=clean_environment({"AGTOOL_DATABASE_URL": url, "POD_NAME": "r1"}),
             )
             stage.wait_for_work()
             session = stage.session()
@@ -237,7 +238,7 @@ def test_dropped_packets_end_the_command_before_the_server_frees_the_lock(
                     *(sys.executable, "-m", "agtool", "migrate-once", "--key", "one"),
                     *("--kill-grace", f"{GRACE:.0f}s", "--", *stage.command(BRIEF, url)),
                 ],
-                env=clean_environment({"AGTOOL_DATABASE_URL": url, "CHAOS_REPLICA": "2"}),
+                env=clean_environment({"AGTOOL_DATABASE_URL": url, "POD_NAME": "r2"}),
             )
             assert successor.wait(60) == 0
             assert_lost(stage, first)

@@ -11,10 +11,13 @@ SECOND = 1_000_000_000
 
 @dataclass(frozen=True)
 class Work:
-    """One process's work. begin, end: CLOCK_MONOTONIC; began_at: CLOCK_REALTIME; nanoseconds."""
+    """One process's work.
+
+    run_id: the replica, which has one run at most. begin, end: CLOCK_MONOTONIC; began_at:
+    CLOCK_REALTIME; all in nanoseconds.
+    """
 
     run_id: str
-    replica: str
     pid: int
     role: str
     begin: int
@@ -37,7 +40,6 @@ class Run:
     """All the work of one run, its grandchild's included."""
 
     run_id: str
-    replica: str
     begin: int
     end: int
     began_at: int
@@ -48,13 +50,12 @@ def read_work(folder: Path) -> list[Work]:
     """The logs that `chaos_worker.Beats` wrote, in the order of their begin."""
     found = []
     for log in folder.iterdir():
-        run_id, replica, pid, role = log.name.split(".")
+        run_id, pid, role = log.name.split(".")
         lines = [line.split() for line in log.read_text().splitlines()]
         if lines:
             found.append(
                 Work(
                     run_id=run_id,
-                    replica=replica,
                     pid=int(pid),
                     role=role,
                     begin=int(lines[0][1]),
@@ -74,7 +75,6 @@ def runs(work: Sequence[Work]) -> list[Run]:
         found.append(
             Run(
                 run_id=run_id,
-                replica=own[0].replica,
                 begin=min(w.begin for w in own),
                 end=max(w.end for w in own),
                 began_at=min(w.began_at for w in own),
@@ -89,9 +89,9 @@ def overlaps(in_order: Sequence[Run]) -> list[str]:
     problems = []
     for i, later in enumerate(in_order):
         problems += [
-            f"run {later.run_id} of r{later.replica} began "
+            f"run {later.run_id} began "
             f"{(earlier.end - later.begin) / SECOND:.3f} s before the end of "
-            f"{earlier.run_id} of r{earlier.replica}"
+            f"{earlier.run_id}"
             for earlier in in_order[:i]
             if earlier.end >= later.begin
         ]
@@ -115,7 +115,7 @@ def false_marks(
 ) -> list[str]:
     """Done markers of runs that did not complete, and runs that began although one was there.
 
-    signals: the replica that got one which it forwards, and when (CLOCK_MONOTONIC).
+    signals: the run that got one which it forwards, and when (CLOCK_MONOTONIC).
     """
     by_id = {run.run_id: run for run in in_order}
     problems = []
@@ -123,7 +123,7 @@ def false_marks(
         marked = by_id.get(mark.run_id)
         if marked is None or not marked.complete:
             problems.append(f"run {mark.run_id} is marked done but did not complete")
-        elif any(r == marked.replica and marked.begin < at < marked.end for r, at in signals):
+        elif any(r == marked.run_id and marked.begin < at < marked.end for r, at in signals):
             problems.append(f"run {mark.run_id} is marked done although it was signalled")
         problems += [
             f"run {run.run_id} began although {mark.run_id} had been marked done"

@@ -1,6 +1,6 @@
 """The command of the chaos test: work whose begin and end are on record whatever kills it.
 
-Started as `python -I -S chaos_worker.py PLAN`, where PLAN is `chaos.Plan` as JSON. It imports
+Started as `python -I -S worker.py PLAN`, where PLAN is `replica.Plan` as JSON. It imports
 nothing slow before its first beat, since work that is not on record cannot be checked.
 """
 
@@ -30,8 +30,7 @@ class Beats:
     """
 
     def __init__(self, folder: Path, role: str) -> None:
-        run_id = os.environ["PGAPPNAME"].rpartition(":")[2]
-        name = f"{run_id}.{os.environ['CHAOS_REPLICA']}.{os.getpid()}.{role}"
+        name = f"{os.environ['POD_NAME']}.{os.getpid()}.{role}"
         self._file = os.open(folder / name, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644)
         self.note("begin")
 
@@ -64,41 +63,88 @@ def escape(folder: Path, seconds: float) -> int:
     return pid
 
 
-def connect(url: str) -> Any:
-    """A connection; a busy machine resets one in some thousands before the server answers."""
-    import psycopg2
+def connect(plan: dict[str, Any]) -> Any:
+    """A connection that commits each statement, unless there is a BEGIN.
 
+    A busy machine resets one in some thousands before the server answers; and other faults than
+    those of a connection that is there are not the command's.
+    """
     give_up = time.monotonic() + 30
     while True:
         try:
-            return psycopg2.connect(url, connect_timeout=30)
-        except psycopg2.OperationalError:
+            return _connect(plan["engine"], plan["url"])
+        except Exception:  # each library has its own errors
             if time.monotonic() > give_up:
                 raise
             time.sleep(0.05)
 
 
+def _connect(engine: str, url: str) -> Any:
+    if engine == "sqlite":
+        import sqlite3
+
+        file = url.removeprefix("sqlite:///")
+        return sqlite3.connect(file, timeout=30, isolation_level=None, check_same_thread=False)
+    if engine == "mysql":
+        from urllib.parse import unquote, urlsplit
+
+        import pymysql
+
+        parts = urlsplit(url)
+        return pymysql.connect(
+            host=parts.hostname or "",
+            port=parts.port or 0,
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            database=parts.path[1:],
+            autocommit=True,
+            connect_timeout=30,
+        )
+    import psycopg2
+
+    connection = psycopg2.connect(url, connect_timeout=30)
+    connection.autocommit = True
+    return connection
+
+
+def late(engine: str, seconds: float) -> str:
+    """FROM ..., which lets a statement take so many seconds on the server.
+
+    On MariaDB with a row for each part of it: between rows the server looks whether to stop.
+    """
+    if engine == "mysql":
+        parts = max(1, int(seconds / 0.02))
+        return f"FROM (SELECT sum(sleep(0.02)) AS slept FROM seq_1_to_{parts}) AS slow"
+    return f"FROM pg_sleep({seconds})"
+
+
 def work_in_database(plan: dict[str, Any], failed: list[str]) -> None:
     """A row at the begin, then one that is committed `sql_seconds` later."""
     sys.path.append(plan["site_packages"])
-    import psycopg2
+    engine, seconds = plan["engine"], plan["sql_seconds"]
+    run = os.environ["POD_NAME"]
 
-    row = f"INSERT INTO work (run, note) SELECT '{os.environ['PGAPPNAME'].rpartition(':')[2]}'"
+    def row(note: str, rest: str = "") -> str:
+        if engine == "sqlite":
+            return f"INSERT INTO work VALUES ('{run}', '{note}', {time.time_ns()})"
+        return f"INSERT INTO work (run, note) SELECT '{run}', '{note}' {rest}"
+
     try:
-        connection = connect(plan["url"])
-        connection.autocommit = True
-        cursor = connection.cursor()
-        cursor.execute(f"{row}, 'begin'")
-        if plan["transaction"]:
-            cursor.execute("BEGIN")
-            cursor.execute(f"{row}, 'first'")
-            cursor.execute("SELECT pg_sleep(%s)", (plan["sql_seconds"],))
-            cursor.execute(f"{row}, 'second'")
+        cursor = connect(plan).cursor()
+        cursor.execute(row("begin"))
+        if engine == "sqlite" or plan["transaction"]:
+            cursor.execute("BEGIN IMMEDIATE" if engine == "sqlite" else "BEGIN")
+            cursor.execute(row("first"))
+            if engine == "sqlite":
+                time.sleep(seconds)
+            else:
+                cursor.execute(f"SELECT 1 {late(engine, seconds)}")
+            cursor.execute(row("second"))
             cursor.execute("COMMIT")
         else:
             # One statement needs nobody at the other end to be committed.
-            cursor.execute(f"{row}, 'late' FROM pg_sleep(%s)", (plan["sql_seconds"],))
-    except psycopg2.Error as error:
+            cursor.execute(row("late", late(engine, seconds)))
+    except Exception as error:  # noqa: BLE001  # each library has its own errors
         failed.append(str(error))
 
 

@@ -11,19 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import psycopg2
-
+from tests.e2e.migrate_once.chaos.engines import Lane
 from tests.servers.pgbouncer import PgBouncer
-from tests.servers.postgresql import PostgreSQL
 from tests.servers.proxy import TcpProxy
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 GRACE = 1.0
 """Seconds of --kill-grace."""
@@ -34,6 +28,7 @@ class Plan:
     """What one replica's command does; the worker gets it as JSON. Times in seconds."""
 
     folder: str
+    engine: str
     url: str
     site_packages: str
     seconds: float
@@ -66,6 +61,13 @@ class Replica:
     codes: set[int] = field(default_factory=set)
     """Exit codes that faults have made possible."""
     code_unknown: bool = False
+    """Whether nobody is left to tell it."""
+    any_code: bool = False
+    """Whether a fault has made any of them possible."""
+    clock: Path | None = None
+    """The file that says what its clock shows, if it has one of its own."""
+    named: bool = False
+    """Whether it looks the server's name up."""
 
     def alive(self) -> bool:
         """Whether agtool has not ended."""
@@ -114,12 +116,20 @@ def start_replica(
     wrapped: bool,
     folder: Path,
     env: Mapping[str, str],
+    clock: Path | None = None,
+    hosts: Path | None = None,
 ) -> Replica:
-    """Start one agtool with the worker as its command. wrapped: as the child of a shell."""
+    """Start one agtool with the worker as its command.
+
+    wrapped: as the child of a shell. clock: what libfaketime reads its clock from. hosts: what
+    nss_wrapper reads names from.
+    """
     stderr = folder / f"r{number}.stderr"
-    worker = Path(__file__).with_name("chaos_worker.py")
+    worker = Path(__file__).with_name("worker.py")
     argv = [sys.executable, "-m", "agtool", "migrate-once", "--kill-grace", f"{GRACE:.0f}s"]
-    argv += [*options, "--", sys.executable, "-I", "-S", str(worker), plan.as_json()]
+    # The command tells the time to the verdict, so it has the real clock.
+    argv += [*options, "--", "env", "-u", "LD_PRELOAD"]
+    argv += [sys.executable, "-I", "-S", str(worker), plan.as_json()]
     if wrapped:
         # With a command after it, the shell forks and waits.
         argv = ["/bin/sh", "-c", '"$@"; exit $?', "sh", *argv]
@@ -132,9 +142,10 @@ def start_replica(
             start_new_session=True,
             env={
                 **env,
+                **_preloaded(clock, hosts),
                 "AGTOOL_DATABASE_URL": url,
-                "CHAOS_REPLICA": str(number),
-                # Short, since it comes back in application_name, which has 63 bytes.
+                # By this a run is known everywhere: no replica has more than one. Short, since it
+                # comes back in application_name, which has 63 bytes.
                 "POD_NAME": f"r{number}",
             },
         )
@@ -150,58 +161,85 @@ def start_replica(
         pidfd=os.pidfd_open(pid),
         parent=process.pid if wrapped else None,
         stderr=stderr,
+        clock=clock,
+        named=hosts is not None,
     )
+
+
+CLOCK = "libfaketime.so.1"
+NAMES = "libnss_wrapper.so"
+HOST = "database.invalid"
+"""What the server is called by those who look it up."""
+
+
+def library(name: str) -> Path | None:
+    """Where a library for LD_PRELOAD is, if it is installed."""
+    return next(Path("/usr/lib").glob(f"*-linux-gnu/{name}"), None) or next(
+        Path("/usr/lib").glob(f"*-linux-gnu/faketime/{name}"), None
+    )
+
+
+def _preloaded(clock: Path | None, hosts: Path | None) -> dict[str, str]:
+    env = {}
+    if clock is not None:
+        env = {
+            "LD_PRELOAD": str(library(CLOCK)),
+            "FAKETIME_TIMESTAMP_FILE": str(clock),
+            "FAKETIME_NO_CACHE": "1",
+            # What steps is the clock of the day.
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+    if hosts is not None:
+        env = {"LD_PRELOAD": str(library(NAMES)), "NSS_WRAPPER_HOSTS": str(hosts)}
+    return env
 
 
 @dataclass
 class Scene:
-    """Where a round takes place, and its record."""
+    """Where a round takes place, and its record. proxy: None where there is no server."""
 
-    server: PostgreSQL
-    database: str
+    lane: Lane
     folder: Path
-    proxy: TcpProxy
+    proxy: TcpProxy | None
     bouncer: PgBouncer | None
+    hosts: Path | None
     replicas: list[Replica] = field(default_factory=list)
     timeline: list[tuple[int, str]] = field(default_factory=list)
     codes: set[int] = field(default_factory=set)
     """Exit codes that faults have made possible for every replica."""
     signals: list[tuple[str, int]] = field(default_factory=list)
-    _monitor: Connection | None = None
 
     def note(self, text: str) -> None:
         """Put something on record."""
         self.timeline.append((time.monotonic_ns(), text))
 
-    def query(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
-        """Ask the server directly, as superuser; nothing while it is down."""
-        try:
-            if self._monitor is None:
-                self._monitor = self.server.connect(self.database)
-            cursor = self._monitor.cursor()
-            cursor.execute(statement, parameters or None)
-            return cursor.fetchall()
-        except psycopg2.Error:
-            self.close()
-            return []
+    def url(self, *, proxied: bool, named: bool = False) -> str:
+        """The database's, maybe by way of the proxy, maybe with a name that is looked up."""
+        if self.proxy is None:
+            return self.lane.url()
+        entrance: TcpProxy | PgBouncer | None = self.proxy if proxied else self.bouncer
+        host, port = (entrance.host, entrance.port) if entrance else self.lane.address or ("", 0)
+        return self.lane.url(HOST if named else host, port)
 
-    def close(self) -> None:
-        """Give back the connection."""
-        if self._monitor is not None:
-            with closing(self._monitor):
-                self._monitor = None
+    def set_names(self, *, known: bool) -> None:
+        """Let the server's name be found, or not."""
+        if self.hosts is not None:
+            text = f"127.0.0.1 {HOST}\n" if known else ""
+            self.hosts.write_text(text)
+            # nss_wrapper reads it again when it has another second.
+            self.hosts.chmod(0o644)
+            stamp = self.hosts.stat().st_mtime_ns + len(self.timeline) * 1_000_000_000
+            os.utime(self.hosts, ns=(stamp, stamp))
 
     def holders(self) -> list[tuple[int, Replica]]:
-        """The server's process ids of the lock's session (at most one), and whose it is."""
-        rows = self.query(
-            # A holder has two such locks: one says that it is held, the other by whom.
-            "SELECT DISTINCT pid, application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
-            "WHERE locktype = 'advisory' AND granted "
-            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        )
+        """The lock's session (at most one), and whose it is; SQLite has no sessions."""
         found = []
-        for pid, name in rows:
-            match = re.search(r" r(\d+) ", str(name))
-            if match and isinstance(pid, int):
-                found += [(pid, r) for r in self.replicas if r.number == int(match[1])]
-        return found
+        for session, name in self.lane.holders():
+            # PostgreSQL tells the number of the replica, the others its process.
+            match = re.search(r" r(\d+) ", name)
+            found += [
+                (session, replica)
+                for replica in self.replicas
+                if (match and replica.number == int(match[1])) or name == f"process {replica.pid} "
+            ]
+        return found[:1]
