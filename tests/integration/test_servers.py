@@ -179,6 +179,34 @@ class TestTcpProxy:
             assert server.recv(100) == b"question"
             assert client.recv(100) == b"news"
 
+    @pytest.mark.parametrize("direction", [0, 1])
+    def test_freeze_stalls_one_direction_only(self, direction: int) -> None:
+        with proxied() as (proxy, *ends):
+            proxy.freeze(direction)
+            stalled, flowing = ends[direction], ends[1 - direction]
+            stalled.sendall(b"held back")
+            flowing.sendall(b"through")
+            assert stalled.recv(100) == b"through"
+            assert proxy.held() == 1
+            proxy.thaw()
+            assert flowing.recv(100) == b"held back"
+
+    @pytest.mark.parametrize("gone", [0, 1])
+    def test_a_half_open_connection_is_gone_on_one_side(self, gone: int) -> None:
+        with proxied() as (proxy, *ends):
+            proxy.halve(gone)
+            with pytest.raises(ConnectionResetError):
+                ends[gone].recv(100)
+            other = ends[1 - gone]
+            other.sendall(b"is anybody there?")
+            other.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                other.recv(100)
+            other.settimeout(5)
+            proxy.forget()
+            with pytest.raises(ConnectionResetError):
+                other.recv(100)
+
     def test_cut_resets_both_sides(self) -> None:
         with proxied() as (proxy, client, server):
             proxy.cut()

@@ -26,6 +26,7 @@ class Fault:
     weight: how often it is chosen. alone: it strikes the server that other rounds use too.
     pooled: it needs a pooler. served: it needs a server. kills_both: agtool and its keeper may both
     die of it, and then nobody is left to kill a grandchild that closes all its descriptors.
+    modelled: the model of the lock has it, as one fault; or it is none to the lock.
     """
 
     strike: Callable[[Scene, Random], bool]
@@ -34,6 +35,7 @@ class Fault:
     pooled: bool = False
     served: bool = False
     kills_both: bool = False
+    modelled: bool = False
 
 
 def victim(scene: Scene, random: Random) -> Replica | None:
@@ -375,17 +377,17 @@ def step_clock(scene: Scene, random: Random) -> bool:
 
 
 FAULTS: dict[str, Fault] = {
-    "kill_agtool": Fault(kill_agtool, 3),
-    "kill_keeper": Fault(kill_keeper, 2),
-    "kill_parent": Fault(kill_parent, 1),
-    "kill_command": Fault(kill_command, 2),
-    "kill_both": Fault(kill_both, 0.3, kills_both=True),
-    "signal_agtool": Fault(signal_agtool, 2),
-    "stop_agtool": Fault(stop_agtool, 1),
-    "stop_long": Fault(stop_long, 0.2),
+    "kill_agtool": Fault(kill_agtool, 3, modelled=True),
+    "kill_keeper": Fault(kill_keeper, 2, modelled=True),
+    "kill_parent": Fault(kill_parent, 1, modelled=True),
+    "kill_command": Fault(kill_command, 2, modelled=True),
+    "kill_both": Fault(kill_both, 0.3, kills_both=True, modelled=True),
+    "signal_agtool": Fault(signal_agtool, 2, modelled=True),
+    "stop_agtool": Fault(stop_agtool, 1, modelled=True),
+    "stop_long": Fault(stop_long, 0.2, modelled=True),
     "stop_and_lose": Fault(stop_and_lose, 1, served=True),
-    "end_lock": Fault(end_lock, 3, served=True),
-    "end_command": Fault(end_command, 1, served=True),
+    "end_lock": Fault(end_lock, 3, served=True, modelled=True),
+    "end_command": Fault(end_command, 1, served=True, modelled=True),
     "cut": Fault(cut, 2, served=True),
     "freeze": Fault(freeze, 1, served=True),
     "freeze_long": Fault(freeze_long, 0.2, served=True),
@@ -396,10 +398,10 @@ FAULTS: dict[str, Fault] = {
     "no_names": Fault(no_names, 0.7, served=True),
     "restart_server": Fault(restart_server, 0.6, alone=True, served=True),
     "restart_pooler": Fault(restart_pooler, 3, pooled=True, served=True),
-    "new_password": Fault(new_password, 1, served=True),
+    "new_password": Fault(new_password, 1, served=True, modelled=True),
     "full_disk": Fault(full_disk, 0.6, alone=True),
     "no_memory": Fault(no_memory, 1, kills_both=True),
-    "step_clock": Fault(step_clock, 1),
+    "step_clock": Fault(step_clock, 1, modelled=True),
 }
 
 
