@@ -49,7 +49,7 @@ from tests.servers.proxy import TcpProxy
 ALL_END = 60.0
 """Seconds, besides 15 per fault, in which all replicas must end after the last fault."""
 
-_BLOCK = 40
+_BLOCK = 12
 """Rounds after which those are made up for that strike the server of all others."""
 
 LAST_ENDS = time_to_die(GRACE) + 30
