@@ -107,8 +107,8 @@ def _pool(pool: documents.PoolStatus) -> Iterator[str | RenderableType]:
         # What all have is told once: a taint is longer than what a terminal has left for it.
         shared = [taint for taint, number in pool.taints.items() if number == len(nodes)]
         ours = [each for each in nodes[0].by_agtool if all(each in n.by_agtool for n in nodes)]
-        for each in dict.fromkeys([*shared, *ours]):
-            yield f"  all have {each}" + ", set by agtool" * (each in ours)
+        for what in dict.fromkeys([*shared, *ours]):
+            yield f"  all have {what}" + ", set by agtool" * (what in ours)
         columns = {
             "node": [node.name for node in nodes],
             "state": [
