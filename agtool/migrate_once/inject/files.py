@@ -79,12 +79,13 @@ def write(files: Sequence[tuple[File, str]]) -> list[str]:
         try:
             _write(Path(file.name), text)
         except OSError as error:
-            undone = all(_restored(each) for each in done)
+            # Backwards: on a full disk each then has the room that it had before.
+            changed = [each.name for each in reversed(done) if not _restored(each)]
             raise ConfigurationError(
                 f"cannot write {file.name}: {error.strerror}",
-                hint="Nothing was changed."
-                if undone
-                else f"These are changed already: {', '.join(each.name for each in done)}.",
+                hint=f"These are changed already: {', '.join(changed)}."
+                if changed
+                else "Nothing was changed.",
             ) from error
         done.append(file)
     return [file.name for file, _ in files]
