@@ -250,7 +250,7 @@ def _page(sections: Sequence[Section], load: float, *, quick: bool) -> str:
         paragraph(
             "Made by `make bench`, in one run. Times are medians of whole processes, measured in "
             "turns (A B A B); ratios are the median of the ratios of neighbours. CPU is user and "
-            "system time, without the server's. [In pictures](performance.md)."
+            "system time, without the server's. [The same in pictures](performance.md)."
         ),
         f"## Aims\n\n{aims_table(aims)}",
         "## Machine\n\n" + "\n".join(f"- {line}" for line in _machine(load)),

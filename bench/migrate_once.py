@@ -118,13 +118,13 @@ def _measure(stage: Stage, size: Size) -> list[Section]:
 def _page(sections: Sequence[Section], machine: Sequence[str], *, quick: bool) -> str:
     aims = [aim for section in sections for aim in section.aims]
     parts = [
-        "# Benchmarks",
+        "# Benchmarks of start-up and migrate-once",
         paragraph(
             "Made by `make bench`, in one run. Times are medians. CPU is user and system time of "
             "the process and all below it, without the server's. What is compared is measured in "
             "turns (A B A B), and ratios are the median of the ratios of neighbours, since a "
             "machine's other work comes and goes. So a ratio may differ a little from that of the "
-            "two medians. [In pictures](performance.md)."
+            "two medians. [The same in pictures](performance.md)."
         ),
         f"## Aims\n\n{aims_table(aims)}",
         "## Machine\n\n" + "\n".join(f"- {line}" for line in machine),

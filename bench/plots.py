@@ -380,8 +380,11 @@ def page() -> str:
         "# Performance",
         paragraph(
             "Each figure beside its peers, from the last run of `make bench`. The machine, the "
-            "versions, the date and the load are in each picture. Shorter is better. Whatever was "
-            "measured is in `bench/results`; `make plots` draws it anew."
+            "versions, the date and the load are in each picture. Shorter is better. Below each is "
+            "a link to how it was measured, with all its figures: tables of "
+            "[start-up and migrate-once](benchmarks.md) and of [le-staging]"
+            "(le-staging-benchmarks.md) on pages of their own, the others beside what they are "
+            "about. Whatever was measured is in `bench/results`; `make plots` draws it anew."
         ),
     ]
     for plot in PLOTS:

@@ -1,4 +1,4 @@
-"""Durations as people write them."""
+"""Durations as people write and read them."""
 
 from __future__ import annotations
 
@@ -23,3 +23,15 @@ def parse_duration(text: str) -> float:
     if seconds > _LONGEST:
         raise ValueError(f"{text!r} is too long. A duration may be a year at most.")
     return seconds
+
+
+def in_words(seconds: float) -> str:
+    """Such as `40 s`, `5 min`, `30 h` and `12 days`: in the largest unit that it has two of.
+
+    Seconds are rounded to the next one, all else down.
+    """
+    whole = round(seconds)
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if whole >= 2 * length:
+            return f"{whole // length:,} {unit}"
+    return f"{whole} s"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agtool.core.duration import in_words
 from agtool.core.table import table
 from agtool.core.text import count, printable
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from agtool.core.output import View
     from agtool.migrate_once.documents import Key, Status
 
@@ -24,7 +27,7 @@ def view(status: Status) -> View:
             run.place,
             run.name,
             run.key or "",
-            since.strftime("%Y-%m-%d %H:%M:%S") if since else "",
+            when(since, status.now),
             "" if run.seconds is None else f"{run.seconds:.1f}",
             "" if run.exit_code is None else str(run.exit_code),
         )
@@ -34,6 +37,13 @@ def view(status: Status) -> View:
     if rows:
         columns = ("state", "place", "name", "key", "since (UTC)", "seconds", "exit")
         yield table(columns, rows, identifiers=("place", "name", "key"))
+
+
+def when(moment: datetime | None, now: datetime) -> str:
+    """A moment, without the day if that is today's: so it fits beside names in 72 columns."""
+    if moment is None:
+        return ""
+    return moment.strftime("%H:%M:%S" if moment.date() == now.date() else "%Y-%m-%d %H:%M")
 
 
 def of_key(key: Key) -> str:
@@ -48,14 +58,21 @@ def of_key(key: Key) -> str:
 
 
 def summary(status: Status) -> str:
-    """Who holds the lock, and how many wait."""
-    waiting = (
-        "and nothing tells how many wait, as the database is empty"
-        if status.waiting is None
-        else f"{len(status.waiting)} waiting"
-    )
+    """Who holds the lock and for how long, and how many wait."""
+    holder = "held"
+    if status.running:
+        run = status.running[0]
+        holder += f" by {run.place}"
+        holder += "" if run.seconds is None else f" for {in_words(run.seconds)}"
+    if status.waiting is None:
+        # Those who wait have no table to write to: the first command gets an empty database.
+        return (
+            f"{holder}. Others may wait for it: they cannot be counted until this first command "
+            "in an empty database has ended"
+        )
+    waiting = f"{len(status.waiting)} waiting"
     if not status.held:
         return f"free, {waiting}" + ("" if status.history else "; nothing has run yet")
     if not status.running:
         return f"held, but its holder has not recorded a run; {waiting}"
-    return f"held by {status.running[0].place}, {waiting}"
+    return f"{holder}, {waiting}"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from agtool.core.duration import in_words
 from agtool.core.live import Live
 from agtool.core.text import count, some
 from agtool.migrate_once.acquire import Dying, Leftover, News, NotDone, Waiting
@@ -20,7 +21,7 @@ def sentence(news: News, lock_name: str, age: float) -> str:
     """News that are `age` seconds old, for people, in one line."""
     match news:
         case Unreachable(error, left):
-            return f"{error.message}; trying again for {max(0.0, left - age):.0f} s"
+            return f"{error.message}; trying again for {in_words(max(0.0, left - age))}"
         case Waiting(situation):
             return _waiting(situation, lock_name, age)
         case NotDone(key, situation):
@@ -28,13 +29,13 @@ def sentence(news: News, lock_name: str, age: float) -> str:
         case Dying([Unfinished(run_id="")], left):
             return (
                 "got the lock; nothing tells whether an earlier run in this empty database is "
-                f"still stopping: starting in {max(0.0, left - age):.0f} s at the latest"
+                f"still stopping: starting in {in_words(max(0.0, left - age))} at the latest"
             )
         case Dying(runs, left):
             return (
                 f"got the lock; the previous run ({some([run.place for run in runs])}) has not "
                 f"recorded its end and may still be stopping: starting in "
-                f"{max(0.0, left - age):.0f} s at the latest"
+                f"{in_words(max(0.0, left - age))} at the latest"
             )
         case Leftover(left):
             if left.sessions:
@@ -45,7 +46,7 @@ def sentence(news: News, lock_name: str, age: float) -> str:
 
                 what = (
                     f"nothing tells whether {names(left.strangers)} works for the previous run: "
-                    f"starting in {max(0.0, left.seconds - age):.0f} s at the latest"
+                    f"starting in {in_words(max(0.0, left.seconds - age))} at the latest"
                 )
             return f"got the lock; {what}"
 
@@ -57,7 +58,7 @@ def _waiting(situation: Situation, lock_name: str, age: float) -> str:
         return f"waiting for the lock ({lock_name}){others}"
     held = (holder.seconds or 0.0) + age
     return (
-        f"waiting for the lock, held by {holder.place} for {held:.0f} s "
+        f"waiting for the lock, held by {holder.place} for {in_words(held)} "
         f"(since {holder.started_at:%H:%M:%S UTC}){others}"
     )
 

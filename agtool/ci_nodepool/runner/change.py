@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 from agtool.ci_nodepool.runner.fields import MANAGER, disown
 from agtool.ci_nodepool.runner.model import Runner
 from agtool.ci_nodepool.runner.plan import RESTARTED_AT, RunnerPlan, stale_pods, time_to_end
-from agtool.ci_nodepool.runner.rollout import look
-from agtool.core.errors import AgtoolError, UnreachableError
+from agtool.ci_nodepool.runner.rollout import is_ready, look, new_pods
+from agtool.core.errors import AgtoolError, DeniedError, UnreachableError
 from agtool.core.kube.errors import ConflictError
 from agtool.core.kube.session import Json, Session
 from agtool.core.live import Live
@@ -173,17 +174,37 @@ def _wait(session: Session, runner: Runner, stamp: str, timeout: float, live: Li
             # Helm or GitOps may have gone over it; the rollout that it started is the one to watch.
             live.say(f"somebody else changed {runner} meanwhile", level="warning")
             ours = False
-        rollout = look(deployment, manager_pods(session, runner), stamp)
+        pods = manager_pods(session, runner)
+        rollout = look(deployment, pods, stamp, _events(session, new_pods(pods, stamp)))
         if rollout.done:
             return
         late = time.monotonic() > give_up
         if rollout.failed or late:
             trouble = f"is not up after {timeout:.0f} s" if late else "does not start"
             kubectl = f"kubectl -n {runner.namespace}"
+            # The pod itself is gone when the old template is back; its events stay for an hour.
+            look_at = (
+                f"get events --field-selector involvedObject.name={rollout.pod}"
+                if rollout.pod
+                else f"describe deployment {runner.name}"
+            )
             raise RolloutFailed(
                 f"{runner} {trouble}: {rollout.text}",
-                hint=f"Look at its pods: {kubectl} describe pods, and {kubectl} logs POD",
+                hint=f"See what happened: {kubectl} {look_at}",
                 subject=runner.subject,
             )
         live.show(f"restarting {runner}: {rollout.text}")
         time.sleep(_INTERVAL)
+
+
+def _events(session: Session, pods: Sequence[Json]) -> list[Json]:
+    """The events of pods that are not ready; none: there are none, or they may not be read."""
+    found: list[Json] = []
+    for pod in pods:
+        if is_ready(pod):
+            continue
+        selector = f"involvedObject.uid={pod['metadata']['uid']}"
+        path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/events"
+        with suppress(DeniedError):
+            found += session.pages(path, fieldSelector=selector)
+    return found

@@ -42,11 +42,11 @@ def text(checked: documents.Checked) -> Iterator[str]:
     if not checked.runners:
         yield "No runner was found."
         return
-    yield from advice_lines([each for runner in checked.runners for each in runner.advice])
     found = [each.verdict for each in checked.runners]
     yield ", ".join(
         f"{count(found.count(word), 'runner')}: {_WORDS[word]}" for word in order if word in found
     )
+    yield from advice_lines([each for runner in checked.runners for each in runner.advice])
 
 
 def junit(checked: documents.Checked) -> Iterator[str]:

@@ -10,6 +10,7 @@ from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.model import Toleration
 from agtool.ci_nodepool.pool.fates import FATES, Affected
 from agtool.ci_nodepool.runner.survival import RETRY
+from agtool.core.duration import in_words
 from agtool.core.finding import Finding
 from agtool.core.table import table
 from agtool.core.text import count, some
@@ -47,23 +48,45 @@ def view(status: documents.Status) -> Iterator[str | RenderableType]:
     for problem in status.problems:
         yield f"! {problem.message}"
         yield from (f"    {line}" for line in problem.hint.splitlines())
-    yield from advice_lines(status.advice)
     if status.pools and not status.problems:
         yield f"Everything {'that was looked at ' * bool(status.warnings)}fits together."
+    yield from advice_lines(status.advice)
 
 
 def advice_lines(advice: Sequence[Finding]) -> Iterator[str]:
-    """What helps, once for all that lack it, and what the teams have to do."""
+    """What helps, by the places where it belongs, once for all that lack it.
+
+    The last place is what the teams have to do.
+    """
     if not advice:
         return
     yield "So that jobs survive the loss of a node:"
+    groups: dict[tuple[str, str], list[Finding]] = {}
     for code in dict.fromkeys(each.code for each in advice):
         same = [each for each in advice if each.code == code]
         names = list(dict.fromkeys(each.subject.removeprefix("runner ") for each in same))
-        yield f"- {same[0].message}: {some(names)}"
-        yield from (f"    {line}" for line in same[0].hint.splitlines())
-    yield f"- {RETRY.message}"
-    yield from (f"    {line}" for line in RETRY.hint.splitlines())
+        groups.setdefault((_place(same[0])[0], some(names)), []).append(same[0])
+    groups[_place(RETRY)[0], ""] = [RETRY]
+    for (place, runners), findings in groups.items():
+        yield f"{place}, of {runners}:" if runners else f"{place}:"
+        yield from (f"- {each.message}" for each in findings)
+        tables: dict[str, list[str]] = {}
+        for finding in findings:
+            first, *rest = _place(finding)[1]
+            if first.startswith("["):
+                tables.setdefault(first, []).extend(rest)
+            else:
+                tables.setdefault("", []).extend([first, *rest])
+        for title, lines in tables.items():
+            yield from (f"    {line}" for line in ([title] if title else []) + lines)
+
+
+def _place(advice: Finding) -> tuple[str, list[str]]:
+    """Where a hint belongs, and what belongs there."""
+    first, *rest = advice.hint.splitlines()
+    if first.endswith(":"):
+        return first.removesuffix(":"), rest
+    return "In the runner's configuration", [first, *rest]
 
 
 def _where(runner: documents.RunnerStatus) -> str:
@@ -81,17 +104,32 @@ def _pool(pool: documents.PoolStatus) -> Iterator[str | RenderableType]:
         nodes = sorted(
             pool.nodes, key=lambda n: (n.ready and not n.cordoned and common <= {*n.taints}, n.name)
         )
-        rows = [
-            (
-                node.name,
-                ("ready" if node.ready else "not ready") + ", cordoned" * node.cordoned,
-                _age(node.created),
-                ", ".join(node.taints) or "-",
-                ", ".join(node.by_agtool) or "-",
-            )
-            for node in nodes[:_ROWS]
-        ]
-        yield table(("node", "state", "age", "taints", "by agtool"), rows, identifiers=["node"])
+        # What all have is told once: a taint is longer than what a terminal has left for it.
+        shared = [taint for taint, number in pool.taints.items() if number == len(nodes)]
+        ours = [each for each in nodes[0].by_agtool if all(each in n.by_agtool for n in nodes)]
+        for what in dict.fromkeys([*shared, *ours]):
+            yield f"  all have {what}" + ", set by agtool" * (what in ours)
+        columns = {
+            "node": [node.name for node in nodes],
+            "state": [
+                ("ready" if node.ready else "not ready") + ", cordoned" * node.cordoned
+                for node in nodes
+            ],
+            "age": [_age(node.created) for node in nodes],
+            "other taints" if shared else "taints": [
+                ", ".join(taint for taint in node.taints if taint not in shared) or "-"
+                for node in nodes
+            ],
+            "by agtool": [
+                ", ".join(each for each in node.by_agtool if each not in ours) or "-"
+                for node in nodes
+            ],
+        }
+        for title in ("other taints", "by agtool"):
+            if {*columns.get(title, ())} == {"-"}:
+                del columns[title]
+        rows = [*zip(*columns.values(), strict=True)]
+        yield table([*columns], rows[:_ROWS], identifiers=["node"])
         yield from _rest(nodes)
     if pool.jobs:
         lost = ", ".join(f"{number:,} to {why}" for why, number in pool.jobs.lost.items())
@@ -103,8 +141,8 @@ def _pool(pool: documents.PoolStatus) -> Iterator[str | RenderableType]:
         yield f"  {each.taint} on {count(each.nodes, 'node')} comes and goes: {each.why}"
     if pool.affected:
         found = [(f"{a.kind} {a}", a.node or "-", _fate(a)) for a in pool.affected[:_ROWS]]
-        columns = ("does not tolerate", "node", "what becomes of it")
-        yield table(columns, found, identifiers=columns[:2])
+        titles = ("does not tolerate", "node", "what becomes of it")
+        yield table(titles, found, identifiers=titles[:2])
         yield from _rest(pool.affected)
 
 
@@ -127,7 +165,5 @@ def _age(created: str) -> str:
     if not created:
         return "-"
     since = datetime.strptime(created, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
-    minutes = int((datetime.now(timezone.utc) - since).total_seconds() / 60)
-    if minutes < 120:
-        return f"{minutes}m"
-    return f"{minutes // 60}h" if minutes < 48 * 60 else f"{minutes // 1440}d"
+    # Another machine's clock may be ahead of ours.
+    return in_words(max(0.0, (datetime.now(timezone.utc) - since).total_seconds()))

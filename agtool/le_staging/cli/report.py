@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from agtool.core.duration import in_words
 from agtool.core.finding import Finding
 from agtool.core.text import count, printable, some
 from agtool.le_staging.verify.judge import Judgement, Verdict
@@ -161,7 +162,7 @@ def for_people(
         rest = ""
         if report.evidence and report.judgement:
             anchor = report.judgement.anchor
-            rest = f"  {_lifetime(report.evidence.presented[0], report.now):>14}"
+            rest = f"  {_lifetime(report.evidence.presented[0], report.now):>9}"
             rest += f"  {anchor.subject}" if anchor else ""
         yield styled(
             (f"{printable(report.target.shown):<{width}}  ", ""),
@@ -254,7 +255,8 @@ def days_left(leaf: Certificate, now: datetime) -> int:
 
 
 def _lifetime(leaf: Certificate, now: datetime) -> str:
-    return "expired" if leaf.not_after < now else f"{count(days_left(leaf, now), 'day')} left"
+    left = (leaf.not_after - now).total_seconds()
+    return "expired" if left < 0 else f"{in_words(left)} left"
 
 
 def findings(problems: Iterable[Finding], warnings: Iterable[Finding]) -> Iterator[RenderableType]:

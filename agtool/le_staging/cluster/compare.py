@@ -102,8 +102,8 @@ def _difference(served: Certificate, stored: Certificate, one: Served) -> list[F
         Finding(
             "not-reloaded",
             f"the server sends another certificate than secret {name} has, which is {newer}: it "
-            f"expires on {stored.not_after:%Y-%m-%d}, that of the server on "
-            f"{served.not_after:%Y-%m-%d}",
+            f"expires on {stored.not_after:%Y-%m-%d %H:%M}, that of the server on "
+            f"{served.not_after:%Y-%m-%d %H:%M} UTC",
             "Reload or restart the controller, and all of its replicas: one may be left.",
         )
     ]

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
+from agtool.core.duration import in_words
 from agtool.core.finding import Finding
-from agtool.core.text import count, some
+from agtool.core.text import some
 from agtool.le_staging.certificate import Certificate
 from agtool.le_staging.roots.pins import BY_SHA256, REVOKED, SUCCESSORS
 from agtool.le_staging.verify.evidence import Evidence
@@ -131,7 +132,7 @@ def _problems_of_dates(
             yield Finding(
                 "expired",
                 f"{certificate.subject} expired on {_day(certificate.not_after)}, "
-                f"{_days(now - certificate.not_after)} ago",
+                f"{_span(now - certificate.not_after)} ago",
                 "Check the log of the ACME client for the last renewal. If it succeeded, reload "
                 "the server.",
             )
@@ -139,7 +140,7 @@ def _problems_of_dates(
             yield Finding(
                 "not-yet-valid",
                 f"{certificate.subject} is valid from {_day(certificate.not_before)}, "
-                f"in {_days(certificate.not_before - now)}",
+                f"in {_span(certificate.not_before - now)}",
                 f"Check the clock of this machine, on which it is {_day(now)}.",
             )
 
@@ -212,7 +213,7 @@ def warnings(
         found.append(
             Finding(
                 "expires-soon",
-                f"the certificate expires on {_day(leaf.not_after)}, in {_days(left)}",
+                f"the certificate expires on {_day(leaf.not_after)}, in {_span(left)}",
                 "Check the log of the ACME client: does it renew the certificate?",
             )
         )
@@ -231,7 +232,5 @@ def _day(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _days(span: timedelta) -> str:
-    if span < timedelta(days=2):
-        return count(int(span.total_seconds() // 3600), "hour")
-    return count(span.days, "day")
+def _span(span: timedelta) -> str:
+    return in_words(span.total_seconds())

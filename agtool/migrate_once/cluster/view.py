@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from agtool.core.table import table
 from agtool.core.text import printable
-from agtool.migrate_once.status import of_key, summary
+from agtool.migrate_once.status import of_key, summary, when
 
 if TYPE_CHECKING:
     from agtool.core.output import View
-    from agtool.migrate_once.documents import Run, WorkloadStatus
+    from agtool.migrate_once.documents import WorkloadStatus
 
 _COLUMNS = ("state", "pod", "key", "since (UTC)", "seconds", "exit", "remark")
 
@@ -23,7 +23,7 @@ def view(status: WorkloadStatus) -> View:
     """What was found."""
     for answer in status.answers:
         found = answer.status
-        yield printable(f"{found.lock}: {summary(found)}{_for_how_long(answer.status.running)}")
+        yield printable(f"{found.lock}: {summary(found)}")
         if found.key is not None:
             yield printable(f"key {found.key.key}: {of_key(found.key)}")
     if not status.answers:
@@ -31,11 +31,8 @@ def view(status: WorkloadStatus) -> View:
     yield table(_COLUMNS, _rows(status), identifiers=("pod", "key"))
 
 
-def _for_how_long(runs: list[Run]) -> str:
-    return f"; for {runs[0].seconds:.0f} s" if runs and runs[0].seconds is not None else ""
-
-
 def _rows(status: WorkloadStatus) -> Iterator[tuple[str, ...]]:
+    now = datetime.now(timezone.utc)
     shown = set()
     for pod in status.pods:
         shown.add(pod.run_id)
@@ -46,7 +43,7 @@ def _rows(status: WorkloadStatus) -> Iterator[tuple[str, ...]]:
             _WORDS.get(pod.state, pod.state),
             pod.pod,
             pod.key or "",
-            _time(pod.since),
+            when(pod.since, now),
             _seconds(pod.seconds),
             "" if pod.exit_code is None else str(pod.exit_code),
             "; ".join(filter(None, remarks)),
@@ -61,15 +58,11 @@ def _rows(status: WorkloadStatus) -> Iterator[tuple[str, ...]]:
                 "unfinished" if lost else _WORDS.get(run.state, run.state),
                 run.place,
                 run.key or "",
-                _time(run.started_at or run.waiting_since),
+                when(run.started_at or run.waiting_since, now),
                 _seconds(run.seconds),
                 "" if run.exit_code is None else str(run.exit_code),
                 "another pod, or an earlier one",
             )
-
-
-def _time(when: datetime | None) -> str:
-    return when.strftime("%Y-%m-%d %H:%M:%S") if when else ""
 
 
 def _seconds(seconds: float | None) -> str:

@@ -67,7 +67,8 @@ def test_nothing_is_there_while_others_wait(agtool: Agtool, shop: Shop, gate: Ga
     assert found["held"]
     assert found["waiting"] is None
     told = agtool.run("migrate-once", "--status", url=shop.url).stdout
-    assert "nothing tells how many wait" in told
+    assert "Others may wait for it: they cannot be counted until this first command" in told
+    assert "0 waiting" not in told
     place = f"shop-1 (pid {holder.pid})"
     assert [run["place"] for run in found["running"]] == ([place] if shop.has_sign else [])
     assert (f"held by {place}" in waiters[0].stderr) == shop.has_sign

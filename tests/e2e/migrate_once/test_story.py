@@ -65,7 +65,7 @@ def test_status_shows_holder_waiters_and_history(
     waiter.wait_for("waiting for")
 
     text = agtool.run("migrate-once", "--status", url=database.url)
-    assert f"(pid {holder.pid}), 1 waiting" in text.stdout
+    assert re.search(rf"\(pid {holder.pid}\) for \d+ \w+, 1 waiting$", text.stdout, re.MULTILINE)
     states = [line.split()[0] for line in text.stdout.splitlines()[2:]]
     assert states == ["running", "waiting", "failed", "done"]
 

@@ -1,6 +1,7 @@
 """What does not fit together is found, and what fits is not complained about."""
 
 import dataclasses
+import re
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from agtool.ci_nodepool import documents
 from agtool.ci_nodepool.model import Node, Taint
 from agtool.ci_nodepool.pool.fates import Affected
 from agtool.ci_nodepool.presets import DEFAULT, Pool
+from agtool.ci_nodepool.runner import manager, survival
 from agtool.ci_nodepool.runner.jobs import Jobs
 from agtool.ci_nodepool.runner.plan import manager_in_pool
 from agtool.ci_nodepool.runner.pod.build import JobPod
@@ -98,6 +100,42 @@ def test_many_nodes_are_shown_at_once(capsys: pytest.CaptureFixture[str]) -> Non
     assert time.process_time() - began < 5  # it took 20
     first, *_ = [line for line in capsys.readouterr().out.splitlines() if line.startswith("n-")]
     assert "n-bare" in first
+
+
+def test_what_all_nodes_have_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    other = Taint("a", "b", "NoSchedule")
+    pool = PoolStatus(Pool((), f"{KEY}=true"), [node("a", TAINT), node("b", TAINT, other)])
+    print_view(view(documents.Status([pool.document()], [], [], [], [])))
+    told = capsys.readouterr().out
+    assert told.count(str(TAINT)) == 1
+    assert f"  all have {TAINT}\n" in told
+    assert re.search(rf"^b +ready +- +{other}$", told, re.MULTILINE)
+    assert "by agtool" not in told
+
+
+def test_advice_stands_below_the_verdict_by_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    lacking = JobPod({"nodeSelector": SELECTOR})
+    settings = survival.lacking({}, lacking.spec)
+    advice = [survival.as_finding(each, f"runner {r}") for r in ("a", "b") for each in settings]
+    advice += manager.of_grace(30, "runner a", "In the manager's pod:")
+    pool = PoolStatus(Pool((), f"{KEY}=true"), [node("a", TAINT)]).document()
+    print_view(view(documents.Status([pool], [], [], [], advice)))
+    lines = capsys.readouterr().out.splitlines()
+    verdict = lines.index("Everything fits together.")
+    places = [line for line in lines[verdict:] if line.endswith(":") and line[0] not in " -"]
+    assert places == [
+        "So that jobs survive the loss of a node:",
+        "In the runner's configuration, of a, b:",
+        "In the manager's pod, of a:",
+        "In .gitlab-ci.yml:",
+    ]
+    # One table each, which can be pasted.
+    assert lines.count("    [runners.kubernetes]") == 1
+    at = lines.index("    [runners.kubernetes]")
+    assert lines[at + 1 : at + 3] == [
+        "      poll_timeout = 600",
+        "      pod_disruption_budget = true",
+    ]
 
 
 def test_the_worst_comes_first_and_says_what_to_do() -> None:

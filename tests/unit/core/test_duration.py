@@ -1,8 +1,8 @@
-"""Durations as people write them."""
+"""Durations as people write and read them."""
 
 import pytest
 
-from agtool.core.duration import parse_duration
+from agtool.core.duration import in_words, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,21 @@ def test_bad_durations(text: str) -> None:
 def test_a_duration_beyond_reason() -> None:
     with pytest.raises(ValueError, match="is too long"):
         parse_duration("99999999999d")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (0.6, "1 s"),
+        (119.4, "119 s"),
+        (119.5, "2 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (2 * 86400 - 1, "47 h"),
+        (2 * 86400, "2 days"),
+        (5000 * 86400, "5,000 days"),
+    ],
+)
+def test_words(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words

@@ -149,12 +149,23 @@ def test_a_root_of_this_machine_s_store_must_be_in_its_dates() -> None:
     assert [problem.code for problem in found.problems] == ["expired"]
 
 
-def test_dates_are_told_in_hours_when_they_are_close() -> None:
+@pytest.mark.parametrize(
+    ("days", "span"),
+    [(-1 / 86400, "1 s"), (-1 / 24, "60 min"), (-1.5, "36 h"), (-2.5, "2 days")],
+)
+def test_how_long_ago_is_told_in_a_unit_that_has_some(days: float, span: str) -> None:
+    leaf = certificate("shop.test", "R11", names=("shop.test",), days=(-30, days))
+    seen = Evidence((leaf,), (leaf, R11), (Flaw(10, 0),))
+    (problem,) = judge(HOST, seen, {R11.sha256}, NOW).problems
+    assert problem.message.endswith(f" UTC, {span} ago")
+
+
+def test_dates_are_told_in_minutes_when_they_are_close() -> None:
     leaf = certificate("shop.test", "R11", names=("shop.test",), days=(0.0625, 60))
     (problem,) = judge(
         HOST, Evidence((leaf,), (leaf, R11), (Flaw(9, 0),)), {R11.sha256}, NOW
     ).problems
-    assert problem.message == "shop.test is valid from 2026-11-01 01:30 UTC, in 1 hour"
+    assert problem.message == "shop.test is valid from 2026-11-01 01:30 UTC, in 90 min"
 
 
 def test_warnings() -> None:

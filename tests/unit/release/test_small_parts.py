@@ -73,6 +73,9 @@ def test_one_version_everywhere() -> None:
     for chart in charts:
         versions = re.findall(r"(?:^version|^appVersion): (.+)$", chart.read_text(), re.MULTILINE)
         assert versions == [agtool.__version__] * 2, chart
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"(?:agtool_cli-|agtool/agtool:)([\d.]+)", readme)
+    assert {*named} == {agtool.__version__}
     for file in (ROOT / "deploy").rglob("*.yaml"):
         for image in re.findall(r"image: (localhost/agtool/\S+)", file.read_text()):
             assert parse_image("image", image) == image

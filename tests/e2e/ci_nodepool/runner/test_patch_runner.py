@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -15,6 +16,9 @@ from tests.e2e.ci_nodepool.conftest import KEY, RECORD, Nodepool
 from tests.e2e.ci_nodepool.runner.conftest import BROKEN, MANAGER, Release
 from tests.e2e.conftest import clean_environment, wait_until
 from tests.gitlab_runner import DEFAULT_TEMPLATE
+
+NEVER_READY = "grep -q node_selector /configmaps/config.template.toml || touch"
+"""In the place of the manager's own touch: with the new template it runs, and is not ready."""
 
 SPOT = ("--preset", "gke-preemptible")
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
@@ -56,6 +60,25 @@ def test_a_manager_that_crashes_gets_its_old_template_and_its_old_pod_back(
     assert RECORD not in release.config_map()["metadata"].get("annotations", {})
     # It never stopped.
     assert release.pod()["metadata"]["uid"] == before
+
+
+@pytest.mark.usefixtures("pool")
+def test_a_manager_that_does_not_get_ready_is_named_with_the_cause(
+    nodepool: Nodepool, install: Callable[..., Release]
+) -> None:
+    release = install(MANAGER.replace("touch", NEVER_READY)).up()
+    old = release.pod()["metadata"]["name"]
+    done = nodepool("patch-runner", "--runner", release.name, "--timeout", "5")
+    assert done.exit_code == 1
+    named = re.search(r"0 of 1 new pods ready; pod (\S+): Unhealthy: Readiness probe", done.stderr)
+    assert named, done.stderr
+    assert named[1] != old
+    # What the hint asks for is there, although the pod is gone.
+    kubectl = re.search(r"kubectl -n \S+ get events --field-selector (\S+)$", done.stderr, re.M)
+    assert kubectl, done.stderr
+    path = f"/api/v1/namespaces/{release.chart.namespace}/events"
+    events = nodepool.api.get(path, fieldSelector=kubectl[1])["items"]
+    assert "Unhealthy" in [event["reason"] for event in events]
 
 
 @pytest.mark.usefixtures("pool")

@@ -1,6 +1,7 @@
 """`status` of workloads on a real cluster."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,8 @@ def test_from_the_start_to_the_end(shop: Shop) -> None:
     assert (key["key"], key["done"], key["failures"]) == ("1.4.2", False, 0)
     shown = shop.status()
     assert shown.exit_code == 0, shown.stderr
-    assert f"held by {working['pod']}, 2 waiting; for " in shown.stdout
+    held = rf"held by {working['pod']} for \d+ \w+, 2 waiting$"
+    assert re.search(held, shown.stdout, re.MULTILINE)
     assert shop.target.password not in shown.stdout + shown.stderr
     shop.kubectl("exec", working["pod"], "-c", MigrateOnce, "--", "touch", GATE)
     shop.wait(lambda: ready(shop.pods()), "three are ready")
