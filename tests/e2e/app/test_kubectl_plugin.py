@@ -89,7 +89,7 @@ def test_words_and_values(shell: Callable[..., Shell], tmp_path: Path) -> None:
     kubectl.expect_completed("kubectl agtool debug --kubec", "kubectl agtool debug --kubeconfig")
     kubectl.expect_offered("kubectl agtool ", "ci-nodepool", "debug", "le-staging", "migrate-once")
     policy = "kubectl agtool debug --image-pull-policy"
-    kubectl.expect_completed(policy[:-6], policy)
+    kubectl.expect_completed(policy[:-5], policy)
     # Typed by hand it holds a colon and slashes.
     before = "kubectl agtool debug --context "
     kubectl.expect_completed(f"{before}pre", f"{before}preprod")
@@ -110,7 +110,7 @@ def test_what_the_cluster_has(shell: Callable[..., Shell], control_plane: Server
         (["debug", "--kubeconfig", ""], [":0"]),
         (
             ["debug", "it's; $(touch /nowhere/x) `x` \"", "--im"],
-            ["--image\t", "--image-pull", ":4"],
+            ["--image\t", "--image-pull-policy", "--image-pull-secret", ":4"],
         ),
     ],
 )

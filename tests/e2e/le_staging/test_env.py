@@ -88,7 +88,7 @@ class Local(NamedTuple):
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=280,
             check=False,
         )
         return done.returncode, done.stdout, done.stderr

@@ -80,7 +80,7 @@ CASES = [
     Case(
         "wrong password",
         f"postgresql://app:{SECRET}@{{server}}/app",
-        ("cannot log in to postgresql://app@", "password authentication failed", "Check user"),
+        ("cannot log in to postgresql://app@", "password authentication failed", "Check the user"),
         "denied",
         5,
     ),
