@@ -79,7 +79,7 @@ def dial_port(session: Session, pod: str, port: int, *, timeout: float) -> Upgra
         pod: its path in the API.
     """
     path = f"{pod}/portforward"
-    which = {"port": str(port), "requestID": "0"}
+    which = {"port": str(port), "requestid": "0"}
     streams = {ERROR: {"streamtype": "error", **which}, DATA: {"streamtype": "data", **which}}
     return _by_either(
         session,
@@ -94,12 +94,18 @@ def is_about_the_upgrade(error: RefusedError) -> bool:
     An API server answers with a Status object. Where the header Upgrade was lost on the way, it
     says so; any other text comes from something before it.
     """
-    if "Upgrade request required" in error.answer:
+    if lacks_the_header(error):
         return True
     if error.answer.lstrip().startswith("{") or error.status in {401, 414, 431}:
         return False
     page = "<html" in error.answer.lower()
     return page or error.status < 400 or error.status in {400, 403, 405, 426, 501}
+
+
+def lacks_the_header(error: RefusedError) -> bool:
+    """Whether the header Upgrade was lost on the way, by what the API server or a kubelet says."""
+    said = ("Upgrade request required", "missing upgrade headers", "X-Stream-Protocol-Version does")
+    return any(words in error.answer for words in said)
 
 
 def _by_either(session: Session, websocket: Open, spdy: Open) -> Upgraded:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from agtool.core.kube.channels import CLOSE
 from agtool.core.kube.upgraded import (
+    PORTION,
     LostError,
     ProtocolError,
     RefusedError,
@@ -44,7 +45,7 @@ class Spdy(Upgraded):
     """An open connection with its streams.
 
     Args:
-        streams: the headers of each, by its channel.
+        streams: the headers of each, by its channel; the names are in small letters.
     """
 
     def __init__(self, connection: socket.socket, streams: Mapping[int, Mapping[str, str]]) -> None:
@@ -99,12 +100,14 @@ class Spdy(Upgraded):
         self._socket.sendall(self._unsent)
         self._unsent.clear()
         until = time.monotonic() + timeout
-        while self._unanswered and not self.over:
+        while self._unanswered:
             self._socket.settimeout(max(0.01, until - time.monotonic()))
-            data = self._socket.recv(65536)
+            data = self._socket.recv(PORTION)
             if not data:
                 raise LostError("the API server closed the connection")
             self._came(data)
+            if self._over:
+                raise LostError("the API server refuses a stream of SPDY")
         self._socket.setblocking(False)
 
     def _control(self, kind: int, content: bytes) -> None:

@@ -34,6 +34,10 @@ PING_EVERY = 5.0
 DEAF_AFTER = 61.0
 """Seconds without any answer to pings after which the connection counts as lost; as client-go."""
 
+_UNREAD = 64 * 1024
+"""Bytes of input that wait in the pipe to a command that does not read. Where there has been more,
+pings may wait behind it, for as long as `psql` makes an index: then TCP alone tells a lost one."""
+
 _LAST_WORDS = 2.0
 """Seconds without a message, after the command's end, until nothing more is waited for.
 
@@ -162,6 +166,7 @@ class _Loop:
         self._marked: Ended | None = None
         self._smaller_until: float | None = None
         self._told = False
+        self._fed = 0
         self._listened = time.monotonic()
         self._pinged = time.monotonic()
 
@@ -296,6 +301,7 @@ class _Loop:
             return
         except OSError:  # a terminal that vanished
             data = b""
+        self._fed += len(data)
         if not data:
             self._stdin = None
         if self._ends.held:
@@ -315,8 +321,9 @@ class _Loop:
         if self._quiet >= PING_EVERY and not self._over_there:
             self._pinged = time.monotonic()
             self._connection.ping()
-        # Whoever does not read cannot hear an answer.
-        if hungry and time.monotonic() - self._listened > DEAF_AFTER:
+        # Whoever does not read cannot hear an answer; nor is one due where the command does not.
+        heard = hungry and self._fed <= _UNREAD
+        if heard and time.monotonic() - self._listened > DEAF_AFTER:
             raise LostError(f"no answer from the API server for {DEAF_AFTER:.0f} s")
 
     def _take(self, received: list[bytes]) -> None:

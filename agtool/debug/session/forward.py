@@ -38,7 +38,7 @@ _LINGER = 2.0
 it has been closed, and only seldom does somebody wait for an answer still."""
 
 _LEAST = 1.0
-"""Seconds between two messages about what went wrong."""
+"""Seconds between two messages about what went wrong with a port."""
 
 
 class Forwards:
@@ -63,7 +63,7 @@ class Forwards:
         self._session = session
         self._pod = pod
         self._tell = tell
-        self._told = 0.0
+        self._told: dict[int, float] = {}
         self._listening = [(_listen(here), there) for here, there in ports]
         self.ports = [(one.getsockname()[1], there) for one, there in self._listening]
         self._over = threading.Event()
@@ -95,17 +95,17 @@ class Forwards:
                 there = stack.enter_context(dial_port(self._session, self._pod, port, timeout=30))
                 wrong = _Connection(connection, there).pass_on(self._over.is_set)
                 if wrong:
-                    self._warn(f"port {port} of the pod: {wrong}")
+                    self._warn(port, f"port {port} of the pod: {wrong}")
             except AgtoolError as error:
-                self._warn(f"a connection to port {port} of the pod broke: {error.message}")
+                self._warn(port, f"a connection to port {port} of the pod broke: {error.message}")
             except OSError:
                 pass  # who made it has gone
 
-    def _warn(self, text: str) -> None:
+    def _warn(self, port: int, text: str) -> None:
         """Say it; not again and again, where a browser asks ten times."""
         now = time.monotonic()
-        if now - self._told > _LEAST and not self._over.is_set():
-            self._told = now
+        if now - self._told.get(port, -_LEAST) > _LEAST and not self._over.is_set():
+            self._told[port] = now
             self._tell(text)
 
 

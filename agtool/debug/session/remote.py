@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from agtool.core.errors import NOT_FOUND, UnreachableError
 from agtool.core.kube.channels import PROTOCOL
-from agtool.core.kube.dial import dial, is_about_the_upgrade
+from agtool.core.kube.dial import dial, is_about_the_upgrade, lacks_the_header
 from agtool.core.kube.ended import Ended
 from agtool.core.kube.plugin import without_a_person
 from agtool.core.kube.upgraded import ProtocolError, RefusedError, Upgraded
@@ -160,12 +160,14 @@ def _by_a_gateway(error: RefusedError, server: str) -> ExecError | None:
     """What an answer means that is about the connection, not about the command; None: it is not."""
     if not is_about_the_upgrade(error):
         return None
-    if "Upgrade request required" in error.answer:
+    if lacks_the_header(error):
         return ExecError(
             f"something between here and {server} takes the header Upgrade away, without which no "
             "command can be run",
             hint=_WAY_OUT,
         )
+    if error.status in {400, 403} and not error.answer:  # as a server with other protocols says it
+        return _no_protocol()
     kind = "an HTML page" if "<html" in error.answer.lower() else "a text of its own"
     return ExecError(
         f"a gateway before {server} answers the request for a WebSocket with {error.status} "

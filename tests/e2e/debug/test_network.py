@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from tests.cluster.proxy import ApiProxy
 from tests.conftest import needed
 from tests.e2e.conftest import wait_until
 from tests.e2e.debug.conftest import Person, name_in
-from tests.e2e.debug.test_forward import asked
+from tests.e2e.debug.test_forward import answers
 from tests.servers.microsocks import Microsocks
 from tests.servers.stunnel import Stunnel
 from tests.servers.tinyproxy import Tinyproxy
@@ -163,12 +164,12 @@ def test_a_gateway_that_lets_no_websocket_through(
     assert (tmp_path / "f").read_bytes() == data
     terminal = person.terminal(*attach, "--port-forward", ":8000")
     terminal.expect(r"127\.0\.0\.1:(\d+) leads to port 8000")
-    port = int(re.findall(r"127\.0\.0\.1:(\d+) leads", terminal.text)[-1])
+    port = int(re.findall(r"127\.0\.0\.1:(\d+) leads", terminal.seen)[-1])
     terminal.expect(r"\$ ")
     terminal.type("stty size; nc -l -p 8000 -e cat & sleep 1; echo up-$((6*7))\r")
     terminal.expect("24 80")
     terminal.expect("up-42")
-    assert asked(port, data) == data
+    wait_until(partial(answers, port, data), "the port leads to the pod's")
     terminal.type("exit 5\r")
     assert terminal.wait() == 5
 

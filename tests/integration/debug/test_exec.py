@@ -68,6 +68,20 @@ def test_pings_keep_it_alive(
     assert pod.run(Ends(None), interrupts, "sh", "-c", "sleep 4; exit 3") == Ended(3)
 
 
+def test_input_that_is_not_read_for_long_is_no_lost_connection(
+    pod: Pod, interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(loop, "PING_EVERY", 0.1)
+    monkeypatch.setattr(loop, "DEAF_AFTER", 2)
+    size = 16 * 1024 * 1024
+    (tmp_path / "dump").write_bytes(bytes(size))
+    script = f'sleep 5; [ "$(wc -c)" = {size} ]'
+    words = {"stdin": "true", "stdout": "true", "command": ["sh", "-c", script]}
+    path = f"{pod.path}/exec?{urlencode(words, doseq=True)}"
+    with (tmp_path / "dump").open("rb") as file, dial.dial(pod.session, path, timeout=30) as there:
+        assert run(there, Ends(file.fileno()), interrupts) == Ended(0)
+
+
 def test_a_full_disk(pod: Pod, interrupts: Interrupts) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     try:
