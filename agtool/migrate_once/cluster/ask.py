@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ from agtool.core.command import VERSION
 from agtool.core.errors import CANNOT_EXECUTE, NOT_FOUND, AgtoolError, UnreachableError
 from agtool.core.kube.errors import ForbiddenError
 from agtool.core.kube.exec import run
+from agtool.core.kube.retry import backoff
 from agtool.core.text import read_json
 from agtool.migrate_once.cluster.container import LIKE_RUNNING, Candidate
 from agtool.migrate_once.documents import Key, Run, Status
@@ -24,6 +27,9 @@ _DATABASE = 10
 
 _ANSWER = 40.0
 """Seconds for the whole answer: a container with a tenth of a core starts agtool in five."""
+
+_CUT = 5.0
+"""Seconds for which connections that are cut at once are made anew."""
 
 _MISSING = (CANNOT_EXECUTE, NOT_FOUND)
 
@@ -66,7 +72,7 @@ def ask(session: Session, path: str, pod: str, candidate: Candidate, limit: int)
     where = f"container {candidate.container} of pod {pod}"
     for command in candidate.commands(own):
         try:
-            printed = run(session, f"{path}/{pod}", candidate.container, command, timeout=_ANSWER)
+            printed = _run_there(session, f"{path}/{pod}", candidate.container, command)
         except ForbiddenError as error:
             # Where only `create` is missing, the API server gives no reason (1.37).
             raise ForbiddenError(
@@ -78,6 +84,20 @@ def ask(session: Session, path: str, pod: str, candidate: Candidate, limit: int)
         return read_answer(printed, where, like_running=LIKE_RUNNING in candidate.options)
     tried = ", ".join(" ".join(program) for program in candidate.programs)
     raise NoAgtoolError(f"no agtool was found in {where}; tried: {tried}")
+
+
+def _run_there(session: Session, pod: str, container: str, command: Sequence[str]) -> Printed:
+    """What a command prints that only looks; so it is tried again where a connection was cut."""
+    began = time.monotonic()
+    for attempt in itertools.count():
+        try:
+            return run(session, pod, container, command, timeout=_ANSWER)
+        except UnreachableError:
+            pause = backoff(attempt)
+            if time.monotonic() + pause > began + _CUT:
+                raise
+            time.sleep(pause)
+    raise AssertionError
 
 
 def read_answer(printed: Printed, where: str, *, like_running: bool) -> Status:

@@ -3,6 +3,7 @@
 tests/cases/ci_nodepool has them.
 """
 
+import itertools
 import json
 import shlex
 from collections.abc import Callable, Iterator
@@ -398,9 +399,12 @@ def test_a_refusal_that_comes_each_time_does_not_say_to_run_it_again(
     group = "/apis/admissionregistration.k8s.io/v1"
     nodepool.api.post(f"{group}/validatingadmissionpolicies", policy)
     nodepool.api.post(f"{group}/validatingadmissionpolicybindings", binding)
+    tries = itertools.count()
     try:
+        # Another taint each time: what is there already is not written, and so not refused.
         wait_until(
-            lambda: nodepool("taint", name, "a=b:NoSchedule").exit_code != 0, "it is in force"
+            lambda: nodepool("taint", name, f"a{next(tries)}=b:NoSchedule").exit_code != 0,
+            "it is in force",
         )
         done = nodepool("taint", name, "a=b:NoSchedule")
         assert "no taints" in done.stderr

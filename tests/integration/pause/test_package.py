@@ -31,7 +31,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
     built = shutil.ignore_patterns("data", "build", "__pycache__")
-    for name in ("agtool", "pause"):
+    for name in ("agtool", "pause", "deploy"):
         shutil.copytree(ROOT / name, copy / name, ignore=built)
     (copy / "pause" / "pause").unlink(missing_ok=True)
     return copy
@@ -100,6 +100,14 @@ def test_the_wheel_holds_the_schemas(wheel: Path) -> None:
     assert names == {"agtool/schemas/__init__.py"} | {
         f"agtool/schemas/{file_name(command)}" for command in commands()
     }
+
+
+def test_the_wheel_holds_the_plugins_of_kubectl(wheel: Path) -> None:
+    plugins = sorted((ROOT / "deploy" / "kubectl-plugin").iterdir())
+    with zipfile.ZipFile(wheel) as archive:
+        (scripts,) = {name.rpartition("/")[0] for name in archive.namelist() if "/scripts/" in name}
+        for plugin in plugins:
+            assert archive.read(f"{scripts}/{plugin.name}") == plugin.read_bytes()
 
 
 def test_an_installed_agtool_finds_them(wheel: Path, programs: Path, tmp_path: Path) -> None:
