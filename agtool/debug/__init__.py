@@ -7,7 +7,7 @@ What must hold, and where it is seen to:
   connection, the pod itself ends after its lifetime: `pod.manifest`, and pause; and the cluster
   takes away what is left: `pod.owner`.
 * Nothing looks like a hang: `pod.explain` says why a container does not run, `pod.wait` shows it.
-* Exec is right: `session.exec` moves bytes and never blocks, over `session.websocket`;
+* Exec is right: `session.exec` moves bytes and never blocks, over `core.kube.dial`;
   `session.terminal` puts the terminal back.
 * The pod may do as little as the task allows, and what the namespace allows: `pod.security`.
 * An option that would do nothing is refused: `modes`.

@@ -312,10 +312,10 @@ class _Ways:
     def execute(self, at: _There) -> Ended:
         """Run the command, or a shell, in a container that runs."""
         from agtool.core.kube.ended import Ended
+        from agtool.core.kube.upgraded import LostError
         from agtool.debug.session.held import Holder
         from agtool.debug.session.lifeline import END, LEAVE, Lifeline
         from agtool.debug.session.remote import argv, execute
-        from agtool.debug.session.websocket import LostError
 
         job = self.job
         if not (job.command or self.attached.stdin):

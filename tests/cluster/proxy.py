@@ -60,7 +60,7 @@ class ApiProxy(TcpProxy):
         self.unauthorized: re.Pattern[str] | None = None
         self._answers: deque[bytes] = deque()
         self._open: list[tuple[str, asyncio.StreamWriter, asyncio.StreamWriter]] = []
-        self._page = False
+        self._with_a_page: set[str] = set()
         self._to_lose: list[str] = []
         self._authority = pki.Authority(folder / "pki")
         self._authority.server("proxy", [self.host]).write(folder / "pki", "proxy")
@@ -104,9 +104,9 @@ class ApiProxy(TcpProxy):
 
         self._call(cut)
 
-    def answer_with_a_page(self) -> None:
-        """Answer the next WebSocket with a log-in page, as gateways do."""
-        self._page = True
+    def answer_with_a_page(self, *protocols: str) -> None:
+        """Answer the requests for these protocols with a log-in page, as gateways do."""
+        self._with_a_page.update(protocols)
 
     def lose_answers(self, count: int, method: str) -> None:
         """Pass on the next requests of a method, and cut the connection instead of an answer."""
@@ -165,7 +165,7 @@ class ApiProxy(TcpProxy):
                 await client.readexactly(length)
                 to_client.write(_UNAUTHORIZED)
                 continue
-            if self._page and "upgrade" in headers:
+            if headers.get("upgrade", "").lower() in self._with_a_page:
                 to_client.write(_PAGE)
                 continue
             if self._answers:

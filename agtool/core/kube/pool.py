@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agtool.core.kube.access import Access, Identity
 from agtool.core.kube.proxy import Proxy, proxy_of
+from agtool.core.kube.tunnel import socket_options
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager
@@ -41,7 +41,7 @@ def make_pool(access: Access, connections: int) -> PoolManager:
     from kubernetes.client.rest import RESTClientObject
 
     access.configuration.connection_pool_maxsize = connections
-    access.configuration.socket_options = _socket_options()
+    access.configuration.socket_options = socket_options()
     pool = RESTClientObject(access.configuration).pool_manager
     for name in ("ca_certs", "ca_cert_data", "cert_file", "key_file", "cert_reqs"):
         pool.connection_pool_kw.pop(name, None)
@@ -50,14 +50,6 @@ def make_pool(access: Access, connections: int) -> PoolManager:
         # The kubeconfig says insecure-skip-tls-verify; kubectl does not warn at each request.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     return pool
-
-
-def _socket_options() -> list[tuple[int, int, int]]:
-    """Keep-alive, so that a watch notices within a minute that a firewall forgot it."""
-    tcp = {"TCP_NODELAY": 1, "TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-    known = [(name, value) for name, value in tcp.items() if hasattr(socket, name)]
-    options = [(socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in known]
-    return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *options]
 
 
 def proxy_before(access: Access) -> Proxy | None:

@@ -32,8 +32,17 @@ def connect(host: str, port: int, proxy: Proxy | None, timeout: float) -> socket
     else:
         made = _through_http(host, port, proxy, timeout)
     with suppress(OSError):  # a pair of sockets of this machine, which knows no TCP
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for option in socket_options():
+            made.setsockopt(*option)
     return made
+
+
+def socket_options() -> list[tuple[int, int, int]]:
+    """Keep-alive, so that whoever waits notices within a minute that a firewall forgot it."""
+    tcp = {"TCP_NODELAY": 1, "TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+    known = [(name, value) for name, value in tcp.items() if hasattr(socket, name)]
+    options = [(socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in known]
+    return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *options]
 
 
 def _through_socks(host: str, port: int, proxy: Proxy, timeout: float) -> socket.socket:

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import AgtoolError, ConfigurationError
+from agtool.core.kube.channels import STATUS, STDERR, STDIN, STDOUT
 from agtool.core.kube.ended import Ended, read_status
+from agtool.core.kube.upgraded import LostError, Upgraded
 from agtool.debug.session import messages
 from agtool.debug.session.held import END_OF_INPUT, Holder, Tail, read_end
-from agtool.debug.session.websocket import LostError, WebSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,10 @@ PING_EVERY = 5.0
 
 DEAF_AFTER = 61.0
 """Seconds without any answer to pings after which the connection counts as lost; as client-go."""
+
+_UNREAD = 64 * 1024
+"""Bytes of input that wait in the pipe to a command that does not read. Where there has been more,
+pings may wait behind it, for as long as `psql` makes an index: then TCP alone tells a lost one."""
 
 _LAST_WORDS = 2.0
 """Seconds without a message, after the command's end, until nothing more is waited for.
@@ -86,7 +91,7 @@ class Ends:
     lost: Callable[[], str] = str
 
 
-def run(websocket: WebSocket, ends: Ends, interrupts: Interrupts) -> Ended:
+def run(connection: Upgraded, ends: Ends, interrupts: Interrupts) -> Ended:
     """Connect our streams with the command's until it ends.
 
     The terminal, if there is one, must be in raw mode already.
@@ -98,7 +103,7 @@ def run(websocket: WebSocket, ends: Ends, interrupts: Interrupts) -> Ended:
         BrokenPipeError: the reader of our stdout went away.
         Stopped: a signal.
     """
-    return _Loop(websocket, ends, interrupts).run()
+    return _Loop(connection, ends, interrupts).run()
 
 
 class _Output:
@@ -148,26 +153,27 @@ def _length_of_a_write(descriptor: int) -> int:
 
 
 class _Loop:
-    def __init__(self, websocket: WebSocket, ends: Ends, interrupts: Interrupts) -> None:
+    def __init__(self, connection: Upgraded, ends: Ends, interrupts: Interrupts) -> None:
         self._interrupts = interrupts
-        self._websocket = websocket
+        self._connection = connection
         self._ends = ends
         self._stdin = ends.stdin
         self._output = _Output(ends)
         self._said = b""
         self._ended: Ended | None = None
-        marks = (messages.STDOUT, messages.STDERR) if ends.held else ()
+        marks = (STDOUT, STDERR) if ends.held else ()
         self._tails = {channel: Tail(ends.held.mark) for channel in marks if ends.held}
         self._marked: Ended | None = None
         self._smaller_until: float | None = None
         self._told = False
+        self._fed = 0
         self._listened = time.monotonic()
         self._pinged = time.monotonic()
 
     def run(self) -> Ended:
         self._send_size()
-        self._take(self._websocket.messages())  # they came together with the handshake's answer
-        while not self._websocket.over:
+        self._take(self._connection.messages())  # they came together with the handshake's answer
+        while not self._connection.over:
             try:
                 self._step()
             except LostError:
@@ -199,7 +205,7 @@ class _Loop:
                 "the pause in the image of --pause-image is older than this agtool",
                 hint="Make the image again: python -m agtool.pause.image FILE",
             )
-        if self._tails and self._ended == Ended(0) and not self._tails[messages.STDOUT].end:
+        if self._tails and self._ended == Ended(0) and not self._tails[STDOUT].end:
             raise ExecError(
                 "the end of the output is missing, although the cluster reports success",
                 hint="Run the command again.",
@@ -211,7 +217,7 @@ class _Loop:
         hungry = self._output.size < _BUFFER
         ready = _poll(self._interests(hungry), self._timeout(hungry))
         self._interrupts.check()
-        websocket, terminal = self._websocket, self._ends.terminal
+        connection, terminal = self._connection, self._ends.terminal
         if terminal and terminal.fileno() in ready and terminal.resized():
             self._send_size()
             if self._ends.recording:
@@ -221,10 +227,10 @@ class _Loop:
             self._read_stdin(self._stdin)
         self._keep_alive(hungry)
         # Before we send: a server that is done may have closed the connection after its last word.
-        if hungry and (websocket.decrypted or websocket.fileno() in ready):
-            self._take(websocket.receive())
+        if hungry and (connection.decrypted or connection.fileno() in ready):
+            self._take(connection.receive())
             self._listened = time.monotonic()
-        websocket.flush()
+        connection.flush()
         if self._output.descriptor in ready:
             self._output.write()
         if not hungry:  # what has come meanwhile is still to be read
@@ -238,10 +244,10 @@ class _Loop:
             if descriptor is not None and events:
                 wanted[descriptor] = wanted.get(descriptor, 0) | events
 
-        websocket = self._websocket
-        sending = select.POLLOUT if websocket.unsent else 0
-        want(websocket.fileno(), sending | (select.POLLIN if hungry else 0))
-        if websocket.unsent < _BUFFER and not (self._over_there or websocket.broken):
+        connection = self._connection
+        sending = select.POLLOUT if connection.unsent else 0
+        want(connection.fileno(), sending | (select.POLLIN if hungry else 0))
+        if connection.unsent < _BUFFER and not (self._over_there or connection.broken):
             want(self._stdin, select.POLLIN)
         want(self._output.descriptor, select.POLLOUT)
         if self._ends.terminal:
@@ -249,7 +255,7 @@ class _Loop:
         return wanted
 
     def _timeout(self, hungry: bool) -> float:
-        if hungry and self._websocket.decrypted:
+        if hungry and self._connection.decrypted:
             return 0
         if self._ended:
             return _LAST_WORDS
@@ -261,7 +267,7 @@ class _Loop:
         if self._ends.terminal:
             columns, lines = self._ends.terminal.size()
             size = messages.size_message(columns, max(1, lines - less))
-            self._websocket.send(size)
+            self._connection.send(size)
 
     def _look_after_the_lifeline(self) -> None:
         """Where it is lost, say so, and let the other side see that this connection stands."""
@@ -295,17 +301,18 @@ class _Loop:
             return
         except OSError:  # a terminal that vanished
             data = b""
+        self._fed += len(data)
         if not data:
             self._stdin = None
         if self._ends.held:
-            self._websocket.send(self._ends.held.input(data))
+            self._connection.send(self._ends.held.input(data))
         else:
-            self._websocket.send(messages.encode(messages.STDIN, data) if data else END_OF_INPUT)
+            self._connection.send(messages.encode(STDIN, data) if data else END_OF_INPUT)
 
     @property
     def _quiet(self) -> float:
         """Seconds in which nothing has come, and no ping has gone out."""
-        return min(time.monotonic() - self._pinged, self._websocket.silence)
+        return min(time.monotonic() - self._pinged, self._connection.silence)
 
     def _keep_alive(self, hungry: bool) -> None:
         # What comes keeps it alive as well. And where the command is over, a ping makes the API
@@ -313,32 +320,31 @@ class _Loop:
         # node, which has hung up, and then hangs up on us.
         if self._quiet >= PING_EVERY and not self._over_there:
             self._pinged = time.monotonic()
-            self._websocket.ping()
-        # Whoever does not read cannot hear an answer.
-        if hungry and time.monotonic() - self._listened > DEAF_AFTER:
+            self._connection.ping()
+        # Whoever does not read cannot hear an answer; nor is one due where the command does not.
+        heard = hungry and self._fed <= _UNREAD
+        if heard and time.monotonic() - self._listened > DEAF_AFTER:
             raise LostError(f"no answer from the API server for {DEAF_AFTER:.0f} s")
 
     def _take(self, received: list[bytes]) -> None:
         for message in received:
             channel, data = messages.decode(message)
-            if channel in {messages.STDOUT, messages.STDERR}:
+            if channel in {STDOUT, STDERR}:
                 if len(self._said) < _BEGINNING:
                     self._said += data[:_BEGINNING]
                 tail = self._tails.get(channel)
                 self._add(channel, tail.take(bytes(data)) if tail else data)
-            elif channel == messages.STATUS and data:
+            elif channel == STATUS and data:
                 self._ended = messages.after_output(read_status(bytes(data)), self._said)
         if self._tails and not self._marked and all(tail.end for tail in self._tails.values()):
-            self._marked = read_end(self._tails[messages.STDOUT].end, self._ends.name)
-            self._websocket.send(END_OF_INPUT)  # what holds the streams waits for that
+            self._marked = read_end(self._tails[STDOUT].end, self._ends.name)
+            self._connection.send(END_OF_INPUT)  # what holds the streams waits for that
 
     def _add(self, channel: int, data: bytes | memoryview) -> None:
         ends = self._ends
         if ends.recording:
             ends.recording.output(bytes(data))
-        self._output.add(
-            ends.stdout if channel == messages.STDOUT else ends.stderr, memoryview(data)
-        )
+        self._output.add(ends.stdout if channel == STDOUT else ends.stderr, memoryview(data))
 
 
 def _poll(interests: dict[int, int], seconds: float | None) -> set[int]:

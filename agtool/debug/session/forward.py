@@ -1,8 +1,7 @@
 """Ports of this machine that lead to ports of a pod, for the life of a session.
 
-Each connection is a WebSocket of its own. In its messages, the channels are 0 for data and 1 for
-what went wrong; the first message on each holds the port only.
-Source: k8s.io/kubelet/pkg/cri/streaming/portforward/websocket.go.
+Each connection to us is one to the API server, too, with a channel for data and one for what went
+wrong.
 """
 
 from __future__ import annotations
@@ -16,19 +15,17 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import AgtoolError, ConfigurationError
+from agtool.core.kube.channels import DATA, ERROR
+from agtool.core.kube.dial import dial_port
+from agtool.core.kube.websocket import WebSocket
 from agtool.debug.session.exec import PING_EVERY
 from agtool.debug.session.messages import decode, encode
-from agtool.debug.session.websocket import WebSocket, open_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from agtool.core.kube.session import Session
-
-_PROTOCOL = "v4.channel.k8s.io"
-"""The only one for ports whose messages have channels."""
-
-_DATA, _ERROR = 0, 1
+    from agtool.core.kube.upgraded import Upgraded
 
 _PORTION = 32 * 1024
 """Bytes read from a connection at once."""
@@ -41,7 +38,7 @@ _LINGER = 2.0
 it has been closed, and only seldom does somebody wait for an answer still."""
 
 _LEAST = 1.0
-"""Seconds between two messages about what went wrong."""
+"""Seconds between two messages about what went wrong with a port."""
 
 
 class Forwards:
@@ -66,7 +63,7 @@ class Forwards:
         self._session = session
         self._pod = pod
         self._tell = tell
-        self._told = 0.0
+        self._told: dict[int, float] = {}
         self._listening = [(_listen(here), there) for here, there in ports]
         self.ports = [(one.getsockname()[1], there) for one, there in self._listening]
         self._over = threading.Event()
@@ -92,24 +89,23 @@ class Forwards:
             threading.Thread(target=self._serve, args=(connection, port), daemon=True).start()
 
     def _serve(self, connection: socket.socket, port: int) -> None:
-        path = f"{self._pod}/portforward?ports={port}"
         with ExitStack() as stack:
             stack.enter_context(connection)
             try:
-                websocket = stack.enter_context(open_as(self._session, path, _PROTOCOL, timeout=30))
-                wrong = _Connection(connection, websocket).pass_on(self._over.is_set)
+                there = stack.enter_context(dial_port(self._session, self._pod, port, timeout=30))
+                wrong = _Connection(connection, there).pass_on(self._over.is_set)
                 if wrong:
-                    self._warn(f"port {port} of the pod: {wrong}")
+                    self._warn(port, f"port {port} of the pod: {wrong}")
             except AgtoolError as error:
-                self._warn(f"a connection to port {port} of the pod broke: {error.message}")
+                self._warn(port, f"a connection to port {port} of the pod broke: {error.message}")
             except OSError:
                 pass  # who made it has gone
 
-    def _warn(self, text: str) -> None:
+    def _warn(self, port: int, text: str) -> None:
         """Say it; not again and again, where a browser asks ten times."""
         now = time.monotonic()
-        if now - self._told > _LEAST and not self._over.is_set():
-            self._told = now
+        if now - self._told.get(port, -_LEAST) > _LEAST and not self._over.is_set():
+            self._told[port] = now
             self._tell(text)
 
 
@@ -120,12 +116,12 @@ class _Connection:
     here, what comes from the pod is waited for.
     """
 
-    def __init__(self, here: socket.socket, there: WebSocket) -> None:
+    def __init__(self, here: socket.socket, there: Upgraded) -> None:
         here.setblocking(False)
         self._here = here
         self._there = there
         self._waiting = bytearray()
-        self._beginnings = {_DATA, _ERROR}
+        self._beginnings = {DATA, ERROR} if isinstance(there, WebSocket) else set[int]()
         self._open = True
         self._wrong = ""
         self._heard = time.monotonic()
@@ -168,7 +164,7 @@ class _Connection:
         self._heard = time.monotonic()
         data = self._here.recv(_PORTION)
         if data:
-            self._there.send(encode(_DATA, data))
+            self._there.send(encode(DATA, data))
         else:
             self._open = False
 
@@ -177,7 +173,7 @@ class _Connection:
             channel, data = decode(message)
             if channel in self._beginnings:
                 self._beginnings.discard(channel)
-            elif channel == _DATA:
+            elif channel == DATA:
                 self._waiting += data
             elif data:
                 words = " ".join(bytes(data).decode(errors="replace").split())

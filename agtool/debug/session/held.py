@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agtool.core.errors import CANNOT_EXECUTE, NOT_FOUND
+from agtool.core.kube.channels import CLOSE, STDIN
 from agtool.core.kube.ended import Ended
-from agtool.debug.session.messages import CLOSE, STDIN, encode
+from agtool.debug.session.messages import encode
 
 _END = 3
 """Characters after the mark: see `--run` in pause.c."""

@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from agtool.core.errors import AgtoolError
+from agtool.core.kube.channels import STATUS, STDIN
+from agtool.core.kube.dial import dial
 from agtool.debug.model import MARK
 from agtool.debug.session.exec import PING_EVERY
 from agtool.debug.session.held import holder_of
-from agtool.debug.session.messages import PROTOCOL, STATUS, STDIN, decode, encode
-from agtool.debug.session.websocket import WebSocket, open_as
+from agtool.debug.session.messages import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agtool.core.kube.session import Session
+    from agtool.core.kube.upgraded import Upgraded
 
 GRACE = 20
 """Seconds after which a lost session is ended. When only this connection broke, a new one is made
@@ -135,12 +137,12 @@ class Lifeline:
         while not select.select([self._reader], [], [], wait)[0]:
             wait = pause = min(2 * pause, _RARELY)
             try:
-                with open_as(self._session, self._path, PROTOCOL, timeout=10) as websocket:
+                with dial(self._session, self._path, timeout=10) as connection:
                     script = _SCRIPT.format(grace=GRACE, mark=MARK, holder=holder_of(self._mark))
-                    websocket.send(encode(STDIN, script.encode()))
+                    connection.send(encode(STDIN, script.encode()))
                     self._broke, wait, pause = None, 0.0, 1.0
                     try:
-                        if self._watch(websocket):
+                        if self._watch(connection):
                             return
                     finally:
                         self._broke = time.monotonic()
@@ -148,19 +150,19 @@ class Lifeline:
             except AgtoolError as error:
                 self._why = error.message
 
-    def _watch(self, websocket: WebSocket) -> bool:
+    def _watch(self, connection: Upgraded) -> bool:
         """Return True when there is nothing more to hold."""
         goodbye = 0.0
-        while not websocket.over and not (goodbye and time.monotonic() > goodbye):
-            websocket.flush()
-            waiting = [websocket.fileno(), *([] if goodbye else [self._reader])]
+        while not connection.over and not (goodbye and time.monotonic() > goodbye):
+            connection.flush()
+            waiting = [connection.fileno(), *([] if goodbye else [self._reader])]
             ready = select.select(waiting, [], [], 1 if goodbye else PING_EVERY)[0]
             if self._reader in ready:
-                websocket.send(encode(STDIN, self._last_word))
+                connection.send(encode(STDIN, self._last_word))
                 goodbye = time.monotonic() + _GOODBYE
-            if websocket.fileno() in ready:
-                if any(decode(message)[0] == STATUS for message in websocket.receive()):
+            if connection.fileno() in ready:
+                if any(decode(message)[0] == STATUS for message in connection.receive()):
                     return True  # there is no shell, or it has done what it was told
             else:
-                websocket.ping()
+                connection.ping()
         return bool(goodbye)

@@ -1,9 +1,4 @@
-"""Pure: the messages of the API server's exec.
-
-Each message is one byte, the channel, and data. The server says on channel 3 how the command
-ended, as a Status object; `ff 00` tells it that stdin is at its end.
-Source: k8s.io/apiserver/pkg/util/wsstream, k8s.io/client-go/tools/remotecommand/websocket.go.
-"""
+"""Pure: the messages of the API server's exec, see core.kube.channels."""
 
 from __future__ import annotations
 
@@ -11,14 +6,8 @@ import json
 import re
 
 from agtool.core.errors import CANNOT_EXECUTE
+from agtool.core.kube.channels import RESIZE, STDOUT
 from agtool.core.kube.ended import Ended
-
-STDIN, STDOUT, STDERR, STATUS, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
-"""The channels."""
-
-PROTOCOL = "v5.channel.k8s.io"
-"""The only one that can say that stdin is at its end; Kubernetes has it since 1.30."""
-
 
 _RUNC_FAILED = (1, 255)
 """Exit codes of runc itself; which one, depends on its version."""

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from agtool.core.errors import NOT_FOUND, UnreachableError
+from agtool.core.kube.channels import PROTOCOL
+from agtool.core.kube.dial import dial, is_about_the_upgrade, lacks_the_header
 from agtool.core.kube.ended import Ended
 from agtool.core.kube.plugin import without_a_person
+from agtool.core.kube.upgraded import ProtocolError, RefusedError, Upgraded
 from agtool.core.live import said_if_slow
 from agtool.debug.model import MARK, PLAIN_SHELL
 from agtool.debug.session.exec import Ends, ExecError, run
-from agtool.debug.session.messages import PROTOCOL
 from agtool.debug.session.terminal import Terminal, unblocked
-from agtool.debug.session.websocket import ProtocolError, RefusedError, WebSocket, open_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +105,7 @@ def execute(
         # The API server asks the node's kubelet, which may not answer.
         slow = said_if_slow("waiting for the container's node to answer ...")
         with interrupts.allowed(), slow:
-            websocket = stack.enter_context(_open(session, path))
+            connection = stack.enter_context(_open(session, path))
         if lifeline:
             stack.enter_context(lifeline)
         if forwards:
@@ -119,15 +120,15 @@ def execute(
             size = terminal.size() if terminal else (80, 24)
             stack.enter_context(recording).begin(size, shown)
         ends = Ends(stdin, stdout, stderr, terminal, held, command[0], recording, lost)
-        return run(websocket, ends, interrupts)
+        return run(connection, ends, interrupts)
 
 
-def _open(session: Session, path: str) -> WebSocket:
+def _open(session: Session, path: str) -> Upgraded:
     """Open the connection; a kubelet may need a moment to know the container."""
     until = time.monotonic() + _STARTING
     while True:
         try:
-            return open_as(session, path, PROTOCOL, timeout=_CONNECT)
+            return dial(session, path, timeout=_CONNECT)
         except RefusedError as error:
             if _not_known_yet(error) and time.monotonic() < until:
                 time.sleep(0.1)
@@ -156,43 +157,36 @@ def _not_known_yet(error: RefusedError) -> bool:
 
 
 def _by_a_gateway(error: RefusedError, server: str) -> ExecError | None:
-    """What an answer means that is about the WebSocket, not about the command; None: it is not.
-
-    An API server answers with a Status object. Where the header Upgrade was lost on the way, it
-    says so; any other text comes from something before it.
-    """
-    if "Upgrade request required" in error.answer:
-        return ExecError(
-            f"something between here and {server} takes the header Upgrade away, and so no "
-            "WebSocket can be opened, which agtool needs to run a command",
-            hint="A gateway or proxy must pass on the headers Upgrade, Connection and "
-            f"Sec-WebSocket-Protocol. {_WAY_OUT}",
-        )
-    if error.answer.lstrip().startswith("{") or error.status in {401, 414, 431}:
+    """What an answer means that is about the connection, not about the command; None: it is not."""
+    if not is_about_the_upgrade(error):
         return None
-    kind = "an HTML page" if "<html" in error.answer.lower() else "a text of its own"
-    if error.status < 400 or kind == "an HTML page" or error.status in {400, 403, 405, 426, 501}:
+    if lacks_the_header(error):
         return ExecError(
-            f"a gateway before {server} answers the request for a WebSocket with {error.status} "
-            f"and {kind}: not with what an API server says",
-            hint="It may be a log-in page, or a gateway that knows no WebSockets. It must pass on "
-            f"the headers Upgrade, Connection and Sec-WebSocket-Protocol. {_WAY_OUT}",
+            f"something between here and {server} takes the header Upgrade away, without which no "
+            "command can be run",
+            hint=_WAY_OUT,
         )
-    return None
+    if error.status in {400, 403} and not error.answer:  # as a server with other protocols says it
+        return _no_protocol()
+    kind = "an HTML page" if "<html" in error.answer.lower() else "a text of its own"
+    return ExecError(
+        f"a gateway before {server} answers the request for a WebSocket with {error.status} "
+        f"and {kind}: not with what an API server says. With SPDY it does not work either",
+        hint="It may be a log-in page, or a gateway that knows neither. " + _WAY_OUT,
+    )
 
 
 _WAY_OUT = (
-    "If that cannot be changed: `kubectl exec` has an older protocol, SPDY, which agtool has not; "
-    "with --keep agtool makes a pod for it."
+    "A gateway or proxy must pass on the headers Upgrade, Connection and Sec-WebSocket-Protocol, "
+    "or X-Stream-Protocol-Version for SPDY."
 )
 
 
 def _no_protocol() -> ExecError:
     return ExecError(
         f"the API server, or a gateway in front of it, does not open a WebSocket with {PROTOCOL}, "
-        "which agtool needs to run a command",
-        hint="Kubernetes 1.30 and newer support it. A gateway must pass on the headers Upgrade and "
-        f"Sec-WebSocket-Protocol. {_WAY_OUT}",
+        "nor a connection by SPDY, one of which agtool needs to run a command",
+        hint=f"Kubernetes 1.30 and newer support the first, older ones SPDY. {_WAY_OUT}",
     )
 
 

@@ -22,8 +22,8 @@ _FOLDERS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "b
 _STARTING = 5.0
 """Seconds for which a container that has just started may still be unknown to its kubelet."""
 
-_ENOUGH = 10.0
-"""Seconds for a shell that does nothing."""
+_ENOUGH = 30.0
+"""Seconds for a shell that does nothing, on a node that has much to do."""
 
 
 def path_of(root: str) -> str:

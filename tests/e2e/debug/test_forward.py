@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import threading
+from functools import partial
 
 from tests.e2e.conftest import wait_until
 from tests.e2e.debug.conftest import Person
@@ -27,6 +28,14 @@ def asked(port: int, data: bytes) -> bytes:
     return came
 
 
+def answers(port: int, data: bytes) -> bool:
+    """Whether it all comes back; if not, the next nc does not listen yet."""
+    try:
+        return asked(port, data) == data
+    except (AssertionError, OSError):
+        return False
+
+
 def test_a_port_for_the_life_of_the_session(person: Person) -> None:
     port = free_port()
     argv = ("--port-forward", f"{port}:8000", "--port-forward", ":8000", "--port-forward", ":81")
@@ -38,14 +47,7 @@ def test_a_port_for_the_life_of_the_session(person: Person) -> None:
         for there in (8000, 81)
     )
     for one, data in ((port, bytes(range(256)) * 4096), (free, b"again")):
-
-        def answers(port: int = one, data: bytes = data) -> bool:
-            try:
-                return asked(port, data) == data
-            except (AssertionError, OSError):
-                return False  # the next nc does not listen yet
-
-        wait_until(answers, "the port leads to the pod's")
+        wait_until(partial(answers, one, data), "the port leads to the pod's")
     with socket.create_connection(("127.0.0.1", closed), 30) as connection:
         assert connection.recv(10) == b""
     running.wait_for("warning: port 81 of the pod: nothing listens there")

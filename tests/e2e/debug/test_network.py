@@ -2,10 +2,13 @@
 
 import base64
 import os
+import random
+import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +20,7 @@ from tests.cluster.proxy import ApiProxy
 from tests.conftest import needed
 from tests.e2e.conftest import wait_until
 from tests.e2e.debug.conftest import Person, name_in
+from tests.e2e.debug.test_forward import answers
 from tests.servers.microsocks import Microsocks
 from tests.servers.stunnel import Stunnel
 from tests.servers.tinyproxy import Tinyproxy
@@ -140,12 +144,42 @@ def test_through_an_encrypted_proxy(person: Person, folder: Path, tmp_path: Path
     assert not person.pods()
 
 
+def test_a_gateway_that_lets_no_websocket_through(
+    person: Person, api_proxy: Callable[..., ApiProxy], tmp_path: Path
+) -> None:
+    gateway = api_proxy(person.cluster)
+    person.kubeconfig = gateway.kubeconfig
+    gateway.answer_with_a_page("websocket")
+    data = random.Random(3).randbytes(3_000_000)  # noqa: S311  # no secret
+    done = person.piped(data, "--", "sh", "-c", "cat; echo error >&2; exit 3")
+    assert (done.returncode, done.stdout == data) == (3, True), done.stderr
+    assert b"\nerror\n" in done.stderr
+    name = name_in(person.run("--keep").stderr)
+    attach = ("--attach", name)
+    done = person.piped(data, *attach, "--", "sh", "-c", "exec cat >/dev/shm/f")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "f").write_bytes(b"")
+    copied = person.run("--cp", f"pod/{name}:/dev/shm/f", tmp_path / "f")
+    assert copied.exit_code == 0, copied.stderr
+    assert (tmp_path / "f").read_bytes() == data
+    terminal = person.terminal(*attach, "--port-forward", ":8000")
+    terminal.expect(r"127\.0\.0\.1:(\d+) leads to port 8000")
+    port = int(re.findall(r"127\.0\.0\.1:(\d+) leads", terminal.seen)[-1])
+    terminal.expect(r"\$ ")
+    terminal.type("stty size; nc -l -p 8000 -e cat & sleep 1; echo up-$((6*7))\r")
+    terminal.expect("24 80")
+    terminal.expect("up-42")
+    wait_until(partial(answers, port, data), "the port leads to the pod's")
+    terminal.type("exit 5\r")
+    assert terminal.wait() == 5
+
+
 def test_a_gateway_that_answers_with_a_page(
     person: Person, api_proxy: Callable[..., ApiProxy]
 ) -> None:
     gateway = api_proxy(person.cluster)
     person.kubeconfig = gateway.kubeconfig
-    gateway.answer_with_a_page()
+    gateway.answer_with_a_page("websocket", "spdy/3.1")
     done = person.run("--", "echo", "ran")
     assert (done.exit_code, done.stdout) == (125, "")
     assert "answers the request for a WebSocket with 200 and an HTML page" in done.stderr

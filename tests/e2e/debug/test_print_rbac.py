@@ -1,5 +1,7 @@
 """What --print-rbac prints is enough for its command, and not more than that."""
 
+import re
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -7,8 +9,11 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs would be one more package
 
 from tests.cluster.api import Object
+from tests.e2e.conftest import wait_until
 from tests.e2e.debug.conftest import Person, name_in
+from tests.e2e.debug.test_beside import make_pod
 from tests.e2e.debug.test_choice import LABELS, make, template
+from tests.e2e.debug.test_forward import SERVER, answers
 
 MakeUser = Callable[..., Path]
 RAN = ("--", "sh", "-c", "echo ran; exit 3")
@@ -80,6 +85,43 @@ def test_lists_and_kept_pods(person: Person, restricted_user: MakeUser) -> None:
     orphan = name_in(running.stderr)
     rules = role(person, "--cleanup")
     assert orphan in run_with(person, restricted_user, rules, "--cleanup", "-o", "name")
+
+
+def test_files_and_ports(person: Person, restricted_user: MakeUser, tmp_path: Path) -> None:
+    make_pod(person, {})
+    here, there, back = str(tmp_path / "here"), "pod/web-0:/dev/shm/f", str(tmp_path / "back")
+    Path(here).write_text("content")
+    for words in ((here, there), (there, back)):
+        run_with(person, restricted_user, role(person, "--cp", *words), "--cp", *words)
+    assert Path(back).read_text() == "content"
+    rules = role(person, "--port-forward", ":8000")
+    person.kubeconfig = restricted_user(person.cluster, rules, person.namespace)
+    running = person.start("--port-forward", ":8000", "--", "sh", "-c", SERVER)
+    running.wait_for("up\n")
+    port = int(re.findall(r"127\.0\.0\.1:(\d+) leads", running.stderr)[0])
+    wait_until(lambda: answers(port, b"text"), "the port leads to the pod's")
+    running.send(signal.SIGTERM)
+    running.wait()
+    assert not person.pods()
+
+
+def test_cleanup_in_all_namespaces(person: Person, restricted_user: MakeUser) -> None:
+    running = person.start("--", "sh", "-c", "echo up >&2; sleep 600")
+    running.wait_for("up\n")
+    running.kill()
+    ours = f"{person.namespace}/{name_in(running.stderr)}"
+    told = person.elsewhere("--print-rbac", "--cleanup", "-A")
+    (found,) = yaml.safe_load_all(told.stdout)
+    assert found["kind"] == "ClusterRole"
+    person.kubeconfig = restricted_user(person.cluster, found["rules"])
+
+    def removed() -> bool:
+        done = person.elsewhere("--cleanup", "-A", "-o", "name")
+        assert done.exit_code == 0, done.stderr
+        return ours in done.stdout.splitlines()
+
+    wait_until(removed, "the pod, once its lifeline has missed agtool, is removed")
+    person.nothing_is_left()
 
 
 @pytest.mark.parametrize(

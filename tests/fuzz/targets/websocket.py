@@ -4,7 +4,8 @@ from websockets.client import ClientProtocol
 from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
-from agtool.debug.session.websocket import LostError, WebSocket
+from agtool.core.kube.upgraded import LostError
+from agtool.core.kube.websocket import WebSocket
 from tests.fuzz.sockets import said
 
 ANSWER = (

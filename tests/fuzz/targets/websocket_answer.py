@@ -4,9 +4,9 @@ import ssl
 from functools import cache
 
 from agtool.core.errors import AgtoolError
+from agtool.core.kube.channels import PROTOCOL
 from agtool.core.kube.pool import WebSocketSettings
-from agtool.debug.session.messages import PROTOCOL
-from agtool.debug.session.websocket import open_websocket
+from agtool.core.kube.websocket import open_websocket
 from tests.fuzz.sockets import Server
 
 

@@ -16,8 +16,8 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from agtool.core.kube.channels import PROTOCOL
 from agtool.core.kube.pool import WebSocketSettings
-from agtool.debug.session.messages import PROTOCOL
 
 SUCCESS = b"\x03" + json.dumps({"status": "Success"}).encode()
 

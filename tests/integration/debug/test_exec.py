@@ -8,17 +8,19 @@ from urllib.parse import urlencode
 import pytest
 
 from agtool.core.errors import ConfigurationError
+from agtool.core.kube import dial
+from agtool.core.kube.channels import PROTOCOL
 from agtool.core.kube.ended import Ended
 from agtool.core.kube.session import Session, connect
+from agtool.core.kube.upgraded import RefusedError
+from agtool.core.kube.websocket import open_websocket
 from agtool.debug.interrupts import Interrupts
 from agtool.debug.session import exec as loop
 from agtool.debug.session import remote
 from agtool.debug.session.exec import Ends, ExecError, run
 from agtool.debug.session.held import Holder
 from agtool.debug.session.lifeline import LEAVE, Lifeline
-from agtool.debug.session.messages import PROTOCOL
 from agtool.debug.session.streams import Attachment
-from agtool.debug.session.websocket import RefusedError, open_websocket
 from tests.cluster import pki
 from tests.cluster.cluster import Cluster
 from tests.integration.cluster.conftest import run_pod
@@ -66,6 +68,20 @@ def test_pings_keep_it_alive(
     assert pod.run(Ends(None), interrupts, "sh", "-c", "sleep 4; exit 3") == Ended(3)
 
 
+def test_input_that_is_not_read_for_long_is_no_lost_connection(
+    pod: Pod, interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(loop, "PING_EVERY", 0.1)
+    monkeypatch.setattr(loop, "DEAF_AFTER", 2)
+    size = 16 * 1024 * 1024
+    (tmp_path / "dump").write_bytes(bytes(size))
+    script = f'sleep 5; [ "$(wc -c)" = {size} ]'
+    words = {"stdin": "true", "stdout": "true", "command": ["sh", "-c", script]}
+    path = f"{pod.path}/exec?{urlencode(words, doseq=True)}"
+    with (tmp_path / "dump").open("rb") as file, dial.dial(pod.session, path, timeout=30) as there:
+        assert run(there, Ends(file.fileno()), interrupts) == Ended(0)
+
+
 def test_a_full_disk(pod: Pod, interrupts: Interrupts) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     try:
@@ -102,18 +118,22 @@ def test_a_token_that_is_not_accepted(pod: Pod, interrupts: Interrupts, tmp_path
 def test_a_server_without_our_protocol(
     pod: Pod, interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # To a server of before 1.30 ours is as this one is to any.
-    monkeypatch.setattr(remote, "PROTOCOL", "v9.channel.k8s.io")
-    lifeline = Lifeline(pod.session, pod.path, "main", mark="x", last_word=LEAVE)
-    with pytest.raises(ExecError, match=r"WebSocket with v9\.channel\.k8s\.io") as raised:
-        remote.execute(
+    def execute() -> Ended:
+        return remote.execute(
             pod.session,
             pod.path,
             "main",
-            ["true"],
+            ["sh", "-c", "exit 3"],
             attached=Attachment(stdin=False, terminal=False),
             interrupts=interrupts,
-            lifeline=lifeline,
+            lifeline=Lifeline(pod.session, pod.path, "main", mark="x", last_word=LEAVE),
             holder=Holder(None, "x"),
         )
+
+    # To a server of before 1.30 ours is as this one is to any. It knows that of SPDY.
+    monkeypatch.setattr(dial, "PROTOCOL", "v9.channel.k8s.io")
+    assert execute() == Ended(3)
+    monkeypatch.setattr(dial, "_BY_SPDY", "v9.channel.k8s.io")
+    with pytest.raises(ExecError, match=r"nor a connection by SPDY") as raised:
+        execute()
     assert "Kubernetes 1.30 and newer" in raised.value.hint

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from agtool.core.errors import UnreachableError
+from agtool.core.kube.channels import PROTOCOL
 from agtool.core.kube.ended import Ended
+from agtool.core.kube.upgraded import LostError
+from agtool.core.kube.websocket import open_websocket
 from agtool.debug.interrupts import Interrupts
 from agtool.debug.session import exec as loop
 from agtool.debug.session.exec import Ends, run
-from agtool.debug.session.messages import PROTOCOL
-from agtool.debug.session.websocket import LostError, open_websocket
 from tests.integration.debug.imitation import SUCCESS, Conversation, Imitation
 
 

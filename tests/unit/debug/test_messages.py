@@ -6,17 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agtool.core.kube.channels import CLOSE, RESIZE, STDIN, STDOUT
 from agtool.core.kube.ended import Ended, read_status
-from agtool.debug.session.messages import (
-    CLOSE,
-    RESIZE,
-    STDIN,
-    STDOUT,
-    after_output,
-    decode,
-    encode,
-    size_message,
-)
+from agtool.debug.session.messages import after_output, decode, encode, size_message
 
 
 @given(st.integers(0, 255), st.binary(max_size=4096))
