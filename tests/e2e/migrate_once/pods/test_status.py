@@ -264,13 +264,15 @@ def test_a_crash_loop(shop: Shop) -> None:
     main["env"] = [{"name": "DATABASE_URL", "value": nowhere}]
     shop.apply(shop.inject(body, "--key=1", "--connect-timeout=1s", "--command=true"))
 
-    def row() -> Any:
-        """Before it has failed, it is asked, and cannot reach the database either."""
-        found = json.loads(shop.status("--output=json").stdout)["data"].get("pods")
-        return found[0] if found else {"state": ""}
+    seen: list[Any] = [{"state": ""}]
 
-    shop.wait(lambda: row()["state"] == "failed", "it has failed")
-    found = row()
+    def has_failed() -> bool:
+        """Before it has, it is asked, and cannot reach the database either; soon it runs again."""
+        seen.extend(json.loads(shop.status("--output=json").stdout)["data"].get("pods", []))
+        return bool(seen[-1]["state"] == "failed")
+
+    shop.wait(has_failed, "it has failed")
+    found = seen[-1]
     assert (found["state"], found["exit_code"]) == ("failed", 125), found
     assert "exit code 125 (Error)" in found["reason"]
     assert "refused" in found["reason"]
