@@ -228,6 +228,8 @@ def test_the_readiness_endpoint(
     wait_until(lambda: ask(port, "/readyz") == (200, "ok\n"), "it is ready")
     assert ask(port, "/healthz")[0] == 200
     assert ask(port, "/other")[0] == 404
+    # Ready is who sees the pool; the repairs come then.
+    wait_until(lambda: "repairs_total 1\n" in ask(port, "/metrics")[1], "the node is repaired")
     status, metrics = ask(port, "/metrics")
     assert status == 200
     for line in ("nodes 1", "repairs_total 1", "errors_total 0", "refused_nodes 0"):
