@@ -20,7 +20,8 @@ def test_tools_of_an_image_without_a_shell(person: Person) -> None:
     # An init container could not copy it: there is no cp in it, and no sh.
     images = person.cluster.images
     done = person.run("--tools", images.pause, "--", "sh", "-c", "pause --version")
-    assert (done.exit_code, done.stdout) == (0, "pause 1.0.0\n"), done.stderr
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.startswith("pause "), done.stdout
     done = person.run("--image", images.pause, "--tools", images.pause, "--", "pause", "--version")
     assert done.exit_code == 127, done.stdout
     assert "cannot run pause" in done.stderr
