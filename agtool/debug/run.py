@@ -140,7 +140,10 @@ def _end(place: Place) -> None:
     from agtool.core.kube.exec import run
 
     with suppress(AgtoolError):
-        script = 'for p in /proc/[0-9]*; do grep -q "^$0" $p/environ && kill ${p#/proc/}; done'
+        script = (
+            "for p in /proc/[0-9]*; do [ ${p#/proc/} = $$ ] || "
+            '! tr "\\0" "\\n" <$p/environ 2>/dev/null | grep -qx "$0" || kill ${p#/proc/}; done'
+        )
         words = ["sh", "-c", script, f"{MARK}={place.container}"]
         run(place.session, place.pod, place.container, words, timeout=_WHY)
 

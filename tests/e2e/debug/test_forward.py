@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import threading
+from contextlib import suppress
 from functools import partial
 
 from tests.e2e.conftest import wait_until
@@ -14,10 +15,16 @@ from tests.servers.process import free_port
 SERVER = "echo up >&2; while :; do nc -l -p 8000 -e cat; done"
 
 
+def sent(connection: socket.socket, data: bytes) -> None:
+    """Send it; whoever reads sees that the connection is gone."""
+    with suppress(OSError):
+        connection.sendall(data)
+
+
 def asked(port: int, data: bytes) -> bytes:
     """What comes back for what is sent, by a client that does not close before."""
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
-        sending = threading.Thread(target=connection.sendall, args=(data,))
+        sending = threading.Thread(target=sent, args=(connection, data))
         sending.start()
         came = b""
         while len(came) < len(data):

@@ -28,7 +28,6 @@ mounts the command gets. command: a list. key: empty: the container's image. opt
     privileged: false
     readOnlyRootFilesystem: true
     runAsNonRoot: true
-    runAsUser: 65532
     seccompProfile: {type: RuntimeDefault}
   resources:
     requests: {cpu: 50m, memory: 64Mi}
