@@ -141,8 +141,9 @@ def _end(place: Place) -> None:
 
     with suppress(AgtoolError):
         script = (
+            # As the lifeline finds them. Variables are no lines, so the mark may stand anywhere.
             "for p in /proc/[0-9]*; do [ ${p#/proc/} = $$ ] || "
-            '! tr "\\0" "\\n" <$p/environ 2>/dev/null | grep -qx "$0" || kill ${p#/proc/}; done'
+            '! grep -q "$0" $p/environ 2>/dev/null || kill ${p#/proc/}; done'
         )
         words = ["sh", "-c", script, f"{MARK}={place.container}"]
         run(place.session, place.pod, place.container, words, timeout=_WHY)
