@@ -19,8 +19,11 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from tests.cluster import build, recipe
+from tests.programs import carry_out, voice
 from tests.servers import versions
 from tests.servers.process import ServerFailed, ServerUnavailable
+
+_say = voice("compatibility")
 
 ROOT = Path(__file__).parents[1]
 
@@ -221,14 +224,5 @@ def _run(argv: Sequence[str | Path]) -> str:
     return done.stdout
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(f"compatibility: {text}\n")
-    sys.stderr.flush()
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        _say("interrupted")
-        sys.exit(130)
+    carry_out(main, _say)

@@ -18,8 +18,11 @@ from pathlib import Path
 
 from tests.cluster.places import cache
 from tests.fuzz.targets import names
+from tests.programs import carry_out, voice
 from tests.servers.process import ServerFailed
 from tests.servers.versions import new_folder
+
+_say = voice("fuzz")
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -100,14 +103,5 @@ def fuzz(name: str, seconds: float, packages: Path) -> bool:
     return done.returncode == 0
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(f"fuzz: {text}\n")
-    sys.stderr.flush()
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        _say("interrupted")
-        sys.exit(130)
+    carry_out(main, _say)

@@ -5,15 +5,17 @@ python -m tests.recordings [SCENE...]     (no SCENE: all)
 
 import argparse
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from agtool import __version__
 from bench.figures import paragraph
+from tests.programs import carry_out, voice
 from tests.recordings.scenes import ROOT, SCENES, Scene, play
 from tests.servers.process import ServerFailed, ServerUnavailable
+
+_say = voice("recordings")
 
 FOLDER = ROOT / "docs" / "recordings"
 ABOUT = """
@@ -81,14 +83,5 @@ def _page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(f"recordings: {text}\n")
-    sys.stderr.flush()
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        _say("interrupted")
-        sys.exit(130)
+    carry_out(main, _say)

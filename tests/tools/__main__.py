@@ -7,8 +7,11 @@ import argparse
 import subprocess
 import sys
 
+from tests.programs import carry_out, voice
 from tests.servers.process import ServerFailed, ServerUnavailable
 from tests.tools import installed
+
+_say = voice("tools")
 
 
 def main() -> int:
@@ -40,14 +43,5 @@ def main() -> int:
     return code or int(bool(missing))
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(f"tools: {text}\n")
-    sys.stderr.flush()
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        _say("interrupted")
-        sys.exit(130)
+    carry_out(main, _say)
