@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import psycopg2
@@ -138,6 +138,30 @@ class Lane(ABC):
         (self.disk / _FILLER).unlink(missing_ok=True)
 
 
+_Server = TypeVar("_Server", bound=PostgreSQL | MariaDB)
+
+
+class _ServerLane(Lane, Generic[_Server]):
+    """A database, and an account of the same name."""
+
+    def __init__(self, server: _Server, name: str, disk: Path) -> None:
+        self.server = server
+        self.name = name
+        self.disk = disk
+        self.address = (server.host, server.port)
+        self._monitor: Any = None
+        self._password = f"{name} @ secret"
+        server.create_role(name, self._password)
+        server.create_database(name, owner=name)
+
+    def url(self, host: str | None = None, port: int | None = None) -> str:
+        return self.server.url(self.name, user=self.name, host=host, port=port)
+
+    def empty_disk(self) -> None:
+        super().empty_disk()
+        _revive(self.server)
+
+
 # -- PostgreSQL ---------------------------------------------------------------------------
 
 _POSTGRESQL_SETTINGS = {
@@ -149,21 +173,11 @@ _POSTGRESQL_SETTINGS = {
 }
 
 
-class PostgreSQLLane(Lane):
-    """A database and a role of the same name."""
+class PostgreSQLLane(_ServerLane[PostgreSQL]):
+    """On PostgreSQL."""
 
     engine = "postgresql"
     model = ""
-
-    def __init__(self, server: PostgreSQL, name: str, disk: Path) -> None:
-        self.server = server
-        self.name = name
-        self.disk = disk
-        self.address = (server.host, server.port)
-        self._monitor: Any = None
-        self._password = f"{name} @ secret"
-        server.create_role(name, self._password)
-        server.create_database(name, owner=name)
 
     def reset(self) -> None:
         self.server.execute(
@@ -172,9 +186,6 @@ class PostgreSQLLane(Lane):
             f"ALTER TABLE work OWNER TO {self.name}",
             self.name,
         )
-
-    def url(self, host: str | None = None, port: int | None = None) -> str:
-        return self.server.url(self.name, user=self.name, host=host, port=port)
 
     def holders(self) -> list[tuple[int, str]]:
         rows = self._query(
@@ -224,10 +235,6 @@ class PostgreSQLLane(Lane):
             with closing(self._monitor):
                 self._monitor = None
 
-    def empty_disk(self) -> None:
-        super().empty_disk()
-        _revive(self.server)
-
     def _commits(self, statement: str) -> list[Commit]:
         at = "(extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1e9)::bigint"
         rows = self._query(statement.format(at=at))
@@ -263,21 +270,11 @@ died bigint unsigned GENERATED ALWAYS AS ROW END INVISIBLE,
 PERIOD FOR SYSTEM_TIME (born, died)) WITH SYSTEM VERSIONING ENGINE=InnoDB"""
 
 
-class MariaDBLane(Lane):
-    """A database and an account of the same name."""
+class MariaDBLane(_ServerLane[MariaDB]):
+    """On MariaDB."""
 
     engine = "mysql"
     model = "MYSQL"
-
-    def __init__(self, server: MariaDB, name: str, disk: Path) -> None:
-        self.server = server
-        self.name = name
-        self.disk = disk
-        self.address = (server.host, server.port)
-        self._monitor: Any = None
-        self._password = f"{name} @ secret"
-        server.create_role(name, self._password)
-        server.create_database(name, owner=name)
 
     def reset(self) -> None:
         for statement in (
@@ -287,9 +284,6 @@ class MariaDBLane(Lane):
             f"CREATE TABLE {self.name}.work (run varchar(64), note varchar(64), {_VERSIONS}",
         ):
             self.server.execute(statement)
-
-    def url(self, host: str | None = None, port: int | None = None) -> str:
-        return self.server.url(self.name, user=self.name, host=host, port=port)
 
     def holders(self) -> list[tuple[int, str]]:
         rows = self._query(
@@ -350,10 +344,6 @@ class MariaDBLane(Lane):
             with suppress(pymysql.Error):  # it is closed already
                 self._monitor.close()
             self._monitor = None
-
-    def empty_disk(self) -> None:
-        super().empty_disk()
-        _revive(self.server)
 
     def _commits(self, statement: str) -> list[Commit]:
         rows = self._query(statement)
