@@ -2,57 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import time
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import NOT_FOUND, AgtoolError, ConfigurationError, UsageError
-from agtool.core.kube.errors import NotFoundError
 from agtool.core.output import say
 from agtool.core.signals import die_as_by_ctrl_c
 from agtool.debug.interrupts import Interrupts, Stopped
 from agtool.debug.model import (
-    CONTAINER,
-    KIND,
     MARK,
-    PLAIN_SHELL,
-    TOOLS,
     Copy,
     Job,
-    Request,
-    Workload,
 )
-from agtool.debug.plan import completed, open_session
-from agtool.debug.pod.choice import find_pod
-from agtool.debug.pod.custom import says_security
-from agtool.debug.pod.explain import start_state
-from agtool.debug.pod.life import Made, made
-from agtool.debug.pod.look import Seen, described, look
-from agtool.debug.pod.manifest import pause_program
+from agtool.debug.plan import open_session
 from agtool.debug.pod.named import hint_for
-from agtool.debug.pod.node import hindrance
-from agtool.debug.pod.profile import wants_root
-from agtool.debug.pod.target import ContainerPlan, Way, add_container, plan_container
-from agtool.debug.pod.wait import wait_until_running
 from agtool.debug.session.streams import Attachment, attachment
+from agtool.debug.ways import WHY, Ways
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from agtool.core.kube.ended import Ended
-    from agtool.core.kube.session import Json, Session
-    from agtool.debug.session.record import Recording
     from agtool.debug.session.transfer import Place
-
-_KILLED = 137
-"""The exit code of what was killed: the pod may have been, and say why."""
-
-_WHY = 2.0
-"""Seconds for the cluster to say why a container is gone."""
 
 
 def run(job: Job) -> int:
@@ -85,7 +54,7 @@ def _run(job: Job, interrupts: Interrupts) -> int:
 
             recording = Recording(job.record)
             say(f"{job.record} gets all that is shown, passwords and other secrets too")
-        ways = _Ways(job, session, attached, interrupts, recording)
+        ways = Ways(job, session, attached, interrupts, recording)
         if job.attach:
             ended = ways.in_a_pod_of_ours(job.attach)
         elif job.target is not None and not job.in_copy:
@@ -111,19 +80,18 @@ def _copy(job: Job, copy: Copy, interrupts: Interrupts) -> int:
     with ExitStack() as stack:
         with interrupts.allowed():
             session = stack.enter_context(open_session(job))
-            ways = _Ways(job, session, Attachment(stdin=False, terminal=False), interrupts, None)
+            ways = Ways(job, session, Attachment(stdin=False, terminal=False), interrupts, None)
             pod = session.get(ways.path(copy.pod))
             container = main_container(pod, job.container, f"pod {copy.pod}")["name"]
             place = Place(session, ways.path(copy.pod), container)
             found = place.look(copy.path)
-            if not found:
-                say(f"container {container} has no tar, or no shell: one that has them is added")
-                ways.added(copy.pod, pod)
-                ours = job.request.name
-                place = Place(session, ways.path(copy.pod), ours, "/proc/1/root")
-                stack.callback(_end, place)
         if not found:
-            ways.wait(copy.pod, pod["metadata"]["uid"], place.container)
+            say(f"container {container} has no tar, or no shell: one that has them is added")
+            with interrupts.allowed():
+                plan, _ = ways.added(copy.pod, pod)
+                place = Place(session, ways.path(copy.pod), job.request.name, "/proc/1/root")
+                stack.callback(_end, place)
+            ways.wait_beside(pod, plan)
             with interrupts.allowed():
                 found = place.look(copy.path)
             if not found:
@@ -146,267 +114,4 @@ def _end(place: Place) -> None:
             '! grep -q "$0" $p/environ 2>/dev/null || kill ${p#/proc/}; done'
         )
         words = ["sh", "-c", script, f"{MARK}={place.container}"]
-        run(place.session, place.pod, place.container, words, timeout=_WHY)
-
-
-@dataclass(frozen=True)
-class _There:
-    """Where and how something is run.
-
-    Attributes:
-        mark: of the session, if the container's environment has none; see `lifeline`.
-        runner: how a script is run there.
-        pause: the path of our program in the container; None: it may not be there.
-    """
-
-    pod: str
-    container: str
-    mark: str
-    runner: Sequence[str] = PLAIN_SHELL
-    pause: str | None = None
-
-
-@dataclass(frozen=True)
-class _Ways:
-    """The ways to run the job's command, or a shell."""
-
-    job: Job
-    session: Session
-    attached: Attachment
-    interrupts: Interrupts
-    recording: Recording | None
-
-    def in_a_new_pod(self) -> Ended:
-        with self.interrupts.allowed():
-            node = self.job.request.node
-            if node is not None and (told := hindrance(self.session, node)):
-                say(
-                    f"{told}\nWaiting {self.job.timeout:.0f} s (--timeout) for it. If that fails, "
-                    "the node removes the pod when it is back.",
-                    level="warning",
-                )
-            request = completed(self.job, self.session)
-        with made(self.session, request, self.interrupts) as pod:
-            place, security = _place(self.session), pod.security
-            say(f"pod {pod.name} in {place}: {security.level}, {security.meaning}")
-            if says_security(request.custom):
-                say("--custom changes what its container may do")
-            say(_afterwards(pod))
-            if pod.refused:
-                say(f"The namespace does not allow what was asked for: {pod.refused}")
-            if pod.changed:
-                say(f"The cluster's admission changed what was asked for: {pod.changed}")
-            self.wait(pod.name, pod.uid, CONTAINER)
-            pod.keep = request.keep
-            if pod.keep:
-                say(_farewell(self.session, request, pod))
-            mark = f"{pod.name}-1" if pod.keep else ""
-            there = _There(pod.name, CONTAINER, mark, pause=pause_program(request))
-            if request.tools:
-                there = self.with_tools(there, TOOLS)
-            return self.execute(there)
-
-    def in_a_pod_of_ours(self, name: str) -> Ended:
-        with self.interrupts.allowed():
-            pod = self.session.get(self.path(name))
-        if KIND not in (pod["metadata"].get("labels") or {}):
-            raise UsageError(
-                f"pod {name} was not made by agtool debug",
-                hint=f"To run in a container beside it: agtool debug --target pod/{name}",
-            )
-        now = start_state(pod, [])
-        if now.hopeless:
-            raise ConfigurationError(
-                f"pod {name} has ended: {now.problem}",
-                hint="To remove it: agtool debug --cleanup",
-            )
-        # A mark of its own: other sessions go on when this one ends.
-        return self.execute(_There(name, CONTAINER, f"{name}-{self.job.request.name}"))
-
-    def beside(self, workload: Workload) -> Ended:
-        request = self.job.request
-        with self.interrupts.allowed():
-            pod = find_pod(self.session, workload, self.job.pod_index, running=True)
-            name = pod["metadata"]["name"]
-            plan, way = self.added(name, pod)
-        ours = request.name
-        end = f"ends by itself within {request.lifetime} s (--ttl), if it starts"
-        try:
-            self.wait(name, pod["metadata"]["uid"], ours)
-            end = "has ended"
-            there = _There(name, ours, "")
-            seen = self.look(there, plan, way)
-            if not request.tools:
-                return self.execute(there)
-            return self.inside(name, plan, seen)
-        finally:
-            say(f"container {ours} {end}; it stays in the pod's list of containers")
-
-    def added(self, name: str, pod: Json) -> tuple[ContainerPlan, Way]:
-        """Add a container to a pod, in the first way that the namespace takes."""
-        request = self.job.request
-        plan = plan_container(pod, request, self.job.container)
-        way = add_container(self.session, pod, plan, request.custom)
-        say(
-            f"container {request.name} in pod {name}, {_place(self.session)}, beside container "
-            f"{plan.target}, whose processes it shares: {way.user}"
-        )
-        if says_security(request.custom):
-            say("--custom changes what the container may do")
-        if plan.left_out:
-            say(
-                f"not mounted, since Kubernetes allows no part of a volume here: "
-                f"{', '.join(plan.left_out)}"
-            )
-        return plan, way
-
-    def look(self, there: _There, plan: ContainerPlan, way: Way) -> Seen | None:
-        """See, and say, what can be read of the target."""
-        context = way.container.get("securityContext") or {}
-        with self.interrupts.allowed():
-            identity = plan.identity if plan.shared else ""
-            seen = look(self.session, self.path(there.pod), there.container, identity)
-        if seen is None:
-            say(f"What can be read of container {plan.target} is not known: the image has no sh.")
-        else:
-            for line in described(seen, wants_root=wants_root(context)):
-                say(line)
-        return seen
-
-    def inside(self, pod: str, plan: ContainerPlan, seen: Seen | None) -> Ended:
-        """Run in the target's own container, with the tools that are the files of ours."""
-        if seen is None or not seen.mine or not seen.readable:
-            raise ConfigurationError(
-                f"the programs of {self.job.request.image} cannot be run in container "
-                f"{plan.target}: its processes do not see ours",
-                hint=f"Run beside it instead: agtool debug --target pod/{pod} --image "
-                f"{self.job.request.image}",
-            )
-        root = f"/proc/{seen.mine}/root"
-        say(
-            f"This runs in container {plan.target} itself; the programs of "
-            f"{self.job.request.image} are in {root}"
-        )
-        mark = self.job.request.name
-        return self.execute(self.with_tools(_There(pod, plan.target, mark), root))
-
-    def with_tools(self, there: _There, root: str) -> _There:
-        """The same with the shell that finds the programs of --tools."""
-        from agtool.debug.session.toolbox import find_shell
-
-        with self.interrupts.allowed():
-            runner = find_shell(self.session, self.path(there.pod), there.container, root)
-        return replace(there, runner=runner)
-
-    def path(self, pod: str) -> str:
-        """A pod's path in the API."""
-        return f"/api/v1/namespaces/{self.session.namespace}/pods/{pod}"
-
-    def wait(self, pod: str, uid: str, container: str) -> None:
-        """Return when the container runs."""
-        # Now, while the kubelet is at work: later it would be the person who waits.
-        import agtool.debug.session.lifeline
-        import agtool.debug.session.remote  # noqa: F401
-
-        timeout, interrupts = self.job.timeout, self.interrupts
-        wait_until_running(
-            self.session, pod, uid, container=container, timeout=timeout, interrupts=interrupts
-        )
-
-    def execute(self, at: _There) -> Ended:
-        """Run the command, or a shell, in a container that runs."""
-        from agtool.core.kube.ended import Ended
-        from agtool.core.kube.upgraded import LostError
-        from agtool.debug.session.held import Holder
-        from agtool.debug.session.lifeline import END, LEAVE, Lifeline
-        from agtool.debug.session.remote import argv, execute
-
-        job = self.job
-        if not (job.command or self.attached.stdin):
-            return Ended(0)  # --keep without a terminal: the pod is what was asked for
-        there = (self.session, self.path(at.pod), at.container)
-        session = at.mark or job.request.name
-        lifeline = None
-        if self.attached.terminal or at.pause is None:  # else pause ends the command without us
-            lifeline = Lifeline(
-                *there,
-                shell=at.runner,
-                mark=session,
-                last_word=END if job.target and not job.in_copy else LEAVE,
-            )
-        command = argv(job.command, job.shell, runner=at.runner, mark=at.mark)
-        forwards = None
-        if job.forwards:
-            from agtool.debug.session.forward import Forwards
-
-            forwards = Forwards(*there[:2], job.forwards, self._warn)
-            for here, port in forwards.ports:
-                say(f"127.0.0.1:{here} leads to port {port} of the pod")
-        try:
-            ended = execute(
-                *there,
-                command,
-                self.attached,
-                interrupts=self.interrupts,
-                lifeline=lifeline,
-                holder=Holder(at.pause, session, list(at.runner)),
-                recording=self.recording,
-                shown=job.command,
-                forwards=forwards,
-            )
-        except LostError as error:
-            why = self.why_it_is_gone(at.pod, at.container)
-            raise LostError(f"{error.message}; {why}" if why else error.message) from error
-        if ended.exit_code == _KILLED and (why := self.why_it_is_gone(at.pod, at.container)):
-            say(why)
-        return ended
-
-    def _warn(self, text: str) -> None:
-        """Say something while the session runs, and the terminal may be in raw mode."""
-        end = "\r\n" if self.attached.terminal else "\n"
-        with suppress(OSError):
-            os.write(
-                2, f"{end if self.attached.terminal else ''}agtool: warning: {text}{end}".encode()
-            )
-
-    def why_it_is_gone(self, pod: str, container: str) -> str:
-        """What the cluster says about a container that ran; empty: that it still does."""
-        until = time.monotonic() + _WHY
-        try:
-            with self.interrupts.allowed():
-                while True:
-                    now = start_state(self.session.get(self.path(pod)), [], container)
-                    if now.problem or time.monotonic() > until:
-                        return now.problem
-                    time.sleep(0.2)
-        except NotFoundError:
-            return "the pod was deleted"
-        except AgtoolError:
-            return ""
-
-
-def _place(session: Session) -> str:
-    return f"namespace {session.namespace} of context {session.context}"
-
-
-def _afterwards(pod: Made) -> str:
-    """What becomes of the pod without us."""
-    if pod.owner:
-        return (
-            f"job {pod.owner.name} owns the pod: within a minute after --ttl the cluster removes "
-            "both, even if agtool is killed"
-        )
-    return (
-        f"No job owns the pod: {pod.ownerless}\nIf agtool is killed, the pod ends nevertheless, "
-        "and is listed until `agtool debug --cleanup`."
-    )
-
-
-def _farewell(session: Session, request: Request, pod: Made) -> str:
-    until = datetime.now().astimezone() + timedelta(seconds=request.lifetime)
-    return (
-        f"pod {request.name} stays until {until:%Y-%m-%d %H:%M:%S} (--ttl)\n"
-        f"To open a shell in it again: agtool debug {session.options} --attach {request.name}\n"
-        f"To remove it: kubectl {session.options} delete "
-        f"pod{',job' if pod.owner else ''} {request.name}"
-    )
+        run(place.session, place.pod, place.container, words, timeout=WHY)

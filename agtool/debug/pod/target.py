@@ -75,15 +75,10 @@ def plan_container(pod: Json, request: Request, wanted: str | None) -> Container
     name = pod["metadata"]["name"]
     spec = pod["spec"]
     target = main_container(pod, wanted, f"pod {name}")
-    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    status: Json = next((one for one in statuses if one["name"] == target["name"]), {})
-    if "running" not in (status.get("state") or {}):
-        raise ConfigurationError(
-            f"container {target['name']} of pod {name} does not run",
-            hint=f"`kubectl describe pod {name}` shows why. To run a copy of the pod with another "
-            f"command: agtool debug --copy --target pod/{name}\nTo debug in a new pod that is "
-            f"like it: agtool debug --like pod/{name}",
-        )
+    status = _status(pod, target["name"])
+    identity = running(pod, target["name"])
+    if identity is None:
+        raise does_not_run(name, target["name"])
     # The kubelet tells, if its container runtime does: containerd since 2.0.
     seen = (status.get("user") or {}).get("linux") or {}
     said = user_of(spec, target)
@@ -115,7 +110,28 @@ def plan_container(pod: Json, request: Request, wanted: str | None) -> Container
         for context, words in _ways(spec, target, theirs, request)
     ]
     shared = bool(spec.get("shareProcessNamespace") or spec.get("hostPID"))
-    return ContainerPlan(target["name"], status.get("containerID") or "", shared, ways, left_out)
+    return ContainerPlan(target["name"], identity, shared, ways, left_out)
+
+
+def running(pod: Json, container: str) -> str | None:
+    """The identity of a container in its runtime; None: it does not run."""
+    status = _status(pod, container)
+    return status.get("containerID") or "" if "running" in (status.get("state") or {}) else None
+
+
+def does_not_run(pod: str, container: str, why: str = "") -> ConfigurationError:
+    """What to say, and to do, where there are no processes to be beside."""
+    return ConfigurationError(
+        f"container {container} of pod {pod} does not run" + (f": {why}" if why else ""),
+        hint=f"`kubectl describe pod {pod}` shows why. To run a copy of the pod with another "
+        f"command: agtool debug --copy --target pod/{pod}\nTo debug in a new pod that is "
+        f"like it: agtool debug --like pod/{pod}",
+    )
+
+
+def _status(pod: Json, container: str) -> Json:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return next((one for one in statuses if one["name"] == container), {})
 
 
 def _ways(spec: Json, target: Json, theirs: Identity, request: Request) -> list[tuple[Json, str]]:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
 
 from tests.cluster.api import Object, Refused
 from tests.e2e.conftest import wait_until
 from tests.e2e.debug.conftest import Person, name_in
+from tests.e2e.debug.webhook import Webhook
 
 LABELS = {"app": "web"}
 WHO = ("--", "hostname")
@@ -230,6 +233,50 @@ def test_a_copy_of_a_pod_that_crashes(person: Person) -> None:
     person.nothing_is_left()
     done = person.run("--copy", "--target", "pod/none", "--", "true")
     assert (done.exit_code, 'pods "none" not found' in done.stderr) == (125, True)
+
+
+def test_a_target_that_ends_meanwhile(person: Person, tmp_path: Path) -> None:
+    image = person.cluster.images.busybox
+    path = f"/api/v1/namespaces/{person.namespace}/pods"
+    wait = ["sh", "-c", "until [ -e /dev/shm/end ]; do sleep 0.1; done"]
+    containers = [
+        {"name": "web", "image": image, "command": wait},
+        {"name": "side", "image": image, "command": ["sleep", "600"]},
+    ]
+    spec = {"restartPolicy": "Never", "containers": containers, "terminationGracePeriodSeconds": 0}
+    person.api.post(path, {"metadata": {"name": "web-0"}, "spec": spec})
+
+    def states() -> set[str]:
+        status = person.api.get(f"{path}/web-0")["status"]
+        return {key for one in status.get("containerStatuses", ()) for key in one["state"]}
+
+    asked, wanted = Event(), Event()
+
+    def end() -> None:
+        asked.set()
+        if wanted.is_set() and "terminated" not in states():
+            person.exec("web-0", "touch", "/dev/shm/end")  # noqa: S108  # in the pod
+            wait_until(lambda: "terminated" in states(), "the target has ended")
+
+    wait_until(lambda: states() == {"running"}, "both run")
+    # It runs when it is looked at, and has ended when the container beside it is to start.
+    with Webhook(
+        person.cluster,
+        person.api,
+        person.namespace,
+        [],
+        tmp_path,
+        resource=("", "pods/ephemeralcontainers"),
+        operation="UPDATE",
+        meanwhile=end,
+    ):
+        run = ("--target", "pod/web-0", "-c", "web", "--", "true")
+        wait_until(lambda: not person.run(*run).exit_code and asked.is_set(), "it is asked")
+        wanted.set()
+        done = person.run(*run)
+    assert done.exit_code == 125
+    assert "container web of pod web-0 does not run: it ended meanwhile: " in done.stderr
+    assert "agtool debug --copy --target pod/web-0" in done.stderr
 
 
 def test_all_namespaces(person: Person) -> None:

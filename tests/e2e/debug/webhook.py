@@ -5,6 +5,7 @@ import json
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +22,8 @@ class Webhook:
 
     Args:
         resource: what is patched instead of pods, as group and resource.
+        operation: when, instead of at its creation.
+        meanwhile: called before each answer; the API server waits ten seconds for it.
     """
 
     def __init__(
@@ -32,7 +35,11 @@ class Webhook:
         folder: Path,
         *,
         resource: tuple[str, str] = ("", "pods"),
+        operation: str = "CREATE",
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
+        self._operation = operation
+        self._meanwhile = meanwhile
         self._resource = resource
         self._server = server
         self._api = api
@@ -47,7 +54,7 @@ class Webhook:
         authority.server("webhook", [address]).write(self._folder, "webhook")
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self._folder / "webhook.crt", self._folder / "webhook.key")
-        self._http = HTTPServer((address, 0), _handler(self._patch))
+        self._http = HTTPServer((address, 0), _handler(self._patch, self._meanwhile))
         self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
         self._thread.start()
@@ -70,7 +77,7 @@ class Webhook:
             "sideEffects": "None",
             "clientConfig": {"url": url, "caBundle": base64.b64encode(authority).decode()},
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self._namespace}},
-            "rules": [{**new, "operations": ["CREATE"]}],
+            "rules": [{**new, "operations": [self._operation]}],
         }
         return {"metadata": {"name": self._name}, "webhooks": [hook]}
 
@@ -82,11 +89,12 @@ def _our_address(peer: str) -> str:
         return str(probe.getsockname()[0])
 
 
-def _handler(patch: list[Object]) -> type[BaseHTTPRequestHandler]:
+def _handler(patch: list[Object], meanwhile: Callable[[], object]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:  # http.server's name
             length = int(self.headers["Content-Length"])
             request = json.loads(self.rfile.read(length))["request"]
+            meanwhile()
             response = {
                 "uid": request["uid"],
                 "allowed": True,
