@@ -84,6 +84,18 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
     ]
 
 
+def test_the_map_has_all_pages() -> None:
+    # The site fails without; it is made seldom.
+    docs = ROOT / "docs"
+    maps = [docs / "index.md", docs / "how-to/migration-tools/README.md"]
+    listed = {
+        (page.parent / link.partition("#")[0]).resolve()
+        for page in maps
+        for link in links(page.read_text(encoding="utf-8"))
+    }
+    assert {page for page in docs.glob("**/*.md") if page not in listed} == {maps[0]}
+
+
 def test_each_example_of_the_readme_is_pasted_by_a_test() -> None:
     tests = [*(ROOT / "tests" / "e2e").glob("*/test_readme.py")]
     pasted = {
