@@ -15,6 +15,7 @@ from tests.cluster import toolchain
 from tests.cluster.machine import architecture
 from tests.cluster.places import cache
 from tests.images.root import Files, read, unpacked
+from tests.programs import voice
 from tests.servers.process import ServerFailed, find_program
 from tests.servers.versions import new_folder
 from tests.tools.installed import installed
@@ -95,10 +96,7 @@ def _goose(*, musl: bool) -> bytes:
     return (place / "migrate").read_bytes()
 
 
-def say(text: str) -> None:
-    """Tell the person at the terminal."""
-    sys.stderr.write(f"images: {text}\n")
-    sys.stderr.flush()
+say = voice("images")
 
 
 def _compile(source: Path, program: Path, musl: bool) -> None:

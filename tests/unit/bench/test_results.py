@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import plots, results
+from bench import pictures, plots, results
 
 TEXT = """\
 # Benchmarks
@@ -63,8 +63,13 @@ def test_runs_are_kept_in_their_order(folder: Path) -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_the_page_shows_the_change_and_its_spread() -> None:
-    plot = plots.Plot(
-        "start", "Starts", "start", "s", "x.md", (plots.Bar("agtool", "Help", "`agtool --help`"),)
+    plot = pictures.Plot(
+        "start",
+        "Starts",
+        "start",
+        "s",
+        "x.md",
+        (pictures.Bar("agtool", "Help", "`agtool --help`"),),
     )
     for wall in ("72 ms", "60 ms", "90 ms"):
         results.keep("start", TEXT.replace("72 ms", wall), 7.0, ["2 cores"])
@@ -75,7 +80,7 @@ def test_the_page_shows_the_change_and_its_spread() -> None:
 
 
 def test_every_bar_is_in_the_results_that_are_kept() -> None:
-    for plot in plots.PLOTS:
+    for plot in pictures.PLOTS:
         *_, run = results.runs(plot.bench)
         figures = [plots.figure(run, bar) for bar in plot.bars]
         assert None not in figures, f"{plot.name}: {figures}"
