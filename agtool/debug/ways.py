@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from agtool.core.errors import AgtoolError, ConfigurationError, UsageError
 from agtool.core.kube.errors import NotFoundError
+from agtool.core.live import said_if_slow
 from agtool.core.output import say
 from agtool.debug.model import CONTAINER, KIND, PLAIN_SHELL, TOOLS, Job, Request, Workload
 from agtool.debug.plan import completed
@@ -301,8 +302,9 @@ class Ways:
     def why_it_is_gone(self, pod: str, container: str) -> str:
         """What the cluster says about a container that ran; empty: that it still does."""
         until = time.monotonic() + WHY
+        slow = said_if_slow("asking the cluster why it has ended ...")
         try:
-            with self.interrupts.allowed():
+            with self.interrupts.allowed(), slow:
                 while True:
                     now = start_state(self.session.get(self.path(pod)), [], container)
                     if now.problem or time.monotonic() > until:
@@ -310,8 +312,8 @@ class Ways:
                     time.sleep(0.2)
         except NotFoundError:
             return "the pod was deleted"
-        except AgtoolError:
-            return ""
+        except AgtoolError as error:
+            return f"what became of the pod is not known: {error.message}"
 
 
 def _place(session: Session) -> str:

@@ -52,6 +52,9 @@ def start_state(  # noqa: PLR0911  # one for each answer
     deleted = "deletionTimestamp" in (pod.get("metadata") or {})
     if deleted and "running" not in (ours.get("state") or {}):
         return StartState(problem="the pod was deleted", hopeless=True)
+    if _slept_to_its_end(status, container):
+        why = f"container {container} ended: its lifetime (--ttl) is over"
+        return StartState(problem=why, hopeless=True)
     if found := _container(ours, events, container):
         return found
     if status.get("phase") == "Failed":
@@ -261,6 +264,13 @@ def _one_line(text: str) -> str:
 def _is_start(event: Json, container: str) -> bool:
     path = (event.get("involvedObject") or {}).get("fieldPath") or ""
     return event.get("reason") == "Started" and path.endswith(f"{{{container}}}")
+
+
+def _slept_to_its_end(status: Json, container: str) -> bool:
+    """Whether it is one of ours beside another, which is a sleep: only its own end ends it so."""
+    beside = {one.get("name") for one in status.get("ephemeralContainerStatuses") or ()}
+    ended = (_status_of(status, container).get("state") or {}).get("terminated")
+    return container in beside and ended is not None and ended.get("exitCode") == 0
 
 
 def _status_of(status: Json, container: str) -> Json:

@@ -195,3 +195,12 @@ def test_a_native_sidecar_does_not_hide_our_container() -> None:
 def test_no_reason_and_no_message_raises(reason: str, message: str) -> None:
     waiting = pod(waiting={"reason": reason, "message": message})
     assert start_state(waiting, [event(reason, message)]) is not None
+
+
+def test_the_lifetime_of_a_container_beside_another() -> None:
+    def ended(code: int) -> str:
+        states = [{"name": "debug-x", "state": {"terminated": {"exitCode": code}}}]
+        return start_state(pod(ephemeralContainerStatuses=states), [], "debug-x").problem
+
+    assert ended(0) == "container debug-x ended: its lifetime (--ttl) is over"
+    assert ended(137) == "container debug-x ended: signal 9"
