@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import AgtoolError, ConfigurationError, UsageError
-from agtool.core.kube.errors import NotFoundError
-from agtool.core.live import said_if_slow
+from agtool.core.kube.errors import NotFoundError, RejectedError
 from agtool.core.output import say
 from agtool.debug.model import CONTAINER, KIND, PLAIN_SHELL, TOOLS, Job, Request, Workload
 from agtool.debug.plan import completed
 from agtool.debug.pod.choice import find_pod
 from agtool.debug.pod.custom import says_security
 from agtool.debug.pod.explain import start_state
+from agtool.debug.pod.gone import WHY, why_it_is_gone
 from agtool.debug.pod.life import Made, made
 from agtool.debug.pod.look import Seen, described, look
 from agtool.debug.pod.manifest import pause_program
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 
 _KILLED = 137
 """The exit code of what was killed: the pod may have been, and say why."""
-
-WHY = 2.0
-"""Seconds for the cluster to say why a container is gone."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +137,7 @@ class Ways:
                 return self.execute(there)
             return self.inside(name, plan, seen)
         finally:
-            say(f"container {ours} {end}; it stays in the pod's list of containers")
+            say(f"container {ours} {end}; it stays in the list of containers of the pod")
 
     def added(self, name: str, pod: Json) -> tuple[ContainerPlan, Way]:
         """Add a container to a pod, in the first way that the namespace takes."""
@@ -284,12 +281,21 @@ class Ways:
                 shown=job.command,
                 forwards=forwards,
             )
+        except (NotFoundError, RejectedError) as error:
+            # It ran: so it is what the API server is asked for that is over, or not there any more.
+            if why := self.why_it_is_gone(at):
+                raise NotStartedError(why) from error
+            raise
         except LostError as error:
-            why = self.why_it_is_gone(at.pod, at.container)
+            why = self.why_it_is_gone(at)
             raise LostError(f"{error.message}; {why}" if why else error.message) from error
-        if ended.exit_code == _KILLED and (why := self.why_it_is_gone(at.pod, at.container)):
+        if ended.exit_code == _KILLED and (why := self.why_it_is_gone(at)):
             say(why)
         return ended
+
+    def why_it_is_gone(self, at: There) -> str:
+        """What the cluster says about a container that ran; empty: that it still does."""
+        return why_it_is_gone(self.session, self.path(at.pod), at.container, self.interrupts)
 
     def _warn(self, text: str) -> None:
         """Say something while the session runs, and the terminal may be in raw mode."""
@@ -298,22 +304,6 @@ class Ways:
             os.write(
                 2, f"{end if self.attached.terminal else ''}agtool: warning: {text}{end}".encode()
             )
-
-    def why_it_is_gone(self, pod: str, container: str) -> str:
-        """What the cluster says about a container that ran; empty: that it still does."""
-        until = time.monotonic() + WHY
-        slow = said_if_slow("asking the cluster why it has ended ...")
-        try:
-            with self.interrupts.allowed(), slow:
-                while True:
-                    now = start_state(self.session.get(self.path(pod)), [], container)
-                    if now.problem or time.monotonic() > until:
-                        return now.problem
-                    time.sleep(0.2)
-        except NotFoundError:
-            return "the pod was deleted"
-        except AgtoolError as error:
-            return f"what became of the pod is not known: {error.message}"
 
 
 def _place(session: Session) -> str:

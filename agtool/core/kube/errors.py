@@ -169,12 +169,15 @@ def unreachable(error: Exception, server: str, context: str) -> UnreachableError
 
 
 def _root(error: BaseException) -> BaseException:
-    """What stands at the end of a chain of errors."""
+    """What stands at the end of a chain of errors.
+
+    Not by __context__: that may be an error that was dealt with, for which this was raised later.
+    """
     inner: BaseException | None = error
     while inner:
         error = inner
         among = (value for value in reversed(error.args) if isinstance(value, BaseException))
-        inner = error.__cause__ or error.__context__ or next(among, None)
+        inner = error.__cause__ or next(among, None)
     return error
 
 

@@ -86,6 +86,9 @@ def _on_the_way(pod: Json, ours: Json, events: Sequence[Json], container: str) -
     images = (str(one.get("image")) for one in containers if one.get("name") == container)
     image = ours.get("image") or next(images, "the image")
     trouble = ""
+    # Without a Job the pod is made before its ConfigMap, and may be looked at in between.
+    own = re.escape(str((pod.get("metadata") or {}).get("name")))
+    soon_over = rf'{_SOON_OVER}|configmap "{own}" not found'
     stage = f"starting on {node}"
     for event in events:
         reason, message = event.get("reason"), event.get("message") or ""
@@ -93,7 +96,7 @@ def _on_the_way(pod: Json, ours: Json, events: Sequence[Json], container: str) -
             stage = f"pulling {image} on {node}"
         elif reason in {"Pulled", "Created"}:
             stage, trouble = f"starting on {node}", ""
-        elif reason in _OBSTACLES and not re.search(_SOON_OVER, message):
+        elif reason in _OBSTACLES and not re.search(soon_over, message):
             trouble = f"{node}: {_one_line(message)}"
     return StartState(stage, problem=trouble)
 

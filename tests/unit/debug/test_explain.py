@@ -147,6 +147,11 @@ def test_what_is_repeated_until_it_works() -> None:
     assert not start_state(pod(), [mount, event("Pulled")]).problem
     slow = event("FailedMount", "failed to sync configmap cache: timed out waiting")
     assert not start_state(pod(), [slow]).problem
+    own = pod()
+    own["metadata"]["name"] = "debug-x7k2mp"
+    early = event("FailedMount", 'MountVolume.SetUp failed: configmap "debug-x7k2mp" not found')
+    assert not start_state(own, [early]).problem
+    assert start_state(pod(), [early]).problem
 
 
 @pytest.mark.parametrize(

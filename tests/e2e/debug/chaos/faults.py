@@ -80,7 +80,7 @@ def suspend(session: Session, random: Random) -> bool:
 def cut(session: Session, _: Random) -> bool:
     """Reset all connections; new ones are taken."""
     assert session.proxy
-    there = session.proxy.connections() > 0
+    there = session.agtool.code is None
     session.proxy.cut()
     return there
 
@@ -88,7 +88,7 @@ def cut(session: Session, _: Random) -> bool:
 def cut_one(session: Session, _: Random) -> bool:
     """Reset the newest connection: that of the lifeline, or of the command."""
     assert session.proxy
-    there = session.proxy.connections() > 0
+    there = session.agtool.code is None
     session.proxy.cut(newest=1)
     return there
 

@@ -124,8 +124,9 @@ class Session:
                     self._gone(LATER)
         self._until_over()
         seen = self.seen
-        if seen.ran and ended > seen.ran + choice.ttl - 3:
-            self.facts.add("ttl")
+        began = min(filter(None, (seen.made, seen.ran)), default=ended)
+        if ended > began + choice.ttl - 3:
+            self.facts |= {"ttl"} if choice.jobs else {"ttl", "cleanup"}
         return Outcome(
             facts=frozenset(self.facts),
             code=self.agtool.code,

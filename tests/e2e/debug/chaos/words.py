@@ -13,8 +13,8 @@ ANY = frozenset({"any"})
 NETWORK = {"cut", "cut_one", "outage", "freeze", "restart", "suspend"}
 """The connection breaks, or the API server does not answer."""
 
-GONE = {"evict", "delete_pod", "delete_owner", "drain"}
-"""Somebody deletes the pod."""
+GONE = {"evict", "delete_pod", "delete_owner", "drain", "cleanup"}
+"""Somebody deletes the pod; `cleanup`: another session's user removes what is over."""
 
 CREDENTIALS = {"token_expires", "token_revoked"}
 
@@ -38,19 +38,20 @@ _LINES: list[tuple[str, Collection[str]]] = [
     (rf"container {_NAME} in pod target-\d+, {_PLACE}, beside container main, .*", ANY),
     (r"The files of that container (are in /proc/\d+/root\.|, in /proc/\d+/root, cannot .*)", ANY),
     (r"To read them: .*", ANY),
-    (rf"container {_NAME} has ended; it stays in the pod's list of containers", ANY),
+    (rf"container {_NAME} has ended; it stays in the list of containers of the pod", ANY),
     (
         rf"container {_NAME} ends by itself within \d+ s \(--ttl\), if it starts; it stays .*",
         ANY,
     ),
     # What takes its time.
     (rf"({_NAME}|target-\d+): (waiting for a node|(pulling|starting) .*|running)", ANY),
+    (r"asking the cluster why it has ended \.\.\.", ANY),
     (r"waiting for the container's node to answer \.\.\.", ANY),
     (rf"still removing pod {_NAME}; Ctrl-C gives up \.\.\.", ANY),
     # Why it ended.
-    (r"(.*; )?the pod's lifetime \(--ttl\) is over", {"ttl"}),
+    (r"(error: )?(.*; )?the pod's lifetime \(--ttl\) is over", {"ttl"}),
     (
-        r"(.*; )?the pod's main process has ended: its lifetime \(--ttl\) is over, or it was ended",
+        r"(error: )?(.*; )?the pod's main process has ended: its lifetime .* is over, or it .*",
         {"ttl"},
     ),
     (r"(.*; |error: )?the pod was deleted", GONE),
@@ -74,6 +75,8 @@ _LINES: list[tuple[str, Collection[str]]] = [
     (r"Tolerate the taint with --toleration KEY\.", {"drain"}),
     (r"Waiting \d+ s in all \(--timeout\) for a change", {"drain"}),
     (r"error: container main of pod target-\d+ does not run.*", GONE | KILLED),
+    (r"`kubectl describe pod target-\d+` shows why\. .*", GONE | KILLED),
+    (r"To debug in a new pod that is like it: agtool debug --like .*", GONE | KILLED),
     # What it could not do.
     (rf"warning: (pod|job) {_NAME} could not be removed: .*credentials \(401\)", CREDENTIALS),
     (rf"warning: (pod|job) {_NAME} could not be removed: interrupted", {"int_twice"}),

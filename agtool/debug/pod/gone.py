@@ -1,0 +1,50 @@
+"""Why a container that ran does not any more, in the cluster's words."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from agtool.core.errors import AgtoolError
+from agtool.core.kube.errors import NotFoundError
+from agtool.core.live import said_if_slow
+from agtool.debug.pod.explain import start_state
+from agtool.debug.pod.leftovers import ends_at
+
+if TYPE_CHECKING:
+    from agtool.core.kube.session import Session
+    from agtool.debug.interrupts import Interrupts
+
+WHY = 2.0
+"""Seconds for the cluster to say why a container is gone."""
+
+_DUE = 10.0
+"""The same where the pod's lifetime is over: then it will say so."""
+
+
+def why_it_is_gone(session: Session, pod: str, container: str, interrupts: Interrupts) -> str:
+    """What the cluster says about a container that ran; empty: that it still does.
+
+    Args:
+        pod: its path in the API.
+
+    Raises Stopped: a signal.
+    """
+    began = time.monotonic()
+    slow = said_if_slow("asking the cluster why it has ended ...")
+    try:
+        with interrupts.allowed(), slow:
+            while True:
+                found = session.get(pod)
+                problem = start_state(found, [], container).problem
+                ends = ends_at(found)
+                due = ends is not None and ends <= datetime.now(timezone.utc)
+                # The kubelet tells a second later than it knows, or more where much goes on.
+                if problem or time.monotonic() > began + (_DUE if due else WHY):
+                    return problem
+                time.sleep(0.2)
+    except NotFoundError:
+        return "the pod was deleted"
+    except AgtoolError as error:
+        return f"what became of the pod is not known: {error.message}"
