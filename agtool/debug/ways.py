@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import AgtoolError, ConfigurationError, UsageError
-from agtool.core.kube.errors import NotFoundError, RejectedError
+from agtool.core.kube.errors import ForbiddenError
 from agtool.core.output import say
 from agtool.debug.model import CONTAINER, KIND, PLAIN_SHELL, TOOLS, Job, Request, Workload
 from agtool.debug.plan import completed
 from agtool.debug.pod.choice import find_pod
 from agtool.debug.pod.custom import says_security
 from agtool.debug.pod.explain import start_state
-from agtool.debug.pod.gone import WHY, why_it_is_gone
+from agtool.debug.pod.gone import WHY, problem_of, why_it_is_gone
 from agtool.debug.pod.life import Made, made
 from agtool.debug.pod.look import Seen, described, look
 from agtool.debug.pod.manifest import pause_program
@@ -243,7 +243,7 @@ class Ways:
     def execute(self, at: There) -> Ended:
         """Run the command, or a shell, in a container that runs."""
         from agtool.core.kube.ended import Ended
-        from agtool.core.kube.upgraded import LostError
+        from agtool.core.kube.upgraded import LostError, RefusedError
         from agtool.debug.session.held import Holder
         from agtool.debug.session.lifeline import END, LEAVE, Lifeline
         from agtool.debug.session.remote import argv, execute
@@ -281,14 +281,14 @@ class Ways:
                 shown=job.command,
                 forwards=forwards,
             )
-        except (NotFoundError, RejectedError) as error:
-            # It ran: so it is what the API server is asked for that is over, or not there any more.
-            if why := self.why_it_is_gone(at):
-                raise NotStartedError(why) from error
-            raise
         except LostError as error:
             why = self.why_it_is_gone(at)
             raise LostError(f"{error.message}; {why}" if why else error.message) from error
+        except AgtoolError as error:
+            refused = isinstance(error.__cause__, RefusedError)
+            if refused and not isinstance(error, ForbiddenError) and (why := self._ended(at)):
+                raise NotStartedError(why) from error
+            raise
         if ended.exit_code == _KILLED and (why := self.why_it_is_gone(at)):
             say(why)
         return ended
@@ -296,6 +296,12 @@ class Ways:
     def why_it_is_gone(self, at: There) -> str:
         """What the cluster says about a container that ran; empty: that it still does."""
         return why_it_is_gone(self.session, self.path(at.pod), at.container, self.interrupts)
+
+    def _ended(self, at: There) -> str:
+        """Why the container has ended before the command began; empty: not so, or not known."""
+        with suppress(AgtoolError):
+            return problem_of(self.session, self.path(at.pod), at.container, self.interrupts)
+        return ""
 
     def _warn(self, text: str) -> None:
         """Say something while the session runs, and the terminal may be in raw mode."""

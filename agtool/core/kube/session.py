@@ -40,6 +40,12 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 _CONNECT_TIMEOUT = 10.0
 """Seconds for one attempt to connect."""
 
+_READS_THE_ROLES = 10.0
+"""Seconds after its start in which an API server may not know yet who may do what."""
+
+_FORBIDDING = 0.3
+"""Seconds until it is asked again meanwhile."""
+
 _AGENT = ("User-Agent", f"agtool/{__version__}")
 
 
@@ -73,6 +79,7 @@ class Session:
         """How to wait for so many seconds between two attempts; true: there is to be no other."""
         self._reached = False
         self._silent_until = 0.0
+        self._unanswered: float | None = None
         self.context = access.context
         self.options = access.options
         """With which another command, kubectl too, gets there as the same user."""
@@ -301,23 +308,35 @@ class Session:
             except urllib3.exceptions.HTTPError as error:
                 failure = unreachable(error, self.server, self.context)
                 delay = backoff(attempt) if self._reached and repeatable(method, error) else None
+                self._unanswered = time.monotonic() if self._reached else None
                 if not renewed and refuses_certificate(error):
                     renewed = True
                     delay = 0 if self._access.renew(identity) else None
                 failure.__cause__ = error
             else:
-                self._reached = True
                 failure = self._refusal(response.status, answer, request)
                 delay = pause_before_retry(method, response.status, response.headers, attempt)
                 if response.status == 401 and not renewed:
                     renewed = True
                     delay = 0 if self._access.renew(identity) else None
+                elif response.status == 403 and self._is_just_back():
+                    delay = _FORBIDDING
+                self._reached = True
             if delay is None or time.monotonic() + delay > until:
                 raise failure
             self._tell(failure, delay)
             if self.pause(delay):
                 raise failure
             attempt += 1
+
+    def _is_just_back(self) -> bool:
+        """Whether the API server, which answered before, was away a moment ago.
+
+        One that has just been started forbids everything until it has read the roles.
+        """
+        return (
+            self._unanswered is not None and time.monotonic() - self._unanswered < _READS_THE_ROLES
+        )
 
     def _tell(self, failure: AgtoolError, delay: float) -> None:
         """Say why nothing seems to happen; once for all threads, and not all the time."""

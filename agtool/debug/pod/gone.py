@@ -31,6 +31,17 @@ def why_it_is_gone(session: Session, pod: str, container: str, interrupts: Inter
 
     Raises Stopped: a signal.
     """
+    try:
+        return problem_of(session, pod, container, interrupts)
+    except AgtoolError as error:
+        return f"what became of the pod is not known: {error.message}"
+
+
+def problem_of(session: Session, pod: str, container: str, interrupts: Interrupts) -> str:
+    """The same, where nothing can be said if the cluster cannot be asked.
+
+    Raises the errors of Session.get, and Stopped.
+    """
     began = time.monotonic()
     slow = said_if_slow("asking the cluster why it has ended ...")
     try:
@@ -46,5 +57,3 @@ def why_it_is_gone(session: Session, pod: str, container: str, interrupts: Inter
                 time.sleep(0.2)
     except NotFoundError:
         return "the pod was deleted"
-    except AgtoolError as error:
-        return f"what became of the pod is not known: {error.message}"

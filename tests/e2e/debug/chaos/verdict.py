@@ -19,7 +19,8 @@ _CODES: dict[str, set[int]] = {
     "int": {130, -2},
     "int_twice": {130, -2},
     "hup": {129, -1},
-    "close_terminal": {129, -1},
+    # Where it writes just then, it learns of it by that.
+    "close_terminal": {129, -1, 125},
     "close_output": {141, -13},
     "suspend": {125},
     "cut": {125},
@@ -103,7 +104,8 @@ def _wrong_words(outcome: Outcome) -> list[str]:
     if "Traceback" in outcome.text and not _interrupted_python(outcome, lines):
         found.append("a traceback")
     # Somebody killed the command itself, in its container that goes on: 137 is all there is to say.
-    silent = outcome.facts & {"kill_command", "oom"}
+    # And nobody is there to be told where the terminal is gone.
+    silent = outcome.facts & {"kill_command", "oom", "close_terminal"}
     if outcome.code in _UNTOLD and not silent and not words.gives_a_reason(lines):
         found.append(f"exit code {outcome.code}, and nothing says why")
     return found
