@@ -289,6 +289,8 @@ class Ways:
             if refused and not isinstance(error, ForbiddenError) and (why := self._ended(at)):
                 raise NotStartedError(why) from error
             raise
+        if ended.message and ended.exit_code is None and (why := self._ended(at)):
+            raise NotStartedError(why)  # the runtime's words are about a container that is over
         if ended.exit_code == _KILLED and (why := self.why_it_is_gone(at)):
             say(why)
         return ended

@@ -42,17 +42,20 @@ def problem_of(session: Session, pod: str, container: str, interrupts: Interrupt
 
     Raises the errors of Session.get, and Stopped.
     """
-    began = time.monotonic()
+    until: float | None = None
     slow = said_if_slow("asking the cluster why it has ended ...")
     try:
         with interrupts.allowed(), slow:
             while True:
                 found = session.get(pod)
                 problem = start_state(found, [], container).problem
-                ends = ends_at(found)
-                due = ends is not None and ends <= datetime.now(timezone.utc)
-                # The kubelet tells a second later than it knows, or more where much goes on.
-                if problem or time.monotonic() > began + (_DUE if due else WHY):
+                if until is None:
+                    ends = ends_at(found)
+                    due = ends is not None and ends <= datetime.now(timezone.utc)
+                    # The kubelet tells a second later than it knows, or more where much goes on;
+                    # and where the API server was away, not before that is back.
+                    until = time.monotonic() + (_DUE if due else WHY)
+                if problem or time.monotonic() > until:
                     return problem
                 time.sleep(0.2)
     except NotFoundError:
