@@ -20,7 +20,7 @@ WHY = 2.0
 """Seconds for the cluster to say why a container is gone."""
 
 _DUE = 10.0
-"""The same where the pod's lifetime is over: then it will say so."""
+"""The same where the pod is being deleted, or its lifetime is over: then it will say so."""
 
 
 def why_it_is_gone(session: Session, pod: str, container: str, interrupts: Interrupts) -> str:
@@ -52,6 +52,7 @@ def problem_of(session: Session, pod: str, container: str, interrupts: Interrupt
                 if until is None:
                     ends = ends_at(found)
                     due = ends is not None and ends <= datetime.now(timezone.utc)
+                    due |= "deletionTimestamp" in found["metadata"]
                     # The kubelet tells a second later than it knows, or more where much goes on;
                     # and where the API server was away, not before that is back.
                     until = time.monotonic() + (_DUE if due else WHY)

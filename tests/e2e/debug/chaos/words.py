@@ -81,6 +81,8 @@ _LINES: list[tuple[str, Collection[str]]] = [
     (rf"error: pod {_NAME} has ended: the pod's .*lifetime \(--ttl\) is over.*", {"ttl"}),
     (rf"error: pod {_NAME} has ended: container debug ended: signal 9", {"kill_main", "ttl"}),
     (r"To remove it: agtool debug --cleanup", ENDS),
+    (rf'error: pods "({_NAME}|target-\d+)" not found', GONE),
+    (r"To see which there are: kubectl .* get pods -n \S+", GONE),
     # What it could not do.
     (rf"warning: (pod|job) {_NAME} could not be removed: .*credentials \(401\)", CREDENTIALS),
     (rf"warning: (pod|job) {_NAME} could not be removed: interrupted", {"int_twice"}),
