@@ -202,6 +202,7 @@ class Session:
                     )
                 yield event
         except HTTPError as error:
+            self._unanswered = time.monotonic()
             raise unreachable(error, self.server, self.context) from error
         except ValueError as error:
             raise self._no_api(f"GET {path}") from error

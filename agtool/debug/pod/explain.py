@@ -53,8 +53,8 @@ def start_state(  # noqa: PLR0911  # one for each answer
     if deleted and "running" not in (ours.get("state") or {}):
         return StartState(problem="the pod was deleted", hopeless=True)
     if _slept_to_its_end(status, container):
-        why = f"container {container} ended: its lifetime (--ttl) is over"
-        return StartState(problem=why, hopeless=True)
+        over = f"container {container} ended: its lifetime (--ttl) is over"
+        return StartState(problem=over, hopeless=True)
     if found := _container(ours, events, container):
         return found
     if status.get("phase") == "Failed":

@@ -15,7 +15,7 @@ from tests.e2e.conftest import clean_environment
 from tests.e2e.debug.chaos.choice import UP, Choice
 from tests.e2e.debug.chaos.faults import FAULTS
 from tests.e2e.debug.chaos.started import Started
-from tests.e2e.debug.chaos.verdict import GRACE, LATER, Outcome
+from tests.e2e.debug.chaos.verdict import GRACE, LATER, RECOVERY, Outcome
 from tests.e2e.debug.chaos.watcher import EVERY, Seen
 from tests.e2e.debug.chaos.world import World, insist
 from tests.servers.proxy import TcpProxy
@@ -115,7 +115,8 @@ class Session:
         _wait(lambda: watcher.looked > ended + 1, _SOON)
         if not self._gone(_SOON):
             if choice.jobs:
-                self._gone(self._deadline - time.monotonic() + LATER)
+                # Longer, so that it can be said for how long it was left.
+                self._gone(self._deadline - time.monotonic() + LATER + 2 * RECOVERY)
             else:
                 if choice.patient or choice.way in {"keep", "attach"}:
                     self._gone(self._deadline - time.monotonic() + GRACE)

@@ -13,6 +13,10 @@ GRACE = 15.0
 LATER = 60.0
 """Seconds after the lifetime in which the cluster removes what a Job owns."""
 
+RECOVERY = 60.0
+"""Seconds for the cluster's own controllers to go on after their API server was away: they come
+back up to half a minute after it does."""
+
 _CODES: dict[str, set[int]] = {
     "kill": {-9},
     "term": {143, -15},
@@ -126,8 +130,13 @@ def _left(outcome: Outcome) -> list[str]:
     if not outcome.gone:
         after = " after --cleanup" if outcome.cleaned else ""
         found.append(f"objects are left{after}")
-    elif outcome.jobs and outcome.left_for > LATER + outcome.blind:
+    elif outcome.jobs and outcome.left_for > LATER + _outage(outcome):
         found.append(f"objects were left {outcome.left_for:.1f} s after the lifetime")
     if outcome.cleaned and outcome.jobs:
         found.append("--cleanup was needed, although a Job could have owned the pod")
     return found
+
+
+def _outage(outcome: Outcome) -> float:
+    """Seconds that an API server which was away costs the cluster."""
+    return outcome.blind + RECOVERY if outcome.blind else 0.0

@@ -55,7 +55,7 @@ _LINES: list[tuple[str, Collection[str]]] = [
         {"ttl"},
     ),
     (r"(.*; |error: )?the pod was deleted", GONE),
-    (r"(error: )?(.*; )?container \S+ ended: signal 9", {"kill_main", "ttl"}),
+    (r"(error: )?(.*; )?container \S+ ended: signal 9", {"kill_main", "kill_command", "ttl"}),
     (rf"(error: )?(.*; )?container {_NAME} ended: its lifetime \(--ttl\) is over", {"ttl"}),
     (r"(.*; )?what became of (the pod|container \S+) is not known: .*", NETWORK | CREDENTIALS),
     (r"(.*; )?container \S+ ended: it needed more memory than its limit \(OOMKilled\)", {"oom"}),
