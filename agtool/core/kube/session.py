@@ -19,6 +19,7 @@ from agtool import __version__
 from agtool.core.errors import AgtoolError, UnreachableError
 from agtool.core.kube.access import Access, Identity, find_access
 from agtool.core.kube.errors import GoneError, refusal, unreachable
+from agtool.core.kube.outage import AGAIN, Outage
 from agtool.core.kube.pool import WebSocketSettings, make_pool, proxy_before
 from agtool.core.kube.retry import backoff, pause_before_retry, refuses_certificate, repeatable
 from agtool.core.output import say
@@ -39,12 +40,6 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 
 _CONNECT_TIMEOUT = 10.0
 """Seconds for one attempt to connect."""
-
-_READS_THE_ROLES = 10.0
-"""Seconds after its start in which an API server may not know yet who may do what."""
-
-_FORBIDDING = 0.3
-"""Seconds until it is asked again meanwhile."""
 
 _AGENT = ("User-Agent", f"agtool/{__version__}")
 
@@ -79,7 +74,7 @@ class Session:
         """How to wait for so many seconds between two attempts; true: there is to be no other."""
         self._reached = False
         self._silent_until = 0.0
-        self._unanswered: float | None = None
+        self.outage = Outage()
         self.context = access.context
         self.options = access.options
         """With which another command, kubectl too, gets there as the same user."""
@@ -202,7 +197,7 @@ class Session:
                     )
                 yield event
         except HTTPError as error:
-            self._unanswered = time.monotonic()
+            self.outage.happens()
             raise unreachable(error, self.server, self.context) from error
         except ValueError as error:
             raise self._no_api(f"GET {path}") from error
@@ -309,7 +304,7 @@ class Session:
             except urllib3.exceptions.HTTPError as error:
                 failure = unreachable(error, self.server, self.context)
                 delay = backoff(attempt) if self._reached and repeatable(method, error) else None
-                self._unanswered = time.monotonic() if self._reached else None
+                self.outage.happens()
                 if not renewed and refuses_certificate(error):
                     renewed = True
                     delay = 0 if self._access.renew(identity) else None
@@ -320,8 +315,8 @@ class Session:
                 if response.status == 401 and not renewed:
                     renewed = True
                     delay = 0 if self._access.renew(identity) else None
-                elif response.status == 403 and self._is_just_back():
-                    delay = _FORBIDDING
+                elif response.status == 403 and self.outage.was_recent():
+                    delay = AGAIN
                 self._reached = True
             if delay is None or time.monotonic() + delay > until:
                 raise failure
@@ -329,15 +324,6 @@ class Session:
             if self.pause(delay):
                 raise failure
             attempt += 1
-
-    def _is_just_back(self) -> bool:
-        """Whether the API server, which answered before, was away a moment ago.
-
-        One that has just been started forbids everything until it has read the roles.
-        """
-        return (
-            self._unanswered is not None and time.monotonic() - self._unanswered < _READS_THE_ROLES
-        )
 
     def _tell(self, failure: AgtoolError, delay: float) -> None:
         """Say why nothing seems to happen; once for all threads, and not all the time."""

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 WHY = 2.0
 """Seconds for the cluster to say why a container is gone."""
 
-_DUE = 10.0
-"""The same where the pod is being deleted, or its lifetime is over: then it will say so."""
+_DUE = 15.0
+"""The same where it will say so: the pod is being deleted, or its lifetime is over. Or the kubelet
+could not tell, since the API server was away; it tries again every ten seconds."""
 
 
 def why_it_is_gone(session: Session, pod: str, container: str, interrupts: Interrupts) -> str:
@@ -53,8 +54,9 @@ def problem_of(session: Session, pod: str, container: str, interrupts: Interrupt
                     ends = ends_at(found)
                     due = ends is not None and ends <= datetime.now(timezone.utc)
                     due |= "deletionTimestamp" in found["metadata"]
-                    # The kubelet tells a second later than it knows, or more where much goes on;
-                    # and where the API server was away, not before that is back.
+                    due |= session.outage.was_recent()
+                    # From here on: the kubelet tells a second later than it knows, or more where
+                    # much goes on, and nothing before the API server is back.
                     until = time.monotonic() + (_DUE if due else WHY)
                 if problem or time.monotonic() > until:
                     return problem

@@ -104,7 +104,9 @@ def _wrong_end(outcome: Outcome) -> list[str]:
 
 def _wrong_words(outcome: Outcome) -> list[str]:
     lines = words.said(outcome.text)
-    found = [f"untrue or unknown: {line}" for line in lines if words.untrue(line, outcome.facts)]
+    at_once = {"at once"} if "restart" in outcome.facts and words.ends_at_once(lines) else set()
+    facts = outcome.facts | at_once
+    found = [f"untrue or unknown: {line}" for line in lines if words.untrue(line, facts)]
     if "Traceback" in outcome.text and not _interrupted_python(outcome, lines):
         found.append("a traceback")
     # Somebody killed the command itself, in its container that goes on: 137 is all there is to say.

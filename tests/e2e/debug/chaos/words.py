@@ -6,7 +6,7 @@ A line that stands nowhere here breaks a promise, and so does one whose reason h
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 ANY = frozenset({"any"})
 
@@ -83,6 +83,9 @@ _LINES: list[tuple[str, Collection[str]]] = [
     (r"To remove it: agtool debug --cleanup", ENDS),
     (rf'error: pods "({_NAME}|target-\d+)" not found', GONE),
     (r"To see which there are: kubectl .* get pods -n \S+", GONE),
+    # One that starts when the API server does is told so by that; kubectl is, too.
+    (r"error: \S+ may not \w+ \S+ in namespace \S+", {"at once"}),
+    (r"Ask for a Role in .*", {"at once"}),
     # What it could not do.
     (rf"warning: (pod|job) {_NAME} could not be removed: .*credentials \(401\)", CREDENTIALS),
     (rf"warning: (pod|job) {_NAME} could not be removed: interrupted", {"int_twice"}),
@@ -115,6 +118,11 @@ def untrue(line: str, facts: Collection[str]) -> bool:
         pattern.fullmatch(line) and (allowed is ANY or allowed & set(facts))
         for pattern, allowed in LINES
     )
+
+
+def ends_at_once(lines: Sequence[str]) -> bool:
+    """Whether it got no further than to its first request."""
+    return bool(lines) and lines[0].startswith("error: ")
 
 
 def gives_a_reason(lines: Collection[str]) -> bool:
