@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from tests.e2e.debug.chaos import words
@@ -39,8 +38,9 @@ _CODES: dict[str, set[int]] = {
     "delete_owner": {125, 137},
     "drain": {124, 125, 137},
     "kill_main": {125, 137},
-    # That of a sleep in a shell is the shell's to tell, or to go on from.
-    "kill_command": {125, 137, 0, 1, 3},
+    # That of a sleep in a shell is the shell's to tell, or to go on from; that of what watches for
+    # the end of the connection ends the command with SIGHUP.
+    "kill_command": {125, 137, 129, 0, 1, 3},
     "oom": {125, 137, 1},
     "ttl": {125, 137},
 }
@@ -97,7 +97,7 @@ def _wrong_end(outcome: Outcome) -> list[str]:
     if outcome.code is None:
         return ["agtool has not ended"]
     allowed = {outcome.own}.union(*(_CODES.get(fact, set()) for fact in outcome.facts))
-    if outcome.code in allowed:
+    if outcome.code in allowed or _interrupted_python(outcome):
         return []
     return [f"exit code {outcome.code}, which nothing explains: {sorted(outcome.facts)}"]
 
@@ -107,7 +107,7 @@ def _wrong_words(outcome: Outcome) -> list[str]:
     at_once = {"at once"} if "restart" in outcome.facts and words.ends_at_once(lines) else set()
     facts = outcome.facts | at_once
     found = [f"untrue or unknown: {line}" for line in lines if words.untrue(line, facts)]
-    if "Traceback" in outcome.text and not _interrupted_python(outcome, lines):
+    if "Traceback" in outcome.text and not _interrupted_python(outcome):
         found.append("a traceback")
     # Somebody killed the command itself, in its container that goes on: 137 is all there is to say.
     # And nobody is there to be told where the terminal is gone.
@@ -117,8 +117,9 @@ def _wrong_words(outcome: Outcome) -> list[str]:
     return found
 
 
-def _interrupted_python(outcome: Outcome, lines: Collection[str]) -> bool:
+def _interrupted_python(outcome: Outcome) -> bool:
     """Whether Ctrl-C met Python itself, before agtool was there."""
+    lines = words.said(outcome.text)
     ends = outcome.text.rstrip().endswith("KeyboardInterrupt")
     return bool(outcome.facts & {"int", "int_twice"}) and not lines and ends
 
