@@ -114,6 +114,7 @@ def measure(nodes: int, rounds: dict[float, int]) -> str:
         progress("starting etcd and kube-apiserver")
         plane.start()
         machine = _machine(load, plane)
+        looked = measure_status(plane)
         with FakeNodes(plane) as fake, ApiProxy(plane.kubeconfig, Path(scratch)) as proxy:
             progress(f"making {nodes:,} nodes")
             fake.make(nodes, {"bench": "yes"})
@@ -135,9 +136,35 @@ def measure(nodes: int, rounds: dict[float, int]) -> str:
                 "client share the machine."
             ),
             table(heads, rows),
+            looked,
             watched,
             paragraph(machine),
         )
+    )
+
+
+STATUS_AIM = 2
+"""How often the time of kubectl `status` may take."""
+
+
+def measure_status(plane: ControlPlane, rounds: int = 11) -> str:
+    """The paragraph about `status` of a small cluster, beside kubectl's look at the same."""
+    seen = (str(plane.kubectl), "get", "nodes,deployments,configmaps", "-A")
+    status = (*AGTOOL, "status", "-l", SELECTOR)
+    with FakeNodes(plane) as fake:
+        fake.make(3, {"bench": "yes"})
+        of = {
+            "agtool": lambda: run(status, plane.kubeconfig),
+            "kubectl": lambda: run(seen, plane.kubeconfig),
+        }
+        costs = in_turns("status", rounds, of)
+    ours, theirs = ([cost.wall for cost in costs[name]] for name in ("agtool", "kubectl"))
+    measured = median_ratio(ours, theirs)
+    return paragraph(
+        f"`agtool ci-nodepool status` of three nodes: {seconds(statistics.median(ours))}, beside "
+        f"{seconds(statistics.median(theirs))} of `kubectl get nodes,deployments,configmaps -A`: "
+        f"{ratio(measured)} (aim {STATUS_AIM}: "
+        f"{'reached' if measured <= STATUS_AIM else '**missed**'})."
     )
 
 
