@@ -148,7 +148,7 @@ STATUS_AIM = 2
 
 
 def measure_status(plane: ControlPlane, rounds: int = 11) -> str:
-    """The paragraph about `status` of a small cluster, beside kubectl's look at the same."""
+    """The table about `status` of a small cluster, beside kubectl's look at the same."""
     seen = (str(plane.kubectl), "get", "nodes,deployments,configmaps", "-A")
     status = (*AGTOOL, "status", "-l", SELECTOR)
     with FakeNodes(plane) as fake:
@@ -160,11 +160,18 @@ def measure_status(plane: ControlPlane, rounds: int = 11) -> str:
         costs = in_turns("status", rounds, of)
     ours, theirs = ([cost.wall for cost in costs[name]] for name in ("agtool", "kubectl"))
     measured = median_ratio(ours, theirs)
-    return paragraph(
-        f"`agtool ci-nodepool status` of three nodes: {seconds(statistics.median(ours))}, beside "
-        f"{seconds(statistics.median(theirs))} of `kubectl get nodes,deployments,configmaps -A`: "
-        f"{ratio(measured)} (aim {STATUS_AIM}: "
-        f"{'reached' if measured <= STATUS_AIM else '**missed**'})."
+    row = [
+        "`status` of three nodes",
+        seconds(statistics.median(ours)),
+        seconds(statistics.median(theirs)),
+        ratio(measured),
+        f"{STATUS_AIM}: {'reached' if measured <= STATUS_AIM else '**missed**'}",
+    ]
+    return "\n\n".join(
+        (
+            paragraph("A small cluster, beside `kubectl get nodes,deployments,configmaps -A`:"),
+            table(["", "agtool", "kubectl", "agtool / kubectl", "aim"], [row]),
+        )
     )
 
 
@@ -173,7 +180,7 @@ WATCHED = 64
 
 
 def measure_watch(nodes: int, plane: ControlPlane) -> str:
-    """The paragraph about `watch`, which finds all nodes without their taint."""
+    """The table about `watch`, which finds all nodes without their taint."""
     progress("watching them")
     began = time.monotonic()
     with subprocess.Popen(
@@ -194,10 +201,17 @@ def measure_watch(nodes: int, plane: ControlPlane) -> str:
         running.terminate()
     peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
     run((*AGTOOL, "untaint", "-l", SELECTOR, "dedicated-", "--yes"), plane.kubeconfig)
-    return paragraph(
-        f"`agtool ci-nodepool watch` of the same nodes, all without their taint: {peak:.0f} MiB at "
-        f"its peak (aim {WATCHED}: {'reached' if peak <= WATCHED else '**missed**'}), and the last "
-        f"one tainted after {seconds(took)}."
+    row = [
+        f"`watch` of {nodes:,} nodes",
+        f"{peak:.0f} MiB",
+        f"{WATCHED} MiB: {'reached' if peak <= WATCHED else '**missed**'}",
+        seconds(took),
+    ]
+    return "\n\n".join(
+        (
+            paragraph("The same nodes, all without their taint:"),
+            table(["", "peak memory", "aim", "the last one tainted after"], [row]),
+        )
     )
 
 
