@@ -172,7 +172,7 @@ $(DOCS)/.made: requirements/docs.txt
 bench: venv $(PAUSE) ## measure all commands on real servers and beside their like: curl, kubectl, other inits
 	@$(PYTHON) -m tests.cluster build
 	@$(PYTHON) -m compileall -q agtool # as pip does, also where PYTHONDONTWRITEBYTECODE is set
-	@$(PYTHON) bench/migrate_once.py
+	@$(PYTHON) -m bench.migrate_once
 	@$(PYTHON) -m bench.le_staging
 	@tests/install-system-packages.sh tini dumb-init catatonit
 	@$(PYTHON) -m bench.pause --write

@@ -75,14 +75,15 @@ class Stage:
     def run(self, *argv: str, stdin: Path | None = None) -> None:
         """Run a command to its end; its output is thrown away."""
         with (stdin or Path(os.devnull)).open("rb") as source:
-            subprocess.run(
+            done = subprocess.run(
                 argv,
                 env=self._environment(),
                 stdin=source,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                check=True,
+                stderr=subprocess.PIPE,
+                check=False,
             )
+        assert done.returncode == 0, f"{argv}: {done.stderr.decode(errors='replace')}"
 
     def prompt_of_agtool(self) -> float:
         """Seconds from Enter to the prompt."""
