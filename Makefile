@@ -115,7 +115,7 @@ compatibility: venv system $(PAUSE) ## tests on other versions: Python, PostgreS
 	@$(PYTHON) -m tests.compatibility $(PARTS)
 
 # PARTS: some of the folders in tests/tools. Not part of `test`: it takes half an hour, and the network for the first time.
-tools: venv system $(PAUSE) ## tests with tools that people use: for migrations, and to start browsers (PARTS=...)
+tools: venv system $(PAUSE) ## tests with tools that people use: for migrations, to start browsers, and programs that `env` is for (PARTS=...)
 	@$(PYTHON) -m tests.tools $(PARTS)
 
 # PARTS: some of the names in tests/images/applications.py. Not part of `test`: it takes a quarter of an hour, and the network.

@@ -131,7 +131,10 @@ def files(context: ssl.SSLContext, served: Mapping[str, bytes]) -> Handler:
             context.wrap_socket(connection, server_side=True) as tls,
             tls.makefile("rwb") as stream,
         ):
-            path = stream.readline().split()[1].decode()
+            request = stream.readline().split()
+            if not request:
+                return
+            path = request[1].decode()
             while stream.readline().strip():
                 pass
             body = served.get(path)
