@@ -36,6 +36,7 @@ from tests.cluster.control_plane import ControlPlane, loopback
 from tests.cluster.instances import own_folder
 from tests.cluster.nodes import FakeNodes
 from tests.cluster.proxy import ApiProxy
+from tests.programs import carry_out
 
 PAGE = Path(__file__).parents[1] / "docs/reference/ci-nodepool.md"
 RELEASE = Path(__file__).parents[1] / "tests/cases/ci_nodepool/helmrelease.yaml"
@@ -282,4 +283,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main, progress)

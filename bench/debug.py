@@ -25,6 +25,7 @@ from tests.cluster.given import given
 from tests.cluster.instances import own_folder
 from tests.cluster.server import Server
 from tests.e2e.terminal import Terminal
+from tests.programs import carry_out
 from tests.servers.process import ServerUnavailable
 
 ROOT = Path(__file__).parents[1]
@@ -284,4 +285,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main, progress)

@@ -131,8 +131,10 @@ def files(context: ssl.SSLContext, served: Mapping[str, bytes]) -> Handler:
             context.wrap_socket(connection, server_side=True) as tls,
             tls.makefile("rwb") as stream,
         ):
-            path = stream.readline().split()[1].decode()
-            length = 0
+            request = stream.readline().split()
+            if not request:
+                return
+            path, length = request[1].decode(), 0
             while line := stream.readline().strip().lower():
                 if line.startswith(b"content-length:"):
                     length = int(line.partition(b":")[2])
