@@ -22,7 +22,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # One kind of test at once, also with `make -j`. Of those with servers three run side by side: they mostly wait.
 .NOTPARALLEL:
-.PHONY: help venv demo test system lint schemas reference types unit model servers clusters kubernetes cluster cluster-down compatibility tools images chaos chaos-taints fuzz sanitize coverage docs site recordings bench plots bundle dist release-test format lock clean
+.PHONY: help venv demo test system lint schemas reference types unit model servers clusters kubernetes cluster cluster-down compatibility tools images chaos chaos-taints chaos-sessions fuzz sanitize coverage docs site recordings bench plots bundle dist release-test format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -131,6 +131,12 @@ chaos: venv system $(PAUSE) ## strike replicas of migrate-once, and look for two
 chaos-taints: kubernetes ## let ci-nodepool race two controllers that write taints, and look for a lost one (WRITES=...)
 	@AGTOOL_CHAOS_WRITES=$(or $(WRITES),2000) $(PYTHON) -m pytest -rP tests/e2e/ci_nodepool/test_many.py -k another_controller
 
+# FIRST: the first session's number; a violation prints it. RESULTS: a file, to make one table of several runs.
+chaos-sessions: kubernetes $(PAUSE) ## end sessions of debug in random ways, and look for what is left, runs on or is untrue (SESSIONS=... SEED=...)
+	@$(PYTHON) -m tests.e2e.debug.chaos --sessions $(or $(SESSIONS),100) $(if $(SEED),--seed $(SEED)) \
+		$(if $(FIRST),--first $(FIRST)) $(if $(LANES),--lanes $(LANES)) \
+		$(if $(SECONDS_EACH),--seconds $(SECONDS_EACH)) $(if $(RESULTS),--results $(RESULTS))
+
 # TARGETS: some of the files in tests/fuzz/targets. SECONDS_EACH: 3 for each of them, one minute for all.
 fuzz: venv $(PAUSE) ## look for input that breaks a parser, guided by coverage (TARGETS=... SECONDS_EACH=...)
 	@$(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS_EACH),3) $(TARGETS)
@@ -175,7 +181,7 @@ $(DOCS)/.made: requirements/docs.txt
 bench: venv $(PAUSE) ## measure all commands on real servers and beside their like: curl, kubectl, other inits
 	@$(PYTHON) -m tests.cluster build
 	@$(PYTHON) -m compileall -q agtool # as pip does, also where PYTHONDONTWRITEBYTECODE is set
-	@$(PYTHON) bench/migrate_once.py
+	@$(PYTHON) -m bench.migrate_once
 	@$(PYTHON) -m bench.le_staging
 	@tests/install-system-packages.sh tini dumb-init catatonit
 	@$(PYTHON) -m bench.pause --write

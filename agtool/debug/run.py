@@ -16,9 +16,10 @@ from agtool.debug.model import (
     Job,
 )
 from agtool.debug.plan import open_session
+from agtool.debug.pod.gone import WHY
 from agtool.debug.pod.named import hint_for
 from agtool.debug.session.streams import Attachment, attachment
-from agtool.debug.ways import WHY, Ways
+from agtool.debug.ways import Ways
 
 if TYPE_CHECKING:
     from agtool.debug.session.transfer import Place

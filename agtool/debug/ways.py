@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import AgtoolError, ConfigurationError, UsageError
-from agtool.core.kube.errors import NotFoundError
+from agtool.core.kube.errors import ForbiddenError
 from agtool.core.output import say
 from agtool.debug.model import CONTAINER, KIND, PLAIN_SHELL, TOOLS, Job, Request, Workload
 from agtool.debug.plan import completed
 from agtool.debug.pod.choice import find_pod
 from agtool.debug.pod.custom import says_security
 from agtool.debug.pod.explain import start_state
+from agtool.debug.pod.gone import WHY, problem_of, why_it_is_gone
 from agtool.debug.pod.life import Made, made
 from agtool.debug.pod.look import Seen, described, look
 from agtool.debug.pod.manifest import pause_program
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
 
 _KILLED = 137
 """The exit code of what was killed: the pod may have been, and say why."""
-
-WHY = 2.0
-"""Seconds for the cluster to say why a container is gone."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ class Ways:
                 return self.execute(there)
             return self.inside(name, plan, seen)
         finally:
-            say(f"container {ours} {end}; it stays in the pod's list of containers")
+            say(f"container {ours} {end}; it stays in the list of containers of the pod")
 
     def added(self, name: str, pod: Json) -> tuple[ContainerPlan, Way]:
         """Add a container to a pod, in the first way that the namespace takes."""
@@ -245,7 +243,7 @@ class Ways:
     def execute(self, at: There) -> Ended:
         """Run the command, or a shell, in a container that runs."""
         from agtool.core.kube.ended import Ended
-        from agtool.core.kube.upgraded import LostError
+        from agtool.core.kube.upgraded import LostError, RefusedError
         from agtool.debug.session.held import Holder
         from agtool.debug.session.lifeline import END, LEAVE, Lifeline
         from agtool.debug.session.remote import argv, execute
@@ -284,11 +282,28 @@ class Ways:
                 forwards=forwards,
             )
         except LostError as error:
-            why = self.why_it_is_gone(at.pod, at.container)
+            why = self.why_it_is_gone(at)
             raise LostError(f"{error.message}; {why}" if why else error.message) from error
-        if ended.exit_code == _KILLED and (why := self.why_it_is_gone(at.pod, at.container)):
+        except AgtoolError as error:
+            refused = isinstance(error.__cause__, RefusedError)
+            if refused and not isinstance(error, ForbiddenError) and (why := self._ended(at)):
+                raise NotStartedError(why) from error
+            raise
+        if ended.message and ended.exit_code is None and (why := self._ended(at)):
+            raise NotStartedError(why)  # the runtime's words are about a container that is over
+        if ended.exit_code == _KILLED and (why := self.why_it_is_gone(at)):
             say(why)
         return ended
+
+    def why_it_is_gone(self, at: There) -> str:
+        """What the cluster says about a container that ran; empty: that it still does."""
+        return why_it_is_gone(self.session, self.path(at.pod), at.container, self.interrupts)
+
+    def _ended(self, at: There) -> str:
+        """Why the container has ended before the command began; empty: not so, or not known."""
+        with suppress(AgtoolError):
+            return problem_of(self.session, self.path(at.pod), at.container, self.interrupts)
+        return ""
 
     def _warn(self, text: str) -> None:
         """Say something while the session runs, and the terminal may be in raw mode."""
@@ -297,21 +312,6 @@ class Ways:
             os.write(
                 2, f"{end if self.attached.terminal else ''}agtool: warning: {text}{end}".encode()
             )
-
-    def why_it_is_gone(self, pod: str, container: str) -> str:
-        """What the cluster says about a container that ran; empty: that it still does."""
-        until = time.monotonic() + WHY
-        try:
-            with self.interrupts.allowed():
-                while True:
-                    now = start_state(self.session.get(self.path(pod)), [], container)
-                    if now.problem or time.monotonic() > until:
-                        return now.problem
-                    time.sleep(0.2)
-        except NotFoundError:
-            return "the pod was deleted"
-        except AgtoolError:
-            return ""
 
 
 def _place(session: Session) -> str:

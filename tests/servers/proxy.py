@@ -133,7 +133,8 @@ class TcpProxy:
         try:
             await self._flowing[0].wait()
             await self._loop.sock_connect(server, self.target)
-            await asyncio.gather(self._pump(client, server, 0), self._pump(server, client, 1))
+            pumps = [self._pump(client, server, 0), self._pump(server, client, 1)]
+            await _until_one_fails(pumps)
         except OSError:
             # One side broke the connection, so the other is to see it broken too.
             for end in (client, server):
@@ -180,3 +181,17 @@ class TcpProxy:
     def _close_halves(self) -> None:
         while self._halves:
             self._halves.pop().close()
+
+
+async def _until_one_fails(work: list[Coroutine[Any, Any, None]]) -> None:
+    """Return when all have ended, or raise what ended one of them, when none waits any more.
+
+    One that waited for a socket that is closed would get what comes on the next of its number.
+    """
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -6,11 +6,12 @@ WebSockets cannot say that the input is at its end.
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-from agtool.core.errors import AgtoolError
+from agtool.core.errors import AgtoolError, UnreachableError
 from agtool.core.kube.channels import (
     DATA,
     ERROR,
@@ -21,6 +22,7 @@ from agtool.core.kube.channels import (
     STDIN,
     STDOUT,
 )
+from agtool.core.kube.outage import AGAIN
 from agtool.core.kube.spdy import open_spdy
 from agtool.core.kube.upgraded import ProtocolError, RefusedError, Upgraded
 from agtool.core.kube.websocket import open_websocket
@@ -125,10 +127,18 @@ def _by_either(session: Session, websocket: Open, spdy: Open) -> Upgraded:
 
 def _renewed(session: Session, connect: Open) -> Upgraded:
     """Connect, with new credentials if they are refused."""
-    settings = session.websocket_settings()
-    try:
-        return connect(settings)
-    except RefusedError as error:
-        if error.status != 401 or not session.renew(settings):
+    renewed = False
+    while True:
+        settings = session.websocket_settings()
+        try:
+            return connect(settings)
+        except UnreachableError:
+            session.outage.happens()
             raise
-    return connect(session.websocket_settings())
+        except RefusedError as error:
+            if error.status == 403 and session.outage.was_recent():
+                time.sleep(AGAIN)
+                continue
+            if renewed or error.status != 401 or not session.renew(settings):
+                raise
+            renewed = True

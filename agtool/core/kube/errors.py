@@ -169,12 +169,16 @@ def unreachable(error: Exception, server: str, context: str) -> UnreachableError
 
 
 def _root(error: BaseException) -> BaseException:
-    """What stands at the end of a chain of errors."""
+    """What stands at the end of a chain of errors.
+
+    The context of the operating system's own may be one that was dealt with long before.
+    """
     inner: BaseException | None = error
     while inner:
         error = inner
         among = (value for value in reversed(error.args) if isinstance(value, BaseException))
-        inner = error.__cause__ or error.__context__ or next(among, None)
+        context = None if isinstance(error, OSError) else error.__context__
+        inner = error.__cause__ or next(among, context)
     return error
 
 

@@ -19,6 +19,7 @@ from agtool import __version__
 from agtool.core.errors import AgtoolError, UnreachableError
 from agtool.core.kube.access import Access, Identity, find_access
 from agtool.core.kube.errors import GoneError, refusal, unreachable
+from agtool.core.kube.outage import AGAIN, Outage
 from agtool.core.kube.pool import WebSocketSettings, make_pool, proxy_before
 from agtool.core.kube.retry import backoff, pause_before_retry, refuses_certificate, repeatable
 from agtool.core.output import say
@@ -73,6 +74,7 @@ class Session:
         """How to wait for so many seconds between two attempts; true: there is to be no other."""
         self._reached = False
         self._silent_until = 0.0
+        self.outage = Outage()
         self.context = access.context
         self.options = access.options
         """With which another command, kubectl too, gets there as the same user."""
@@ -195,6 +197,7 @@ class Session:
                     )
                 yield event
         except HTTPError as error:
+            self.outage.happens()
             raise unreachable(error, self.server, self.context) from error
         except ValueError as error:
             raise self._no_api(f"GET {path}") from error
@@ -301,17 +304,20 @@ class Session:
             except urllib3.exceptions.HTTPError as error:
                 failure = unreachable(error, self.server, self.context)
                 delay = backoff(attempt) if self._reached and repeatable(method, error) else None
+                self.outage.happens()
                 if not renewed and refuses_certificate(error):
                     renewed = True
                     delay = 0 if self._access.renew(identity) else None
                 failure.__cause__ = error
             else:
-                self._reached = True
                 failure = self._refusal(response.status, answer, request)
                 delay = pause_before_retry(method, response.status, response.headers, attempt)
                 if response.status == 401 and not renewed:
                     renewed = True
                     delay = 0 if self._access.renew(identity) else None
+                elif response.status == 403 and self.outage.was_recent():
+                    delay = AGAIN
+                self._reached = True
             if delay is None or time.monotonic() + delay > until:
                 raise failure
             self._tell(failure, delay)

@@ -52,6 +52,9 @@ def start_state(  # noqa: PLR0911  # one for each answer
     deleted = "deletionTimestamp" in (pod.get("metadata") or {})
     if deleted and "running" not in (ours.get("state") or {}):
         return StartState(problem="the pod was deleted", hopeless=True)
+    if _slept_to_its_end(status, container):
+        over = f"container {container} ended: its lifetime (--ttl) is over"
+        return StartState(problem=over, hopeless=True)
     if found := _container(ours, events, container):
         return found
     if status.get("phase") == "Failed":
@@ -83,6 +86,9 @@ def _on_the_way(pod: Json, ours: Json, events: Sequence[Json], container: str) -
     images = (str(one.get("image")) for one in containers if one.get("name") == container)
     image = ours.get("image") or next(images, "the image")
     trouble = ""
+    # Without a Job the pod is made before its ConfigMap, and may be looked at in between.
+    own = re.escape(str((pod.get("metadata") or {}).get("name")))
+    soon_over = rf'{_SOON_OVER}|configmap "{own}" not found'
     stage = f"starting on {node}"
     for event in events:
         reason, message = event.get("reason"), event.get("message") or ""
@@ -90,7 +96,7 @@ def _on_the_way(pod: Json, ours: Json, events: Sequence[Json], container: str) -
             stage = f"pulling {image} on {node}"
         elif reason in {"Pulled", "Created"}:
             stage, trouble = f"starting on {node}", ""
-        elif reason in _OBSTACLES and not re.search(_SOON_OVER, message):
+        elif reason in _OBSTACLES and not re.search(soon_over, message):
             trouble = f"{node}: {_one_line(message)}"
     return StartState(stage, problem=trouble)
 
@@ -261,6 +267,13 @@ def _one_line(text: str) -> str:
 def _is_start(event: Json, container: str) -> bool:
     path = (event.get("involvedObject") or {}).get("fieldPath") or ""
     return event.get("reason") == "Started" and path.endswith(f"{{{container}}}")
+
+
+def _slept_to_its_end(status: Json, container: str) -> bool:
+    """Whether it is one of ours beside another, which is a sleep: only its own end ends it so."""
+    beside = {one.get("name") for one in status.get("ephemeralContainerStatuses") or ()}
+    ended = (_status_of(status, container).get("state") or {}).get("terminated")
+    return container in beside and ended is not None and ended.get("exitCode") == 0
 
 
 def _status_of(status: Json, container: str) -> Json:

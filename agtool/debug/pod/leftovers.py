@@ -40,10 +40,7 @@ def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> DebugPod:
     """
     metadata, spec, status = pod["metadata"], pod["spec"], pod.get("status") or {}
     annotations = metadata.get("annotations") or {}
-    created = _time(metadata["creationTimestamp"])
-    started = _time(status["startTime"]) if status.get("startTime") else created
-    lifetime = spec.get("activeDeadlineSeconds")
-    ends = started + timedelta(seconds=lifetime) if lifetime else None
+    created, ends = _time(metadata["creationTimestamp"]), ends_at(pod)
     kept = metadata["labels"][KIND] == "kept"
     phase = status.get("phase") or "Pending"
     state: State = "pending" if phase == "Pending" else "running"
@@ -70,6 +67,13 @@ def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> DebugPod:
         created_at=created,
         ends_at=ends,
     )
+
+
+def ends_at(pod: Json) -> datetime | None:
+    """When a pod's lifetime is over; None: never."""
+    lifetime = pod["spec"].get("activeDeadlineSeconds")
+    started = (pod.get("status") or {}).get("startTime") or pod["metadata"]["creationTimestamp"]
+    return _time(started) + timedelta(seconds=lifetime) if lifetime else None
 
 
 def _has_ended(status: Json) -> bool:

@@ -86,9 +86,9 @@ def unblocked(descriptor: int) -> Iterator[int]:
     try:
         ours = os.open(os.ttyname(descriptor), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
     except OSError:
-        yield descriptor
-        return
+        ours = -1  # a `yield` here would make this the context of every error inside
     try:
-        yield ours
+        yield descriptor if ours < 0 else ours
     finally:
-        os.close(ours)
+        if ours >= 0:
+            os.close(ours)

@@ -52,6 +52,13 @@ def test_a_container_beside_the_main_one(person: Person) -> None:
     assert "side" in person.run("--target", "web-0", "-c", "side", "--", "true").stderr
 
 
+def test_the_lifetime_of_a_container_beside_another(person: Person) -> None:
+    make_pod(person, {})
+    done = person.run("--target", "pod/web-0", "--ttl", "3s", "--", "sleep", "600")
+    assert done.exit_code == 137, done.stderr
+    assert f"container {name_in(done.stderr)} ended: its lifetime (--ttl) is over" in done.stderr
+
+
 def test_a_shell_beside_a_container(person: Person) -> None:
     make_pod(person, {})
     terminal = person.terminal("--target", "pod/web-0")

@@ -136,6 +136,36 @@ def test_the_lifetime(person: Person) -> None:
     assert not person.pods()
 
 
+def test_a_pod_that_goes_before_its_command_begins(
+    person: Person, api_proxy: Callable[..., ApiProxy]
+) -> None:
+    name = name_in(person.run("--keep").stderr)
+    proxy = api_proxy(person.cluster)
+    proxy.latency = 3.0
+    person.kubeconfig = proxy.kubeconfig
+    running = person.start("--attach", name, "--", "true")
+    wait_until(lambda: any("/exec?" in request.path for request in proxy.requests), "it is asked")
+    pod = f"/api/v1/namespaces/{person.namespace}/pods/{name}"
+    person.api.delete(pod, {"gracePeriodSeconds": 0})
+    done = running.wait()
+    assert done.exit_code == 125
+    assert "agtool: error: the pod was deleted" in done.stderr
+    assert "not found" not in done.stderr
+
+
+def test_a_cluster_that_does_not_say_why_a_command_was_killed(
+    person: Person, api_proxy: Callable[..., ApiProxy]
+) -> None:
+    proxy = api_proxy(person.cluster)
+    person.kubeconfig = proxy.kubeconfig
+    proxy.unauthorized = re.compile(r"GET \S*/pods/debug-[a-z0-9]+$")
+    done = person.run("--", "sh", "-c", "kill -9 $$")
+    assert done.exit_code == 137
+    assert "what became of the pod is not known: " in done.stderr
+    assert "does not accept our credentials (401)" in done.stderr
+    assert not person.pods()
+
+
 def test_cleanup_takes_what_is_orphaned_and_nothing_else(person: Person) -> None:
     running = person.start(*UP)
     running.wait_for("up")

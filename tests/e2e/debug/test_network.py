@@ -235,6 +235,26 @@ def test_a_server_that_is_gone_at_the_end(
     wait_until(lambda: not person.pods(), "cleanup removes what is orphaned")
 
 
+def test_a_server_that_forbids_everything_when_it_is_back(
+    person: Person, api_proxy: Callable[..., ApiProxy]
+) -> None:
+    """As kube-apiserver does until it has read the roles."""
+    proxy = api_proxy(person.cluster)
+    person.kubeconfig = proxy.kubeconfig
+    running = person.start("--", "sh", "-c", "echo up >&2; sleep 600")
+    running.wait_for("up")
+    proxy.refuse()
+    proxy.cut()
+    running.wait_for("trying again")
+    proxy.answer_next(4, 403)
+    proxy.accept()
+    done = running.wait()
+    assert done.exit_code == 125
+    assert "could not be removed" not in done.stderr
+    assert "answered by the proxy" not in done.stderr
+    person.nothing_is_left()
+
+
 def test_an_answer_that_is_lost(person: Person, api_proxy: Callable[..., ApiProxy]) -> None:
     proxy = api_proxy(person.cluster)
     person.kubeconfig = proxy.kubeconfig

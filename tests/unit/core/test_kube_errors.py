@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from urllib3.exceptions import NewConnectionError
 
-from agtool.core.kube.errors import NotFoundError, refusal
+from agtool.core.kube.errors import NotFoundError, refusal, unreachable
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,13 @@ def test_how_to_find_what_is_there(request_: str, message: str, hint: str) -> No
     error = refusal(404, body, request=request_, server="https://api", context="my cluster")
     assert isinstance(error, NotFoundError)
     assert (error.message, error.hint) == (message, hint)
+
+
+def test_an_error_that_was_dealt_with_before_is_no_reason() -> None:
+    """As where a terminal was looked for, none was there, and later the server was not there."""
+    refused = ConnectionRefusedError(111, "Connection refused")
+    refused.__context__ = OSError(25, "Inappropriate ioctl for device")
+    error = NewConnectionError(None, "no connection")  # type: ignore[arg-type]
+    error.__cause__ = refused
+    told = unreachable(error, "https://api", "mine").message
+    assert told == "cannot reach https://api: Connection refused"

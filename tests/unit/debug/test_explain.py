@@ -147,6 +147,11 @@ def test_what_is_repeated_until_it_works() -> None:
     assert not start_state(pod(), [mount, event("Pulled")]).problem
     slow = event("FailedMount", "failed to sync configmap cache: timed out waiting")
     assert not start_state(pod(), [slow]).problem
+    own = pod()
+    own["metadata"]["name"] = "debug-x7k2mp"
+    early = event("FailedMount", 'MountVolume.SetUp failed: configmap "debug-x7k2mp" not found')
+    assert not start_state(own, [early]).problem
+    assert start_state(pod(), [early]).problem
 
 
 @pytest.mark.parametrize(
@@ -195,3 +200,12 @@ def test_a_native_sidecar_does_not_hide_our_container() -> None:
 def test_no_reason_and_no_message_raises(reason: str, message: str) -> None:
     waiting = pod(waiting={"reason": reason, "message": message})
     assert start_state(waiting, [event(reason, message)]) is not None
+
+
+def test_the_lifetime_of_a_container_beside_another() -> None:
+    def ended(code: int) -> str:
+        states = [{"name": "debug-x", "state": {"terminated": {"exitCode": code}}}]
+        return start_state(pod(ephemeralContainerStatuses=states), [], "debug-x").problem
+
+    assert ended(0) == "container debug-x ended: its lifetime (--ttl) is over"
+    assert ended(137) == "container debug-x ended: signal 9"
