@@ -241,6 +241,9 @@ def install_(
     Example:
       agtool install /opt/agtool
     """  # noqa: D301
+    from agtool.core.system import require_unix
+
+    require_unix("install")
     from agtool.install import install
 
     done = install(target)

@@ -39,6 +39,7 @@ from tests import bundles
 from tests.cluster.build import programs
 from tests.cluster.cluster import Cluster
 from tests.cluster.instances import own_folder
+from tests.programs import carry_out
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import ServerUnavailable, server_folder
 
@@ -215,4 +216,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main, progress)

@@ -36,6 +36,7 @@ from tests.cluster.control_plane import ControlPlane, loopback
 from tests.cluster.instances import own_folder
 from tests.cluster.nodes import FakeNodes
 from tests.cluster.proxy import ApiProxy
+from tests.programs import carry_out
 
 PAGE = Path(__file__).parents[1] / "docs/reference/ci-nodepool.md"
 RELEASE = Path(__file__).parents[1] / "tests/cases/ci_nodepool/helmrelease.yaml"
@@ -114,6 +115,7 @@ def measure(nodes: int, rounds: dict[float, int]) -> str:
         progress("starting etcd and kube-apiserver")
         plane.start()
         machine = _machine(load, plane)
+        looked = measure_status(plane)
         with FakeNodes(plane) as fake, ApiProxy(plane.kubeconfig, Path(scratch)) as proxy:
             progress(f"making {nodes:,} nodes")
             fake.make(nodes, {"bench": "yes"})
@@ -135,8 +137,41 @@ def measure(nodes: int, rounds: dict[float, int]) -> str:
                 "client share the machine."
             ),
             table(heads, rows),
+            looked,
             watched,
             paragraph(machine),
+        )
+    )
+
+
+STATUS_AIM = 2
+"""How often the time of kubectl `status` may take."""
+
+
+def measure_status(plane: ControlPlane, rounds: int = 11) -> str:
+    """The table about `status` of a small cluster, beside kubectl's look at the same."""
+    seen = (str(plane.kubectl), "get", "nodes,deployments,configmaps", "-A")
+    status = (*AGTOOL, "status", "-l", SELECTOR)
+    with FakeNodes(plane) as fake:
+        fake.make(3, {"bench": "yes"})
+        of = {
+            "agtool": lambda: run(status, plane.kubeconfig),
+            "kubectl": lambda: run(seen, plane.kubeconfig),
+        }
+        costs = in_turns("status", rounds, of)
+    ours, theirs = ([cost.wall for cost in costs[name]] for name in ("agtool", "kubectl"))
+    measured = median_ratio(ours, theirs)
+    row = [
+        "`status` of three nodes",
+        seconds(statistics.median(ours)),
+        seconds(statistics.median(theirs)),
+        ratio(measured),
+        f"{STATUS_AIM}: {'reached' if measured <= STATUS_AIM else '**missed**'}",
+    ]
+    return "\n\n".join(
+        (
+            paragraph("A small cluster, beside `kubectl get nodes,deployments,configmaps -A`:"),
+            table(["", "agtool", "kubectl", "agtool / kubectl", "aim"], [row]),
         )
     )
 
@@ -146,7 +181,7 @@ WATCHED = 64
 
 
 def measure_watch(nodes: int, plane: ControlPlane) -> str:
-    """The paragraph about `watch`, which finds all nodes without their taint."""
+    """The table about `watch`, which finds all nodes without their taint."""
     progress("watching them")
     began = time.monotonic()
     with subprocess.Popen(
@@ -167,10 +202,17 @@ def measure_watch(nodes: int, plane: ControlPlane) -> str:
         running.terminate()
     peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
     run((*AGTOOL, "untaint", "-l", SELECTOR, "dedicated-", "--yes"), plane.kubeconfig)
-    return paragraph(
-        f"`agtool ci-nodepool watch` of the same nodes, all without their taint: {peak:.0f} MiB at "
-        f"its peak (aim {WATCHED}: {'reached' if peak <= WATCHED else '**missed**'}), and the last "
-        f"one tainted after {seconds(took)}."
+    row = [
+        f"`watch` of {nodes:,} nodes",
+        f"{peak:.0f} MiB",
+        f"{WATCHED} MiB: {'reached' if peak <= WATCHED else '**missed**'}",
+        seconds(took),
+    ]
+    return "\n\n".join(
+        (
+            paragraph("The same nodes, all without their taint:"),
+            table(["", "peak memory", "aim", "the last one tainted after"], [row]),
+        )
     )
 
 
@@ -241,4 +283,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main, progress)

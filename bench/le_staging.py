@@ -34,6 +34,7 @@ from bench.figures import (
     seconds,
 )
 from bench.processes import Failed, Processes
+from tests.programs import carry_out
 from tests.servers import certificates, tls
 from tests.servers.process import ServerUnavailable, find_program, server_folder
 
@@ -115,9 +116,6 @@ def main() -> int:
                 _memory(stage),
                 _where_the_time_goes(stage, rounds),
             ]
-    except KeyboardInterrupt:
-        progress("stopped; nothing was written")
-        return 130
     except (ServerUnavailable, Failed) as error:
         progress(f"error: {error}")
         return 1
@@ -277,4 +275,4 @@ def _machine(load: float) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main, progress)

@@ -9,8 +9,6 @@ import argparse
 import os
 import platform
 import re
-import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -27,6 +25,7 @@ from bench.processes import Failed, Processes
 from bench.stage import Stage
 from bench.startup import startup
 from bench.versions import kubectl, of_kubectl
+from tests.programs import carry_out
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import ServerFailed, ServerUnavailable, server_folder
 
@@ -73,8 +72,6 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="few samples: does the bench work?")
     parser.add_argument("--output", type=Path, default=PAGE, metavar="FILE")
     options = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
     began, load = time.monotonic(), os.getloadavg()[0]
     try:
         with (
@@ -84,9 +81,6 @@ def main() -> int:
         ):
             machine = _machine(server, load)
             sections = _measure(Stage(server, processes, folder), QUICK if options.quick else FULL)
-    except KeyboardInterrupt:
-        progress("stopped; nothing was written")
-        return 130
     except (ServerUnavailable, ServerFailed, Failed) as error:
         progress(f"error: {error}")
         return 1
@@ -96,13 +90,6 @@ def main() -> int:
         results.keep("migrate-once", page, load, machine)
     progress(f"done in {time.monotonic() - began:.0f} s; see {options.output}")
     return 0
-
-
-def _stop(*_: object) -> None:
-    """End in order, and undisturbed by a second Ctrl-C."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _measure(stage: Stage, size: Size) -> list[Section]:
@@ -163,4 +150,4 @@ def _server_version(server: PostgreSQL) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main, progress)

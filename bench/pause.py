@@ -19,7 +19,6 @@ import signal
 import statistics
 import struct
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +41,7 @@ from tests.integration.pause.namespace import (
     run_beside,
     wait_until,
 )
+from tests.programs import carry_out
 from tests.servers.process import ServerUnavailable, find_program, server_folder
 
 README = Path(__file__).parents[1] / "pause" / "README.md"
@@ -324,4 +324,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main, progress)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from bench import results
+from bench import floor, results
 from bench.figures import paragraph, progress, seconds, table
 from bench.pictures import PLOTS, Bar, Plot
 
@@ -191,7 +191,7 @@ def page() -> str:
             paragraph(f"{plot.below} [How it was measured]({plot.page}).".strip()),
             *changes(plot),
         ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, floor.section()]) + "\n"
 
 
 def changes(plot: Plot) -> Iterator[str]:

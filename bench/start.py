@@ -20,6 +20,7 @@ from bench.costs import compare, runs
 from bench.figures import in_turns, progress
 from bench.processes import Cost, Failed, Processes
 from bench.versions import kubectl, of_kubectl
+from tests.programs import carry_out
 from tests.servers.process import server_folder
 
 NAMES = {
@@ -75,4 +76,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main, progress)

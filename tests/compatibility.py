@@ -19,7 +19,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from tests.cluster import build, recipe
-from tests.programs import carry_out, voice
+from tests.programs import carry_out, to_its_end, voice
 from tests.servers import versions
 from tests.servers.process import ServerFailed, ServerUnavailable
 
@@ -188,17 +188,16 @@ def _pytest(arguments: Sequence[str], python: Path | None = None) -> str:
     """Run tests; return how many there were. Raises ServerFailed."""
     with tempfile.TemporaryDirectory(prefix="agtool-compatibility-") as folder:
         report = Path(folder) / "report.xml"
-        done = subprocess.run(
+        code = to_its_end(
             [
                 *(python or sys.executable, "-m", "pytest", f"--junit-xml={report}"),
                 *("-p", "no:cacheprovider", *arguments),
             ],
-            cwd=ROOT,
-            check=False,
+            ROOT,
         )
         said = counts(report)
-    if done.returncode:
-        raise ServerFailed(f"{said}; pytest ended with {done.returncode}")
+    if code:
+        raise ServerFailed(f"{said}; pytest ended with {code}")
     return said
 
 

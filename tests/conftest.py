@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg2.extensions import connection as Connection
 
+from tests.programs import end_in_order
 from tests.servers import versions
 from tests.servers.mariadb import MariaDB
 from tests.servers.mysql import new_mariadb
@@ -30,11 +31,12 @@ settings.load_profile("agtool")
 
 # agtool leaves alone what was ignored when it started, as after nohup or in a shell's background
 # job, which our own run may be.
-for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
     if signal.getsignal(_number) is signal.SIG_IGN:
         # Python's own for Ctrl-C, so that pytest still ends in order; a child gets the default.
         orderly = signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
         signal.signal(_number, orderly)
+end_in_order()
 
 _numbers = itertools.count(1)
 

@@ -158,6 +158,8 @@ def _found_in_time(find: Callable[[], Iterable[str]]) -> list[str]:
     It runs in a process of its own, which has no terminal: whatever it waits for, an address that
     is not resolved or a log-in plugin that asks, ends with it.
     """
+    if sys.platform == "win32":
+        return []  # which has no such processes
     until = time.monotonic() + max(_LEAST, _deadline() - _seconds_since_start())
     reader, writer = os.pipe()
     child = os.fork()
@@ -200,7 +202,8 @@ def _seconds_since_start() -> float:
 def _search_in_child(find: Callable[[], Iterable[str]], writer: int) -> None:
     """Write what is found; ends the process."""
     with suppress(BaseException):
-        os.setsid()
+        if sys.platform != "win32":
+            os.setsid()
         nothing = os.open(os.devnull, os.O_RDWR)
         for standard in (0, 1, 2):
             os.dup2(nothing, standard)

@@ -17,14 +17,14 @@ Handler = Callable[[int, FrameType | None], object]
 FORWARDED: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT)
 """What a wrapping command passes on to the command that it wraps."""
 
+_ABOUT_CHILDREN: tuple[signal.Signals, ...] = ()
+_NO_WAIT = 0
+
+# On Windows nothing that is wrapped runs: `core.system` refuses it.
 if sys.platform != "win32":
     FORWARDED = (*FORWARDED, signal.SIGHUP, signal.SIGQUIT)
-    _ABOUT_CHILDREN: tuple[signal.Signals, ...] = (signal.SIGCHLD, signal.SIGCONT)
+    _ABOUT_CHILDREN = (signal.SIGCHLD, signal.SIGCONT)
     _NO_WAIT = os.WNOHANG
-else:
-    # Nothing that is wrapped runs there: `core.system` refuses it.
-    _ABOUT_CHILDREN = ()
-    _NO_WAIT = 0
 
 
 @contextmanager
@@ -47,8 +47,9 @@ class Wakeup:
 
     def __init__(self) -> None:
         self._reader, self.writer = os.pipe()
-        os.set_blocking(self._reader, False)
-        os.set_blocking(self.writer, False)
+        if sys.platform != "win32":
+            os.set_blocking(self._reader, False)
+            os.set_blocking(self.writer, False)
 
     def __enter__(self) -> Wakeup:
         return self

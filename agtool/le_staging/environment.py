@@ -31,7 +31,7 @@ _FILES = {
     "GIT_SSL_CAINFO": "git",
     "CARGO_HTTP_CAINFO": "Cargo",
     # Only these count where a person has set one of them, or its setting, for a company's CA.
-    "NIX_SSL_CERT_FILE": "programs that Nix has built",
+    "NIX_SSL_CERT_FILE": "Nix, and programs that it has built",
     "npm_config_cafile": "npm",
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "gRPC",
     "HTTPLIB2_CA_CERTS": "Python's httplib2",

@@ -23,6 +23,7 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.instances import locked, remove, remove_leftovers
 from tests.cluster.lock import lock
 from tests.cluster.places import instances
+from tests.programs import carry_out, to_its_end, voice
 from tests.servers.process import ServerFailed, ServerUnavailable
 
 
@@ -60,7 +61,7 @@ def build_beside(command: list[str]) -> int:
     null = subprocess.DEVNULL
     with subprocess.Popen(argv, stdin=null, stderr=null, start_new_session=True) as building:
         try:
-            code = _to_its_end(command)
+            code = to_its_end(command)
         finally:
             # Not SIGINT, which is ignored by whatever a shell has started in the background.
             with suppress(ProcessLookupError):
@@ -69,14 +70,6 @@ def build_beside(command: list[str]) -> int:
         # It goes on from there, says how far it is, and what was wrong.
         build.build()
     return code
-
-
-def _to_its_end(command: list[str]) -> int:
-    """Run a command; return its exit code. Ctrl-C is the command's, too, and it may take time."""
-    with subprocess.Popen(command) as running:
-        while True:
-            with suppress(KeyboardInterrupt):
-                return running.wait()
 
 
 def status() -> bool:
@@ -111,9 +104,6 @@ def main() -> int:
     except ServerFailed as error:
         _say(f"cluster: {error}")
         return 1
-    except KeyboardInterrupt:
-        _say("\ncluster: interrupted; the next time it goes on from here")
-        return 130
     return 0
 
 
@@ -148,4 +138,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main, voice("cluster"))

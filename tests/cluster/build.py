@@ -16,6 +16,7 @@ from tests.cluster import recipe, toolchain
 from tests.cluster.instances import locked
 from tests.cluster.places import cache
 from tests.cluster.recipe import Module
+from tests.programs import ending_with_us
 from tests.servers.process import ServerFailed, ServerUnavailable, tail
 
 SPACE = 6_500_000_000
@@ -143,6 +144,7 @@ class _Build:
                 stderr=subprocess.PIPE,
                 text=True,
             ) as process,
+            ending_with_us(process),
         ):
             assert process.stderr is not None
             counter = _Counter(record, module, later)

@@ -4,10 +4,10 @@ python -m tests.images [APPLICATION...]     (no APPLICATION: all; `watch`: its o
 """
 
 import argparse
-import subprocess
 import sys
 
 from tests.images.applications import LARGE, SMALL, say
+from tests.programs import carry_out, to_its_end
 from tests.servers.process import ServerFailed, ServerUnavailable
 from tests.tools import installed
 
@@ -33,8 +33,8 @@ def main() -> int:
             say(f"{tool}: {error}")
             return 1
     argv = [sys.executable, "-m", "pytest", "tests/images", "-k", " or ".join(chosen)]
-    return subprocess.run(argv, cwd=installed.ROOT, check=False).returncode
+    return to_its_end(argv, installed.ROOT)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main, say)

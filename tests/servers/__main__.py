@@ -1,20 +1,21 @@
 """Fetches the databases that AGTOOL_TEST_POSTGRESQL and AGTOOL_TEST_MYSQL name, into the cache."""
 
-import sys
-
+from tests.programs import carry_out, voice
 from tests.servers import versions
 from tests.servers.process import ServerUnavailable
+
+_say = voice("servers")
 
 
 def main() -> int:
     """Return the exit code."""
     try:
-        versions.fetch(lambda text: print(f"servers: {text} ...", file=sys.stderr))  # noqa: T201
+        versions.fetch(_say)
     except ServerUnavailable as error:
-        sys.stderr.write(f"servers: {error}\n")
+        _say(f"{error}")
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main, _say)

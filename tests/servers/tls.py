@@ -124,16 +124,21 @@ def silent(connection: socket.socket) -> None:
 
 
 def files(context: ssl.SSLContext, served: Mapping[str, bytes]) -> Handler:
-    """Serve files over TLS by their path; 404 for others."""
+    """Serve files over TLS by their path, whatever is asked of them; 404 for others."""
 
     def handle(connection: socket.socket) -> None:
         with (
             context.wrap_socket(connection, server_side=True) as tls,
             tls.makefile("rwb") as stream,
         ):
-            path = stream.readline().split()[1].decode()
-            while stream.readline().strip():
-                pass
+            request = stream.readline().split()
+            if not request:
+                return
+            path, length = request[1].decode(), 0
+            while line := stream.readline().strip().lower():
+                if line.startswith(b"content-length:"):
+                    length = int(line.partition(b":")[2])
+            stream.read(length)
             body = served.get(path)
             status = b"404 Not Found" if body is None else b"200 OK"
             stream.write(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n")

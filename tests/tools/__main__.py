@@ -4,10 +4,9 @@ python -m tests.tools [TOOL...]     (no TOOL: all)
 """
 
 import argparse
-import subprocess
 import sys
 
-from tests.programs import carry_out, voice
+from tests.programs import carry_out, to_its_end, voice
 from tests.servers.process import ServerFailed, ServerUnavailable
 from tests.tools import installed
 
@@ -36,8 +35,7 @@ def main() -> int:
     paths = [f"tests/tools/{tool}" for tool in chosen if tool not in missing]
     code = 0
     if paths:
-        pytest = [sys.executable, "-m", "pytest", *paths]
-        code = subprocess.run(pytest, cwd=installed.ROOT, check=False).returncode
+        code = to_its_end([sys.executable, "-m", "pytest", *paths], installed.ROOT)
     if missing:
         _say(f"not installed, so not tested: {', '.join(missing)}")
     return code or int(bool(missing))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
+import socket
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,8 +17,10 @@ def maker() -> str:
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, in a container
-        user = str(os.getuid())
-    return f"{user}@{os.uname().nodename}".encode(errors="replace").decode()[:250]
+        user = "?"
+        if sys.platform != "win32":
+            user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}".encode(errors="replace").decode()[:250]
 
 
 def identity() -> str:

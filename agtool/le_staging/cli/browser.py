@@ -14,6 +14,7 @@ import typer
 from agtool.core.command import Format, Result
 from agtool.core.errors import ConfigurationError, UsageError, without_effect
 from agtool.core.options import DryRun, Output, flag, grouped, option
+from agtool.core.system import require_unix
 from agtool.le_staging.cli.lines import lines
 from agtool.le_staging.cli.twins import UntrustedTwins
 
@@ -86,6 +87,7 @@ def chrome(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool le-staging chrome --firefox https://example.dev
       agtool le-staging chrome --prepare
     """  # noqa: D301  # the backslash keeps the examples' lines apart
+    require_unix("le-staging chrome")
     from agtool.le_staging.browser import opening
     from agtool.le_staging.browser.launcher import notifying
 
@@ -212,6 +214,7 @@ def desktop(  # noqa: PLR0917
       agtool le-staging desktop
       agtool le-staging desktop --only example.dev
     """  # noqa: D301
+    require_unix("le-staging desktop")
     from agtool.le_staging.browser import launcher, opening
     from agtool.le_staging.documents import LauncherInstalled
 

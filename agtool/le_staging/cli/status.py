@@ -9,6 +9,7 @@ from agtool.core.command import Format, Result
 from agtool.core.options import DryRun, Output, Yes, grouped
 from agtool.core.output import say
 from agtool.core.question import Question
+from agtool.core.system import require_unix
 from agtool.core.text import count
 from agtool.le_staging.cli.lines import lines
 
@@ -27,6 +28,7 @@ def status(_output: Output = Format.table) -> Result[documents.Status]:
     Example:
       agtool le-staging status --output json
     """  # noqa: D301  # the backslash keeps the examples' lines apart
+    require_unix("le-staging status")
     from agtool.le_staging.status import status
 
     found = status()
@@ -112,6 +114,7 @@ def remove(
       agtool le-staging remove --dry-run
       agtool le-staging remove --yes
     """  # noqa: D301  # the backslash keeps the examples' lines apart
+    require_unix("le-staging remove")
     from agtool.le_staging import removal
     from agtool.le_staging.documents import Removed
 

@@ -22,6 +22,7 @@ from agtool.core.options import (
     wrapped_command,
 )
 from agtool.core.output import say
+from agtool.core.system import require_unix
 from agtool.migrate_once import TECHNIQUE
 from agtool.migrate_once.cli.modes import (
     choose_form,
@@ -119,6 +120,7 @@ def migrate_once(  # noqa: PLR0917  # Typer's way: a parameter is an option
       agtool migrate-once --check
       agtool migrate-once --status --output json
     """  # noqa: D301  # the backslash keeps the examples' lines apart
+    require_unix("migrate-once")
     TECHNIQUE.refuse_misplaced(sys.argv, command or ())
     given = given_options(context)
     form = choose_form({"--wait": wait, "--check": check_only, "--status": status})

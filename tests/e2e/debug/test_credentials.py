@@ -14,12 +14,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.cluster import pki
-from tests.cluster.api import Object
 from tests.cluster.proxy import ApiProxy
 from tests.conftest import needed
 from tests.e2e.conftest import clean_environment, wait_until
 from tests.e2e.debug.conftest import Person, name_in
-from tests.e2e.debug.test_tokens import account, log_in
+from tests.e2e.debug.login import account, end_with, go_on, log_in, start_waiting, token_of
 from tests.servers.process import ServerUnavailable
 from tests.servers.proxy import TcpProxy
 
@@ -78,10 +77,6 @@ def certificate(person: Person, seconds: int) -> dict[str, str]:
     }
 
 
-def until_file(name: str) -> tuple[str, ...]:
-    return ("sh", "-c", f"echo up >&2; until [ -e {name} ]; do sleep 0.1; done; exit 3")
-
-
 @pytest.mark.parametrize("told", [True, False])
 def test_a_certificate_that_expires(person: Person, tmp_path: Path, told: bool) -> None:
     """Whether the plugin tells when, or the API server says so by 401."""
@@ -89,15 +84,12 @@ def test_a_certificate_that_expires(person: Person, tmp_path: Path, told: bool) 
     until = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=SHORT)
     when = {"expirationTimestamp": until.strftime("%Y-%m-%dT%H:%M:%SZ")} if told else {}
     plugin.give(**certificate(person, SHORT), **when)
-    running = person.start("--", *until_file("/dev/shm/go"))  # noqa: S108  # in the pod
-    running.wait_for("up\n")
+    running = start_waiting(person)
     before = plugin.calls()
     plugin.give(**certificate(person, 600))
     # The kube-apiserver forgives nothing; a second more for what is rounded.
     wait_until(lambda: dt.datetime.now(dt.timezone.utc) > until + dt.timedelta(seconds=2), "time")
-    person.exec(person.pod()["metadata"]["name"], "touch", "/dev/shm/go")  # noqa: S108
-    done = running.wait()
-    assert done.exit_code == 3, done.stderr
+    done = go_on(person, running, person.pod()["metadata"]["name"])
     assert "warning" not in done.stderr
     assert plugin.calls() == before + 1
     assert not person.pods()
@@ -106,15 +98,12 @@ def test_a_certificate_that_expires(person: Person, tmp_path: Path, told: bool) 
 def test_a_plugin_that_fails_in_the_end(person: Person, tmp_path: Path) -> None:
     plugin = Plugin(person, tmp_path, f"cat {tmp_path}/answer || {{ echo sorry >&2; exit 4; }}")
     plugin.give(**certificate(person, SHORT))
-    running = person.start("--", *until_file("/dev/shm/go"))  # noqa: S108  # in the pod
-    running.wait_for("up\n")
+    running = start_waiting(person)
     until = time.monotonic() + SHORT + 2
     (tmp_path / "answer").unlink()
     wait_until(lambda: time.monotonic() > until, "the certificate has expired")
     name = person.pod()["metadata"]["name"]
-    person.exec(name, "touch", "/dev/shm/go")  # noqa: S108  # in the pod
-    done = running.wait()
-    assert done.exit_code == 3, done.stderr
+    done = go_on(person, running, name)
     assert f"pod {name} could not be removed" in done.stderr
     assert "the log-in plugin of the kubeconfig failed" in done.stderr
     assert "exit code 4" in done.stderr
@@ -123,18 +112,8 @@ def test_a_plugin_that_fails_in_the_end(person: Person, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("account")
 def test_a_token_file_that_is_rotated(person: Person, tmp_path: Path) -> None:
-    core = f"/api/v1/namespaces/{person.namespace}"
-
-    def token(name: str) -> str:
-        secret = person.api.post(f"{core}/secrets", {"metadata": {"name": name}})
-        bound: Object = {"apiVersion": "v1", "kind": "Secret", "name": name}
-        bound["uid"] = secret["metadata"]["uid"]
-        request = {"spec": {"expirationSeconds": 3600, "boundObjectRef": bound}}
-        made = person.api.post(f"{core}/serviceaccounts/ci/token", request)
-        return str(made["status"]["token"])
-
     file = tmp_path / "token"
-    file.write_text(token("first"))
+    file.write_text(token_of(person, "first"))
     target = urlsplit(person.cluster.url)
     with TcpProxy(target.hostname or "", target.port or 443) as proxy:
         log_in(person, "", tmp_path)
@@ -149,8 +128,8 @@ def test_a_token_file_that_is_rotated(person: Person, tmp_path: Path) -> None:
         name = person.pod()["metadata"]["name"]
         held(person, name)
         before = lifelines(person, name)
-        file.write_text(token("second"))
-        person.api.delete(f"{core}/secrets/first")
+        file.write_text(token_of(person, "second"))
+        end_with(person, "first")
         proxy.cut(newest=1)
         wait_until(lambda: lifelines(person, name) - before, "there is another lifeline")
         terminal.type("echo still $((6*7))\r")
@@ -200,8 +179,7 @@ def test_without_a_terminal_likewise(person: Person, api_proxy: Callable[..., Ap
     name = name_in(person.run("--keep").stderr)
     proxy = api_proxy(person.cluster)
     person.kubeconfig = proxy.kubeconfig
-    running = person.start("--attach", name, "--", *until_file("/dev/shm/go"))  # noqa: S108
-    running.wait_for("up\n")
+    running = start_waiting(person, "--attach", name)
     wait_until(lambda: "agtool-lifeline" in person.exec(name, "ps"), "the lifeline holds")
     proxy.unauthorized = _of_the_lifeline()
     proxy.cut_those_of("agtool-lifeline")
@@ -213,18 +191,11 @@ def test_without_a_terminal_likewise(person: Person, api_proxy: Callable[..., Ap
         return "sleep 5" in listed
 
     wait_until(patient, "the pod's side waits")
-    person.exec(name, "touch", "/dev/shm/go")  # noqa: S108  # in the pod
-    assert running.wait().exit_code == 3, running.stderr
+    go_on(person, running, name)
 
 
 def _of_the_lifeline() -> re.Pattern[str]:
     return re.compile("agtool-lifeline")
-
-
-def token_of(person: Person) -> str:
-    """A token of the account in the person's namespace."""
-    path = f"/api/v1/namespaces/{person.namespace}/serviceaccounts/ci/token"
-    return str(person.api.post(path, {"spec": {"expirationSeconds": 3600}})["status"]["token"])
 
 
 GREEDY = 'cat >"$0.input"; [ -t 0 ] && echo asked >&2; cat "$(dirname "$0")/answer"'

@@ -9,32 +9,9 @@ from tests.cluster import pki
 from tests.cluster.api import Api, Object, Refused
 from tests.e2e.conftest import wait_until
 from tests.e2e.debug.conftest import Person
+from tests.e2e.debug.login import account, end_with, go_on, log_in, start_waiting, token_of
 
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
-
-
-@pytest.fixture
-def account(person: Person) -> Object:
-    """Give a service account that may do everything in the person's namespace."""
-    core = f"/api/v1/namespaces/{person.namespace}/serviceaccounts"
-    made = person.api.post(core, {"metadata": {"name": "ci"}})
-    binding = {
-        "metadata": {"name": "ci"},
-        "subjects": [{"kind": "ServiceAccount", "name": "ci", "namespace": person.namespace}],
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": "cluster-admin",
-        },
-    }
-    person.api.post(f"{RBAC}/namespaces/{person.namespace}/rolebindings", binding)
-    return made
-
-
-def log_in(person: Person, token: str, folder: Path) -> None:
-    """Let the person come with a token."""
-    server = person.cluster
-    person.kubeconfig = pki.write_kubeconfig(folder / "ci", server.url, server.ca, token)
+__all__ = ["account"]
 
 
 def accepted(person: Person) -> bool:
@@ -77,27 +54,13 @@ def test_a_token_that_has_expired(person: Person, account: Object, tmp_path: Pat
 
 @pytest.mark.usefixtures("account")
 def test_a_token_whose_object_is_deleted(person: Person, tmp_path: Path) -> None:
-    core = f"/api/v1/namespaces/{person.namespace}"
-    secret = person.api.post(f"{core}/secrets", {"metadata": {"name": "bound"}})
-    bound = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "name": "bound",
-        "uid": secret["metadata"]["uid"],
-    }
-    request = {"spec": {"expirationSeconds": 3600, "boundObjectRef": bound}}
-    made = person.api.post(f"{core}/serviceaccounts/ci/token", request)
-    log_in(person, made["status"]["token"], tmp_path)
-    script = "echo up >&2; until [ -e /dev/shm/go ]; do sleep 0.1; done; exit 3"
-    running = person.start("--", "sh", "-c", script)
-    running.wait_for("up\n")
-    person.api.delete(f"{core}/secrets/bound")
+    log_in(person, token_of(person, "bound"), tmp_path)
+    running = start_waiting(person)
+    end_with(person, "bound")
     wait_until(lambda: not accepted(person), "the token is not accepted")
     # What is there already goes on, and so the command's exit code is known.
     name = person.pod()["metadata"]["name"]
-    person.exec(name, "touch", "/dev/shm/go")  # noqa: S108  # in the pod
-    done = running.wait()
-    assert done.exit_code == 3, done.stderr
+    done = go_on(person, running, name)
     assert f"pod {name} could not be removed" in done.stderr
     assert "does not accept our credentials (401)" in done.stderr
     assert "Log in again" in done.stderr

@@ -6,16 +6,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from tests.conftest import needed
-from tests.e2e.le_staging.site import AGTOOL, Site
+from tests.e2e.le_staging.local import Local, local_sites
+from tests.e2e.le_staging.site import Site
 from tests.servers import tls
-from tests.servers.certificates import Issued, root
 from tests.servers.process import find_program
 
 PYTHON = """
@@ -70,47 +68,14 @@ PROGRAMS: dict[str, tuple[str, str, list[str]]] = {
 }
 
 
-class Local(NamedTuple):
-    """A site whose certificate is for localhost, fetched; and one below a root of the machine's."""
-
-    site: Site
-    url: str
-    company: Issued
-    company_url: str
-    folder: Path
-
-    def run(self, *command: str | Path, trusting: bool, **more: str) -> tuple[int, str, str]:
-        """Run a command, with the variables or without."""
-        before = [*AGTOOL, "le-staging", "env", "--"] if trusting else []
-        done = subprocess.run(
-            [*before, *map(str, command)],
-            env={**self.site.environment, "NO_PROXY": "*", "SSL_CERT_FILE": "", **more},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=280,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-
 @pytest.fixture
 def local(site: Site, tmp_path: Path) -> Iterator[Local]:
-    """Give both servers."""
-    site.fetch()
-    company = root("Company Root")
-    with ExitStack() as stack:
-        urls = []
-        for ca in (site.ca, company):
-            # Java and Go ask for a key usage in none of them, but for a name.
-            leaf = ca.intermediate("CA", days=(-1, 900)).leaf("localhost", "127.0.0.1")
-            context = tls.tls_context(tmp_path / ca.sha256, leaf)
-            server = stack.enter_context(tls.Listener(tls.https(context)))
-            urls.append(f"https://localhost:{server.port}/")
-        (tmp_path / "company.pem").write_text(company.pem)
-        yield Local(site, urls[0], company, urls[1], tmp_path)
+    """Give two sites that say hello."""
+    with local_sites(site, tmp_path, tls.https) as made:
+        yield made
 
 
+@pytest.mark.timeout(300)  # Go compiles its library, with all of TLS
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_real_programs(local: Local, name: str) -> None:
     file, code, command = PROGRAMS[name]
@@ -129,7 +94,7 @@ def test_real_programs(local: Local, name: str) -> None:
     code_, out, err = local.run(*argv, local.company_url, trusting=True, **home)
     assert code_ != 0, (out, err)
     if name not in {"node", "curl"}:
-        own = {"SSL_CERT_FILE": str(local.folder / "company.pem")}
+        own = {"SSL_CERT_FILE": str(local.company_file)}
         code_, out, err = local.run(*argv, local.company_url, trusting=True, **home, **own)
         assert (code_, out) == (0, "hello\n"), err
 

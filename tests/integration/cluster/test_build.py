@@ -75,6 +75,24 @@ def test_a_build_beside_a_command_ends_with_its_code_and_leaves_nothing(*, ignor
         pass
 
 
+def test_a_build_that_is_ended_takes_go_with_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        argv = [sys.executable, "-m", "tests.cluster", "build"]
+        environment = {**os.environ, "GOPROXY": proxy}
+        with subprocess.Popen(argv, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as started:
+            asked, _ = silent.accept()
+            started.terminate()
+            assert started.stderr is not None
+            assert started.stderr.read().endswith(b"cluster: terminated\n")
+        with asked:
+            asked.settimeout(60)
+            # Go has the other end: it has ended too.
+            while asked.recv(65536):
+                pass
+    assert started.returncode == 143
+
+
 def test_a_build_beside_a_command_goes_on_to_its_end() -> None:
     build = [sys.executable, "-m", "tests.cluster", "build", "--beside", "true"]
     done = run(build, f"http://127.0.0.1:{free_port()}")

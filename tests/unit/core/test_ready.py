@@ -5,9 +5,7 @@ import sys
 
 import pytest
 
-from agtool.core.errors import ConfigurationError
 from agtool.core.ready import most_descriptors, readable, wait_for, writable
-from agtool.core.system import require_unix
 
 
 @pytest.mark.parametrize("platform", [sys.platform, "win32"])
@@ -27,10 +25,3 @@ def test_sockets(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
         theirs.close()
         assert readable(ours, 1)  # its end
     assert most_descriptors() > 0
-
-
-def test_windows_is_refused_with_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    require_unix("debug")
-    monkeypatch.setattr(sys, "platform", "win32")
-    with pytest.raises(ConfigurationError, match="agtool debug does not run on Windows"):
-        require_unix("debug")

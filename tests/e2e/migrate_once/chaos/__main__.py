@@ -13,6 +13,7 @@ from tests.e2e.migrate_once.chaos.engines import ENGINES
 from tests.e2e.migrate_once.chaos.faults import FAULTS
 from tests.e2e.migrate_once.chaos.rounds import Choice, choose, run
 from tests.e2e.migrate_once.chaos.shrink import shrink
+from tests.programs import carry_out
 from tests.servers.process import ServerUnavailable
 
 
@@ -54,8 +55,6 @@ def choices_of(options: argparse.Namespace, engine: str) -> list[Choice]:
 def main() -> int:
     """Perform rounds, and find the shortest schedule of each violation."""
     options = read_arguments()
-    # An end in order: the servers and replicas of the rounds must not be left.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # A shell ignores it for what it starts with &, and agtool would leave it ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     tell(f"seed {options.seed}")
@@ -92,4 +91,4 @@ def tell_shortest(choice: Choice, tries: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main, tell)
