@@ -240,7 +240,7 @@ FAULTS = {
         Fault("evict", evict, 6),
         Fault("delete_pod", delete_pod, 5),
         Fault("delete_owner", delete_owner, 3, ways=("new", "keep", "attach")),
-        Fault("drain", drain, 1.5),
+        Fault("drain", drain, 2.5),
         Fault("kill_main", kill_main, 6),
         Fault("kill_command", kill_command, 5),
         Fault("oom", nothing, 4, ways=("new", "keep")),

@@ -28,6 +28,7 @@ class Line:
         over_time: seconds for which something ran after the lifetime.
         left_for: seconds after the lifetime until nothing was left, where the cluster did it.
         problems: what was wrong.
+        away: whether the API server was, meanwhile.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Line:
     left_for: float
     facts: list[str]
     problems: list[str] = field(default_factory=list)
+    away: bool = False
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))
@@ -61,6 +63,7 @@ def line_of(choice: Choice, outcome: Outcome, problems: Sequence[str], struck: b
         round(outcome.left_for, 1) if left == "by the cluster" else 0.0,
         sorted(outcome.facts),
         list(problems),
+        away=outcome.blind > 0,
     )
 
 
@@ -103,10 +106,11 @@ def summary(lines: Sequence[Line]) -> str:
     befallen = Counter(fact for line in lines for fact in line.facts if fact != line.fault)
     others = ", ".join(f"{name} {befallen[name]}" for name in ("ttl", "restart", "drain"))
     over = max((line.over_time for line in lines), default=0)
-    left = max((line.left_for for line in lines), default=0)
+    left = max((line.left_for for line in lines if not line.away), default=0)
+    longer = max((line.left_for for line in lines if line.away), default=0)
     bad = sum(bool(line.problems) for line in lines)
     return (
         f"{table(lines)}\n\n{len(lines)} sessions, {bad} violations. Also befallen by: {others}.\n"
         f"After its lifetime something ran for {over} s at most, and an object was left to the "
-        f"cluster for {left} s at most."
+        f"cluster for {left} s at most ({longer} s where the API server was away meanwhile)."
     )
