@@ -1,11 +1,12 @@
 """An API server that was away, and forbids everything until it has read the roles."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from agtool.core.errors import UnreachableError
-from agtool.core.kube import dial, outage
+from agtool.core.kube import dial
 from agtool.core.kube.outage import Outage
 from agtool.core.kube.upgraded import RefusedError
 
@@ -54,7 +55,7 @@ def test_what_is_forbidden_without_one() -> None:
 
 def test_an_outage_is_over_some_day(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(outage.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     there = Outage()
     assert not there.was_recent()
     there.happens()

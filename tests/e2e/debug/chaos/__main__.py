@@ -17,6 +17,7 @@ from tests.e2e.debug.chaos.choice import choose
 from tests.e2e.debug.chaos.faults import FAULTS
 from tests.e2e.debug.chaos.report import Line, read_lines, summary
 from tests.e2e.debug.chaos.sessions import run
+from tests.programs import carry_out
 from tests.servers.process import ServerUnavailable
 
 
@@ -47,8 +48,6 @@ def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace
 def main() -> int:
     """Perform sessions on a cluster of their own, and print the table."""
     options = read_arguments()
-    # An end in order: the cluster must not be left.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # A shell ignores it for what it starts with &, and agtool would leave it ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     tell(f"seed {options.seed}")
@@ -85,4 +84,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main, tell)
