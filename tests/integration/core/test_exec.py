@@ -11,6 +11,7 @@ import pytest
 from agtool.core.errors import UnreachableError
 from agtool.core.kube.ended import Ended
 from agtool.core.kube.exec import OutputTooLongError, Printed, run
+from agtool.core.kube.outage import Outage
 from agtool.core.kube.pool import WebSocketSettings
 from agtool.core.kube.proxy import Proxy
 from tests.integration.debug.imitation import SUCCESS, Conversation, Imitation
@@ -34,6 +35,7 @@ class Session:
 
     def __init__(self, settings: WebSocketSettings) -> None:
         self._settings = settings
+        self.outage = Outage()
 
     def websocket_settings(self) -> WebSocketSettings:
         return self._settings
