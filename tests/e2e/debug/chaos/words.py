@@ -84,7 +84,7 @@ _LINES: list[tuple[str, Collection[str]]] = [
     (r"To remove it: agtool debug --cleanup", ENDS),
     (rf'error: pods "({_NAME}|target-\d+)" not found', GONE),
     (r"To see which there are: kubectl .* get pods -n \S+", GONE),
-    # One that starts when the API server does is told so by that; Kubernetes' own controllers are, too.
+    # One that starts when the API server does is told so, as Kubernetes' own controllers are.
     (r"error: \S+ may not \w+ \S+ in namespace \S+", {"at once"}),
     (r"Ask for a Role in .*", {"at once"}),
     # What it could not do.
