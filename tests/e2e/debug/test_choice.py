@@ -255,7 +255,7 @@ def test_a_target_that_ends_meanwhile(person: Person, tmp_path: Path) -> None:
     def end() -> None:
         asked.set()
         if wanted.is_set() and "terminated" not in states():
-            person.exec("web-0", "touch", "/dev/shm/end")  # noqa: S108  # in the pod
+            person.exec("web-0", "touch", "/dev/shm/end", container="web")  # noqa: S108
             wait_until(lambda: "terminated" in states(), "the target has ended")
 
     wait_until(lambda: states() == {"running"}, "both run")
