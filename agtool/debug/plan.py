@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from agtool.core.errors import ConfigurationError
+from agtool.core.errors import AgtoolError, ConfigurationError
 from agtool.core.output import say
 from agtool.debug.model import CONTAINER, MAKER, PROCESS, Job, Request, sends_pause
 from agtool.debug.pod.architecture import ARCH, architecture
@@ -75,10 +77,27 @@ def namespace_of(cluster: ClusterOptions, named: str | None) -> str:
         return "default"
 
 
-def open_session(job: Job) -> AbstractContextManager[Session]:
-    """A session with the job's cluster; nothing is sent yet."""
-    return job.cluster.session(
+@contextmanager
+def open_session(job: Job) -> Iterator[Session]:
+    """A session with the job's cluster; nothing is sent yet. Hints of errors lead there too."""
+    with job.cluster.session(
         namespace=job.request.namespace or None, connections=_CONNECTIONS, timeout=_ANSWER
+    ) as session:
+        try:
+            yield session
+        except AgtoolError as error:
+            error.hint = leading_to(session.options, error.hint)
+            raise
+
+
+def leading_to(options: str, hint: str) -> str:
+    """A hint whose commands have the options for the cluster, the user and the namespace.
+
+    Followed to the letter they would else look at what is current, and not find it.
+    """
+    named = r"agtool debug(?= -)|kubectl(?= (?:get|describe|explain|delete) )"
+    return re.sub(
+        rf"(?:{named})(?! {re.escape(options)})", lambda found: f"{found[0]} {options}", hint
     )
 
 

@@ -18,6 +18,7 @@ from agtool.debug.model import (
 from agtool.debug.plan import open_session
 from agtool.debug.pod.gone import WHY
 from agtool.debug.pod.named import hint_for
+from agtool.debug.pod.target import does_not_run, running
 from agtool.debug.session.streams import Attachment, attachment
 from agtool.debug.ways import Ways
 
@@ -84,6 +85,8 @@ def _copy(job: Job, copy: Copy, interrupts: Interrupts) -> int:
             ways = Ways(job, session, Attachment(stdin=False, terminal=False), interrupts, None)
             pod = session.get(ways.path(copy.pod))
             container = main_container(pod, job.container, f"pod {copy.pod}")["name"]
+            if running(pod, container) is None:
+                raise does_not_run(copy.pod, container)
             place = Place(session, ways.path(copy.pod), container)
             found = place.look(copy.path)
         if not found:

@@ -66,7 +66,9 @@ _FORBIDDEN = re.compile(
 """The words of Kubernetes' authorizer (apiserver, responsewriters/errors.go)."""
 
 
-def refusal(status: int, body: bytes, *, request: str, server: str, context: str) -> AgtoolError:
+def refusal(
+    status: int, body: bytes, *, request: str, server: str, context: str, options: str = ""
+) -> AgtoolError:
     """The error for an answer of 400 or more.
 
     Args:
@@ -74,6 +76,7 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
         request: what was asked for, such as `GET /api/v1/nodes`.
         server: its URL.
         context: the kubeconfig's context, for hints; empty: not known.
+        options: with which kubectl gets there as the same user, for hints.
     """
     answer = _status(body)
     message = str(answer.get("message", ""))
@@ -98,18 +101,19 @@ def refusal(status: int, body: bytes, *, request: str, server: str, context: str
             f"{server} answers {status} to {request}" + (f": {message}" if message else ""),
             hint="The API server is overloaded, starting or broken. Run the command again later.",
         )
-    return _KINDS.get(status, RejectedError)(reason, hint=_listing(reason, request, context))
+    return _KINDS.get(status, RejectedError)(reason, hint=_listing(reason, request, options))
 
 
-def _listing(reason: str, request: str, context: str) -> str:
+def _listing(reason: str, request: str, options: str) -> str:
     """How to see which objects there are instead of one that is not there; empty: of others."""
     named = re.search(
         r"(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[a-z]+)/(?P<name>[^/?]+)$", request
     )
     if not named or not re.match(rf"{named['resource']}\S* \"{re.escape(named['name'])}\"", reason):
         return ""
-    words = ["kubectl", *(["--context", context] if context else []), "get", named["resource"]]
-    words += ["-n", named["namespace"]] if named["namespace"] else []
+    words = ["kubectl", *shlex.split(options), "get", named["resource"]]
+    elsewhere = named["namespace"] and f"-n {named['namespace']}" not in options
+    words += ["-n", named["namespace"]] if elsewhere else []
     return f"To see which there are: {shlex.join(words)}"
 
 

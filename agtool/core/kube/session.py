@@ -333,7 +333,14 @@ class Session:
             say(f"{failure.message}: trying again in {delay:.0f} s")
 
     def _refusal(self, status: int, body: bytes, request: str) -> AgtoolError:
-        return refusal(status, body, request=request, server=self.server, context=self.context)
+        return refusal(
+            status,
+            body,
+            request=request,
+            server=self.server,
+            context=self.context,
+            options=self.options,
+        )
 
     def _no_api(self, request: str) -> UnreachableError:
         return UnreachableError(

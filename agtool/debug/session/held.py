@@ -24,6 +24,9 @@ from agtool.debug.session.messages import encode
 _END = 3
 """Characters after the mark: see `--run` in pause.c."""
 
+_MAY_END = re.compile(rb"[0-9]{0,3}|[NX][0-9]{0,2}")
+"""What they may be. The mark alone stands in the holder's command line, which `ps` prints."""
+
 # $1 is the mark, the rest is the command; $0 stands in the shell's own messages. The command runs
 # in a subshell, so that `exit` is no command and the shell itself stays. What has not been read is
 # read at the end, or the runtime would wait.
@@ -105,6 +108,8 @@ class Tail:
             return data
         data, self._held = self._held + data, b""
         at = data.find(self._mark)
+        while at >= 0 and not self._may_end(data, at):
+            at = data.find(self._mark, at + 1)
         if at < 0:
             at = self._beginning(data)
         after = at + len(self._mark) + _END
@@ -115,6 +120,11 @@ class Tail:
             self.end = data[after - _END : after].decode(errors="replace")
             return data[:at] + data[after:]
         return data
+
+    def _may_end(self, data: bytes, at: int) -> bool:
+        """Whether what follows the mark at `at`, as far as it has come, may be an end."""
+        after = at + len(self._mark)
+        return _MAY_END.fullmatch(data, after, after + _END) is not None
 
     def rest(self) -> bytes:
         """What was kept back, since it could have been the mark's beginning."""
@@ -137,8 +147,7 @@ def read_end(end: str, name: str) -> Ended:
     """
     if re.fullmatch(r"[0-9]{3}", end):
         return Ended(int(end))
-    number = int(end[1:]) if re.fullmatch(r"[NX][0-9]{2}", end) else 0
-    why = os.strerror(number).lower() if number else "nobody knows why"
+    why = os.strerror(int(end[1:])).lower()
     if not end.startswith("N"):
         return Ended(CANNOT_EXECUTE, f'exec: "{name}": {why}')
     if "/" not in name:

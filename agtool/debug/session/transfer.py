@@ -123,8 +123,13 @@ def _into(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> None:
         with os.fdopen(ends.give(), "wb") as sink:
             pack(copy.local, f"./{name}", sink, progress)
 
-    _run(place, command, interrupts, send, total, into=True)
-    say(f"{copy.local} is now {(folder or '') + '/' + name} in pod {copy.pod}")
+    there = f"{folder or ''}/{name} in pod {copy.pod}"
+    try:
+        _run(place, command, interrupts, send, total, into=True)
+    except BaseException:
+        say(f"{there} may be there in part", level="warning")
+        raise
+    say(f"{copy.local} is now {there}")
 
 
 def _out_of(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> None:
@@ -139,7 +144,10 @@ def _out_of(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> Non
     target = target.absolute()
     if not target.parent.is_dir():
         raise ConfigurationError(f"there is no folder {target.parent}", hint="Make it first.")
-    command = ["tar", "-cf", "-", "-C", f"{place.root}{folder or '/'}", f"./{name}"]
+    # A file that is named may be a link, as each of a ConfigMap is: that is followed. In the files
+    # of another container there is none on the way: see `look`.
+    options = "-cf" if found == "folder" else "-chf"
+    command = ["tar", options, "-", "-C", f"{place.root}{folder or '/'}", f"./{name}"]
     left_out: list[str] = []
 
     def take(ends: _Ends, progress: Callable[[int], None]) -> None:
@@ -151,10 +159,16 @@ def _out_of(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> Non
                     pass
 
     _run(place, command, interrupts, take, None, into=False)
+    if not target.is_dir() and left_out:
+        raise ConfigurationError(
+            f"{copy.path} in pod {copy.pod} is neither a file nor a folder",
+            hint="If it is a symbolic link to a folder, name the path that it stands for.",
+        )
     if left_out:
         some = ", ".join(map(ascii, left_out[:3])) + (" ..." if len(left_out) > 3 else "")
         say(
-            f"left out, since they are neither files nor folders: {len(left_out)}, {some}",
+            f"left out, since they are symbolic links, or neither files nor folders: "
+            f"{len(left_out)}, {some}",
             level="warning",
         )
     say(f"{copy.path} of pod {copy.pod} is now {target}")

@@ -1,6 +1,7 @@
 """Files into a container and out of it, with tar in its image or without."""
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.e2e.conftest import wait_until
 from tests.e2e.debug.conftest import Person
 from tests.e2e.debug.test_beside import make_pod
 
+SHM = "/dev/shm"  # noqa: S108  # in the pod
 STRANGE = "über -x\n'\"; $(touch evil)"
 
 
@@ -68,7 +70,7 @@ def test_there_and_back(person: Person, tree: Path, tmp_path: Path, kind: str) -
         pod, base = "pod/bare", "/data"
     else:
         make_pod(person, {})
-        pod, base = "pod/web-0", "/dev/shm"  # noqa: S108  # in the pod
+        pod, base = "pod/web-0", SHM
     done = person.run("--cp", str(tree), f"{pod}:{base}/new")
     assert done.exit_code == 0, done.stderr
     assert "MiB" in done.stderr
@@ -96,6 +98,49 @@ def test_there_and_back(person: Person, tree: Path, tmp_path: Path, kind: str) -
             return all("terminated" in one["state"] for one in states)
 
         wait_until(ended, "what was added has ended")
+
+
+def test_a_link_is_followed_where_it_is_the_source(person: Person, tmp_path: Path) -> None:
+    make_pod(person, {})
+    # As the files of a ConfigMap, a Secret and a token are.
+    person.exec("web-0", "mkdir", "-p", f"{SHM}/c/..1", container="web")
+    person.exec("web-0", "sh", "-c", f"echo v >{SHM}/c/..1/k", container="web")
+    person.exec("web-0", "ln", "-s", "..1", f"{SHM}/c/..data", container="web")
+    person.exec("web-0", "ln", "-s", "..data/k", f"{SHM}/c/k", container="web")
+    done = person.run("--cp", f"pod/web-0:{SHM}/c/k", str(tmp_path / "k"))
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "k").read_text() == "v\n"
+    for other in (f"{SHM}/c/..data", "/dev/null"):
+        done = person.run("--cp", f"pod/web-0:{other}", str(tmp_path / "other"))
+        assert (done.exit_code, (tmp_path / "other").exists()) == (125, False)
+        assert f"{other} in pod web-0 is neither a file nor a folder" in done.stderr
+
+
+def test_an_interrupted_copy_says_so(person: Person, tmp_path: Path) -> None:
+    make_pod(person, {})
+    big = tmp_path / "big"
+    with big.open("wb") as file:
+        file.truncate(1 << 30)
+    running = person.start("--cp", str(big), f"pod/web-0:{SHM}/big")
+    running.wait_for("MiB")
+    running.send(signal.SIGINT)
+    done = running.wait()
+    assert done.exit_code in {130, -signal.SIGINT}
+    assert f"{SHM}/big in pod web-0 may be there in part" in done.stderr
+
+
+def test_a_container_that_does_not_run(person: Person, tmp_path: Path) -> None:
+    path = f"/api/v1/namespaces/{person.namespace}/pods"
+    web = {"name": "web", "image": person.cluster.images.busybox, "command": ["true"]}
+    spec = {"restartPolicy": "Never", "containers": [web]}
+    person.api.post(path, {"metadata": {"name": "web-0"}, "spec": spec})
+    wait_until(
+        lambda: person.api.get(f"{path}/web-0")["status"]["phase"] == "Succeeded", "it has ended"
+    )
+    done = person.run("--cp", "pod/web-0:/etc/hosts", str(tmp_path / "x"))
+    assert done.exit_code == 125
+    assert "container web of pod web-0 does not run" in done.stderr
+    assert f" -n {person.namespace} --copy --target pod/web-0" in done.stderr
 
 
 def test_what_is_not_there(person: Person, tree: Path, tmp_path: Path) -> None:

@@ -110,3 +110,15 @@ def test_a_command_ends_with_its_agtool(person: Person, kept: str) -> None:
     running.wait_for("up")
     running.kill()
     wait_until(lambda: "sleep 601" not in person.exec(kept, "ps"), "the command is ended")
+
+
+@pytest.mark.parametrize("where", [(), ("--target", "pod/web-0")], ids=["pause", "a shell"])
+def test_a_command_that_lists_processes(person: Person, where: tuple[str, ...]) -> None:
+    # The mark stands in the command line of what holds its streams, and is no end there.
+    if where:
+        make_pod(person, {})
+    script = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '; echo; echo last; exit 5"
+    done = person.run(*where, "--", "sh", "-c", script)
+    assert done.exit_code == 5, done.stderr
+    assert "agtool-end-" in done.stdout
+    assert done.stdout.endswith("\nlast\n"), done.stdout

@@ -7,6 +7,8 @@ from urllib3.exceptions import NewConnectionError
 
 from agtool.core.kube.errors import NotFoundError, refusal, unreachable
 
+OPTIONS = "--context 'my cluster'"
+
 
 @pytest.mark.parametrize(
     ("request_", "message", "hint"),
@@ -31,7 +33,7 @@ from agtool.core.kube.errors import NotFoundError, refusal, unreachable
 )
 def test_how_to_find_what_is_there(request_: str, message: str, hint: str) -> None:
     body = json.dumps({"kind": "Status", "message": message}).encode()
-    error = refusal(404, body, request=request_, server="https://api", context="my cluster")
+    error = refusal(404, body, request=request_, server="https://api", context="", options=OPTIONS)
     assert isinstance(error, NotFoundError)
     assert (error.message, error.hint) == (message, hint)
 

@@ -42,6 +42,17 @@ def test_without_a_mark_all_is_output(data: bytes, places: list[int]) -> None:
     assert taken(cut(data, places)) == (data, "")
 
 
+@given(st.sampled_from([b" sh -c ps", b"\0sh", b"\n", b"01 ", b"N1x", b"X"]), near, places)
+def test_the_mark_in_a_command_line_is_output(
+    follows: bytes, before: bytes, places: list[int]
+) -> None:
+    """`ps` prints that of what holds the streams."""
+    if MARK.encode() in before + MARK[:-1].encode():
+        return
+    own = before + MARK.encode() + follows + b"\n"
+    assert taken(cut(own + MARK.encode() + b"005", places)) == (own, "005")
+
+
 def test_a_mark_whose_end_is_missing_is_output() -> None:
     assert taken([b"x", MARK.encode(), b"04"]) == (b"x" + MARK.encode() + b"04", "")
 
@@ -55,7 +66,6 @@ def test_a_mark_whose_end_is_missing_is_output() -> None:
         ("N02", "/no/pe", Ended(127, 'exec: "/no/pe": no such file or directory')),
         ("X13", "/etc", Ended(126, 'exec: "/etc": permission denied')),
         ("X08", "/f", Ended(126, 'exec: "/f": exec format error')),
-        ("???", "x", Ended(126, 'exec: "x": nobody knows why')),
     ],
 )
 def test_how_it_ended(end: str, name: str, ended: Ended) -> None:
