@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.kubernetes]
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give an empty place for clusters, where only the programs are those of all tests."""
     with needed():
-        programs = (*build.programs(), build.helm().parent)
+        programs = (*build.programs(), build.helm().parent, build.kustomize().parent)
         if os.geteuid() != 0:
             raise ServerUnavailable("a cluster with a node needs root")
     # The one that built them may lie in the cache of all tests.
