@@ -54,7 +54,7 @@ def parsed(text: str, loader: Any = None) -> Iterator[tuple[Any, Callable[[Any],
 
     try:
         while True:
-            with _translated(), _uncollected():
+            with _translated(), uncollected():
                 if not made.check_node():
                     return
                 node = made.get_node()
@@ -103,7 +103,7 @@ def _restore(node: Any, text: str) -> None:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Nodes are no garbage: looking for it among a million takes longer than making them."""
     was = gc.isenabled()
     gc.disable()

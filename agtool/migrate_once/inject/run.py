@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 from typing import Literal, NamedTuple, TypeVar
 
-from agtool.core.yamltext import NotYaml
+from agtool.core.yamltext import NotYaml, uncollected
 from agtool.migrate_once.documents import InjectedWorkload
 from agtool.migrate_once.inject.additions import Wish
 from agtool.migrate_once.inject.change import Injected, injected
@@ -38,6 +38,7 @@ class Outcome(NamedTuple):
     workloads: list[InjectedWorkload]
 
 
+@uncollected()
 def inject(files: Sequence[File], wanted: Wanted | None, wish: Wish) -> Outcome:
     """The files with one workload changed.
 
@@ -54,6 +55,7 @@ def inject(files: Sequence[File], wanted: Wanted | None, wish: Wish) -> Outcome:
     return Outcome(texts, [_told(found, files, action, done)])
 
 
+@uncollected()
 def remove(files: Sequence[File], wanted: Wanted | None) -> Outcome:
     """The files without what agtool has added: to one workload, or to all.
 
