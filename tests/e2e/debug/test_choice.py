@@ -276,7 +276,7 @@ def test_a_target_that_ends_meanwhile(person: Person, tmp_path: Path) -> None:
         done = person.run(*run)
     assert done.exit_code == 125
     assert "container web of pod web-0 does not run: it ended meanwhile: " in done.stderr
-    assert "agtool debug --copy --target pod/web-0" in done.stderr
+    assert f"-n {person.namespace} --copy --target pod/web-0" in done.stderr
 
 
 def test_all_namespaces(person: Person) -> None:

@@ -33,10 +33,10 @@ def test_a_name_alone(person: Person) -> None:
     person.api.post(f"{apps}/deployments", {"metadata": {"name": "shop"}, "spec": spec})
     done = person.run("web-0")
     assert done.exit_code == 127
-    assert "agtool debug --target pod/web-0" in done.stderr
+    assert f"-n {person.namespace} --target pod/web-0" in done.stderr
     done = person.run("shop")
     assert done.exit_code == 127
-    assert "agtool debug --like deployment/shop" in done.stderr
+    assert f"-n {person.namespace} --like deployment/shop" in done.stderr
     done = person.run("nothing-of-that-name")
     assert (done.exit_code, "agtool debug --" in done.stderr) == (127, False)
     person.nothing_is_left()
