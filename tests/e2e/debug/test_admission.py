@@ -13,11 +13,15 @@ ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 
 
 def admitted(person: Person) -> Object:
-    """What becomes of a pod that would be made. Raises Refused."""
-    body = {
-        "metadata": {"name": "would-be"},
-        "spec": {"containers": [{"name": "main", "image": "none"}]},
+    """What becomes of a pod that would be made, which Pod Security allows. Raises Refused."""
+    context = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
     }
+    container = {"name": "main", "image": "none", "securityContext": context}
+    body = {"metadata": {"name": "would-be"}, "spec": {"containers": [container]}}
     return person.api.post(f"/api/v1/namespaces/{person.namespace}/pods", body, dryRun="All")
 
 

@@ -70,7 +70,7 @@ def test_the_shell_completes_kept_pods(person: Person) -> None:
 def test_what_cleanup_has_removed(person: Person) -> None:
     name = name_in(person.run("--keep", "--ttl", "1s").stderr)
     pod = f"/api/v1/namespaces/{person.namespace}/pods/{name}"
-    wait_until(lambda: person.api.get(pod)["status"]["phase"] != "Running", "its lifetime is over")
+    wait_until(lambda: person.api.get(pod)["status"]["phase"] == "Failed", "its lifetime is over")
     assert person.run("--cleanup", "-o", "name").stdout == f"{name}\n"
     document = json.loads(person.run("--cleanup", "-o", "json").stdout)
     assert (document["status"], document["data"]) == ("ok", {"pods": []})
