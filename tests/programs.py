@@ -26,6 +26,12 @@ def voice(name: str) -> Callable[[str], None]:
     return say
 
 
+def tell(text: str) -> None:
+    """Say something on stdout at once: what the program found."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def carry_out(main: Callable[[], int], say: Callable[[str], None]) -> NoReturn:
     """Run a program to its end, and end with its exit code.
 

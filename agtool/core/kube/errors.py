@@ -111,9 +111,9 @@ def _listing(reason: str, request: str, options: str) -> str:
     )
     if not named or not re.match(rf"{named['resource']}\S* \"{re.escape(named['name'])}\"", reason):
         return ""
-    words = ["kubectl", *shlex.split(options), "get", named["resource"]]
-    elsewhere = named["namespace"] and f"-n {named['namespace']}" not in options
-    words += ["-n", named["namespace"]] if elsewhere else []
+    given, place = shlex.split(options), ["-n", named["namespace"]]
+    words = ["kubectl", *given, "get", named["resource"]]
+    words += place if named["namespace"] and given[-2:] != place else []
     return f"To see which there are: {shlex.join(words)}"
 
 

@@ -159,7 +159,7 @@ def _out_of(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> Non
                     pass
 
     _run(place, command, interrupts, take, None, into=False)
-    if not target.is_dir() and left_out:
+    if f"./{name}" in left_out:
         raise ConfigurationError(
             f"{copy.path} in pod {copy.pod} is neither a file nor a folder",
             hint="If it is a symbolic link to a folder, name the path that it stands for.",

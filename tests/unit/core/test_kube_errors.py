@@ -38,6 +38,14 @@ def test_how_to_find_what_is_there(request_: str, message: str, hint: str) -> No
     assert (error.message, error.hint) == (message, hint)
 
 
+def test_a_namespace_that_begins_as_another() -> None:
+    body = json.dumps({"kind": "Status", "message": 'pods "x" not found'}).encode()
+    asked = "GET /api/v1/namespaces/shop/pods/x"
+    for current, told in (("shop", "-n shop get pods"), ("shop2", "-n shop2 get pods -n shop")):
+        error = refusal(404, body, request=asked, server="s", context="", options=f"-n {current}")
+        assert error.hint == f"To see which there are: kubectl {told}"
+
+
 def test_an_error_that_was_dealt_with_before_is_no_reason() -> None:
     """As where a terminal was looked for, none was there, and later the server was not there."""
     refused = ConnectionRefusedError(111, "Connection refused")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import secrets
 import signal
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,14 +16,8 @@ from tests.e2e.debug.chaos.choice import choose
 from tests.e2e.debug.chaos.faults import FAULTS
 from tests.e2e.debug.chaos.report import Line, read_lines, summary
 from tests.e2e.debug.chaos.sessions import run
-from tests.programs import carry_out
+from tests.programs import carry_out, tell
 from tests.servers.process import ServerUnavailable
-
-
-def tell(text: str) -> None:
-    """Say something at once."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:

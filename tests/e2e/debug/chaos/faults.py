@@ -128,14 +128,19 @@ def token_rotated(session: Session, _: Random) -> bool:
     return session.agtool.code is None
 
 
-def _delete(session: Session, path: str, options: Object) -> bool:
+def _was_there(request: Callable[[], object]) -> bool:
+    """Make a request until the API server answers; whether what it is about is there."""
     try:
-        insist(lambda: session.world.api.delete(path, options))
+        insist(request)
     except Refused as error:
         if error.status != 404:
             raise
         return False
     return True
+
+
+def _delete(session: Session, path: str, options: Object) -> bool:
+    return _was_there(lambda: session.world.api.delete(path, options))
 
 
 def delete_pod(session: Session, random: Random) -> bool:
@@ -154,13 +159,7 @@ def delete_owner(session: Session, _: Random) -> bool:
 def _evict(session: Session, namespace: str, pod: str) -> bool:
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
-    try:
-        insist(lambda: session.world.api.post(path, body))
-    except Refused as error:
-        if error.status != 404:
-            raise
-        return False
-    return True
+    return _was_there(lambda: session.world.api.post(path, body))
 
 
 def evict(session: Session, _: Random) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import secrets
 import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,14 +12,8 @@ from tests.e2e.migrate_once.chaos.engines import ENGINES
 from tests.e2e.migrate_once.chaos.faults import FAULTS
 from tests.e2e.migrate_once.chaos.rounds import Choice, choose, run
 from tests.e2e.migrate_once.chaos.shrink import shrink
-from tests.programs import carry_out
+from tests.programs import carry_out, tell
 from tests.servers.process import ServerUnavailable
-
-
-def tell(text: str) -> None:
-    """Say something at once."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
