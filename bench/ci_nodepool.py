@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from bench import results
 from bench.figures import (
+    against,
     in_turns,
     median_ratio,
     paragraph,
@@ -166,7 +167,7 @@ def measure_status(plane: ControlPlane, rounds: int = 11) -> str:
         seconds(statistics.median(ours)),
         seconds(statistics.median(theirs)),
         ratio(measured),
-        f"{STATUS_AIM}: {'reached' if measured <= STATUS_AIM else '**missed**'}",
+        against(f"{STATUS_AIM}", reached=measured <= STATUS_AIM),
     ]
     return "\n\n".join(
         (
@@ -205,7 +206,7 @@ def measure_watch(nodes: int, plane: ControlPlane) -> str:
     row = [
         f"`watch` of {nodes:,} nodes",
         f"{peak:.0f} MiB",
-        f"{WATCHED} MiB: {'reached' if peak <= WATCHED else '**missed**'}",
+        against(f"{WATCHED} MiB", reached=peak <= WATCHED),
         seconds(took),
     ]
     return "\n\n".join(
@@ -233,7 +234,7 @@ def measure_check(times: int) -> str:
     wall = statistics.median(cost.wall for cost in costs)
     return paragraph(
         f"`agtool ci-nodepool check` of {CHECKED} HelmReleases in as many files: {seconds(wall)} "
-        f"(aim 1 s: {'reached' if wall < 1 else '**missed**'}), {_mib(costs)} at its peak; median "
+        f"({against('aim 1 s', reached=wall < 1)}), {_mib(costs)} at its peak; median "
         f"of {times} rounds, load average {os.getloadavg()[0]:.1f}."
     )
 
@@ -245,7 +246,7 @@ def _cells(latency: float, costs: dict[str, list[Cost]]) -> list[str]:
         seconds(statistics.median(cost.wall for cost in ours)),
         seconds(statistics.median(cost.wall for cost in theirs)),
         ratio(faster),
-        f"{AIMS[latency]}: {'reached' if faster >= AIMS[latency] else '**missed**'}",
+        against(f"{AIMS[latency]}", reached=faster >= AIMS[latency]),
         _mib(ours),
         _mib(theirs),
     ]

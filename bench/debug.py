@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import results
-from bench.figures import in_turns, median_ratio, progress, put_into, ratio, table
+from bench.figures import against, in_turns, median_ratio, progress, put_into, ratio, table
 from bench.versions import of_kubectl, of_server
 from tests.cluster.build import programs
 from tests.cluster.cluster import Cluster
@@ -216,7 +216,7 @@ def measure(stage: Stage, rounds: int, folder: Path) -> str:
                 show(statistics.median(agtool)),
                 show(statistics.median(kubectl)),
                 ratio(measured),
-                f"{aim}: {'reached' if measured <= aim else '**missed**'}",
+                against(f"{aim}", reached=measured <= aim),
             ]
         )
         progress(" | ".join(rows[-1]))

@@ -100,6 +100,11 @@ def aims_table(aims: Sequence[Aim]) -> str:
     return "\n".join(["| aim | measured | reached |", "| --- | ---: | --- |", *rows])
 
 
+def against(aim: str, *, reached: bool) -> str:
+    """The cell of a table, or words in a text, that say whether an aim was reached."""
+    return f"{aim}: {'reached' if reached else '**missed**'}"
+
+
 def put_into(page: Path, text: str) -> None:
     """Write `text` between the two lines of a page that say `make bench`."""
     start, end = (f"<!-- make bench: {word} here -->" for word in ("from", "to"))
