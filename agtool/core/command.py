@@ -392,13 +392,15 @@ def _fill_standard_descriptors() -> None:
     """Open /dev/null for those of 0, 1 and 2 that came closed.
 
     The next socket would get the number otherwise: a connection to a database, say, into which
-    the command then writes its messages.
+    the command then writes its messages. Output that nobody can get stays an error: stdout is
+    opened so that it cannot be written to.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number
+            flags = os.O_RDONLY if name == "stdout" else os.O_RDWR
+            os.set_inheritable(os.open(os.devnull, flags), True)  # the lowest free number
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 

@@ -30,6 +30,8 @@ _SHORT |= {f"{kind}s": kind for kind in KINDS}
 _LONGEST_LIFE = 7 * 86400.0
 """Seconds."""
 
+_LAST_PORT = 65535
+
 _OURS = "agtool/"
 """The prefix of the labels that agtool sets."""
 
@@ -52,6 +54,20 @@ def parse_name(option: str, text: str | None) -> str | None:
             hint="Write it as `kubectl get` shows it: lower-case letters, digits, '-' and '.'.",
         )
     return text
+
+
+def parse_attach(text: str | None) -> str | None:
+    """`debug-x`, or `pod/debug-x`, as kubectl writes it, -> the name of a pod."""
+    kind, slash, name = (text or "").rpartition("/")
+    kind = _SHORT.get(kind, kind)
+    if slash and kind != "pod":
+        raise UsageError(
+            f"--attach {text!r} is not the name of a pod",
+            hint="`agtool debug --list` shows those that can be named."
+            if kind in KINDS
+            else f"For the pod in namespace {kind}: -n {kind} --attach {name}",
+        )
+    return parse_name("--attach", name if slash else text)
 
 
 def parse_workload(option: str, text: str | None) -> Workload | None:
@@ -205,14 +221,20 @@ def parse_forwards(given: Sequence[str]) -> list[tuple[int, int]]:
     """`LOCAL:REMOTE`, or `PORT` for both; 0 as LOCAL: one that is free."""
     forwards: list[tuple[int, int]] = []
     for text in given:
-        found = re.fullmatch(r"(?:([0-9]{0,5}):)?([0-9]{1,5})", text)
-        local, remote = (found[1], int(found[2])) if found else (None, 0)
-        here = remote if local is None else int(local or 0)
-        if not (1 <= remote <= 65535 and 0 <= here <= 65535):
+        found = re.fullmatch(r"(?:([0-9]*):)?([0-9]+)", text)
+        if not found:
             raise UsageError(
                 f"--port-forward {text!r} is not of the form LOCAL:REMOTE",
                 hint="Both are ports, such as 8080:80. With :80 a free one is chosen here.",
             )
+        remote = int(found[2])
+        here = remote if found[1] is None else int(found[1] or 0)
+        for port, least in ((here, 0), (remote, 1)):
+            if not least <= port <= _LAST_PORT:
+                raise UsageError(
+                    f"--port-forward {text!r}: there is no port {port}",
+                    hint=f"Ports are numbers from 1 to {_LAST_PORT}.",
+                )
         if here and here in (one for one, _ in forwards):
             raise UsageError(f"--port-forward: {here} is given twice", hint="Leave out one.")
         forwards.append((here, remote))
@@ -266,7 +288,9 @@ def parse_env(given: Sequence[str]) -> dict[str, str]:
         if not equals or not re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", name):
             raise UsageError(
                 f"--env {name!r} is not of the form NAME=VALUE",
-                hint="NAME has letters, digits, '-', '_' and '.', and no digit at the start.",
+                hint="NAME has letters, digits, '-', '_' and '.', and no digit at the start."
+                if equals
+                else "Write its value too, such as NAME=VALUE; `NAME=` is an empty one.",
             )
         if name == MARK:
             raise UsageError(

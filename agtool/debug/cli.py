@@ -159,7 +159,11 @@ def debug(
     ] = None,
     port_forward: Annotated[
         Texts,
-        _texts("LOCAL:REMOTE", "Let this port of this machine lead to that of the pod, meanwhile."),
+        _texts(
+            "[LOCAL:]REMOTE",
+            "Let a port of this machine lead to one of the pod while the command runs; `:80` takes "
+            "a free one here.",
+        ),
     ] = None,
     cp: Annotated[
         bool,
@@ -238,7 +242,8 @@ def debug(
     cleanup: Annotated[
         bool,
         flag(
-            "Remove debug pods that have ended, or whose agtool process has ended.",
+            "Remove debug pods that have ended, or whose agtool process has ended, and what is "
+            "left of deleted ones.",
             "--cleanup",
             callback=runs_nothing,
         ),
@@ -335,7 +340,7 @@ def debug(
         stdin=stdin,
         terminal=tty,
         timeout=timeout,
-        attach=arguments.parse_name("--attach", attach),
+        attach=arguments.parse_attach(attach),
         target=wanted,
         in_copy=copy,
         pod_index=pod_index,
@@ -408,7 +413,7 @@ def _view(pods: Sequence[DebugPod], place: str, *, cleanup: bool, everywhere: bo
                 pod.node,
                 pod.image,
                 # With its day: what is kept may end tomorrow.
-                f"{pod.ends_at.astimezone():%Y-%m-%d %H:%M}" if pod.ends_at else "",
+                f"{pod.ends_at.astimezone():%Y-%m-%d %H:%M %Z}" if pod.ends_at else "",
             )
             for pod in pods
         ],

@@ -15,8 +15,9 @@ class DebugPod:
 
     Attributes:
         state: pending, running or ending, or one of these two. over: its main container has ended,
-            or it has not begun within its lifetime. orphaned: the agtool process that it belongs to
-            has ended.
+            it has not begun within its lifetime, or it was deleted and its Job is left, as only
+            --cleanup finds, with the Job's UID. orphaned: the agtool process that it belongs to has
+            ended.
         kept: whether it was made with --keep.
         made_by: the person and the machine.
         node: empty: none yet.

@@ -108,12 +108,14 @@ class Copied:
         container: what that one is called there.
         annotations: those that are not about one pod only.
         user: as whom that container runs, if the pod says.
+        program: what it would run, and its arguments, as a shell would have them.
     """
 
     spec: Json
     container: str
     annotations: Mapping[str, str]
     user: int | None
+    program: str
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,8 @@ def _with_workload(request: Request, job: Job, session: Session) -> Request:
         copied = copied_of(pod, job.container)
         say(
             f"a copy of pod {pod['metadata']['name']}, without its labels and probes; container "
-            f"{CONTAINER} is its container {copied.container}"
+            f"{CONTAINER} is its container {copied.container}\n"
+            f"Its own program, which is not started: {copied.program}"
         )
         return replace(
             request, copied=copied, image=request.image or copied.spec["containers"][0]["image"]

@@ -23,6 +23,7 @@ from agtool.debug.session.streams import Attachment, attachment
 from agtool.debug.ways import Ways
 
 if TYPE_CHECKING:
+    from agtool.debug.session.forward import Listening
     from agtool.debug.session.transfer import Place
 
 
@@ -56,7 +57,13 @@ def _run(job: Job, interrupts: Interrupts) -> int:
 
             recording = Recording(job.record)
             say(f"{job.record} gets all that is shown, passwords and other secrets too")
-        ways = Ways(job, session, attached, interrupts, recording)
+        listening: list[Listening] = []
+        if job.forwards:
+            from agtool.debug.session.forward import listen
+
+            # Before anything is made that a port in use would make useless.
+            listening = [(stack.enter_context(listen(at)), port) for at, port in job.forwards]
+        ways = Ways(job, session, attached, interrupts, recording, listening)
         if job.attach:
             ended = ways.in_a_pod_of_ours(job.attach)
         elif job.target is not None and not job.in_copy:

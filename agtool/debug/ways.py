@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from agtool.core.kube.ended import Ended
     from agtool.core.kube.session import Json, Session
     from agtool.debug.interrupts import Interrupts
+    from agtool.debug.session.forward import Listening
     from agtool.debug.session.record import Recording
     from agtool.debug.session.streams import Attachment
 
@@ -65,13 +66,18 @@ class There:
 
 @dataclass(frozen=True)
 class Ways:
-    """The ways to run the job's command, or a shell."""
+    """The ways to run the job's command, or a shell.
+
+    Attributes:
+        listening: the ports of --port-forward.
+    """
 
     job: Job
     session: Session
     attached: Attachment
     interrupts: Interrupts
     recording: Recording | None
+    listening: Sequence[Listening] = ()
 
     def in_a_new_pod(self) -> Ended:
         with self.interrupts.allowed():
@@ -88,7 +94,7 @@ class Ways:
             say(f"pod {pod.name} in {place}: {security.level}, {security.meaning}")
             if says_security(request.custom):
                 say("--custom changes what its container may do")
-            say(_afterwards(pod))
+            say(_afterwards(self.session, pod))
             if pod.refused:
                 say(f"The namespace does not allow what was asked for: {pod.refused}")
             if pod.changed:
@@ -263,12 +269,12 @@ class Ways:
             )
         command = argv(job.command, job.shell, runner=at.runner, mark=at.mark)
         forwards = None
-        if job.forwards:
+        if self.listening:
             from agtool.debug.session.forward import Forwards
 
-            forwards = Forwards(*there[:2], job.forwards, self._warn)
-            for here, port in forwards.ports:
-                say(f"127.0.0.1:{here} leads to port {port} of the pod")
+            forwards = Forwards(*there[:2], self.listening, self._warn)
+            for here, port in self.listening:
+                say(f"127.0.0.1:{here.getsockname()[1]} leads to port {port} of the pod")
         try:
             ended = execute(
                 *there,
@@ -318,7 +324,7 @@ def _place(session: Session) -> str:
     return f"namespace {session.namespace} of context {session.context}"
 
 
-def _afterwards(pod: Made) -> str:
+def _afterwards(session: Session, pod: Made) -> str:
     """What becomes of the pod without us."""
     if pod.owner:
         return (
@@ -327,14 +333,14 @@ def _afterwards(pod: Made) -> str:
         )
     return (
         f"No job owns the pod: {pod.ownerless}\nIf agtool is killed, the pod ends nevertheless, "
-        "and is listed until `agtool debug --cleanup`."
+        f"and is listed until `agtool debug {session.options} --cleanup`."
     )
 
 
 def _farewell(session: Session, request: Request, pod: Made) -> str:
     until = datetime.now().astimezone() + timedelta(seconds=request.lifetime)
     return (
-        f"pod {request.name} stays until {until:%Y-%m-%d %H:%M:%S} (--ttl)\n"
+        f"pod {request.name} stays until {until:%Y-%m-%d %H:%M:%S %Z} (--ttl)\n"
         f"To open a shell in it again: agtool debug {session.options} --attach {request.name}\n"
         f"To remove it: kubectl {session.options} delete "
         f"pod{',job' if pod.owner else ''} {request.name}"

@@ -109,9 +109,14 @@ def _listing(reason: str, request: str, options: str) -> str:
     named = re.search(
         r"(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[a-z]+)/(?P<name>[^/?]+)$", request
     )
+    given = shlex.split(options)
+    if missing := re.fullmatch(r'namespaces "(.*)" not found', reason):
+        if given[-2:] == ["-n", missing[1]]:
+            del given[-2:]
+        return f"To see which there are: {shlex.join(['kubectl', *given, 'get', 'namespaces'])}"
     if not named or not re.match(rf"{named['resource']}\S* \"{re.escape(named['name'])}\"", reason):
         return ""
-    given, place = shlex.split(options), ["-n", named["namespace"]]
+    place = ["-n", named["namespace"]]
     words = ["kubectl", *given, "get", named["resource"]]
     words += place if named["namespace"] and given[-2:] != place else []
     return f"To see which there are: {shlex.join(words)}"

@@ -7,9 +7,11 @@ they prepare what the containers need.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import UsageError
+from agtool.core.text import printable
 from agtool.debug.model import CONTAINER, Copied
 from agtool.debug.pod.like import lasting, main_container, user_of
 
@@ -49,4 +51,11 @@ def copied_of(pod: Json, container: str | None) -> Copied:
         container=main["name"],
         annotations=lasting(pod["metadata"].get("annotations") or {}),
         user=user_of(pod["spec"], main),
+        program=_program(main),
     )
+
+
+def _program(container: Json) -> str:
+    command, arguments = container.get("command"), shlex.join(container.get("args") or ())
+    program = shlex.join(command) if command else "that of the image"
+    return printable(f"{program} {arguments}".rstrip(), besides="\n")

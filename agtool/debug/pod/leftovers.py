@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from agtool.core.kube.errors import ForbiddenError
 from agtool.debug.documents import DebugPod, State
 from agtool.debug.model import CONTAINER, KIND, MAKER, MANAGED_BY, PROCESS
-from agtool.debug.pod.owner import owner_of, remove_all
+from agtool.debug.pod.owner import Owner, owner_of, remove_all
 from agtool.debug.pod.process import is_gone
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 _SLACK = timedelta(minutes=1)
 """Between our clock and the server's."""
 
+_STILL_TO_COME = timedelta(minutes=5)
+"""How long after its Job a pod may be made, at most: three requests, each of which is repeated."""
+
 
 def debug_pods(session: Session, *, everywhere: bool) -> list[DebugPod]:
     """The debug pods of the session's namespace, or of all, the oldest first."""
@@ -24,12 +29,17 @@ def debug_pods(session: Session, *, everywhere: bool) -> list[DebugPod]:
 
 
 def _found(session: Session, *, everywhere: bool) -> list[tuple[Json, DebugPod]]:
-    key, value = MANAGED_BY
-    place = "" if everywhere else f"/namespaces/{session.namespace}"
-    pods = session.pages(f"/api/v1{place}/pods", labelSelector=f"{key}={value},{KIND}")
     now = datetime.now(timezone.utc)
+    pods = _ours(session, "/api/v1", "pods", everywhere=everywhere)
     judged = ((pod, judge(pod, now, is_gone)) for pod in pods)
     return sorted(judged, key=lambda pair: pair[1].created_at)
+
+
+def _ours(session: Session, group: str, resource: str, *, everywhere: bool) -> Iterator[Json]:
+    """The objects of a kind that agtool debug has made."""
+    key, value = MANAGED_BY
+    place = "" if everywhere else f"/namespaces/{session.namespace}"
+    return session.pages(f"{group}{place}/{resource}", labelSelector=f"{key}={value},{KIND}")
 
 
 def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> DebugPod:
@@ -85,12 +95,51 @@ def _has_ended(status: Json) -> bool:
 
 
 def clean_up(session: Session, *, everywhere: bool) -> Iterator[DebugPod]:
-    """Remove the pods that are over or orphaned; those that were removed, one by one."""
+    """Remove the pods that are over or orphaned; those that were removed, one by one.
+
+    And the Jobs of those that somebody has deleted. Who may not list Jobs leaves them to the
+    cluster.
+    """
+    there = set()
     for found, pod in _found(session, everywhere=everywhere):
+        there.add((pod.namespace, pod.name))
         if pod.state in {"over", "orphaned"} and remove_all(
             session, pod.namespace, pod.name, pod.uid, owner_of(found)
         ):
             yield pod
+    now = datetime.now(timezone.utc)
+    with suppress(ForbiddenError):
+        for job in _ours(session, "/apis/batch/v1", "jobs", everywhere=everywhere):
+            pod = left_of(job)
+            if (pod.namespace, pod.name) in there or not is_left(job, now, is_gone):
+                continue
+            remove_all(session, pod.namespace, pod.name, None, Owner(pod.name, pod.uid))
+            yield pod
+
+
+def is_left(job: Json, now: datetime, gone: Callable[[str], bool]) -> bool:
+    """Whether no pod will come to a Job that has none."""
+    metadata = job["metadata"]
+    maker = (metadata.get("annotations") or {}).get(PROCESS, "")
+    return gone(maker) or _time(metadata["creationTimestamp"]) + _STILL_TO_COME < now
+
+
+def left_of(job: Json) -> DebugPod:
+    """A pod of which only its Job is there still; the UID is the Job's."""
+    metadata, spec = job["metadata"], job["spec"]
+    created = _time(metadata["creationTimestamp"])
+    return DebugPod(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        uid=metadata["uid"],
+        state="over",
+        kept=metadata["labels"][KIND] == "kept",
+        made_by=(metadata.get("annotations") or {}).get(MAKER, ""),
+        image=spec["template"]["spec"]["containers"][0]["image"],
+        node="",
+        created_at=created,
+        ends_at=created + timedelta(seconds=spec["activeDeadlineSeconds"]),
+    )
 
 
 def _time(text: str) -> datetime:

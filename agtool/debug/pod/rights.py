@@ -42,7 +42,7 @@ def roles_of_lists(namespace: str, *, cleanup: bool, everywhere: bool) -> list[J
     """The role for --list or --cleanup."""
     needed = [Right("", "pods", ("delete", "list") if cleanup else ("list",))]
     if cleanup:
-        needed.append(Right("batch", "jobs", ("delete",)))
+        needed.append(Right("batch", "jobs", ("delete", "list")))
     kind = "ClusterRole" if everywhere else "Role"
     return [_role(kind, needed, "" if everywhere else namespace)]
 

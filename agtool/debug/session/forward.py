@@ -41,31 +41,30 @@ _LEAST = 1.0
 """Seconds between two messages about what went wrong with a port."""
 
 
+Listening = tuple[socket.socket, int]
+
+
 class Forwards:
-    """Listens on this machine's loopback address; use as a context.
+    """Serves what listens on this machine, and closes it at the end; use as a context.
 
     Args:
         pod: its path in the API.
-        ports: here, and in the pod; 0: a free one.
+        listening: what listens here, and the port in the pod.
         tell: says what goes wrong; called in other threads.
-
-    Raises:
-        ConfigurationError: a port of this machine cannot be used.
     """
 
     def __init__(
         self,
         session: Session,
         pod: str,
-        ports: Sequence[tuple[int, int]],
+        listening: Sequence[Listening],
         tell: Callable[[str], None],
     ) -> None:
         self._session = session
         self._pod = pod
         self._tell = tell
         self._told: dict[int, float] = {}
-        self._listening = [(_listen(here), there) for here, there in ports]
-        self.ports = [(one.getsockname()[1], there) for one, there in self._listening]
+        self._listening = listening
         self._over = threading.Event()
 
     def __enter__(self) -> Forwards:
@@ -182,7 +181,14 @@ class _Connection:
                 self._wrong = "nothing listens there (connection refused)" if refused else words
 
 
-def _listen(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
+    """Listen on this machine's loopback address.
+
+    Args:
+        port: 0: a free one.
+
+    Raises ConfigurationError where that cannot be had.
+    """
     try:
         return socket.create_server(("127.0.0.1", port))
     except OSError as error:

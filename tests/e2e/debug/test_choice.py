@@ -218,6 +218,7 @@ def test_a_copy_of_a_pod_that_crashes(person: Person) -> None:
     assert running.stdout == "1234\nready\nblue\n", running.stderr
     copied = person.pod()
     assert name_in(running.stderr) == copied["metadata"]["name"]
+    assert "Its own program, which is not started: sh -c 'exit 3'\n" in running.stderr
     assert "app" not in copied["metadata"]["labels"]
     containers = copied["spec"]["containers"]
     assert [one["name"] for one in containers] == ["debug", "side"]

@@ -88,6 +88,12 @@ def test_a_manifest_and_a_full_disk() -> None:
     assert "cannot write the output: No space left on device" in done.stderr
 
 
+def test_a_manifest_and_no_output_at_all() -> None:
+    done = debug("--dry-run", to=">&-")
+    assert done.returncode == 125
+    assert "cannot write the output: Bad file descriptor" in done.stderr
+
+
 def test_a_manifest_whose_reader_goes_away() -> None:
     done = debug("--dry-run", to="| true; exit ${PIPESTATUS[0]}")
     assert (done.returncode, done.stderr) == (141, "")

@@ -1,5 +1,6 @@
 """A Job owns the pod, and takes it away when nobody else does."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,6 +80,31 @@ def test_cleanup_takes_the_owner_too(person: Person) -> None:
     person.nothing_is_left()
 
 
+def test_cleanup_takes_what_is_left_of_a_deleted_pod(person: Person) -> None:
+    name = name_in(person.run("--keep").stderr)
+    pod = f"/api/v1/namespaces/{person.namespace}/pods/{name}"
+    person.api.delete(pod)
+    wait_until(lambda: not objects(person, "pods"), "the pod is gone")
+    assert objects(person, "jobs", "/apis/batch/v1")
+    assert person.run("--cleanup", "-o", "name").stdout == f"{name}\n"
+    person.nothing_is_left()
+
+
+def test_cleanup_without_the_right_to_list_jobs(
+    person: Person, restricted_user: Callable[..., Path]
+) -> None:
+    running = person.start(*UP)
+    running.wait_for("up")
+    running.kill()
+    rules = [
+        {**rule, "verbs": ["delete"] if rule["resources"] == ["jobs"] else rule["verbs"]}
+        for rule in RULES["agtool-debug"]
+    ]
+    person.kubeconfig = restricted_user(person.cluster, rules, person.namespace)
+    assert person.run("--cleanup", "-o", "name").stdout == f"{name_in(running.stderr)}\n"
+    person.nothing_is_left()
+
+
 def test_everything_the_pod_needs_is_there_before_it(
     person: Person, api_proxy: Callable[..., ApiProxy]
 ) -> None:
@@ -97,7 +123,7 @@ def test_without_the_right_to_make_jobs(
     running.wait_for("up")
     assert "No job owns the pod: " in running.stderr
     assert "may not create jobs" in running.stderr
-    assert "agtool debug --cleanup" in running.stderr
+    assert re.search(rf"`agtool debug .*-n {person.namespace} --cleanup`", running.stderr)
     assert owners(person.pod()) == set()
     (config_map,) = objects(person, "configmaps")
     assert owners(config_map) == {"Pod"}

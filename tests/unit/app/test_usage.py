@@ -190,8 +190,13 @@ def test_a_disk_that_is_full(arguments: str) -> None:
 
 
 def test_descriptors_that_are_closed() -> None:
-    done = started("shop sell -y", preexec_fn=lambda: os.closerange(0, 3))
-    assert done.returncode == 0
+    def close_stdin_and_stderr() -> None:
+        os.close(0)
+        os.close(2)
+
+    assert started("shop sell -y", preexec_fn=close_stdin_and_stderr).returncode == 0
+    # What was asked for has gone nowhere.
+    assert started("shop sell -y", preexec_fn=lambda: os.closerange(0, 3)).returncode == 3
 
 
 def test_a_home_in_which_completion_cannot_be_installed(

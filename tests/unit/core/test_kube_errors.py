@@ -28,7 +28,11 @@ OPTIONS = "--context 'my cluster'"
             'nodes "nosuch" not found',
             "To see which there are: kubectl --context 'my cluster' get nodes",
         ),
-        ("POST /api/v1/namespaces/nosuch/pods", 'namespaces "nosuch" not found', ""),
+        (
+            "POST /api/v1/namespaces/nosuch/pods",
+            'namespaces "nosuch" not found',
+            "To see which there are: kubectl --context 'my cluster' get namespaces",
+        ),
     ],
 )
 def test_how_to_find_what_is_there(request_: str, message: str, hint: str) -> None:

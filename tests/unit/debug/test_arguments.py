@@ -10,6 +10,7 @@ from agtool.core.errors import AgtoolError, UsageError
 from agtool.debug.arguments import (
     check_pod_index,
     parse_annotations,
+    parse_attach,
     parse_capabilities,
     parse_command,
     parse_copy,
@@ -142,6 +143,29 @@ def test_a_variable_that_agtool_sets_is_reserved() -> None:
         parse_env(["AGTOOL_SESSION=x"])
 
 
+def test_a_variable_without_a_value() -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_env(["COLOUR"])
+    assert "`NAME=` is an empty one" in raised.value.hint
+
+
+def test_pods_to_attach_to() -> None:
+    assert [parse_attach(text) for text in (None, "debug-x", "pod/debug-x", "pods/debug-x")] == [
+        None,
+        *["debug-x"] * 3,
+    ]
+    for text, hint in (
+        ("shop/debug-x", "-n shop --attach debug-x"),  # as --list -A -o name has it
+        ("deployment/web", "agtool debug --list"),
+    ):
+        with pytest.raises(UsageError) as raised:
+            parse_attach(text)
+        assert hint in raised.value.hint
+    for text in ("", "pod/", "pod/Debug"):
+        with pytest.raises(UsageError, match="is not a valid name"):
+            parse_attach(text)
+
+
 @given(st.text())
 def test_a_wrong_variable_shows_no_value(value: str) -> None:
     with pytest.raises(UsageError) as raised:
@@ -260,6 +284,12 @@ def test_ports() -> None:
 )
 def test_what_is_no_port(text: str) -> None:
     with pytest.raises(UsageError):
+        parse_forwards([text])
+
+
+@pytest.mark.parametrize(("text", "port"), [("99999:80", 99999), ("80:0", 0), ("70000", 70000)])
+def test_numbers_that_are_no_port(text: str, port: int) -> None:
+    with pytest.raises(UsageError, match=f"there is no port {port}"):
         parse_forwards([text])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agtool.debug.pod.leftovers import judge
+from agtool.debug.pod.leftovers import is_left, judge
 from agtool.debug.pod.process import identity, is_gone, maker
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=timezone.utc)
@@ -81,6 +81,16 @@ def test_one_that_ends_already() -> None:
     assert judge(found, NOW, lambda _: True).state == "ending"
 
 
+@pytest.mark.parametrize(
+    ("created", "gone", "left"),
+    [("11:59:00", True, True), ("11:59:00", False, False), ("11:54:00", False, True)],
+)
+def test_jobs_without_a_pod(created: str, gone: bool, left: bool) -> None:
+    # While its maker may still make the pod, it is left alone.
+    metadata = {"creationTimestamp": f"2026-01-01T{created}Z", "annotations": {}}
+    assert is_left({"metadata": metadata}, NOW, lambda _: gone) == left
+
+
 def test_whose_it_is() -> None:
     assert "@" in maker()
     assert not is_gone(identity())
@@ -89,9 +99,9 @@ def test_whose_it_is() -> None:
     assert is_gone(done.stdout.strip())
 
 
-@pytest.mark.parametrize("text", ["", "x", "a/b/1/2", f"boot/1/{os.getpid()}/1", "/////"])
+@pytest.mark.parametrize("text", ["", "x", "a/b/1/2", "boot/1/PID/1", "/////"])
 def test_of_others_we_know_nothing(text: str) -> None:
-    assert not is_gone(text)
+    assert not is_gone(text.replace("PID", str(os.getpid())))
 
 
 def test_a_number_that_another_process_has_now() -> None:
