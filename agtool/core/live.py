@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from agtool.core.log import Level, Log
-from agtool.core.output import say, write_to_stderr
+from agtool.core.output import Cursor, say, write_to_stderr
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+_TAKE_AWAY = "\r\x1b[K"
+"""What takes a line away."""
 
 _WIDTH = 30
 """Characters of a bar."""
@@ -32,7 +35,6 @@ class Live:
         self._repeat = repeat
         self._subject: object = None
         self._said_at = 0.0
-        self._shown = False
 
     def __enter__(self) -> Self:
         return self
@@ -59,8 +61,8 @@ class Live:
             # Not with rich, whose live display writes whether or not the terminal takes it: Ctrl-S
             # would stop us.
             width = shutil.get_terminal_size().columns - 1
-            write_to_stderr(f"\r\x1b[K{f'agtool: {text}'[:width]}", patience=0)
-            self._shown = True
+            Cursor.leave = _TAKE_AWAY
+            write_to_stderr(f"{_TAKE_AWAY}{f'agtool: {text}'[:width]}", patience=0)
             return
         now = time.monotonic()
         subject = text if subject is None else subject
@@ -71,9 +73,9 @@ class Live:
 
     def clear(self) -> None:
         """Take the line away, if there is one."""
-        if self._shown:
-            write_to_stderr("\r\x1b[K", patience=0)
-            self._shown = False
+        if Cursor.leave == _TAKE_AWAY:
+            Cursor.leave = ""
+            write_to_stderr(_TAKE_AWAY, patience=0)
 
     def say(
         self,
@@ -85,7 +87,6 @@ class Live:
         **fields: object,
     ) -> None:
         """Write a message that stays; the arguments are those of the function."""
-        self.clear()
         say(text, code, level=level, hint=hint, **fields)
 
 

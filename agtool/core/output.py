@@ -25,6 +25,16 @@ _ENDLESS = 10_000
 """Columns of output that no terminal shows: nothing is folded or cut there."""
 
 
+class Cursor:
+    """Where the terminal's cursor is.
+
+    Attributes:
+        leave: what takes it to a line of its own, where the last that was shown has not ended.
+    """
+
+    leave = ""
+
+
 class OutputError(ConfigurationError):
     """Nothing can be written to stdout, so that it is told on stderr, whatever --output says."""
 
@@ -89,7 +99,8 @@ def say(
     Args:
         code: a stable word, and fields: values, for the programs that read JSON lines.
     """
-    write_to_stderr(formatted(Message(text, code, level, hint, fields)))
+    leave, Cursor.leave = Cursor.leave, ""
+    write_to_stderr(leave + formatted(Message(text, code, level, hint, fields)))
 
 
 def write_to_stderr(message: str, *, patience: float = 1.0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,6 +25,9 @@ class Interrupts:
 
     It is raised inside `allowed` and by `check`, and nowhere else: what has to be done as a whole
     is done as a whole. A signal that was ignored when we started (nohup) stays ignored.
+
+    It is raised again and again until `ignore_for`: where Python happens to run a callback (of an
+    import, of what is collected as garbage), it only reports what is raised, and goes on.
     """
 
     def __init__(self) -> None:
@@ -58,9 +62,13 @@ class Interrupts:
     def check(self) -> None:
         """Raise Stopped if a signal has come."""
         if self._number is not None:
-            number = self._number
-            self._forget()
-            raise Stopped(number)
+            raise Stopped(self._number)
+
+    def hang_up(self) -> None:
+        """Take a terminal that has vanished for the signal that says so."""
+        if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            self._number = signal.SIGHUP
+        self.check()
 
     def pause(self, seconds: float) -> bool:
         """Wait so long, or until a signal has come; whether one has."""
@@ -70,12 +78,9 @@ class Interrupts:
 
     def ignore_for(self, seconds: float) -> None:
         """Forget signals that came, and those to come in that time: we do end, as they ask."""
-        self._forget()
-        self._deaf_until = time.monotonic() + seconds
-
-    def _forget(self) -> None:
         self._number = None
         self._wakeup.drain()
+        self._deaf_until = time.monotonic() + seconds
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if time.monotonic() < self._deaf_until:

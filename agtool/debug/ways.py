@@ -16,7 +16,7 @@ from agtool.debug.model import CONTAINER, KIND, PLAIN_SHELL, TOOLS, Job, Request
 from agtool.debug.plan import completed
 from agtool.debug.pod.choice import find_pod
 from agtool.debug.pod.custom import says_security
-from agtool.debug.pod.explain import start_state
+from agtool.debug.pod.explain import WITH_ITS_SESSION, start_state
 from agtool.debug.pod.gone import WHY, problem_of, why_it_is_gone
 from agtool.debug.pod.life import Made, made
 from agtool.debug.pod.look import Seen, described, look
@@ -297,9 +297,14 @@ class Ways:
             raise
         if ended.message and ended.exit_code is None and (why := self._ended(at)):
             raise NotStartedError(why)  # the runtime's words are about a container that is over
-        if ended.exit_code == _KILLED and (why := self.why_it_is_gone(at)):
+        if ended.exit_code == _KILLED and (why := self.why_it_was_killed(at)):
             say(why)
         return ended
+
+    def why_it_was_killed(self, at: There) -> str:
+        """The same for a command whose end has ended its container, where that was ours to end."""
+        why = self.why_it_is_gone(at)
+        return "" if why.endswith(WITH_ITS_SESSION) else why
 
     def why_it_is_gone(self, at: There) -> str:
         """What the cluster says about a container that ran; empty: that it still does."""

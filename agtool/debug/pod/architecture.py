@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 ARCH = "kubernetes.io/arch"
 """The label of nodes with their architecture."""
 
+_USUAL = "linux/amd64"
+
 _SAMPLE = 250
 """Nodes that are looked at."""
 
@@ -22,8 +24,9 @@ _SAMPLE = 250
 def architecture(session: Session, selector: Mapping[str, str], node: str | None) -> str:
     """That of `node`, else the one that most nodes have which the selector matches.
 
-    Whoever may not read nodes gets that of the API server: mostly it is the same, and if it is
-    not, the pod is unschedulable and says which label it wants.
+    Whoever may not read nodes gets that of the API server, and who may not read that either, as
+    on hardened clusters, amd64: mostly it is the same, and if it is not, the pod is unschedulable
+    and says which label it wants.
 
     Raises:
         NotFoundError: there is no such node.
@@ -48,4 +51,8 @@ def architecture(session: Session, selector: Mapping[str, str], node: str | None
     usual = [name for name, _ in counts.most_common() if name in ARCHITECTURES]
     if usual:
         return str(usual[0])
-    return str(session.get("/version").get("platform", "linux/amd64")).rpartition("/")[2]
+    try:
+        platform = str(session.get("/version").get("platform") or _USUAL)
+    except DeniedError:
+        platform = _USUAL
+    return platform.rpartition("/")[2]

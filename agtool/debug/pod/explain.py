@@ -52,9 +52,8 @@ def start_state(  # noqa: PLR0911  # one for each answer
     deleted = "deletionTimestamp" in (pod.get("metadata") or {})
     if deleted and "running" not in (ours.get("state") or {}):
         return StartState(problem="the pod was deleted", hopeless=True)
-    if _slept_to_its_end(status, container):
-        over = f"container {container} ended: its lifetime (--ttl) is over"
-        return StartState(problem=over, hopeless=True)
+    if how := _end_of_a_sleep(status, container):
+        return StartState(problem=f"container {container} ended: {how}", hopeless=True)
     if found := _container(ours, events, container):
         return found
     if status.get("phase") == "Failed":
@@ -269,11 +268,19 @@ def _is_start(event: Json, container: str) -> bool:
     return event.get("reason") == "Started" and path.endswith(f"{{{container}}}")
 
 
-def _slept_to_its_end(status: Json, container: str) -> bool:
-    """Whether it is one of ours beside another, which is a sleep: only its own end ends it so."""
+def _end_of_a_sleep(status: Json, container: str) -> str:
+    """Why one of ours beside another, which is a sleep, has ended; empty: not so, or not known."""
     beside = {one.get("name") for one in status.get("ephemeralContainerStatuses") or ()}
-    ended = (_status_of(status, container).get("state") or {}).get("terminated")
-    return container in beside and ended is not None and ended.get("exitCode") == 0
+    ended = (_status_of(status, container).get("state") or {}).get("terminated") or {}
+    return _ENDS_OF_A_SLEEP.get(ended.get("exitCode", -1), "") if container in beside else ""
+
+
+WITH_ITS_SESSION = "its session is over"
+
+_ENDS_OF_A_SLEEP = {
+    0: "its lifetime (--ttl) is over",
+    128 + 1: WITH_ITS_SESSION,  # SIGHUP is the lifeline's
+}
 
 
 def _status_of(status: Json, container: str) -> Json:

@@ -22,6 +22,10 @@ _WATCH = 300.0
 """Seconds after which a watch is begun anew."""
 
 
+_LOOK_UP = 1.0
+"""Seconds after which a signal is heard whose exception has been lost: see `Interrupts`."""
+
+
 class NotStartedError(AgtoolError):
     """The container does not run, and will not."""
 
@@ -80,6 +84,7 @@ def wait_until_running(
             if latest.hopeless:
                 last = _last_lines(session, name, container) if latest.crashed else ""
                 raise NotStartedError(latest.problem + last, hint=latest.hint)
+            interrupts.check()
             left = deadline - time.monotonic()
             if left <= 0:
                 why = latest.problem or f"still {latest.stage or 'unknown to the API server'}"
@@ -88,7 +93,7 @@ def wait_until_running(
                     hint=latest.hint,
                 )
             with suppress(queue.Empty):
-                _take(news.get(timeout=left), known, uid)
+                _take(news.get(timeout=min(left, _LOOK_UP)), known, uid)
                 while True:
                     _take(news.get_nowait(), known, uid)
             if known.pod:

@@ -18,6 +18,7 @@ from agtool.core.errors import AgtoolError, ConfigurationError
 from agtool.core.kube.channels import STATUS, STDERR, STDIN, STDOUT
 from agtool.core.kube.ended import Ended, read_status
 from agtool.core.kube.upgraded import LostError, Upgraded
+from agtool.core.output import Cursor
 from agtool.debug.session import messages
 from agtool.debug.session.held import END_OF_INPUT, Holder, Tail, read_end
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 PING_EVERY = 5.0
 """Seconds; as client-go. Proxies drop connections that are idle for one to five minutes."""
+
+_PING_UNREAD_EVERY = 30.0
+"""The same while our own output is not read. The command may have ended then without our knowing
+it, and a ping makes the API server drop its output that is on the way: see `_keep_alive`."""
 
 DEAF_AFTER = 61.0
 """Seconds without any answer to pings after which the connection counts as lost; as client-go."""
@@ -103,17 +108,26 @@ def run(connection: Upgraded, ends: Ends, interrupts: Interrupts) -> Ended:
         BrokenPipeError: the reader of our stdout went away.
         Stopped: a signal.
     """
-    return _Loop(connection, ends, interrupts).run()
+    output = _Output(ends)
+    try:
+        return _Loop(connection, ends, interrupts, output).run()
+    finally:
+        Cursor.leave = "\r\n" if ends.terminal and output.in_line else ""
 
 
 class _Output:
-    """What waits to be written to stdout and stderr, in the order in which it came."""
+    """What waits to be written to stdout and stderr, in the order in which it came.
+
+    Attributes:
+        in_line: whether the last that was written has not ended its line.
+    """
 
     def __init__(self, ends: Ends) -> None:
         self._waiting: deque[tuple[int, memoryview]] = deque()
         self._ends = ends
         self._lengths = {fd: _length_of_a_write(fd) for fd in (ends.stdout, ends.stderr)}
         self.size = 0
+        self.in_line = False
 
     @property
     def descriptor(self) -> int | None:
@@ -138,6 +152,8 @@ class _Output:
                     raise
                 raise ConfigurationError(f"cannot write the output: {error.strerror}") from error
             written = len(data)  # nobody reads our stderr; the command goes on
+        if written:
+            self.in_line = data[written - 1] not in b"\r\n"
         self.size -= written
         if written < len(data):
             self._waiting.appendleft((descriptor, data[written:]))
@@ -153,12 +169,14 @@ def _length_of_a_write(descriptor: int) -> int:
 
 
 class _Loop:
-    def __init__(self, connection: Upgraded, ends: Ends, interrupts: Interrupts) -> None:
+    def __init__(
+        self, connection: Upgraded, ends: Ends, interrupts: Interrupts, output: _Output
+    ) -> None:
         self._interrupts = interrupts
         self._connection = connection
         self._ends = ends
         self._stdin = ends.stdin
-        self._output = _Output(ends)
+        self._output = output
         self._said = b""
         self._ended: Ended | None = None
         marks = (STDOUT, STDERR) if ends.held else ()
@@ -225,11 +243,11 @@ class _Loop:
         self._look_after_the_lifeline()
         if self._stdin is not None and self._stdin in ready:
             self._read_stdin(self._stdin)
-        self._keep_alive(hungry)
         # Before we send: a server that is done may have closed the connection after its last word.
         if hungry and (connection.decrypted or connection.fileno() in ready):
             self._take(connection.receive())
             self._listened = time.monotonic()
+        self._keep_alive(hungry)
         connection.flush()
         if self._output.descriptor in ready:
             self._output.write()
@@ -300,6 +318,7 @@ class _Loop:
         except BlockingIOError:
             return
         except OSError:  # a terminal that vanished
+            self._interrupts.hang_up()
             data = b""
         self._fed += len(data)
         if not data:
@@ -318,8 +337,11 @@ class _Loop:
         # What comes keeps it alive as well. And where the command is over, a ping makes the API
         # server drop the output that is on its way to us (1.37): it passes the ping on to the
         # node, which has hung up, and then hangs up on us.
-        if self._quiet >= PING_EVERY and not self._over_there:
-            self._pinged = time.monotonic()
+        if self._quiet >= (PING_EVERY if hungry else _PING_UNREAD_EVERY) and not self._over_there:
+            now = time.monotonic()
+            if now - self._pinged > DEAF_AFTER:
+                self._listened = now  # we were stopped, as a notebook is: nobody was asked
+            self._pinged = now
             self._connection.ping()
         # Whoever does not read cannot hear an answer; nor is one due where the command does not.
         heard = hungry and self._fed <= _UNREAD

@@ -66,9 +66,16 @@ class Override(NamedTuple):
 def is_address(host: str) -> bool:
     """Whether this is an IPv4 or IPv6 address (without brackets)."""
     with suppress(ValueError):
-        ipaddress.ip_address(host)
+        _address(host)
         return True
     return False
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Raises ValueError for all others, and for a zone (%eth0) that no interface can have."""
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("not ASCII")
+    return ipaddress.ip_address(text)
 
 
 def join(host: str, port: int) -> str:
@@ -107,14 +114,11 @@ def _named(host: str, shown: str) -> str:
 def _split(text: str, shown: str) -> tuple[str, int | None]:
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
-        with suppress(ValueError):
-            ipaddress.IPv6Address(host)
-            if bracket and (not rest or rest.startswith(":")):
-                return host, _port(rest[1:], shown) if rest else None
+        if ":" in host and is_address(host) and bracket and (not rest or rest.startswith(":")):
+            return host, _port(rest[1:], shown) if rest else None
         raise _not_ipv6(shown)
     if text.count(":") > 1:
-        with suppress(ValueError):
-            ipaddress.IPv6Address(text)
+        if is_address(text):
             return text, None
         raise _not_ipv6(shown)
     host, colon, number = text.partition(":")
@@ -138,7 +142,7 @@ def _port(text: str, shown: str) -> int:
 def _ascii(host: str, shown: str) -> str:
     if is_address(host):
         # ::1 and 0:0:0:0:0:0:0:1 are one address; a zone (%eth0) stays.
-        return str(ipaddress.ip_address(host))
+        return str(_address(host))
     host = host.removesuffix(".")
     if re.fullmatch(r"\d[\da-fx.]*", host.lower(), re.ASCII):
         with suppress(OSError):

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from agtool.core.errors import DeniedError
 from agtool.core.kube import session as kube
 from agtool.core.kube.errors import NotFoundError
 from agtool.debug.pod.architecture import ARCH, architecture
 from tests.cluster.server import Server
+from tests.e2e.conftest import wait_until
 
 MakeNodes = Callable[..., list[str]]
 OS = {"kubernetes.io/os": "linux"}
@@ -46,3 +48,31 @@ def test_that_of_the_server_for_whoever_may_not_read_nodes(
     with kube.connect(kubeconfig=restricted_user(control_plane, [])) as nobody:
         assert architecture(nobody, POOL, None) == own
     assert architecture(session, {"place-test": "none"}, None) == own
+
+
+def test_for_whoever_may_read_nothing(
+    control_plane: Server, restricted_user: Callable[..., Path]
+) -> None:
+    # As where the usual roles of all users have been taken away.
+    path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+    names = ("system:discovery", "system:public-info-viewer")
+    kubeconfig = restricted_user(control_plane, [])
+    with control_plane.connect() as api:
+        bindings = [api.get(f"{path}/{name}") for name in names]
+        try:
+            for name in names:
+                api.patch(f"{path}/{name}", {"subjects": []})
+            with kube.connect(kubeconfig=kubeconfig) as nobody:
+                wait_until(lambda: not _may_see_the_version(nobody), "the roles are gone")
+                assert architecture(nobody, {}, None) == "amd64"
+        finally:
+            for binding in bindings:
+                subjects = {"subjects": binding["subjects"]}
+                api.patch(f"{path}/{binding['metadata']['name']}", subjects)
+
+
+def _may_see_the_version(session: kube.Session) -> bool:
+    try:
+        return bool(session.get("/version"))
+    except DeniedError:
+        return False

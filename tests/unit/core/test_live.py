@@ -9,6 +9,7 @@ import pytest
 
 from agtool.core import live
 from agtool.core.live import Live, Progress
+from agtool.core.output import say
 
 
 class Clock:
@@ -64,6 +65,16 @@ def test_on_a_terminal_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         screen.read()
         line.clear()
         assert screen.read() == "\r\x1b[K"
+
+
+def test_what_others_say_meanwhile_gets_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Screen(monkeypatch) as screen, Live() as line:
+        line.show("waiting")
+        say("cannot reach it: trying again", level="warning")  # as a thread of its own does
+        say("still not")
+        shown = screen.read()
+    told = "agtool: warning: cannot reach it: trying again\r\nagtool: still not\r\n"
+    assert shown == f"\r\x1b[Kagtool: waiting\r\x1b[K{told}"
 
 
 def test_a_line_that_was_not_shown_is_not_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -208,4 +208,5 @@ def test_the_lifetime_of_a_container_beside_another() -> None:
         return start_state(pod(ephemeralContainerStatuses=states), [], "debug-x").problem
 
     assert ended(0) == "container debug-x ended: its lifetime (--ttl) is over"
+    assert ended(129) == "container debug-x ended: its session is over"
     assert ended(137) == "container debug-x ended: signal 9"

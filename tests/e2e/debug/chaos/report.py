@@ -63,7 +63,7 @@ def line_of(choice: Choice, outcome: Outcome, problems: Sequence[str], struck: b
         round(outcome.left_for, 1) if left == "by the cluster" else 0.0,
         sorted(outcome.facts),
         list(problems),
-        away=outcome.blind > 0,
+        away=outcome.blind > 0 or outcome.recovering,
     )
 
 

@@ -52,6 +52,7 @@ class Session:
         self._began = time.monotonic()
         self._notes: list[tuple[float, str]] = []
         self._blind = world.watcher.blind
+        self._recovering = self._began - world.watcher.blind_at < RECOVERY
 
     @property
     def name(self) -> str:
@@ -141,6 +142,7 @@ class Session:
             ran_last=seen.ran_last,
             ended=ended,
             blind=watcher.blind - self._blind,
+            recovering=self._recovering,
             cleaned=self.cleaned,
         )
 

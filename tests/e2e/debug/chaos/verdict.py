@@ -60,6 +60,7 @@ class Outcome:
         ran, ran_last: when a process of it ran first, and last.
         ended: when agtool had.
         blind: seconds for which nobody could see, since the API server was away.
+        recovering: whether it had been away just before.
         cleaned: whether `--cleanup` was needed.
     """
 
@@ -75,6 +76,7 @@ class Outcome:
     ran_last: float = 0.0
     ended: float = 0.0
     blind: float = 0.0
+    recovering: bool = False
     cleaned: bool = False
 
     @property
@@ -142,4 +144,4 @@ def _left(outcome: Outcome) -> list[str]:
 
 def _outage(outcome: Outcome) -> float:
     """Seconds that an API server which was away costs the cluster."""
-    return outcome.blind + RECOVERY if outcome.blind else 0.0
+    return outcome.blind + RECOVERY if outcome.blind or outcome.recovering else 0.0

@@ -59,6 +59,7 @@ class Watcher:
 
     Attributes:
         blind: seconds for which the API server did not answer.
+        blind_at: when that was last; 0: never.
     """
 
     def __init__(self, api: Api, namespaces: list[str]) -> None:
@@ -70,6 +71,7 @@ class Watcher:
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
         self.looked = 0.0
         self.blind = 0.0
+        self.blind_at = 0.0
         self.broken: BaseException | None = None
 
     def __enter__(self) -> Watcher:
@@ -124,7 +126,7 @@ class Watcher:
             ]
         except (httpx.TransportError, Refused):
             self.blind += time.monotonic() - (self.looked or now)
-            self.looked = time.monotonic()
+            self.looked = self.blind_at = time.monotonic()
             return
         self.looked = time.monotonic()
         there: dict[str, dict[str, Object]] = {}

@@ -57,6 +57,10 @@ _LINES: list[tuple[str, Collection[str]]] = [
     (r"(.*; |error: )?the pod was deleted", GONE),
     (r"(error: )?(.*; )?container \S+ ended: signal 9", {"kill_main", "kill_command", "ttl"}),
     (rf"(error: )?(.*; )?container {_NAME} ended: its lifetime \(--ttl\) is over", {"ttl"}),
+    (
+        rf"error: .*; container {_NAME} ended: its session is over",
+        NETWORK | CREDENTIALS,
+    ),
     (r"(.*; )?what became of (the pod|container \S+) is not known: .*", NETWORK | CREDENTIALS),
     (r"(.*; )?container \S+ ended: it needed more memory than its limit \(OOMKilled\)", {"oom"}),
     (r"error: (the connection to the API server broke|no answer from the API server)\b.*", NETWORK),
@@ -83,7 +87,7 @@ _LINES: list[tuple[str, Collection[str]]] = [
     (rf"error: pod {_NAME} has ended: container debug ended: signal 9", {"kill_main", "ttl"}),
     (r"To remove it: agtool debug .* --cleanup", ENDS),
     (rf'error: pods "({_NAME}|target-\d+)" not found', GONE),
-    (r"To see which there are: kubectl .* get pods -n \S+", GONE),
+    (r"To see which there are: kubectl .* get pods( -n \S+)?", GONE),
     # One that starts when the API server does is told so, as Kubernetes' own controllers are.
     (r"error: \S+ may not \w+ \S+ in namespace \S+", {"at once"}),
     (r"Ask for a Role in .*", {"at once"}),
