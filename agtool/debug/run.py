@@ -23,7 +23,7 @@ from agtool.debug.session.streams import Attachment, attachment
 from agtool.debug.ways import Ways
 
 if TYPE_CHECKING:
-    from agtool.debug.session.transfer import Place
+    from agtool.debug.session.place import Place
 
 
 def run(job: Job) -> int:
@@ -77,7 +77,8 @@ def _run(job: Job, interrupts: Interrupts) -> int:
 def _copy(job: Job, copy: Copy, interrupts: Interrupts) -> int:
     """Copy files, in the container itself or, where it has no tar, from a container beside it."""
     from agtool.debug.pod.like import main_container
-    from agtool.debug.session.transfer import Place, transfer
+    from agtool.debug.session.place import Place
+    from agtool.debug.session.transfer import transfer
 
     with ExitStack() as stack:
         with interrupts.allowed():
