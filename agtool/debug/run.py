@@ -114,6 +114,9 @@ def _end(place: Place) -> None:
 
     with suppress(AgtoolError):
         script = (
+            # What is temporary goes first: the container's end would leave it there.
+            "while grep -qs agtool-c[p]- /proc/[0-9]*/cmdline && [ $((n += 1)) -lt 30 ]; do "
+            "sleep 0.1; done; "
             # As the lifeline finds them. Variables are no lines, so the mark may stand anywhere.
             "for p in /proc/[0-9]*; do [ ${p#/proc/} = $$ ] || "
             '! grep -q "$0" $p/environ 2>/dev/null || kill ${p#/proc/}; done'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from agtool.core.duration import in_words
@@ -104,7 +104,8 @@ def _into(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> None:
     def state() -> str:
         if merged:
             return _IN_PART
-        return _UNKNOWN if code is None and sent.is_set() else _AS_IT_WAS
+        killed = code is None or code > 128
+        return _UNKNOWN if killed and sent.is_set() else _AS_IT_WAS
 
     with Progress("copying", total, in_bytes) as progress, _told(progress, there, state):
         began = time.monotonic()
@@ -235,12 +236,15 @@ def _run(
         except BaseException as error:  # noqa: BLE001  # raised again in the main thread
             failures.append(error)
 
-    with ExitStack() as stack:
+    code = None
+    worker = threading.Thread(target=guarded, daemon=True)
+    worker.start()
+    # Our end breaks where the worker has failed.
+    with suppress(BrokenPipeError), ExitStack() as stack:
+        stack.callback(worker.join, _AT_ONCE)
         nothing = os.open(os.devnull, os.O_RDWR)
         stack.callback(os.close, nothing)
         stdio: Any = (reading, nothing, 2) if into else (None, writing, 2)
-        worker = threading.Thread(target=guarded, daemon=True)
-        worker.start()
         try:
             code = execute(
                 place.session,
@@ -253,11 +257,11 @@ def _run(
                 holder=Holder(None, "cp"),
                 stdio=stdio,
             ).exit_code
-        except BrokenPipeError:  # the worker has failed, and takes no more
-            code = None
         finally:
             os.close(reading if into else writing)
-            worker.join(_AT_ONCE)
+        while worker.is_alive():  # it copies what links lead to
+            interrupts.check()
+            worker.join(0.1)
     # Whatever the container says: it may have ended because of that.
     for failure in failures:
         if not isinstance(failure, BrokenPipeError):
