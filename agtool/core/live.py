@@ -6,7 +6,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -107,25 +107,33 @@ class Progress(Live):
 
     Args:
         total: how many pieces; 0: nobody knows.
+        written: how so many are written.
+
+    Attributes:
+        done: how many are done.
     """
 
-    def __init__(self, what: str, total: int = 0) -> None:
+    def __init__(
+        self, what: str, total: int = 0, written: Callable[[int], str] = "{:,}".format
+    ) -> None:
         super().__init__()
         self._what = what
         self._total = total
-        self._done = 0
+        self._written = written
+        self.done = 0
         self._interval = 0.1 if self.on_terminal else 10.0
         self._next = time.monotonic() + (0.5 if self.on_terminal else self._interval)
 
-    def advance(self) -> None:
-        """One piece more is done."""
-        self._done += 1
+    def advance(self, pieces: int = 1) -> None:
+        """So many more are done."""
+        self.done += pieces
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + self._interval
-        text = f"{self._what}: {self._done:,}" + (f" of {self._total:,}" if self._total else "")
+        of = f" of {self._written(self._total)}" if self._total else ""
+        text = f"{self._what}: {self._written(self.done)}{of}"
         if self._total and self.on_terminal:
-            filled = _WIDTH * self._done // self._total
+            filled = _WIDTH * self.done // self._total
             text = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {text}"
         self.show(text)

@@ -24,7 +24,7 @@ from agtool.debug.ways import Ways
 
 if TYPE_CHECKING:
     from agtool.debug.session.forward import Listening
-    from agtool.debug.session.transfer import Place
+    from agtool.debug.session.place import Place
 
 
 def run(job: Job) -> int:
@@ -84,7 +84,8 @@ def _run(job: Job, interrupts: Interrupts) -> int:
 def _copy(job: Job, copy: Copy, interrupts: Interrupts) -> int:
     """Copy files, in the container itself or, where it has no tar, from a container beside it."""
     from agtool.debug.pod.like import main_container
-    from agtool.debug.session.transfer import Place, transfer
+    from agtool.debug.session.place import Place
+    from agtool.debug.session.transfer import transfer
 
     with ExitStack() as stack:
         with interrupts.allowed():
@@ -120,6 +121,9 @@ def _end(place: Place) -> None:
 
     with suppress(AgtoolError):
         script = (
+            # What is temporary goes first: the container's end would leave it there.
+            "while grep -qs agtool-c[p]- /proc/[0-9]*/cmdline && [ $((n += 1)) -lt 30 ]; do "
+            "sleep 0.1; done; "
             # As the lifeline finds them. Variables are no lines, so the mark may stand anywhere.
             "for p in /proc/[0-9]*; do [ ${p#/proc/} = $$ ] || "
             '! grep -q "$0" $p/environ 2>/dev/null || kill ${p#/proc/}; done'

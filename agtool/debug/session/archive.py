@@ -2,107 +2,158 @@
 
 What comes out of a container is not trusted: whoever has it could name a file `../../.bashrc`, or
 lay a symbolic link first and write through it (CVE-2018-1002100, CVE-2019-1002101, CVE-2019-11246,
--11249 and -11251 of kubectl cp). So nothing is written outside the destination, no symbolic link
-is made, and none is followed.
+-11249 and -11251 of kubectl cp). So a name must be one below what was asked for, and nothing is
+written but by `Destination`, which makes no symbolic link and follows none. A link within what is
+sent becomes a copy of the file that it leads to: that is found by names alone, among those sent.
 """
 
 from __future__ import annotations
 
-import os
 import stat
 import tarfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
-from agtool.core.errors import AgtoolError, ConfigurationError
+from agtool.core.errors import ConfigurationError
+from agtool.debug.session.destination import UnsafeError
 
-_PORTION = 256 * 1024
-"""Bytes that are written at once."""
+if TYPE_CHECKING:
+    from agtool.debug.session.destination import Destination
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LINKS = 40
+"""How many links may lead to a file; as Linux has it, see path_resolution(7)."""
 
 Progress = Callable[[int], None]
 """Called with a number of bytes that have passed."""
 
 
-class UnsafeError(AgtoolError):
-    """What the container sends would be written where it does not belong."""
-
-    exit_code = 5
-    code = "unsafe"
-
-
 def size_of(source: Path) -> int:
-    """Bytes of the files in a tree."""
-    if not source.is_dir():
-        return source.stat().st_size
-    files = (path for path in source.rglob("*") if path.is_file() and not path.is_symlink())
-    return sum(path.stat().st_size for path in files)
-
-
-def pack(source: Path, name: str, sink: BinaryIO, progress: Progress) -> None:
-    """Write a file or a folder as an archive, under a name; its links as links.
+    """Bytes of the files in a tree.
 
     Raises ConfigurationError for what cannot be read.
     """
+    total = 0
+    for path, _ in _tree(source.resolve(), ""):
+        with _reading(path):
+            status = path.lstat()
+        total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return total
 
-    def entry(info: tarfile.TarInfo) -> tarfile.TarInfo:
-        info.uid = info.gid = 0
-        info.uname = info.gname = ""
-        if info.isreg():
-            progress(info.size)
-        return info
 
-    # The source itself may be a link: it is what it names that is meant.
-    source = source.resolve()
+def pack(source: Path, name: str, sink: BinaryIO, progress: Progress, *, last: str = "") -> None:
+    """Write a file or a folder as an archive, under a name; its links as links.
+
+    Args:
+        last: the name of an empty file after all others; empty: none.
+
+    Raises ConfigurationError for what cannot be read.
+    """
+    # Names that are long, as busybox reads them too.
+    with tarfile.open(fileobj=sink, mode="w|", format=tarfile.GNU_FORMAT) as archive:
+        # The source itself may be a link: it is what it names that is meant.
+        for path, inside in _tree(source.resolve(), name):
+            with _reading(path):
+                _add(archive, path, inside, progress)
+        if last:
+            archive.addfile(tarfile.TarInfo(last))
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str, progress: Progress) -> None:
+    if stat.S_ISSOCK(path.lstat().st_mode):  # which no archive has
+        return
+    info = archive.gettarinfo(path, name)
+    info.uid = info.gid = 0
+    info.uname = info.gname = ""
+    if not info.isreg():
+        archive.addfile(info)
+        return
+    with path.open("rb") as file:
+        archive.addfile(info, cast("IO[bytes]", _Counted(file, progress)))
+
+
+class _Counted:
+    """A file that tells what is read of it."""
+
+    def __init__(self, file: BinaryIO, progress: Progress) -> None:
+        self._file = file
+        self._progress = progress
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self._progress(len(data))
+        return data
+
+
+def _tree(path: Path, name: str) -> Iterator[tuple[Path, str]]:
+    """A file, or a folder and all that is in it, each with its name in the archive."""
+    yield path, name
+    if not path.is_symlink() and path.is_dir():
+        with _reading(path):
+            below = sorted(path.iterdir())
+        for one in below:
+            yield from _tree(one, f"{name}/{one.name}")
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        # Names that are long, as busybox reads them too.
-        with tarfile.open(fileobj=sink, mode="w|", format=tarfile.GNU_FORMAT) as archive:
-            archive.add(source, name, filter=entry)
-    except BrokenPipeError:
+        yield
+    except BrokenPipeError:  # of the archive's reader
         raise
     except OSError as error:
         raise ConfigurationError(
-            f"cannot read {error.filename or source}: {error.strerror or error}"
+            f"cannot read {path}: {error.strerror or error}", hint="Check the source of --cp."
         ) from error
 
 
-def unpack(source: BinaryIO, root: str, target: Path, progress: Progress) -> list[str]:
-    """Write what an archive holds of `root` to `target`; the names of what was left out.
+def unpack(source: BinaryIO, root: str, destination: Destination, progress: Progress) -> list[str]:
+    """Write what an archive holds of `root`; the names of what was left out.
 
-    Links to other files and what is neither file nor folder are left out, as kubectl does.
+    What is neither a file nor a folder is left out, as kubectl does, and so are links that do not
+    lead to a file in the archive.
 
     Raises:
         UnsafeError: a name, or what stands at the destination, leads elsewhere.
         ConfigurationError: a file cannot be written, or the archive is broken.
     """
     left_out: list[str] = []
+    sent: set[tuple[str, ...]] = set()
+    links: dict[tuple[str, ...], str] = {}
     try:
         with tarfile.open(fileobj=source, mode="r|") as archive:
             for member in archive:
                 parts = _parts(member.name, root)
                 if member.isdir():
-                    with _folder(target, parts):
+                    with destination.folder(parts):
                         pass
                 elif member.isreg():
                     with cast("IO[bytes]", archive.extractfile(member)) as content:
-                        _write(target, parts, content, member.mode, progress)
-                elif member.islnk():
-                    _copy(target, _parts(member.linkname, root), parts, member.mode)
+                        destination.write(parts, content, member.mode, progress)
+                    sent.add(parts)
+                elif member.issym():
+                    links[parts] = member.linkname
+                elif member.islnk() and (first := _parts(member.linkname, root)) in sent:
+                    destination.copy(first, parts)
+                    sent.add(parts)
                 else:
-                    left_out.append(member.name)
+                    left_out.append("/".join((root, *parts)))
     except tarfile.TarError as error:
         raise ConfigurationError(f"what tar sent is no whole archive: {error}") from error
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot write {error.filename or target}: {error.strerror or error}"
-        ) from error
+    for parts in links:
+        try:
+            found = _followed(parts, links)
+            if found and found in sent:
+                destination.copy(found, parts)
+                continue
+        except UnsafeError:  # a link stands there too: it stays
+            pass
+        left_out.append("/".join((root, *parts)))
     return left_out
 
 
-def _parts(name: str, root: str) -> list[str]:
+def _parts(name: str, root: str) -> tuple[str, ...]:
     """What a name is below `root`; nothing is the root itself."""
     parts = [part for part in name.split("/") if part != "."]
     if parts and not parts[-1]:
@@ -112,70 +163,27 @@ def _parts(name: str, root: str) -> list[str]:
             f"the container sends a file {name!r}, which does not belong to {root!r}",
             hint="Nothing of it was written. Do not trust this container.",
         )
-    return parts[1:]
+    return tuple(parts[1:])
 
 
-@contextmanager
-def _folder(target: Path, parts: list[str]) -> Iterator[int]:
-    """A descriptor of a folder below `target`, which is made; no symbolic link is followed."""
-    at = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for part in [target.name, *parts]:
-            with suppress(FileExistsError):
-                os.mkdir(part, 0o777, dir_fd=at)
-            try:
-                below = os.open(part, _FOLDER, dir_fd=at)
-            except OSError as error:
-                raise UnsafeError(
-                    f"{target.joinpath(*parts)}: {part!r} is there, and is no folder",
-                    hint="Choose another destination, or remove it.",
-                ) from error
-            os.close(at)
-            at = below
-        yield at
-    finally:
-        os.close(at)
-
-
-@contextmanager
-def _place(target: Path, parts: list[str]) -> Iterator[tuple[int, str]]:
-    """The folder and the name of a file at or below `target`."""
-    if parts:
-        with _folder(target, parts[:-1]) as at:
-            yield at, parts[-1]
-        return
-    at = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield at, target.name
-    finally:
-        os.close(at)
-
-
-def _write(
-    target: Path, parts: list[str], content: IO[bytes], mode: int, progress: Progress
-) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    with _place(target, parts) as (at, name):
-        try:
-            number = os.open(name, flags, mode & 0o777, dir_fd=at)
-        except OSError as error:
-            raise UnsafeError(
-                f"cannot write {target.joinpath(*parts)}: {error.strerror}",
-                hint="A symbolic link or a folder is there already. Choose another destination.",
-            ) from error
-        with os.fdopen(number, "wb") as file:
-            if not stat.S_ISREG(os.fstat(number).st_mode):
-                raise UnsafeError(f"{target.joinpath(*parts)} is there, and is no file")
-            file.truncate()
-            while data := content.read(_PORTION):
-                file.write(data)
-                progress(len(data))
-
-
-def _copy(target: Path, first: list[str], parts: list[str], mode: int) -> None:
-    """What is the same file as an earlier one in the container becomes a copy of that."""
-    with _place(target, first) as (at, name):
-        number = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
-    with os.fdopen(number, "rb") as file:
-        if stat.S_ISREG(os.fstat(number).st_mode):
-            _write(target, parts, file, mode, lambda _: None)
+def _followed(parts: Sequence[str], links: Mapping[tuple[str, ...], str]) -> tuple[str, ...]:
+    """Where a name leads by links, those of its folders too; empty: out of them, or in a circle."""
+    at: list[str] = []
+    rest = list(reversed(parts))
+    followed = 0
+    while rest:
+        part = rest.pop()
+        if part == "..":
+            if not at:
+                return ()
+            at.pop()
+        elif part not in {"", "."}:
+            link = links.get((*at, part))
+            if link is None:
+                at.append(part)
+                continue
+            followed += 1
+            if link.startswith("/") or followed > _LINKS:
+                return ()
+            rest.extend(reversed(link.split("/")))
+    return tuple(at)

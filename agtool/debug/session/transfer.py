@@ -5,79 +5,49 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from agtool.core.duration import in_words
 from agtool.core.errors import ConfigurationError
-from agtool.core.kube.exec import run as run_in
-from agtool.core.live import Live
+from agtool.core.live import Progress
 from agtool.core.output import say
 from agtool.debug.session.archive import pack, size_of, unpack
+from agtool.debug.session.destination import Destination, temporary_name
 from agtool.debug.session.exec import ExecError
 from agtool.debug.session.held import Holder
 from agtool.debug.session.remote import execute
 from agtool.debug.session.streams import Attachment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container, Iterator
 
-    from agtool.core.kube.session import Session
     from agtool.debug.interrupts import Interrupts
     from agtool.debug.model import Copy
+    from agtool.debug.session.place import Place
 
-_ANSWER = 30.0
-"""Seconds for the container to say what is there."""
+_AT_ONCE = 5.0
+"""Seconds for the worker to end when its pipe is closed: it may wait for a disk."""
 
-# $1 is the path. A link on the way, where the files are another container's, leads to our own.
-_LOOK = (
-    "command -v tar >/dev/null 2>&1 || exit 127; "
-    'if [ -n "$2" ]; then ls "$2/" >/dev/null 2>&1 || { echo closed; exit; }; '
-    'p=$2; rest=${1#"$2"/}/; while [ -n "$rest" ]; do '
-    'p=$p/${rest%%/*}; rest=${rest#*/}; if [ -L "$p" ]; then echo "link $p"; exit; fi; done; fi; '
-    'if [ -d "$1" ]; then echo folder; elif [ -e "$1" ]; then echo file; '
-    'elif [ -d "${1%/*}/" ]; then echo nothing; else echo nowhere; fi'
+_AT_ITS_END = frozenset({0, 1, 2})
+"""Exit codes of a tar that has come to its end; 1 and 2 when it could not read something, or found
+a log that was written to meanwhile."""
+
+_AS_IT_WAS = "is as it was"
+_IN_PART = "may be there in part"
+_UNKNOWN = "is as it was, or all of it is new: the container has not said which"
+
+# As whoever runs there, with the times of now: as `cp` does.
+_TAR = ("tar", "-xmof", "-", "-C")
+
+# $1 is the folder, $2 the temporary name in it, $3 the final one. A tar whose input was cut off may
+# end with 0: only the last file of the archive shows that all has come.
+TAKE = (
+    "t=$2; "
+    'clean() { rm -rf "$t" "$t.last" || { chmod -R u+w "$t"; rm -rf "$t"; }; } 2>/dev/null; '
+    "trap clean EXIT; trap 'exit 1' HUP INT TERM; "
+    f'{" ".join(_TAR)} "$1" && [ -f "$t.last" ] && [ ! -d "$3" ] && mv -f "$t" "$3"'
 )
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the files are.
-
-    Attributes:
-        pod: its path in the API.
-        root: before each path: another container's files; empty: its own.
-    """
-
-    session: Session
-    pod: str
-    container: str
-    root: str = ""
-
-    def look(self, path: str) -> str:
-        """What is at a path: folder, file, nothing, nowhere; empty: there is no tar, or no shell.
-
-        Raises ConfigurationError where a link leads out of the files of another container.
-        """
-        words = ["sh", "-c", _LOOK, "agtool", f"{self.root}{path.rstrip('/') or '/'}", self.root]
-        printed = run_in(self.session, self.pod, self.container, words, timeout=_ANSWER)
-        if printed.ended.exit_code:
-            return ""
-        found = printed.stdout.decode(errors="replace").strip()
-        if found == "closed":
-            raise ConfigurationError(
-                "the files of that container cannot be read from beside it",
-                hint="Only its own user may: leave out --root, or give --user UID, with its "
-                "user id.",
-            )
-        if found.startswith("link "):
-            link = found.removeprefix(f"link {self.root}")
-            raise ConfigurationError(
-                f"{link} in the container is a symbolic link",
-                hint="That container has no tar, and from beside it a link would lead elsewhere. "
-                "Name the path that it stands for.",
-            )
-        return found
 
 
 def transfer(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> None:
@@ -87,7 +57,8 @@ def transfer(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> No
         found: what `look` said of its path.
 
     Raises:
-        ConfigurationError: the source, or the folder of the destination, is not there.
+        ConfigurationError: the source, or the folder of the destination, is not there, or one of
+            the two cannot be read or written.
         UnsafeError: what the container sends belongs elsewhere.
         ExecError: tar failed.
         LostError, UnreachableError, DeniedError, Stopped: as of `execute`.
@@ -96,40 +67,51 @@ def transfer(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> No
 
 
 def _into(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> None:
-    if not copy.local.exists():
-        raise ConfigurationError(f"there is no {copy.local}", hint="Check the source of --cp.")
-    path = copy.path.rstrip("/") or "/"
+    total = size_of(copy.local)
+    path = copy.path.rstrip("/")
     folder, _, name = path.rpartition("/")
     if found == "folder":
         folder, name = path, copy.local.resolve().name
+        with interrupts.allowed():
+            found = place.look(f"{folder}/{name}")
     elif found == "nowhere" or copy.path.endswith("/"):
+        missing = folder or "/" if found == "nowhere" else path
         raise ConfigurationError(
-            f"pod {copy.pod} has no folder {folder or '/'}"
-            if found == "nowhere"
-            else f"pod {copy.pod} has no folder {path}",
+            f"pod {copy.pod} has no folder {missing}",
             hint="Make it first, or choose another destination.",
         )
-    elif found == "file" and copy.local.is_dir():
-        raise ConfigurationError(
-            f"{path} in pod {copy.pod} is a file, and {copy.local} a folder",
-            hint="Choose another destination.",
-        )
-    target = f"{place.root}{folder or '/'}"
-    # As whoever runs there, with the times of now: as `cp` does.
-    command = ["tar", "-xmof", "-", "-C", target]
-    total = size_of(copy.local)
+    there = f"{folder}/{name} in pod {copy.pod}"
+    _check_kinds(there, found, str(copy.local), "folder" if copy.local.is_dir() else "file")
+    target = f"{place.root}{folder}/"
+    merged = found == "folder"
+    if merged:
+        # Each file at its place: to move them there one by one would take longer than to send them.
+        inside, last = name, ""
+        command = [*_TAR, target]
+    else:
+        inside = temporary_name()
+        last = f"./{inside}.last"
+        command = ["sh", "-c", TAKE, "agtool", target, f"{target}{inside}", f"{target}{name}"]
+    sent = threading.Event()
 
-    def send(ends: _Ends, progress: Callable[[int], None]) -> None:
-        with os.fdopen(ends.give(), "wb") as sink:
-            pack(copy.local, f"./{name}", sink, progress)
+    def send(pipe: int) -> None:
+        with os.fdopen(pipe, "wb") as sink:
+            pack(copy.local, f"./{inside}", sink, progress.advance, last=last)
+            sent.set()
 
-    there = f"{folder or ''}/{name} in pod {copy.pod}"
-    try:
-        _run(place, command, interrupts, send, total, into=True)
-    except BaseException:
-        say(f"{there} may be there in part", level="warning")
-        raise
-    say(f"{copy.local} is now {there}")
+    code: int | None = None
+
+    def state() -> str:
+        if merged:
+            return _IN_PART
+        killed = code is None or code > 128
+        return _UNKNOWN if killed and sent.is_set() else _AS_IT_WAS
+
+    with Progress("copying", total, in_bytes) as progress, _told(progress, there, state):
+        began = time.monotonic()
+        code = _run(place, command, interrupts, send, into=True)
+        _check_end(code, {0})
+    say(f"{copy.local} is now {there} ({_amount(progress, began)})")
 
 
 def _out_of(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> None:
@@ -144,86 +126,127 @@ def _out_of(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> Non
     target = target.absolute()
     if not target.parent.is_dir():
         raise ConfigurationError(f"there is no folder {target.parent}", hint="Make it first.")
-    # A file that is named may be a link, as each of a ConfigMap is: that is followed. In the files
-    # of another container there is none on the way: see `look`.
-    options = "-cf" if found == "folder" else "-chf"
-    command = ["tar", options, "-", "-C", f"{place.root}{folder or '/'}", f"./{name}"]
+    command = _sending(place, folder, name, found)
     left_out: list[str] = []
 
-    def take(ends: _Ends, progress: Callable[[int], None]) -> None:
-        with os.fdopen(ends.take(), "rb") as source:
-            try:
-                left_out.extend(unpack(source, name, target, progress))
-            finally:
-                while source.read(1 << 16):  # so that tar, and the connection, come to their end
-                    pass
+    def take(pipe: int) -> None:
+        with os.fdopen(pipe, "rb") as source:
+            left_out.extend(unpack(source, name, destination, progress.advance))
+            while source.read(1 << 16):  # so that tar, and the connection, come to their end
+                pass
 
-    _run(place, command, interrupts, take, None, into=False)
-    if f"./{name}" in left_out:
-        raise ConfigurationError(
-            f"{copy.path} in pod {copy.pod} is neither a file nor a folder",
-            hint="If it is a symbolic link to a folder, name the path that it stands for.",
-        )
+    def state() -> str:
+        return _IN_PART if destination.found == "folder" else _AS_IT_WAS
+
+    with Destination(target) as destination, Progress("copying", 0, in_bytes) as progress:
+        _check_kinds(str(target), destination.found, f"{copy.path} in pod {copy.pod}", found)
+        with _told(progress, str(target), state):
+            began = time.monotonic()
+            code = _run(place, command, interrupts, take, into=False)
+            _check_end(code, {0} if destination.empty else _AT_ITS_END)
+        if destination.empty:
+            raise ConfigurationError(
+                f"{copy.path} in pod {copy.pod} is neither a file nor a folder",
+                hint="Only files and folders can be copied.",
+            )
     if left_out:
         some = ", ".join(map(ascii, left_out[:3])) + (" ..." if len(left_out) > 3 else "")
         say(
-            f"left out, since they are symbolic links, or neither files nor folders: "
-            f"{len(left_out)}, {some}",
+            "left out, since they are symbolic links that lead to no file of what was copied, or "
+            f"neither files nor folders: {len(left_out)}, {some}",
             level="warning",
         )
-    say(f"{copy.path} of pod {copy.pod} is now {target}")
+    _check_end(code, {0}, f"It has said why. What it sent is now {target}.")
+    say(f"{copy.path} of pod {copy.pod} is now {target} ({_amount(progress, began)})")
 
 
-class _Ends:
-    """A pipe, one of whose ends the worker takes."""
+def _sending(place: Place, folder: str, name: str, found: str) -> list[str]:
+    """The tar that sends a file or a folder.
 
-    def __init__(self) -> None:
-        self.reading, self.writing = os.pipe()
+    That may be a link, as each file of a ConfigMap is, and is followed; not in the files of another
+    container, where `look` saw none on the way, and none may have come meanwhile.
+    """
+    options, what = "-cf", name
+    if not place.root:
+        options, what = ("-cf", f"{name}/.") if found == "folder" else ("-chf", name)
+    return ["tar", options, "-", "-C", f"{place.root}{folder}/", f"./{what}"]
 
-    def give(self) -> int:
-        return self.writing
 
-    def take(self) -> int:
-        return self.reading
+@contextmanager
+def _told(progress: Progress, there: str, state: Callable[[], str]) -> Iterator[None]:
+    """Say how it stands with the destination after a failure."""
+    try:
+        yield
+    except BaseException:
+        progress.clear()
+        say(f"{there} {state()}", level="info" if state() == _AS_IT_WAS else "warning")
+        raise
+
+
+def _check_kinds(there: str, found: str, source: str, kind: str) -> None:
+    """Raise ConfigurationError where a file would replace a folder, or the other way round."""
+    if found not in {kind, "nothing"}:
+        raise ConfigurationError(
+            f"{there} is a {found}, and {source} a {kind}", hint="Choose another destination."
+        )
+
+
+def _check_end(
+    code: int | None,
+    good: Container[int],
+    hint: str = "It may have said why. The user of the container may not read or write there.",
+) -> None:
+    """Raise ExecError where the exit code is not a good one."""
+    if code not in good:
+        raise ExecError(f"tar in the container ended with {code}", hint=hint)
+
+
+def _amount(progress: Progress, began: float) -> str:
+    seconds = time.monotonic() - began
+    took = in_words(seconds) if seconds >= 10 else f"{seconds:.1f} s"
+    return f"{in_bytes(progress.done)} in {took}"
+
+
+def in_bytes(count: int) -> str:
+    """Such as `512 B`, `2.9 MiB`, `1.0 GiB`."""
+    if count < 1024:
+        return f"{count} B"
+    size, unit = count / 1024, "KiB"
+    for larger in ("MiB", "GiB", "TiB"):
+        if size >= 1024:
+            size, unit = size / 1024, larger
+    return f"{size:.1f} {unit}"
 
 
 def _run(
     place: Place,
     command: list[str],
     interrupts: Interrupts,
-    work: Callable[[_Ends, Callable[[int], None]], None],
-    total: int | None,
+    work: Callable[[int], None],
     *,
     into: bool,
-) -> None:
-    """Run tar there, and the worker here in a thread of its own."""
-    ends, failure = _Ends(), []
-    done, shown = 0, 0.0
-    live = Live(repeat=10)
-
-    def progress(count: int) -> None:
-        nonlocal done, shown
-        done += count
-        if time.monotonic() - shown > 0.2:
-            shown = time.monotonic()
-            of = f" of {total / 2**20:.1f}" if total is not None else ""
-            live.show(f"{done / 2**20:.1f}{of} MiB", "copying")
+) -> int | None:
+    """Run a command there, and the worker at our end of its pipe in a thread; the exit code."""
+    reading, writing = os.pipe()
+    failures: list[BaseException] = []
 
     def guarded() -> None:
         try:
-            work(ends, progress)
+            work(writing if into else reading)
         except BaseException as error:  # noqa: BLE001  # raised again in the main thread
-            failure.append(error)
+            failures.append(error)
 
-    with ExitStack() as stack:
-        stack.enter_context(live)
+    code = None
+    worker = threading.Thread(target=guarded, daemon=True)
+    worker.start()
+    # Our end breaks where the worker has failed.
+    with suppress(BrokenPipeError), ExitStack() as stack:
+        stack.callback(worker.join, _AT_ONCE)
         nothing = os.open(os.devnull, os.O_RDWR)
         stack.callback(os.close, nothing)
-        stdio: Any = (ends.reading, nothing, 2) if into else (None, ends.writing, 2)
-        worker = threading.Thread(target=guarded, daemon=True)
-        worker.start()
+        stdio: Any = (reading, nothing, 2) if into else (None, writing, 2)
         try:
-            ended = execute(
+            code = execute(
                 place.session,
                 place.pod,
                 place.container,
@@ -233,15 +256,14 @@ def _run(
                 lifeline=None,
                 holder=Holder(None, "cp"),
                 stdio=stdio,
-            )
+            ).exit_code
         finally:
-            os.close(ends.reading if into else ends.writing)
-        worker.join()
-    errors = [error for error in failure if not isinstance(error, BrokenPipeError)]
-    if errors:
-        raise errors[0]
-    if ended.exit_code:
-        raise ExecError(
-            f"tar in the container ended with {ended.exit_code}",
-            hint="It may have said why. The user of the container may not read or write there.",
-        )
+            os.close(reading if into else writing)
+        while worker.is_alive():  # it copies what links lead to
+            interrupts.check()
+            worker.join(0.1)
+    # Whatever the container says: it may have ended because of that.
+    for failure in failures:
+        if not isinstance(failure, BrokenPipeError):
+            raise failure
+    return code

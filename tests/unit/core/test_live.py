@@ -124,3 +124,12 @@ def test_progress_in_a_log(clock: Clock, capfd: pytest.CaptureFixture[str]) -> N
             clock.now += 1
             progress.advance()
     assert capfd.readouterr().err.splitlines() == ["agtool: nodes: 10", "agtool: nodes: 20"]
+
+
+def test_progress_in_pieces_of_any_size(clock: Clock, capfd: pytest.CaptureFixture[str]) -> None:
+    with Progress("copying", 5000, "{} bytes".format) as progress:
+        for _ in range(4):
+            clock.now += 4
+            progress.advance(1000)
+    assert capfd.readouterr().err.splitlines() == ["agtool: copying: 3000 bytes of 5000 bytes"]
+    assert progress.done == 4000
