@@ -49,12 +49,18 @@ def read_status(data: bytes) -> Ended:
     return Ended(_cannot_run(message), runtime_words(message))
 
 
+_OF_THE_CONTAINER = r"namespace path|/proc/\d+/ns/|cgroup|stopped container"
+"""In the words of a runtime whose container has ended just then: they say nothing of the program."""
+
+
 def _cannot_run(message: str) -> int | None:
     """126 or 127 where a container runtime (runc, crun) says that there is no such program."""
     text = message.lower()
     if "executable file" in text and "not found" in text:
         return NOT_FOUND
     if not re.search(r"oci runtime|starting container process|exec failed", text):
+        return None
+    if re.search(_OF_THE_CONTAINER, text):
         return None
     if "no such file or directory" in text:
         return NOT_FOUND

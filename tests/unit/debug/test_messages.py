@@ -69,6 +69,22 @@ NONE = 'exec: "/no": stat /no: no such file or directory'
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "unable to create new parent process: namespace path: lstat /proc/27446/ns/ipc: no such "
+        "file or directory",
+        "unable to start container process: error adding pid 9 to cgroups: open "
+        "/sys/fs/cgroup/kubepods/cgroup.procs: no such file or directory",
+        "cannot exec in a stopped container",
+    ],
+)
+def test_a_container_that_ends_just_then_is_no_missing_program(words: str) -> None:
+    message = f"failed to exec in container: OCI runtime exec failed: exec failed: {words}: unknown"
+    status = {"status": "Failure", "message": message}
+    assert read_status(json.dumps(status).encode()).exit_code is None
+
+
+@pytest.mark.parametrize(
     ("message", "code", "words"),
     [
         (
