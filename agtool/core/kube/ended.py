@@ -50,7 +50,7 @@ def read_status(data: bytes) -> Ended:
 
 
 _OF_THE_CONTAINER = r"namespace path|/proc/\d+/ns/|cgroup|stopped container"
-"""In the words of a runtime whose container has ended just then: they say nothing of the program."""
+"""In the words of a runtime whose container has ended just then: not about the program."""
 
 
 def _cannot_run(message: str) -> int | None:

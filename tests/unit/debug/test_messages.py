@@ -71,10 +71,14 @@ NONE = 'exec: "/no": stat /no: no such file or directory'
 @pytest.mark.parametrize(
     "words",
     [
-        "unable to create new parent process: namespace path: lstat /proc/27446/ns/ipc: no such "
-        "file or directory",
-        "unable to start container process: error adding pid 9 to cgroups: open "
-        "/sys/fs/cgroup/kubepods/cgroup.procs: no such file or directory",
+        (
+            "unable to create new parent process: namespace path: lstat /proc/27446/ns/ipc: no such "
+            "file or directory"
+        ),
+        (
+            "unable to start container process: error adding pid 9 to cgroups: open "
+            "/sys/fs/cgroup/kubepods/cgroup.procs: no such file or directory"
+        ),
         "cannot exec in a stopped container",
     ],
 )
