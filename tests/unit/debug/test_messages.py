@@ -72,8 +72,8 @@ NONE = 'exec: "/no": stat /no: no such file or directory'
     "words",
     [
         (
-            "unable to create new parent process: namespace path: lstat /proc/27446/ns/ipc: no such "
-            "file or directory"
+            "unable to create new parent process: namespace path: lstat /proc/27446/ns/ipc: "
+            "no such file or directory"
         ),
         (
             "unable to start container process: error adding pid 9 to cgroups: open "
