@@ -7,9 +7,10 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from agtool.core.errors import TIMED_OUT, AgtoolError, DeniedError, UnreachableError
+from agtool.core.kube.errors import NotFoundError
 from agtool.core.live import Live
 from agtool.core.text import printable
 from agtool.debug.pod.explain import StartState, start_state
@@ -58,15 +59,17 @@ def wait_until_running(
     Raises:
         NotStartedError: it cannot start; the message says why.
         TooLongError: it has not started in time; the message says what it waits for.
-        DeniedError: no permission to watch pods.
+        DeniedError: no permission to get and watch pods.
         Stopped: a signal.
     """
     deadline = time.monotonic() + timeout
     news: queue.Queue[Json | AgtoolError] = queue.Queue()
-    selectors = {"pods": f"metadata.name={name}", "events": f"involvedObject.uid={uid}"}
-    for kind, selector in selectors.items():
-        path = f"/api/v1/namespaces/{session.namespace}/{kind}"
-        follow = (session, path, selector, deadline, news)
+    place = f"/api/v1/namespaces/{session.namespace}"
+    for what in (
+        _Followed(f"{place}/pods", f"metadata.name={name}", f"{place}/pods/{name}"),
+        _Followed(f"{place}/events", f"involvedObject.uid={uid}"),
+    ):
+        follow = (session, what, deadline, news)
         threading.Thread(target=_follow, args=follow, daemon=True).start()
     known = _Known()
     latest = StartState("")
@@ -108,36 +111,61 @@ def _take(news: Json | AgtoolError, known: _Known, uid: str) -> None:
         # A repeated one comes again, as the same object with a higher count: now it is the last.
         known.events.pop(found["metadata"]["uid"], None)
         known.events[found["metadata"]["uid"]] = found
-    elif found["metadata"].get("uid") == uid:
+    elif found["metadata"].get("uid") != uid or news["type"] == "DELETED":
+        raise _was_deleted()
+    else:
         known.pod = found
-        if news["type"] == "DELETED":
-            raise NotStartedError("the pod was deleted")
+
+
+def _was_deleted() -> NotStartedError:
+    return NotStartedError("the pod was deleted")
+
+
+class _Followed(NamedTuple):
+    """What is watched.
+
+    Attributes:
+        path: of the collection in the API.
+        one: of the object in it that has to be there; empty: there may be any number.
+    """
+
+    path: str
+    selector: str
+    one: str = ""
 
 
 def _follow(
-    session: Session,
-    path: str,
-    selector: str,
-    deadline: float,
-    news: queue.Queue[Json | AgtoolError],
+    session: Session, what: _Followed, deadline: float, news: queue.Queue[Json | AgtoolError]
 ) -> None:
     """Put what is there, and each change of it, into `news`."""
     pause = 0.2
     while (left := deadline - time.monotonic()) > 0:
         try:
             # Version 0: what there is now comes first, as if it were new.
+            version = "0"
+            if what.one:
+                # A watch does not tell of what was deleted before.
+                found = session.get(what.one)
+                news.put({"type": "ADDED", "object": found})
+                version = found["metadata"]["resourceVersion"]
             for event in session.watch(
-                path, resource_version="0", timeout=min(_WATCH, left + 1), fieldSelector=selector
+                what.path,
+                resource_version=version,
+                timeout=min(_WATCH, left + 1),
+                fieldSelector=what.selector,
             ):
                 if event["type"] in {"ADDED", "MODIFIED", "DELETED"}:
                     news.put(event)
             pause = 0.2
+        except NotFoundError:
+            news.put(_was_deleted())
+            return
         except UnreachableError:
             time.sleep(pause)
             pause = min(2.0, pause * 2)
         except DeniedError as error:
             # Without events there is less to tell, and that is all.
-            if path.endswith("/pods"):
+            if what.one:
                 news.put(error)
             return
         except AgtoolError as error:

@@ -149,6 +149,26 @@ def test_a_container_that_crashes_tells_its_last_lines(person: Person) -> None:
     assert "one\n  two" in raised.value.message
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_pod_that_was_deleted_before_we_look(person: Person, again: bool) -> None:
+    body: Object = {
+        "metadata": {"name": "short"},
+        "spec": {"containers": [{"name": "debug", "image": person.cluster.images.pause}]},
+    }
+    uid = person.api.post(core(person, "pods"), body)["metadata"]["uid"]
+    now = {"gracePeriodSeconds": 0}
+    person.api.delete(core(person, "pods/short"), now)
+    wait_until(lambda: not person.api.exists(core(person, "pods/short")), "it is gone")
+    if again:  # as in a StatefulSet
+        person.api.post(core(person, "pods"), body)
+    with (
+        connect(kubeconfig=person.kubeconfig, namespace=person.namespace, connections=3) as session,
+        Interrupts() as signals,
+        pytest.raises(NotStartedError, match="the pod was deleted"),
+    ):
+        wait_until_running(session, "short", uid, container="debug", timeout=60, interrupts=signals)
+
+
 def test_a_missing_volume(person: Person) -> None:
     workload: Object = {
         "metadata": {"name": "web"},
