@@ -20,6 +20,10 @@ SIZE = struct.pack("HHHH", 24, 200, 0, 0)
 """Rows and columns: wide, so that no shell folds what is typed."""
 
 
+_LAST_WORDS = 5.0
+"""Seconds to read what an agtool that has ended wrote last."""
+
+
 class Started:
     """agtool, until it has ended.
 
@@ -110,6 +114,7 @@ class Started:
         with suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
+        self._reader.join(_LAST_WORDS)
         self._to_close.update(self._fds)
         self._reader.join()
 
