@@ -43,7 +43,8 @@ def attachment(stdin: bool | None, terminal: bool | None, *, shell: bool) -> Att
 def has_input() -> bool:
     """Whether anything can come from our stdin.
 
-    Nothing can from /dev/null, an empty file, or a pipe that was closed with nothing in it.
+    Nothing can from /dev/null, an empty file, a pipe that was closed with nothing in it, or a
+    terminal that has vanished.
     """
     try:
         status = os.fstat(0)
@@ -51,9 +52,10 @@ def has_input() -> bool:
         return False
     if stat.S_ISREG(status.st_mode):
         return os.lseek(0, 0, os.SEEK_CUR) < status.st_size
-    if stat.S_ISCHR(status.st_mode):
-        return not os.path.samestat(status, os.stat(os.devnull))  # noqa: PTH116
     poll = select.poll()
     poll.register(0, select.POLLIN)
     events = dict(poll.poll(0)).get(0, 0)
+    if stat.S_ISCHR(status.st_mode):
+        nothing = os.path.samestat(status, os.stat(os.devnull))  # noqa: PTH116
+        return not (nothing or events & select.POLLHUP)
     return bool(events & select.POLLIN or not events & select.POLLHUP)

@@ -1,6 +1,7 @@
 """What it prints, to those who do not read it too. No cluster is needed."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -97,3 +98,14 @@ def test_a_manifest_and_no_output_at_all() -> None:
 def test_a_manifest_whose_reader_goes_away() -> None:
     done = debug("--dry-run", to="| true; exit ${PIPESTATUS[0]}")
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_terminal_that_has_vanished_is_none() -> None:
+    ours, theirs = os.openpty()
+    os.close(ours)
+    argv = [sys.executable, "-m", "agtool", "debug"]
+    env = clean_environment({"KUBECONFIG": "/nonexistent"})
+    done = subprocess.run(argv, stdin=theirs, env=env, capture_output=True, text=True, check=False)
+    os.close(theirs)
+    assert done.returncode == 125
+    assert "there is no terminal for a shell" in done.stderr

@@ -22,9 +22,8 @@ _CODES: dict[str, set[int]] = {
     "int": {130, -2},
     "int_twice": {130, -2},
     "hup": {129, -1},
-    # Where it writes just then, it learns of it by that. Before agtool has begun, nobody tells it:
-    # its shell reads the end of the input.
-    "close_terminal": {129, -1, 125, 0},
+    # Where it writes just then, or has not begun, it learns of it by that.
+    "close_terminal": {129, -1, 125},
     "close_output": {141, -13},
     "suspend": {125},
     "cut": {125},
