@@ -287,7 +287,9 @@ def parse_env(given: Sequence[str]) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals or not re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", name):
             raise UsageError(
-                f"--env {name!r} is not of the form NAME=VALUE",
+                f"--env {name!r} is not of the form NAME=VALUE"
+                if name
+                else "--env has no NAME before its =",
                 hint="NAME has letters, digits, '-', '_' and '.', and no digit at the start."
                 if equals
                 else "Write its value too, such as NAME=VALUE; `NAME=` is an empty one.",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-State = Literal["pending", "running", "ending", "over", "orphaned"]
+State = Literal["pending", "running", "ending", "over", "orphaned", "left"]
 
 
 @dataclass(frozen=True)
@@ -14,10 +14,10 @@ class DebugPod:
     """A pod that agtool debug made.
 
     Attributes:
-        state: pending, running or ending, or one of these two. over: its main container has ended,
-            it has not begun within its lifetime, or it was deleted and its Job is left, as only
-            --cleanup finds, with the Job's UID. orphaned: the agtool process that it belongs to has
-            ended.
+        state: pending, running or ending, or one of these. over: its main container has ended,
+            or it has not begun within its lifetime. orphaned: the agtool process that it belongs to
+            has ended. left: it is gone, or was never made, and its Job is there; the UID is the
+            Job's.
         kept: whether it was made with --keep.
         made_by: the person and the machine.
         node: empty: none yet.

@@ -120,6 +120,7 @@ _PAIRS = {
     ("--root", "--user"): "Leave out one of them. --user 0 is root.",
     ("--dry-run", "--print-rbac"): "Leave out one of them: each prints something else.",
     ("--all-namespaces", "--namespace"): "Leave out one of them.",
+    ("--output", "--print-rbac"): "Leave out --output: roles are printed as YAML.",
     ("--host-network", "--hostname"): "A pod in its node's network has the host name of the node.",
 }
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import AgtoolError, ConfigurationError
+from agtool.core.kube.errors import ForbiddenError
 from agtool.core.output import say
 from agtool.debug.model import CONTAINER, MAKER, PROCESS, Job, Request, sends_pause
 from agtool.debug.pod.architecture import ARCH, architecture
@@ -87,6 +88,8 @@ def open_session(job: Job) -> Iterator[Session]:
             yield session
         except AgtoolError as error:
             error.hint = leading_to(session.options, error.hint)
+            if isinstance(error, ForbiddenError) and error.hint.startswith("Ask for "):
+                error.hint += "\nTo see all the rights that this needs, add --print-rbac to it."
             raise
 
 

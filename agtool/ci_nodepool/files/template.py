@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 
 _ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_LINE = re.compile(r"^[ \t]*(?:\{\{[^\n]*?\}\}[ \t]*)+\r?$", re.MULTILINE)
+# Each character can be matched in one way only: else a line of many braces takes forever.
+_TEXT = r'"(?:[^"\\\n]|\\[^\n])*"|`[^`\n]*`|(?!\}\})[^"`\n]'
+_LINE = re.compile(rf"^[ \t]*(?:\{{\{{(?:{_TEXT})*\}}\}}[ \t]*)+\r?$", re.MULTILINE)
 _CONTROL = re.compile(
     r"\{\{-?\s*(?:if|else|end|range|with|include|template|block|define|toYaml|toToml|tpl)\b"
 )

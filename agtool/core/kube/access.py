@@ -173,8 +173,9 @@ def kubeconfig_files(kubeconfig: Path | None) -> list[str]:
     """The kubeconfig files that exist; of those in KUBECONFIG some may be missing."""
     if kubeconfig:
         if not kubeconfig.exists() or kubeconfig.is_dir():  # a pipe will do
+            folder = " but a folder" if kubeconfig.is_dir() else ""
             raise ConfigurationError(
-                f"there is no kubeconfig {kubeconfig}", hint="Check --kubeconfig."
+                f"there is no kubeconfig {kubeconfig}{folder}", hint="Check --kubeconfig."
             )
         return [str(kubeconfig)]
     variable = os.environ.get("KUBECONFIG", "")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agtool.core.errors import ConfigurationError, UsageError
 from agtool.debug.model import Workload
-from agtool.debug.pod.like import PATHS
+from agtool.debug.pod.like import get_workload
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json, Session
@@ -40,8 +40,7 @@ def find_pod(session: Session, workload: Workload, index: int | None, *, running
     pods = f"/api/v1/namespaces/{session.namespace}/pods"
     if workload.kind == "pod":
         return session.get(f"{pods}/{workload.name}")
-    group, resource = PATHS[workload.kind]
-    found = session.get(f"{group}/namespaces/{session.namespace}/{resource}/{workload.name}")
+    found = get_workload(session, session.namespace, workload)
     listed = _of_cron_job(session, found) if workload.kind == "cronjob" else None
     if listed is None:
         query = {"labelSelector": selector_of(found)}
@@ -50,12 +49,22 @@ def find_pod(session: Session, workload: Workload, index: int | None, *, running
     if index is not None:
         return with_index(usable, index, workload)
     if not usable:
+        # A pod that was completed is not offered beside others, but may be the one that is meant.
+        if over := [pod["metadata"]["name"] for pod in listed if _has_completed(pod)]:
+            raise ConfigurationError(
+                f"{workload} has no pod that runs: {', '.join(over[:_SHOWN])} completed",
+                hint=f"To run in a copy of it: agtool debug --copy --target pod/{over[-1]}",
+            )
         raise ConfigurationError(
             f"{workload} has no pod{' that runs' if running else ''}",
             hint=f"`kubectl get pods` shows them. To run in a new pod that is like them: "
             f"agtool debug --like {workload}",
         )
     return usable[0] if len(usable) == 1 else usable[_asked(usable, workload)]
+
+
+def _has_completed(pod: Json) -> bool:
+    return (pod.get("status") or {}).get("phase") == "Succeeded"
 
 
 def _of_cron_job(session: Session, found: Json) -> list[Json]:
@@ -167,6 +176,7 @@ def _asked(pods: Sequence[Json], workload: Workload) -> int:
             raise UsageError(f"no pod of {workload} was chosen", hint="Use --pod-index N.")
         if answer.strip().isdecimal() and int(answer) < len(pods):
             return int(answer)
+        sys.stderr.write(f"agtool: {answer.strip()!r} is not a number from 0 to {len(pods) - 1}\n")
 
 
 def _lines(pods: Sequence[Json]) -> Iterator[str]:

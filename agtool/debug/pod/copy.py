@@ -11,7 +11,6 @@ import shlex
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import UsageError
-from agtool.core.text import printable
 from agtool.debug.model import CONTAINER, Copied
 from agtool.debug.pod.like import lasting, main_container, user_of
 
@@ -56,6 +55,21 @@ def copied_of(pod: Json, container: str | None) -> Copied:
 
 
 def _program(container: Json) -> str:
-    command, arguments = container.get("command"), shlex.join(container.get("args") or ())
-    program = shlex.join(command) if command else "that of the image"
-    return printable(f"{program} {arguments}".rstrip(), besides="\n")
+    command, arguments = container.get("command"), container.get("args") or ()
+    program = [*map(_quoted, command)] if command else ["that of the image"]
+    return " ".join([*program, *map(_quoted, arguments)])
+
+
+def _quoted(word: str) -> str:
+    """A word as shells read it; where it has control characters, as bash and busybox do."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return "$'" + "".join(map(_escaped, word)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character in "\\'":
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in character.encode()).replace("\\x0a", "\\n")

@@ -239,7 +239,11 @@ def _merged_list(base: list[Any], patch: list[Any], name: str) -> list[Any]:
 def placed(error: AgtoolError, custom: Custom | None) -> AgtoolError:
     """An API server's refusal of a field that the file has, with the place of that field."""
     unknown = re.findall(r'(?:unknown|duplicate) field "([^"]*)"', error.message)
-    if custom is None or not unknown:
+    if custom is None:
+        return error
+    if not unknown:
+        if isinstance(error, RejectedError):
+            error.hint = error.hint or f"Check what --custom {custom.name} says of it."
         return error
     words = []
     for path in unknown:

@@ -92,7 +92,8 @@ def _on_the_way(pod: Json, ours: Json, events: Sequence[Json], container: str) -
     for event in events:
         reason, message = event.get("reason"), event.get("message") or ""
         if reason == "Pulling":
-            stage = f"pulling {image} on {node}"
+            named = re.search(_NAMED, message)
+            stage = f"pulling {named[1] if named else image} on {node}"
         elif reason in {"Pulled", "Created"}:
             stage, trouble = f"starting on {node}", ""
         elif reason in _OBSTACLES and not re.search(soon_over, message):
@@ -191,6 +192,9 @@ def _cannot_pull(image: str, reason: str, message: str, events: Sequence[Json]) 
         if event.get("reason") == "Failed" and "pull" in (event.get("message") or "")
     ]
     why = _one_line(failures[-1] if failures and "rpc error" not in message else message) or reason
+    # It may be another one, such as that of a volume (--tools).
+    if named := re.search(_NAMED, why):
+        image = named[1]
     why = re.sub(r"^Failed to pull image \"[^\"]*\": ", "", why)
     why = re.sub(r"^(rpc error: code = \w+ desc = )", "", why)
     why = re.sub(r"^failed to pull and unpack image \"[^\"]*\": ", "", why)
@@ -217,6 +221,12 @@ def _cannot_pull(image: str, reason: str, message: str, events: Sequence[Json]) 
         or bool(re.search(_NEVER_PULLED, lower)),
     )
 
+
+_NAMED = (
+    r"(?:Failed to pull image|Pulling image|Container image|pull and unpack image|"
+    r"resolve (?:reference|image)) \"([^\"]+)\""
+)
+"""Where the kubelet and runtimes name the image that they mean."""
 
 _NEVER_PULLED = (
     r"not found|manifest unknown|unauthorized|denied|forbidden|authentication required|"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -24,8 +24,12 @@ _STILL_TO_COME = timedelta(minutes=5)
 
 
 def debug_pods(session: Session, *, everywhere: bool) -> list[DebugPod]:
-    """The debug pods of the session's namespace, or of all, the oldest first."""
-    return [judged for _, judged in _found(session, everywhere=everywhere)]
+    """The debug pods of the session's namespace, or of all, the oldest first.
+
+    And what is left of those that are gone.
+    """
+    pods = [judged for _, judged in _found(session, everywhere=everywhere)]
+    return [*pods, *_left(session, pods, everywhere=everywhere)]
 
 
 def _found(session: Session, *, everywhere: bool) -> list[tuple[Json, DebugPod]]:
@@ -97,24 +101,29 @@ def _has_ended(status: Json) -> bool:
 def clean_up(session: Session, *, everywhere: bool) -> Iterator[DebugPod]:
     """Remove the pods that are over or orphaned; those that were removed, one by one.
 
-    And the Jobs of those that somebody has deleted. Who may not list Jobs leaves them to the
-    cluster.
+    And what is left of those that are gone.
     """
-    there = set()
+    pods = []
     for found, pod in _found(session, everywhere=everywhere):
-        there.add((pod.namespace, pod.name))
+        pods.append(pod)
         if pod.state in {"over", "orphaned"} and remove_all(
             session, pod.namespace, pod.name, pod.uid, owner_of(found)
         ):
             yield pod
+    for pod in _left(session, pods, everywhere=everywhere):
+        remove_all(session, pod.namespace, pod.name, None, Owner(pod.name, pod.uid))
+        yield pod
+
+
+def _left(session: Session, pods: Sequence[DebugPod], *, everywhere: bool) -> Iterator[DebugPod]:
+    """What Jobs without a pod are left of. Who may not list Jobs leaves them to the cluster."""
+    there = {(pod.namespace, pod.name) for pod in pods}
     now = datetime.now(timezone.utc)
     with suppress(ForbiddenError):
         for job in _ours(session, "/apis/batch/v1", "jobs", everywhere=everywhere):
             pod = left_of(job)
-            if (pod.namespace, pod.name) in there or not is_left(job, now, is_gone):
-                continue
-            remove_all(session, pod.namespace, pod.name, None, Owner(pod.name, pod.uid))
-            yield pod
+            if (pod.namespace, pod.name) not in there and is_left(job, now, is_gone):
+                yield pod
 
 
 def is_left(job: Json, now: datetime, gone: Callable[[str], bool]) -> bool:
@@ -125,14 +134,14 @@ def is_left(job: Json, now: datetime, gone: Callable[[str], bool]) -> bool:
 
 
 def left_of(job: Json) -> DebugPod:
-    """A pod of which only its Job is there still; the UID is the Job's."""
+    """A pod of which only its Job is there, still or already; the UID is the Job's."""
     metadata, spec = job["metadata"], job["spec"]
     created = _time(metadata["creationTimestamp"])
     return DebugPod(
         name=metadata["name"],
         namespace=metadata["namespace"],
         uid=metadata["uid"],
-        state="over",
+        state="left",
         kept=metadata["labels"][KIND] == "kept",
         made_by=(metadata.get("annotations") or {}).get(MAKER, ""),
         image=spec["template"]["spec"]["containers"][0]["image"],

@@ -83,6 +83,10 @@ def made(session: Session, request: Request, interrupts: Interrupts) -> Iterator
                 owners.append({**_reference(config_map), "controller": True})
         elif request.like:
             owners.append(idle_controller(session, request.namespace, request.like))
+        if owner is None and program is not None:
+            # It comes after the pod, which owns it. Whether it may come is asked before.
+            _post_config_map(session, request, program, None, interrupts, dryRun="All")
+            interrupts.check()
         pod = _made_pod(session, request, owners, interrupts)
         pod.owner, pod.ownerless = owner, ownerless
         interrupts.check()
@@ -113,11 +117,17 @@ def _owner(session: Session, request: Request, interrupts: Interrupts) -> tuple[
 
 
 def _post_config_map(
-    session: Session, request: Request, program: bytes | None, owner: Json, interrupts: Interrupts
+    session: Session,
+    request: Request,
+    program: bytes | None,
+    owner: Json | None,
+    interrupts: Interrupts,
+    **query: str,
 ) -> Json:
     path = f"/api/v1/namespaces/{request.namespace}/configmaps"
+    body = pause_config_map(request, program, owner)
     try:
-        return _post(session, path, pause_config_map(request, program, owner), interrupts)
+        return _post(session, path, body, interrupts, **query)
     except (DeniedError, RejectedError) as error:
         hint = (
             "The ConfigMap carries the pod's main process. Without one, take that from an image "
@@ -225,11 +235,10 @@ def _remove_or_say(
             remove_all(session, session.namespace, name, uid, owner)
     except (AgtoolError, Stopped) as error:
         known = error if isinstance(error, AgtoolError) else AgtoolError("interrupted")
+        who = ", somebody who may do so has to" if isinstance(error, DeniedError) else ","
         lines = (
             known.hint,
-            "The pod ends by itself, and after --ttl the cluster removes all of it. To do so now:"
-            if owner
-            else "The pod ends by itself. To remove it, run:",
+            f"{_ends(owner)}{who} run:",
             f"  agtool debug {session.options} --cleanup",
             f"or:  kubectl {session.options} delete pod{',job' if owner else ''} {name}",
         )
@@ -239,6 +248,13 @@ def _remove_or_say(
             level="warning",
             hint="\n".join(filter(None, lines)),
         )
+
+
+def _ends(owner: Owner | None) -> str:
+    """What becomes of a pod that could not be removed, and the beginning of what to do."""
+    if owner:
+        return "The pod ends by itself, and after --ttl the cluster removes all of it. To do so now"
+    return "The pod ends by itself. To remove it"
 
 
 def _remove_unanswered(

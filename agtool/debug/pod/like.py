@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from agtool.core.errors import UsageError
+from agtool.core.kube.errors import NotFoundError
 from agtool.debug.model import DEFAULT_CONTAINER, Like, Workload
 from agtool.debug.pod.unlike import differences
 
@@ -74,8 +75,7 @@ def read_like(session: Session, namespace: str, workload: Workload, container: s
         NotFoundError: no such workload.
         DeniedError: no permission to read it.
     """
-    group, resource = PATHS[workload.kind]
-    found = session.get(f"{group}/namespaces/{namespace}/{resource}/{workload.name}")
+    found = get_workload(session, namespace, workload)
     other = found["spec"].get("workloadRef") if workload.kind == "rollout" else None
     if other:
         # Its pods are those of another workload, a Deployment mostly.
@@ -83,6 +83,20 @@ def read_like(session: Session, namespace: str, workload: Workload, container: s
             session, namespace, Workload(other["kind"].lower(), other["name"]), container
         )
     return like_of(workload, found, container)
+
+
+def get_workload(session: Session, namespace: str, workload: Workload) -> Json:
+    """A workload as it is. Raises NotFoundError, DeniedError."""
+    group, resource = PATHS[workload.kind]
+    try:
+        return session.get(f"{group}/namespaces/{namespace}/{resource}/{workload.name}")
+    except NotFoundError as error:
+        if workload.kind == "rollout" and "does not know" in error.message:
+            raise NotFoundError(
+                f"there is no {workload}: this cluster has no rollouts",
+                hint="Argo Rollouts is not installed in it. Check --context, or name another kind.",
+            ) from error
+        raise
 
 
 def idle_controller(session: Session, namespace: str, like: Like) -> Json:

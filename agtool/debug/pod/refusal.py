@@ -43,8 +43,8 @@ def policy_hint(message: str) -> str:
     """What to do about a policy's refusal."""
     if _is_pod_security(message):
         return (
-            "Choose a namespace (-n) that allows it; `kubectl get namespace NAME --show-labels` "
-            "shows the Pod Security level of one."
+            "Choose a namespace (-n) that allows it. To see the Pod Security level of each: "
+            "kubectl get namespaces -L pod-security.kubernetes.io/enforce"
         )
     return (
         "Set what the policy asks for (--label KEY=VALUE, --annotation KEY=VALUE, --cpu, "

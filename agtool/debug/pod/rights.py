@@ -40,9 +40,8 @@ def roles(job: Job, namespace: str) -> list[Json]:
 
 def roles_of_lists(namespace: str, *, cleanup: bool, everywhere: bool) -> list[Json]:
     """The role for --list or --cleanup."""
-    needed = [Right("", "pods", ("delete", "list") if cleanup else ("list",))]
-    if cleanup:
-        needed.append(Right("batch", "jobs", ("delete", "list")))
+    verbs = ("delete", "list") if cleanup else ("list",)
+    needed = [Right("", "pods", verbs), Right("batch", "jobs", verbs)]
     kind = "ClusterRole" if everywhere else "Role"
     return [_role(kind, needed, "" if everywhere else namespace)]
 

@@ -112,7 +112,8 @@ def run(connection: Upgraded, ends: Ends, interrupts: Interrupts) -> Ended:
     try:
         return _Loop(connection, ends, interrupts, output).run()
     finally:
-        Cursor.leave = "\r\n" if ends.terminal and output.in_line else ""
+        if ends.terminal and output.in_line:
+            Cursor.leave = "\r\n"
 
 
 class _Output:

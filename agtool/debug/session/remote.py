@@ -110,7 +110,8 @@ def execute(
             stack.enter_context(lifeline)
         if forwards:
             stack.enter_context(forwards)
-        terminal = stack.enter_context(Terminal(0, 1)) if attached.terminal else None
+        with interrupts.allowed():  # in the background we are stopped here, until `fg`
+            terminal = stack.enter_context(Terminal(0, 1)) if attached.terminal else None
         # A plugin that renews our log-in meanwhile must not read what is for the command.
         stack.enter_context(without_a_person(quiet=attached.terminal))
         stdout, stderr = (stack.enter_context(unblocked(number)) for number in stdio[1:])
@@ -199,13 +200,19 @@ def failure(
     # A pod that is kept starts a command by its shell.
     if ended.exit_code == NOT_FOUND and (not command or re.search(r"[\"`]sh[\"`]", ended.message)):
         error = ExecError(
-            f"{image} has no shell: {shell or 'sh'} was not found",
-            hint="Add one to a new pod with --tools busybox:musl, choose another --image, or name "
+            f"{image} has no {shell}" if shell else f"{image} has no shell: sh was not found",
+            hint="Leave out --shell, or name one that is there."
+            if shell
+            else "Add one to a new pod with --tools busybox:musl, choose another --image, or name "
             "the path of a shell with --shell PATH.",
         )
     else:
         name = command[0] if command else shell or "sh"
-        error = ExecError(f"cannot run {name}: {ended.message}")
+        hint = "Choose an --image that has it, or add static programs with --tools busybox:musl."
+        error = ExecError(
+            f"cannot run {name}: {ended.message}",
+            hint=hint if ended.exit_code == NOT_FOUND else "",
+        )
     if ended.exit_code is not None:
         error.exit_code = ended.exit_code
     return error

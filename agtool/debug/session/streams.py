@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 
 from agtool.core.errors import UsageError
+from agtool.debug.session.terminal import is_of_another_job
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ def attachment(stdin: bool | None, terminal: bool | None, *, shell: bool) -> Att
     if terminal and stdin is False:
         # Nobody would hear a key, Ctrl-C neither.
         raise UsageError("-t and --no-stdin do not go together", hint="Leave out one of them.")
+    if not shell and terminal is None and stdin is None and is_of_another_job(0):
+        return Attachment(stdin=False, terminal=False)  # agtool debug -- COMMAND &
     if terminal is None:
         terminal = stdin is not False and sys.stdin.isatty() and (shell or sys.stdout.isatty())
     if stdin is None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import termios
+import time
 import tty
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
 from agtool.core.signals import Wakeup, handled
+
+_MOMENT = 0.1
+"""Seconds."""
 
 
 class Terminal:
@@ -25,6 +29,12 @@ class Terminal:
         self._stdout = stdout
 
     def __enter__(self) -> Terminal:
+        if is_of_another_job(self._stdin):
+            # As the kernel does it to who changes a terminal that is not its own. It would do so
+            # again, and again, before Python hears that somebody wants us to end: a thread may
+            # have got that signal, which needs a moment.
+            os.kill(os.getpid(), signal.SIGTTOU)
+            time.sleep(_MOMENT)
         self._before = termios.tcgetattr(self._stdin)
         handlers = {
             signal.SIGWINCH: self._resize,
@@ -63,6 +73,8 @@ class Terminal:
         self._wakeup.wake()
 
     def _restore(self) -> None:
+        if is_of_another_job(self._stdin):
+            return
         with suppress(termios.error):  # the terminal is gone
             # TCSAFLUSH would wait for output that a halted terminal never takes.
             termios.tcsetattr(self._stdin, termios.TCSANOW, self._before)
@@ -72,9 +84,18 @@ class Terminal:
         os.kill(os.getpid(), signal.SIGSTOP)
 
     def _go_on(self, number: int, frame: FrameType | None) -> None:
+        if is_of_another_job(self._stdin):
+            return
         with suppress(termios.error):
             tty.setraw(self._stdin, termios.TCSANOW)
         self._resize(number, frame)
+
+
+def is_of_another_job(terminal: int) -> bool:
+    """Whether we are in the background there, where whoever touches it is stopped."""
+    with suppress(OSError):  # it is not the one that controls us, or is gone
+        return os.tcgetpgrp(terminal) != os.getpgrp()
+    return False
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """One pod of a workload, and a copy of one."""
 
+import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +22,9 @@ def template(person: Person, **more: object) -> Object:
     return {"metadata": {"labels": LABELS}, "spec": spec}
 
 
-def make(person: Person, group: str, kind: str, spec: Object, *, pods: int) -> list[str]:
+def make(
+    person: Person, group: str, kind: str, spec: Object, *, pods: int, phase: str = "Running"
+) -> list[str]:
     """Make a workload `web`; the names of its pods, which run."""
     person.api.post(
         f"/apis/{group}/namespaces/{person.namespace}/{kind}",
@@ -32,10 +36,10 @@ def make(person: Person, group: str, kind: str, spec: Object, *, pods: int) -> l
         return [
             pod["metadata"]["name"]
             for pod in person.api.get(path)["items"]
-            if pod["status"]["phase"] == "Running"
+            if pod["status"]["phase"] == phase
         ]
 
-    wait_until(lambda: len(running()) == pods, f"{pods} pods run")
+    wait_until(lambda: len(running()) == pods, f"{pods} pods are {phase}")
     return sorted(running())
 
 
@@ -148,6 +152,24 @@ def rollouts(person: Person) -> Iterator[None]:
         yield
     finally:
         person.api.delete(f"{path}/rollouts.{group}")
+
+
+def test_a_rollout_where_there_are_none(person: Person) -> None:
+    done = person.run("--like", "rollout/web", "--", "true")
+    assert done.exit_code == 125
+    assert "there is no rollout/web: this cluster has no rollouts" in done.stderr
+
+
+def test_a_job_that_has_completed(person: Person) -> None:
+    spec = template(person, restartPolicy="Never")
+    spec["spec"]["containers"][0]["command"] = ["true"]
+    (name,) = make(person, "batch/v1", "jobs", {"template": spec}, pods=1, phase="Succeeded")
+    done = person.run("--copy", "--target", "job/web", "--", "true")
+    assert (done.exit_code, f"{name} completed" in done.stderr) == (125, True), done.stderr
+    line = re.search(r"agtool debug (.*--copy --target pod/\S+)", done.stderr)
+    assert line
+    done = person.run(*shlex.split(line[1]), "--", "echo", "ran")
+    assert (done.exit_code, done.stdout) == (0, "ran\n"), done.stderr
 
 
 def test_a_rollout(person: Person) -> None:

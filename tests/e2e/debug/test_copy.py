@@ -270,7 +270,7 @@ def test_a_full_disk_in_the_container(person: Person, tmp_path: Path, kind: str)
     done = person.run("--cp", str(tmp_path / "big"), "pod/web-0:/small/big")
     assert done.exit_code == 125, done.stderr
     assert "/small/big in pod web-0 is as it was" in done.stderr
-    assert "tar in the container ended with 1" in done.stderr
+    assert "the copying program in the container ended with 1" in done.stderr
     assert person.exec("web-0", "ls", "-A", "/small", container="side") == "big\n"
     assert person.exec("web-0", "cat", "/small/big", container="side") == "older\n"
 
@@ -359,3 +359,27 @@ def test_what_is_not_there(person: Person, tree: Path, tmp_path: Path) -> None:
         assert done.exit_code == 125, done.stderr
         assert told in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_file_of_the_kernel_is_whole(person: Person, tmp_path: Path) -> None:
+    make_pod(person, {})
+    for path in ("/proc/self/status", "/proc/version"):
+        done = person.run("--cp", f"pod/web-0:{path}", str(tmp_path / "copy"))
+        assert done.exit_code == 0, done.stderr
+        assert (tmp_path / "copy").read_bytes()
+    whole = person.exec("web-0", "cat", "/proc/version", container="web")
+    assert (tmp_path / "copy").read_text() == whole
+    done = person.run("--cp", "pod/web-0:/proc/none", str(tmp_path / "none"))
+    assert (done.exit_code, (tmp_path / "none").exists()) == (125, False)
+
+
+def test_on_a_terminal_the_result_has_a_line_of_its_own(person: Person, tmp_path: Path) -> None:
+    make_pod(person, {})
+    big = tmp_path / "big"
+    with big.open("wb") as file:
+        file.truncate(1 << 26)
+    terminal = person.terminal("--cp", str(big), f"pod/web-0:{SHM}/big", size=(24, 200))
+    assert terminal.wait() == 0
+    shown = terminal.text
+    assert "of 64.0 MiB" in shown
+    assert re.search(r"(?:\n|\x1b\[K)agtool: \S+ is now", shown), shown

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import time
@@ -15,6 +16,7 @@ from tests.e2e.conftest import wait_until
 from tests.e2e.debug.conftest import Person, name_in
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+PROMPT = r"\$ "
 UP = ("--", "sh", "-c", "echo up >&2; sleep 600")
 
 
@@ -158,8 +160,13 @@ def test_a_cluster_that_does_not_say_why_a_command_was_killed(
 ) -> None:
     proxy = api_proxy(person.cluster)
     person.kubeconfig = proxy.kubeconfig
+    file = "/dev/shm/now"  # noqa: S108  # in the pod
+    wait = f"echo up >&2; until [ -e {file} ]; do sleep 0.1; done; kill -9 $$"
+    running = person.start("--", "sh", "-c", wait)
+    running.wait_for("up\n")
     proxy.unauthorized = re.compile(r"GET \S*/pods/debug-[a-z0-9]+$")
-    done = person.run("--", "sh", "-c", "kill -9 $$")
+    person.exec(name_in(running.stderr), "touch", file)
+    done = running.wait()
     assert done.exit_code == 137
     assert "what became of the pod is not known: " in done.stderr
     assert "does not accept our credentials (401)" in done.stderr
@@ -187,3 +194,27 @@ def test_cleanup_takes_what_is_orphaned_and_nothing_else(person: Person) -> None
     assert len(person.pods()) == 2
     assert person.api.exists(f"{pods}/theirs")
     assert person.run("--cleanup", "-o", "name").stdout == ""
+
+
+def test_a_job_of_a_shell_in_the_background(person: Person) -> None:
+    terminal = person.terminal_of("bash", "--norc", "--noprofile", "-i")
+    terminal.expect(PROMPT)
+    line = shlex.join(person.argv("--", "sh", "-c", "echo it is-'up'; sleep 600"))
+    terminal.type(f"{line} &\r")
+    terminal.expect("it is-up")
+    terminal.type("kill %1; wait %1; echo code-$?\r")
+    terminal.expect("code-143")
+    person.nothing_is_left()
+
+
+def test_a_shell_that_was_put_into_the_background(person: Person) -> None:
+    terminal = person.terminal_of("bash", "--norc", "--noprofile", "-i")
+    terminal.expect(PROMPT)
+    terminal.type(f"{shlex.join(person.argv('-t', '--', 'sleep', '600'))} &\r")
+    terminal.expect(r"\[1\] \d+\s")
+    stat = Path("/proc", terminal.seen.split()[-1], "stat")
+    # It wants the terminal, which is the shell's.
+    wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it is stopped")
+    terminal.type("kill %1\r")
+    wait_until(lambda: not stat.exists(), "it has ended")
+    person.nothing_is_left()

@@ -1,5 +1,6 @@
 """A Job owns the pod, and takes it away when nobody else does."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +87,8 @@ def test_cleanup_takes_what_is_left_of_a_deleted_pod(person: Person) -> None:
     person.api.delete(pod)
     wait_until(lambda: not objects(person, "pods"), "the pod is gone")
     assert objects(person, "jobs", "/apis/batch/v1")
+    (listed,) = json.loads(person.run("--list", "-o", "json").stdout)["data"]["pods"]
+    assert (listed["name"], listed["state"]) == (name, "left")
     assert person.run("--cleanup", "-o", "name").stdout == f"{name}\n"
     person.nothing_is_left()
 
@@ -130,6 +133,18 @@ def test_without_the_right_to_make_jobs(
     running.kill()
     assert person.run("--cleanup", "-o", "name").stdout == f"{name_in(running.stderr)}\n"
     person.nothing_is_left()
+
+
+def test_without_the_right_to_make_what_the_pod_needs_none_is_made(
+    person: Person, restricted_user: Callable[..., Path]
+) -> None:
+    rules = [rule for rule in WITHOUT_JOBS if rule["resources"] != ["configmaps"]]
+    person.kubeconfig = restricted_user(person.cluster, rules, person.namespace)
+    done = person.run("--", "true")
+    assert done.exit_code == 125
+    assert "the ConfigMap of the pod cannot be made" in done.stderr
+    assert "add --print-rbac to it" in done.stderr
+    assert not objects(person, "pods")
 
 
 def test_where_a_quota_allows_no_jobs(person: Person) -> None:

@@ -149,6 +149,12 @@ def test_a_container_that_crashes_tells_its_last_lines(person: Person) -> None:
     assert "one\n  two" in raised.value.message
 
 
+def test_an_image_of_tools_that_cannot_be_had(person: Person) -> None:
+    done = person.run("--image-pull-policy", "Never", "--tools", "localhost/none:1", "--", "true")
+    assert done.exit_code == 125
+    assert "cannot pull localhost/none:1: " in done.stderr
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_a_pod_that_was_deleted_before_we_look(person: Person, again: bool) -> None:
     body: Object = {

@@ -191,3 +191,18 @@ def test_an_empty_value_is_refused(
     needed = {"--container": ["--like", "web"], "--as-group": ["--as", "me"]}.get(option, [])
     code, done = Outcomes(monkeypatch, capsys).of(*needed, option, "")
     assert (code, done) == (125, [""])
+
+
+@pytest.mark.parametrize(
+    ("fields", "program"),
+    [
+        ({"command": ["node", "a b.js"]}, "node 'a b.js'"),
+        ({"args": ["--port", "80"]}, "that of the image --port 80"),
+        ({}, "that of the image"),
+        ({"command": ["sh", "-c"], "args": ["a\r\necho 'b'"]}, "sh -c $'a\\x0d\\necho \\'b\\''"),
+    ],
+)
+def test_what_a_copied_container_would_run(fields: dict[str, Any], program: str) -> None:
+    containers = [{"name": "web", "image": "i", **fields}]
+    pod = {"metadata": {"name": "web-0"}, "spec": {"containers": containers}}
+    assert copied_of(pod, None).program == program

@@ -19,7 +19,7 @@ from agtool.debug.modes import check_modes, check_profile
         "--target --container --root --image --env --profile --cap-add --custom --mounts",
         "--target --tools --pod-index --ttl --print-rbac",
         "--copy --target --container --image --env --label --keep --root --dry-run --pod-index",
-        "--list --all-namespaces --output --print-rbac",
+        "--list --all-namespaces --print-rbac",
         "--node --profile --cap-add --custom",
         "--profile --cap-add --custom --hostname --image-pull-secret --root",
         "--node --image --label --keep",

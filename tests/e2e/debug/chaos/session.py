@@ -127,6 +127,8 @@ class Session:
         self._until_over()
         seen = self.seen
         began = min(filter(None, (seen.made, seen.ran)), default=ended)
+        if watcher.blind > self._blind:  # nobody saw when it was made
+            began = self._began
         if ended > began + choice.ttl - 3:
             self.facts |= {"ttl"} if choice.jobs else {"ttl", "cleanup"}
         return Outcome(

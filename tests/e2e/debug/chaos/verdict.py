@@ -113,7 +113,8 @@ def _wrong_words(outcome: Outcome) -> list[str]:
         found.append("a traceback")
     # Somebody killed the command itself, in its container that goes on: 137 is all there is to say.
     # And nobody is there to be told where the terminal is gone.
-    silent = outcome.facts & {"kill_command", "oom", "close_terminal"}
+    # After a restart of the API server the kubelet may tell later than agtool waits for it.
+    silent = outcome.facts & {"kill_command", "oom", "close_terminal", "restart"}
     if outcome.code in _UNTOLD and not silent and not words.gives_a_reason(lines):
         found.append(f"exit code {outcome.code}, and nothing says why")
     return found

@@ -91,6 +91,7 @@ _LINES: list[tuple[str, Collection[str]]] = [
     # One that starts when the API server does is told so, as Kubernetes' own controllers are.
     (r"error: \S+ may not \w+ \S+ in namespace \S+", {"at once"}),
     (r"Ask for a Role in .*", {"at once"}),
+    (r"To see all the rights that this needs, add --print-rbac to it\.", {"at once"}),
     # What it could not do.
     (rf"warning: (pod|job) {_NAME} could not be removed: .*credentials \(401\)", CREDENTIALS),
     (rf"warning: (pod|job) {_NAME} could not be removed: interrupted", {"int_twice"}),
