@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import AgtoolError, ConfigurationError, UsageError
-from agtool.core.kube.errors import ForbiddenError
+from agtool.core.kube.errors import ForbiddenError, NotFoundError
 from agtool.core.output import say
 from agtool.debug.model import CONTAINER, KIND, PLAIN_SHELL, TOOLS, Job, Request, Workload
 from agtool.debug.plan import completed
@@ -111,7 +111,11 @@ class Ways:
 
     def in_a_pod_of_ours(self, name: str) -> Ended:
         with self.interrupts.allowed():
-            pod = self.session.get(self.path(name))
+            try:
+                pod = self.session.get(self.path(name))
+            except NotFoundError as error:
+                error.hint = "To see which there are: agtool debug --list"
+                raise
         if KIND not in (pod["metadata"].get("labels") or {}):
             raise UsageError(
                 f"pod {name} was not made by agtool debug",

@@ -106,11 +106,15 @@ class _Backend:
             unknown = None if lock is None else True
             self._trace.end(locked, happened=False if isinstance(answer, Busy) else unknown)
             self._trace.end(found, happened=isinstance(answer, (AlreadyDone, Exhausted)))
-        return answer if lock is None else _Lock(lock, self._trace)
+        if lock is None:
+            return answer
+        self._lock = _Lock(lock, self._trace)
+        return self._lock
 
     def record_start(self, attempt: Attempt, patience: float) -> None:
         self._run_id = attempt.run_id
         self._trace.call("STARTED", partial(self._backend.record_start, attempt, patience))
+        self._lock.to_be_proven = True
 
     def record_lost(self, run_id: str, exit_code: int | None, *, counts: bool = True) -> None:
         record = partial(self._backend.record_lost, run_id, exit_code, counts=counts)
@@ -123,17 +127,18 @@ class _Lock:
     def __init__(self, lock: Lock, trace: _Trace) -> None:
         self._lock = lock
         self._trace = trace
-        self._proven = False
+        self.to_be_proven = False
+        """Whether the next check is the proof: one before it is said that we begin is none."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._lock, name)
 
     def check(self, command: int | None = None) -> None:
-        if self._proven:
+        if not self.to_be_proven:
             self._lock.check(command)
         else:
             self._trace.call("PROVEN", partial(self._lock.check, command))
-            self._proven = True
+            self.to_be_proven = False
             self._trace.begin_command()
 
     def finish(self, end: End) -> str | None:

@@ -7,7 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from agtool.core.errors import AgtoolError, DeniedError, UnreachableError
-from agtool.core.kube.errors import NotFoundError, OverloadedError, RejectedError
+from agtool.core.kube.errors import (
+    CredentialsError,
+    NotFoundError,
+    OverloadedError,
+    RejectedError,
+)
 from agtool.core.kube.session import Json, Session
 from agtool.core.live import said_if_slow
 from agtool.core.output import say
@@ -128,6 +133,8 @@ def _post_config_map(
     body = pause_config_map(request, program, owner)
     try:
         return _post(session, path, body, interrupts, **query)
+    except CredentialsError:
+        raise
     except (DeniedError, RejectedError) as error:
         hint = (
             "The ConfigMap carries the pod's main process. Without one, take that from an image "
@@ -235,7 +242,8 @@ def _remove_or_say(
             remove_all(session, session.namespace, name, uid, owner)
     except (AgtoolError, Stopped) as error:
         known = error if isinstance(error, AgtoolError) else AgtoolError("interrupted")
-        who = ", somebody who may do so has to" if isinstance(error, DeniedError) else ","
+        forbidden = isinstance(error, DeniedError) and not isinstance(error, CredentialsError)
+        who = ", somebody who may do so has to" if forbidden else ","
         lines = (
             known.hint,
             f"{_ends(owner)}{who} run:",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import stat
 import tarfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
@@ -141,7 +141,19 @@ def unpack(source: BinaryIO, root: str, destination: Destination, progress: Prog
                     left_out.append("/".join((root, *parts)))
     except tarfile.TarError as error:
         raise ConfigurationError(f"what tar sent is no whole archive: {error}") from error
+    return [*left_out, *_copy_links(links, sent, root, destination)]
+
+
+def _copy_links(
+    links: Mapping[tuple[str, ...], str],
+    sent: Container[tuple[str, ...]],
+    root: str,
+    destination: Destination,
+) -> Iterator[str]:
+    """Write what links lead to; the names of those that lead to no file that was sent."""
     for parts in links:
+        if parts[-1:] == ("..data",):  # the kubelet's, in each ConfigMap: all of it has been sent
+            continue
         try:
             found = _followed(parts, links)
             if found and found in sent:
@@ -149,8 +161,7 @@ def unpack(source: BinaryIO, root: str, destination: Destination, progress: Prog
                 continue
         except UnsafeError:  # a link stands there too: it stays
             pass
-        left_out.append("/".join((root, *parts)))
-    return left_out
+        yield "/".join((root, *parts))
 
 
 def _parts(name: str, root: str) -> tuple[str, ...]:

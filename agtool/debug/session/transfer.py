@@ -201,8 +201,8 @@ def _check_kinds(there: str, found: str, source: str, kind: str) -> None:
 def _check_end(
     code: int | None,
     good: Container[int],
-    hint: str = "The lines above may say why. If its user may not read or write there: --root "
-    "and --user have an effect where the container itself has no tar.",
+    hint: str = "The lines above may say why. Where the container has no tar of its own, --root "
+    "and --user choose who copies.",
 ) -> None:
     """Raise ExecError where the exit code is not a good one."""
     if code not in good:

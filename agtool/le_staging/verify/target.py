@@ -72,9 +72,10 @@ def is_address(host: str) -> bool:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Raises ValueError for all others, and for a zone (%eth0) that no interface can have."""
-    if not (text.isascii() and text.isprintable()):
-        raise ValueError("not ASCII")
+    """Raises ValueError for all others, and for a zone (%eth0) that no interface has."""
+    _, percent, zone = text.partition("%")
+    if percent and not re.fullmatch(r"[\w.~:@+-]+", zone, re.ASCII):
+        raise ValueError("no name of an interface")
     return ipaddress.ip_address(text)
 
 

@@ -122,3 +122,4 @@ def test_only_our_own_pods(person: Person) -> None:
     assert "--target pod/web-0" in done.stderr
     done = person.run("--attach", "web-1", "--", "true")
     assert (done.exit_code, "not found" in done.stderr) == (125, True)
+    assert f"-n {person.namespace} --list" in done.stderr

@@ -23,11 +23,11 @@ def check(data: bytes) -> None:
     for number, runner in enumerate(found):
         if runner.place is None:
             continue
-        assert replaced(text, runner.place, runner.text) == text
         assert line_of(file, runner.place, 0) >= 1
         wanted = f"{runner.text}# more\n"
         try:
+            assert replaced(text, runner.place, runner.text) == text
             made = replaced(text, runner.place, wanted)
-        except AgtoolError:
+        except AgtoolError:  # it cannot be proved, as where an anchor may be used elsewhere
             continue
         assert read([File(file.name, made)], "ns")[number].text == wanted

@@ -20,6 +20,12 @@ SIZE = struct.pack("HHHH", 24, 200, 0, 0)
 """Rows and columns: wide, so that no shell folds what is typed."""
 
 
+def _terminal_of(pid: int) -> int:
+    """The device number of the terminal that controls a process; 0: none."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    return int(stat.rpartition(")")[2].split()[4])
+
+
 _LAST_WORDS = 5.0
 """Seconds to read what an agtool that has ended wrote last."""
 
@@ -52,6 +58,9 @@ class Started:
                 ["setsid", "--ctty", *argv], stdin=slave, stdout=slave, stderr=slave, env=dict(env)
             )
             os.close(slave)
+            # Who closes the terminal before it is agtool's own tells nobody.
+            while self.process.poll() is None and _terminal_of(self.process.pid) == 0:
+                time.sleep(0.01)
             self._input = self._output = master
             self._fds = [master]
         else:

@@ -82,12 +82,12 @@ _LINES: list[tuple[str, Collection[str]]] = [
     (r"error: container main of pod target-\d+ does not run.*", GONE | KILLED),
     (r"`kubectl .* describe pod target-\d+` shows why\. .*", GONE | KILLED),
     (r"To debug in a new pod that is like it: agtool debug .* --like .*", GONE | KILLED),
-    (rf"error: pod {_NAME} has ended: the pod was deleted", GONE),
+    (rf"error: pod {_NAME} has ended: the pod was deleted", GONE | KILLED),
     (rf"error: pod {_NAME} has ended: the pod's .*lifetime \(--ttl\) is over.*", {"ttl"}),
     (rf"error: pod {_NAME} has ended: container debug ended: signal 9", {"kill_main", "ttl"}),
     (r"To remove it: agtool debug .* --cleanup", ENDS),
     (rf'error: pods "({_NAME}|target-\d+)" not found', GONE),
-    (r"To see which there are: kubectl .* get pods( -n \S+)?", GONE),
+    (r"To see which there are: (kubectl .* get pods( -n \S+)?|agtool debug .* --list)", GONE),
     # One that starts when the API server does is told so, as Kubernetes' own controllers are.
     (r"error: \S+ may not \w+ \S+ in namespace \S+", {"at once"}),
     (r"Ask for a Role in .*", {"at once"}),
@@ -114,6 +114,8 @@ LINES = [(re.compile(pattern), frozenset(facts)) for pattern, facts in _LINES]
 def said(text: str) -> list[str]:
     """The lines of agtool's own in what came on a terminal or pipe, without `agtool: `."""
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    # What the chatty command writes to its stdout may end anywhere: stderr is another pipe.
+    plain = re.sub(r"(?<=\d)agtool: ", "\nagtool: ", plain)
     lines = re.split(r"[\r\n]+", plain)
     return [line.removeprefix("agtool: ") for line in lines if line.startswith("agtool: ")]
 

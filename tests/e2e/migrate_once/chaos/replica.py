@@ -126,7 +126,9 @@ def start_replica(
     """
     stderr = folder / f"r{number}.stderr"
     worker = Path(__file__).with_name("worker.py")
-    argv = [sys.executable, "-m", "agtool", "migrate-once", "--kill-grace", f"{GRACE:.0f}s"]
+    # With tracebacks, which stay in the folder that a violation keeps.
+    argv = [sys.executable, "-m", "agtool", "--debug", "migrate-once"]
+    argv += ["--kill-grace", f"{GRACE:.0f}s"]
     # The command tells the time to the verdict, so it has the real clock.
     argv += [*options, "--", "env", "-u", "LD_PRELOAD"]
     argv += [sys.executable, "-I", "-S", str(worker), plan.as_json()]
