@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -39,7 +40,24 @@ def in_time(call: Callable[[], T], answers: int = 3) -> T:
 
 def within(seconds: float, call: Callable[[], None]) -> bool:
     """Call in a thread; whether it returned in time."""
-    thread = threading.Thread(target=call, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return not thread.is_alive()
+    return begin(call).wait(seconds)
+
+
+def begin(call: Callable[[], object]) -> threading.Event:
+    """Call in a thread that does not keep us from ending; what says when it has returned.
+
+    Not by threading.Thread, whose `start` waits for the thread to begin: for ever, if there is no
+    memory for it then (https://github.com/python/cpython/issues/140746).
+
+    Raises RuntimeError: there can be no more threads.
+    """
+    over = threading.Event()
+
+    def run() -> None:
+        try:
+            call()
+        finally:
+            over.set()
+
+    _thread.start_new_thread(run, ())
+    return over

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from agtool.core.errors import AgtoolError, ConfigurationError, unexpected
 from agtool.core.files import write_atomically
 from agtool.core.output import say
+from agtool.migrate_once.answers import begin
 from agtool.migrate_once.model import Attempt, Outcome
 
 EVERY = 5.0
@@ -158,13 +159,12 @@ class MetricsFile:
                 if over.wait(EVERY):
                     return
 
-        thread = threading.Thread(target=keep, daemon=True)
-        thread.start()
+        kept = begin(keep)
         try:
             yield
         finally:
             over.set()
-            thread.join(_PATIENCE)
+            kept.wait(_PATIENCE)
             self._now = self._during(state, time.monotonic() - began)
 
     def _during(self, state: str, seconds: float) -> Snapshot:
@@ -175,9 +175,7 @@ class MetricsFile:
 
     def _end(self, result: str, exit_code: int) -> None:
         end = self._now._replace(state="ended", result=result, exit_code=exit_code)
-        thread = threading.Thread(target=self._write_or_tell, args=[end], daemon=True)
-        thread.start()
-        thread.join(_PATIENCE)
+        begin(lambda: self._write_or_tell(end)).wait(_PATIENCE)
 
     def _write_or_tell(self, snapshot: Snapshot) -> None:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import select
 import signal
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from agtool.core.process.keeper import (
 from agtool.core.process.tree import kill_descendants, signal_processes
 from agtool.core.signals import Signals, reap
 from agtool.core.text import count
-from agtool.migrate_once.answers import in_time, within
+from agtool.migrate_once.answers import begin, in_time, within
 from agtool.migrate_once.backend import Backend, Lock, LockLost, Session
 from agtool.migrate_once.findings import names, not_ours_to_end
 from agtool.migrate_once.leftovers import CANNOT_LOOK, Left, end_by_others, end_statements
@@ -207,7 +206,7 @@ class _Work:
         self.keeper.end(self.grace)
         self.give_up = time.monotonic() + self.grace + MARGIN / 2
         say(f"the lock was lost ({reason}); ending the command", "lock-lost", level="warning")
-        threading.Thread(target=self._stop_at_once, daemon=True).start()
+        begin(self._stop_at_once)
 
     def conclude(self) -> None:
         """Stop what is left on the server, record the end, and release the lock.
@@ -278,12 +277,11 @@ class _Work:
                 counts = self.signal is None
                 _record_lost(self.backend, self.attempt, self.exit_code, counts=counts)
 
-        recorder = threading.Thread(target=record, daemon=True)
-        recorder.start()
-        recorder.join(NOTICE)
+        recorded = begin(record)
+        recorded.wait(NOTICE)
         if self.told:  # then it answers, and there is something to wait for
-            recorder.join(time_to_die(self.grace))
-        if recorder.is_alive():
+            recorded.wait(time_to_die(self.grace))
+        if not recorded.is_set():
             say(f"{CANNOT_LOOK}: it does not answer", "statements-left", level="warning")
 
     def _stop_by_others(self) -> bool:

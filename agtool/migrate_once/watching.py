@@ -12,6 +12,7 @@ from contextlib import suppress
 from agtool.core.errors import AgtoolError
 from agtool.core.finding import Finding
 from agtool.core.process.command import Keeper
+from agtool.migrate_once.answers import begin
 from agtool.migrate_once.backend import Lock, LockLost
 from agtool.migrate_once.model import HEARTBEAT
 
@@ -26,14 +27,16 @@ class Heartbeat:
         self.lost: Exception | None = None
         self.news, self._tell = os.pipe()
         self._stopped, self._stop = os.pipe()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
-        self.start = self._thread.start
+        self._over = threading.Event()
+
+    def start(self) -> None:
+        """Begin."""
+        self._over = begin(self._beat)
 
     def stop(self, seconds: float) -> bool:
         """Stop beating; whether the lock is free to be used by the caller, and held."""
         os.close(self._stop)
-        self._thread.join(seconds)
-        return not self._thread.is_alive() and self.lost is None
+        return self._over.wait(seconds) and self.lost is None
 
     def _beat(self) -> None:
         began = time.monotonic()
@@ -54,7 +57,7 @@ class Heartbeat:
             self._keeper.pulse(began)
 
 
-class Observer(threading.Thread):
+class Observer:
     """Looks at what the command does on the server. It may fail or hang: that changes nothing.
 
     Args:
@@ -65,14 +68,17 @@ class Observer(threading.Thread):
     def __init__(
         self, lock: Lock, command: Callable[[], int | None], warn: Callable[[Finding], None]
     ) -> None:
-        super().__init__(daemon=True)
         self._lock = lock
         self._command = command
         self._warn = warn
         self._stopped = threading.Event()
+        self._over = threading.Event()
 
-    def run(self) -> None:
-        """Look until told to stop."""
+    def start(self) -> None:
+        """Begin to look, until told to stop."""
+        self._over = begin(self._look)
+
+    def _look(self) -> None:
         began = time.monotonic()
         # Often at first: who has just connected would be unknown if agtool were killed now.
         while not self._stopped.wait(min(HEARTBEAT, 0.25 + 0.1 * (time.monotonic() - began))):
@@ -86,4 +92,4 @@ class Observer(threading.Thread):
     def stop(self) -> None:
         """Look no more. A look that is under way ends in order, if it does so soon."""
         self._stopped.set()
-        self.join(HEARTBEAT)
+        self._over.wait(HEARTBEAT)

@@ -75,7 +75,8 @@ class File:
 def _below(node: Any, step: str | int) -> tuple[Any, int]:
     """The node below a step, and the column of what names it."""
     if isinstance(step, int):
-        there = node.value[step] if isinstance(node.value, list) else None
+        # A number that is a key is not found: what it names is changed by hand.
+        there = node.value[step] if node.id == "sequence" else None
         return there, there.start_mark.column if there is not None else 0
     # Of a key that stands twice the last one counts.
     for key, value in reversed(node.value) if isinstance(node.value, list) else ():
