@@ -145,12 +145,12 @@ def _ascii(host: str, shown: str) -> str:
         # ::1 and 0:0:0:0:0:0:0:1 are one address; a zone (%eth0) stays.
         return str(_address(host))
     host = host.removesuffix(".")
+    if not host.isascii():
+        host = _a_labels(host, shown)
     if re.fullmatch(r"\d[\da-fx.]*", host.lower(), re.ASCII):
         with suppress(OSError):
             # 127.1, 0x7f.1 and 1 are addresses too: curl takes them so, and so does the resolver.
             return socket.inet_ntoa(socket.inet_aton(host))
-    if not host.isascii():
-        host = _a_labels(host, shown)
     host = host.lower()
     labels = host.split(".")
     fits = len(host) <= 253 and all(0 < len(label) <= 63 for label in labels)
