@@ -71,9 +71,10 @@ def foreign(request: pytest.FixtureRequest) -> Iterator[PostgreSQL]:
     with server_folder() as folder, needed():
         locales = folder / "locales"
         locales.mkdir()
+        locales.chmod(0o755)  # the server runs as another user
         argv = [find_program("localedef"), "--no-archive", "-i", language, "-f", "UTF-8"]
         made = subprocess.run(
-            [*argv, locales / f"{language}.UTF-8"], capture_output=True, check=False
+            [*argv, locales / f"{language}.UTF-8"], capture_output=True, check=False, umask=0o022
         )
         if not (locales / f"{language}.UTF-8" / "LC_MESSAGES").exists():
             raise ServerUnavailable(f"localedef cannot make {language}: {made.stderr.decode()}")
