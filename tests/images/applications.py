@@ -105,7 +105,7 @@ def _compile(source: Path, program: Path, musl: bool) -> None:
     tags = ",".join((source / "go.tags").read_text().split())
     if musl:
         machine = os.uname().machine
-        compiler = f"{sys.executable} -m ziglang cc -target {machine}-linux-musl -dynamic"
+        compiler = f'"{sys.executable}" -m ziglang cc -target {machine}-linux-musl -dynamic'
         environment |= {"CGO_ENABLED": "1", "CC": compiler}
         tags += ",netcgo"  # names are looked up by the C library
     argv: list[str | Path] = [go, "build", "-mod=readonly", f"-tags={tags}", "-o", program, "."]

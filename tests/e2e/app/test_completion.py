@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -83,7 +84,8 @@ class Shell(Terminal):
 def program(path: Path, *argv: str) -> Path:
     """Make an `agtool` that starts something else."""
     path.mkdir()
-    (path / "agtool").write_text(f'#!/bin/sh\nexec {sys.executable} -m {" ".join(argv)} "$@"\n')
+    line = shlex.join([sys.executable, "-m", *argv])
+    (path / "agtool").write_text(f'#!/bin/sh\nexec {line} "$@"\n')
     (path / "agtool").chmod(0o755)
     return path
 

@@ -130,7 +130,7 @@ def test_a_policy_that_wants_an_annotation_is_no_pod_security(person: Person) ->
         assert (done.exit_code, done.stdout) == (125, "")
         assert words in done.stderr
         assert "violates PodSecurity" not in done.stderr
-        assert "--show-labels" not in done.stderr
+        assert "-L pod-security" not in done.stderr
         assert "--annotation" in done.stderr
         done = person.run("--root", "--annotation", "team=the red one", "--", "echo", "ran")
         assert (done.exit_code, done.stdout) == (0, "ran\n"), done.stderr

@@ -56,7 +56,7 @@ def test_a_user_that_is_named_is_not_replaced(person: Person) -> None:
     assert (done.exit_code, done.stdout) == (125, "")
     assert f"a policy of namespace {person.namespace} forbids the pod" in done.stderr
     assert [words for words in ROOT if words not in done.stderr] == []
-    assert "--show-labels" in done.stderr
+    assert "get namespaces -L pod-security.kubernetes.io/enforce" in done.stderr
     assert not person.pods()
 
 

@@ -113,9 +113,9 @@ def test_as_applies_to_the_exec_too(person: Person, restricted_user: MakeUser) -
     rules = [{"apiGroups": [""], "resources": ["users", "groups"], "verbs": ["impersonate"]}]
     person.kubeconfig = restricted_user(person.cluster, rules)
     done = person.run("--", "true")
-    assert (done.exit_code, "may not create pods" in done.stderr) == (125, True)
+    assert (done.exit_code, "may not create configmaps" in done.stderr) == (125, True)
     admin = ("--as", "somebody", "--as-group", "system:masters")
     done = person.run(*admin, "--", "echo", "ran")
     assert (done.exit_code, done.stdout) == (0, "ran\n"), done.stderr
     done = person.run("--as", "somebody", "--", "true")
-    assert "somebody may not create pods" in done.stderr
+    assert "somebody may not create configmaps" in done.stderr
