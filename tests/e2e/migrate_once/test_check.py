@@ -1,6 +1,7 @@
 """`--check`: whether it would work here, what would be made, and what would happen now."""
 
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -392,7 +393,7 @@ def test_a_folder_in_which_nothing_may_be_written(agtool: Agtool, tmp_path: Path
         pytest.skip("a file system of its own cannot be mounted here")
     script = (
         f"mount -t tmpfs -o ro none {tmp_path} && "
-        f"exec {sys.executable} -m agtool migrate-once --check --output json"
+        f"exec {shlex.quote(sys.executable)} -m agtool migrate-once --check --output json"
     )
     url = f"sqlite:///{tmp_path}/app.db"
     done = agtool.run(program=[*own_mounts, "sh", "-c", script], url=url)

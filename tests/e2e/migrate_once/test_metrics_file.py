@@ -1,6 +1,7 @@
 """The metrics file of a real run, as a collector sees it at any time."""
 
 import json
+import shlex
 import shutil
 import signal
 import sys
@@ -146,7 +147,9 @@ def test_a_disk_that_becomes_full(agtool: Agtool, tmp_path: Path) -> None:
         pytest.skip("a file system of its own cannot be mounted here")
     disk = tmp_path / "disk"
     disk.mkdir()
-    agtool_run = f"{sys.executable} -m agtool migrate-once --metrics-file {disk}/a.prom"
+    agtool_run = (
+        f"{shlex.quote(sys.executable)} -m agtool migrate-once --metrics-file {disk}/a.prom"
+    )
     # The command fills the disk when the file tells of it, and stays until that would have been
     # written again.
     script = (

@@ -1,6 +1,7 @@
 """An agtool within the command of another one: on the same lock it would wait for itself."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from urllib.parse import quote
@@ -10,7 +11,7 @@ import pytest
 from tests.conftest import Database, MariaDBDatabase
 from tests.e2e.conftest import Agtool, Gate
 
-AGTOOL = f"{sys.executable} -m agtool migrate-once"
+AGTOOL = f"{shlex.quote(sys.executable)} -m agtool migrate-once"
 MESSAGE = "it would wait for itself"
 
 

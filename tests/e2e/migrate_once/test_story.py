@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import signal
 import sys
 from datetime import datetime
@@ -145,7 +146,8 @@ def test_a_result_file_that_is_an_open_file_is_appended_to(
 ) -> None:
     log = tmp_path / "log"
     log.write_text("precious\n")
-    command = f"{sys.executable} -m agtool migrate-once --result-file /dev/stdout -- echo ran"
+    argv = [sys.executable, "-m", "agtool", "migrate-once"]
+    command = shlex.join([*argv, "--result-file", "/dev/stdout", "--", "echo", "ran"])
     done = agtool.run(url=database.url, program=["sh", "-c", f"{command} >> {log}"])
     assert done.exit_code == 0
     first, second, third = log.read_text().splitlines()
