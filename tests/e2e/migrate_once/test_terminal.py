@@ -1,5 +1,6 @@
 """On a terminal: the keyboard's signals, job control, reading, and a terminal that vanishes."""
 
+import shlex
 import signal
 import sys
 import termios
@@ -118,7 +119,7 @@ def _name(pid: int) -> str:
 
 
 def test_a_shell_loop_ends_on_ctrl_c(database: Database, terminals: list[Terminal]) -> None:
-    command = " ".join([*AGTOOL, "--", "sleep", "600"])
+    command = shlex.join([*AGTOOL, "--", "sleep", "600"])
     script = f"for i in 1 2 3; do echo round $i; {command}; done; echo not reached"
     shell = Terminal(["bash", "--norc", "--noprofile", "-c", script], on(database))
     terminals.append(shell)
