@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from agtool.core.log import Level, Log
+from agtool.core.log import Log
 from agtool.core.output import Cursor, say, write_to_stderr
 
 if TYPE_CHECKING:
@@ -76,18 +76,6 @@ class Live:
         if Cursor.leave == _TAKE_AWAY:
             Cursor.leave = ""
             write_to_stderr(_TAKE_AWAY, patience=0)
-
-    def say(
-        self,
-        text: str,
-        code: str = "note",
-        *,
-        level: Level = "info",
-        hint: str = "",
-        **fields: object,
-    ) -> None:
-        """Write a message that stays; the arguments are those of the function."""
-        say(text, code, level=level, hint=hint, **fields)
 
 
 @contextmanager

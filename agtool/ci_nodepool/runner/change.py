@@ -17,6 +17,7 @@ from agtool.core.errors import AgtoolError, DeniedError, UnreachableError
 from agtool.core.kube.errors import ConflictError
 from agtool.core.kube.session import Json, Session
 from agtool.core.live import Live
+from agtool.core.output import say
 
 _TRIES = 30
 """Conflicts in a row before we give up on a ConfigMap."""
@@ -99,7 +100,7 @@ def roll_out(
         _stamp(session, plan.runner, stamp)
         _wait(session, plan.runner, stamp, timeout + time_to_end(plan.runner), live)
     except KeyboardInterrupt:
-        live.say(
+        say(
             f"stopped waiting: {plan.runner} is changed and restarting. See how far it is: "
             f"kubectl -n {plan.runner.namespace} rollout status deployment/{plan.runner.name}"
         )
@@ -172,7 +173,7 @@ def _wait(session: Session, runner: Runner, stamp: str, timeout: float, live: Li
         deployment = session.get(runner.path)
         if _restarted_at(deployment) != stamp and ours:
             # Helm or GitOps may have gone over it; the rollout that it started is the one to watch.
-            live.say(f"somebody else changed {runner} meanwhile", level="warning")
+            say(f"somebody else changed {runner} meanwhile", level="warning")
             ours = False
         pods = manager_pods(session, runner)
         rollout = look(deployment, pods, stamp, _events(session, new_pods(pods, stamp)))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agtool.core.errors import TIMED_OUT, AgtoolError, DeniedError, UnreachableError
 from agtool.core.kube.errors import NotFoundError
 from agtool.core.live import Live
+from agtool.core.output import say
 from agtool.core.text import printable
 from agtool.debug.pod.explain import StartState, start_state
 
@@ -79,7 +80,7 @@ def wait_until_running(
             if latest.problem and not latest.hopeless and latest.problem != problem:
                 more = "" if problem else f"Waiting {timeout:.0f} s in all (--timeout) for a change"
                 problem = latest.problem
-                live.say("\n".join(filter(None, (f"{name}: {problem}", latest.hint, more))))
+                say("\n".join(filter(None, (f"{name}: {problem}", latest.hint, more))))
             if latest.running:
                 return
             if latest.stage:

@@ -107,7 +107,7 @@ def _into(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> None:
         killed = code is None or code > 128
         return _UNKNOWN if killed and sent.is_set() else _AS_IT_WAS
 
-    with Progress("copying", total, in_bytes) as progress, _told(progress, there, state):
+    with Progress("copying", total, in_bytes) as progress, _told(there, state):
         began = time.monotonic()
         code = _run(place, command, interrupts, send, into=True)
         _check_end(code, {0})
@@ -147,7 +147,7 @@ def _out_of(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> Non
 
     with Destination(target) as destination, Progress("copying", 0, in_bytes) as progress:
         _check_kinds(str(target), destination.found, f"{copy.path} in pod {copy.pod}", found)
-        with _told(progress, str(target), state):
+        with _told(str(target), state):
             began = time.monotonic()
             code = _run(place, command, interrupts, take, into=False)
             _check_end(code, {0} if destination.empty else _AT_ITS_END)
@@ -180,12 +180,11 @@ def _sending(place: Place, folder: str, name: str, found: str) -> list[str]:
 
 
 @contextmanager
-def _told(progress: Progress, there: str, state: Callable[[], str]) -> Iterator[None]:
+def _told(there: str, state: Callable[[], str]) -> Iterator[None]:
     """Say how it stands with the destination after a failure."""
     try:
         yield
     except BaseException:
-        progress.clear()
         say(f"{there} {state()}", level="info" if state() == _AS_IT_WAS else "warning")
         raise
 

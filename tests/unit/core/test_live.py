@@ -59,7 +59,7 @@ def test_on_a_terminal_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         line.show("one")
         line.show("two " + "x" * 100)
         assert screen.read() == "\r\x1b[Kagtool: one\r\x1b[K" + f"agtool: two {'x' * 100}"[:39]
-        line.say("stays")
+        say("stays")
         assert screen.read() == "\r\x1b[Kagtool: stays\r\n"
         line.show("three")
         screen.read()
