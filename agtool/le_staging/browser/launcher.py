@@ -29,11 +29,17 @@ ENTRY = f"applications/{WINDOW_CLASS}.desktop"
 
 _CACHES = (
     ("update-desktop-database", "applications", "mimeinfo.cache", ()),
-    ("gtk-update-icon-cache", "icons/hicolor", "icon-theme.cache", ("--ignore-theme-index",)),
+    (
+        "gtk-update-icon-cache",
+        "icons/hicolor",
+        "icon-theme.cache",
+        ("--force", "--ignore-theme-index"),
+    ),
 )
 """What keeps a cache of a folder: the program, the folder, the cache, its options.
 
 Only a cache that is there is renewed. A new one would hide the icons that others add later.
+Without --force GTK takes a cache for up to date that was made within the same second.
 """
 
 

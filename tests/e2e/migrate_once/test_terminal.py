@@ -95,8 +95,9 @@ def test_ctrl_z_keeps_the_lock(
     shell = Terminal(["bash", "--norc", "--noprofile", "-i"], on(database))
     terminals.append(shell)
     shell.expect(r"\$ ")
-    script = f"echo ready; while [ ! -e {tmp_path}/go ]; do sleep 0.1; done; echo finished"
-    shell.type(f"{' '.join(AGTOOL)} --key k -- sh -c '{script}'\n")
+    go = shlex.quote(f"{tmp_path}/go")
+    script = f"echo ready; while [ ! -e {go} ]; do sleep 0.1; done; echo finished"
+    shell.type(shlex.join([*AGTOOL, "--key", "k", "--", "sh", "-c", script]) + "\n")
     shell.expect(r"\nready")
     shell.type(CTRL_Z)
     shell.expect("Stopped")
