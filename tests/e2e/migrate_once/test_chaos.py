@@ -18,9 +18,11 @@ from tests.e2e.migrate_once.chaos.faults import FAULTS, possible
 from tests.e2e.migrate_once.chaos.rounds import Choice, choose, run
 from tests.e2e.migrate_once.chaos.shrink import shrink
 from tests.e2e.migrate_once.chaos.verdict import (
+    SECOND,
     Commit,
     Run,
     false_marks,
+    in_our_time,
     late_commits,
     overlaps,
 )
@@ -106,6 +108,14 @@ def test_late_commits_are_seen() -> None:
     in_order = [a_run("a", 0, 10), a_run("b", 20, 30)]
     assert late_commits(in_order, [Commit("a", "x", 15), Commit("b", "x", 40)]) == []
     assert len(late_commits(in_order, [Commit("a", "x", 21)])) == 1
+
+
+def test_the_time_of_a_mark_by_a_clock_that_was_wrong() -> None:
+    run = Run("a", begin=5 * SECOND, end=7 * SECOND, began_at=1_000 * SECOND, complete=True)
+    steps = [0, -90 * SECOND, 90 * SECOND]
+    for ahead in (0, -90, 90):
+        mark = Commit("a", "mark", (1_003 + ahead) * SECOND)
+        assert in_our_time(mark, [run], steps).at == 1_003 * SECOND
 
 
 def test_false_marks_are_seen() -> None:

@@ -25,12 +25,17 @@ Behaviour = Callable[["Conversation"], None]
 
 
 class Conversation:
-    """One connection."""
+    """One connection.
+
+    Attributes:
+        pings: how many have come.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._protocol = ServerProtocol(subprotocols=[Subprotocol(PROTOCOL)], max_size=None)
         self._messages: list[bytes] = []
+        self.pings = 0
         self._request: Request | None = None
 
     def shake_hands(self, *more: bytes) -> None:
@@ -75,6 +80,8 @@ class Conversation:
                 self._request = event
             elif isinstance(event, Frame) and event.opcode is Opcode.BINARY:
                 self._messages.append(bytes(event.data))
+            elif isinstance(event, Frame) and event.opcode is Opcode.PING:
+                self.pings += 1
         self._flush()
         return True
 

@@ -1,10 +1,8 @@
 """The loop of exec with a real server, where its own ends of the streams matter."""
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 from urllib.parse import urlencode
 
 import pytest
@@ -22,7 +20,6 @@ from agtool.debug.session import remote
 from agtool.debug.session.exec import Ends, ExecError, run
 from agtool.debug.session.held import Holder
 from agtool.debug.session.lifeline import LEAVE, Lifeline
-from agtool.debug.session.record import Recording
 from agtool.debug.session.streams import Attachment
 from tests.cluster import pki
 from tests.cluster.cluster import Cluster
@@ -83,35 +80,6 @@ def test_input_that_is_not_read_for_long_is_no_lost_connection(
     path = f"{pod.path}/exec?{urlencode(words, doseq=True)}"
     with (tmp_path / "dump").open("rb") as file, dial.dial(pod.session, path, timeout=30) as there:
         assert run(there, Ends(file.fileno()), interrupts) == Ended(0)
-
-
-class Stopped:
-    """Stands for a recording that holds up the loop once, as SIGSTOP does."""
-
-    def __init__(self) -> None:
-        self.held_up = False
-        self.came = 0
-
-    def output(self, data: bytes) -> None:
-        self.came += len(data)
-        if not self.held_up:
-            self.held_up = True
-            time.sleep(3)
-
-
-def test_what_came_while_we_were_stopped_is_read_before_a_ping(
-    pod: Pod, interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loop, "PING_EVERY", 0.5)
-    stopped, size = Stopped(), 1024 * 1024
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    ends = Ends(None, nowhere, recording=cast("Recording", stopped))
-    try:
-        script = f"echo; sleep 1; head -c {size} /dev/zero; exit 3"
-        assert pod.run(ends, interrupts, "sh", "-c", script) == Ended(3)
-    finally:
-        os.close(nowhere)
-    assert stopped.came == size + 1
 
 
 def test_a_full_disk(pod: Pod, interrupts: Interrupts) -> None:

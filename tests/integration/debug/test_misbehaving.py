@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -17,6 +18,7 @@ from agtool.core.kube.websocket import open_websocket
 from agtool.debug.interrupts import Interrupts
 from agtool.debug.session import exec as loop
 from agtool.debug.session.exec import Ends, run
+from agtool.debug.session.record import Recording
 from tests.integration.debug.imitation import SUCCESS, Conversation, Imitation
 
 
@@ -120,6 +122,42 @@ def test_a_server_that_does_not_answer() -> None:
         with pytest.raises(UnreachableError, match="took the request and has not answered"):
             open_websocket(imitation.settings, "/exec", PROTOCOL, timeout=0.3)
         released.set()
+
+
+class Stopped:
+    """Stands for a recording that holds up the loop, as SIGSTOP does."""
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+        self.may_go_on = threading.Event()
+
+    def output(self, _: bytes) -> None:
+        self.stopped.set()
+        assert self.may_go_on.wait(20)
+        time.sleep(2 * loop.PING_EVERY)  # so that a ping is due
+
+
+def test_what_came_while_we_were_stopped_is_read_before_a_ping(
+    interrupts: Interrupts, pipes: Pipes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "PING_EVERY", 0.2)
+    stopped, pings = Stopped(), []
+
+    def done(conversation: Conversation) -> None:
+        conversation.shake_hands(b"\x01first")
+        assert stopped.stopped.wait(20)
+        conversation.send(b"\x01last")
+        conversation.send(SUCCESS)
+        stopped.may_go_on.set()
+        conversation.close()
+        conversation.read()
+        pings.append(conversation.pings)
+
+    ends = Ends(None, pipes.stdout, recording=cast("Recording", stopped))
+    with Imitation(done) as imitation:
+        assert converse(imitation, ends, interrupts) == Ended(0)
+    # A real API server drops what is on its way to us when it gets one there (1.37).
+    assert (pipes.out.read_bytes(), pings) == (b"firstlast", [0])
 
 
 @pytest.mark.parametrize("status_first", [True, False])

@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 
 from tests.e2e.migrate_once.chaos.replica import Replica, Scene
+from tests.e2e.migrate_once.chaos.verdict import SECOND
 
 LOST = 125
 BROKEN_SQL = 7
@@ -369,7 +370,10 @@ def step_clock(scene: Scene, random: Random) -> bool:
     """The clock of one replica's day jumps, hours back or days ahead."""
     clocked = [r for r in scene.replicas if r.clock is not None and r.alive()]
     for replica in clocked:
-        step = random.choice(("-3h", "-90s", "+90s", "+5d"))
+        step, seconds = random.choice(
+            (("-3h", -3 * 3600), ("-90s", -90), ("+90s", 90), ("+5d", 5 * 86400))
+        )
+        replica.steps.append(seconds * SECOND)
         scene.note(f"the clock of r{replica.number} jumps by {step}")
         if replica.clock is not None:
             replica.clock.write_text(f"{step}\n")

@@ -66,6 +66,8 @@ class Replica:
     """Whether a fault has made any of them possible."""
     clock: Path | None = None
     """The file that says what its clock shows, if it has one of its own."""
+    steps: list[int] = field(default_factory=lambda: [0])
+    """How far ahead of all others' its clock has been, in nanoseconds."""
     named: bool = False
     """Whether it looks the server's name up."""
 

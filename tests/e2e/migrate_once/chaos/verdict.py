@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 SECOND = 1_000_000_000
+MILLISECOND = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,17 @@ def late_commits(in_order: Sequence[Run], commits: Sequence[Commit]) -> list[str
         for later in in_order[position[commit.run_id] + 1 :]
         if commit.at > later.began_at
     ]
+
+
+def in_our_time(mark: Commit, in_order: Sequence[Run], steps: Sequence[int]) -> Commit:
+    """A mark with its time by the clock of all; it has that of a clock ahead by one of `steps`.
+
+    steps: nanoseconds, 0 among them. A mark is never made before its run's end, and soon after.
+    """
+    ends = {run.run_id: run.began_at + run.end - run.begin for run in in_order}
+    end = ends.get(mark.run_id, mark.at) // MILLISECOND * MILLISECOND
+    possible = [mark.at - step for step in steps if mark.at - step >= end]
+    return replace(mark, at=min(possible, default=mark.at))
 
 
 def false_marks(
