@@ -171,21 +171,18 @@ def find_access(
 
 def kubeconfig_files(kubeconfig: Path | None) -> list[str]:
     """The kubeconfig files that exist; of those in KUBECONFIG some may be missing."""
-    if kubeconfig:
-        if not kubeconfig.exists() or kubeconfig.is_dir():  # a pipe will do
-            folder = " but a folder" if kubeconfig.is_dir() else ""
-            raise ConfigurationError(
-                f"there is no kubeconfig {kubeconfig}{folder}", hint="Check --kubeconfig."
-            )
-        return [str(kubeconfig)]
     variable = os.environ.get("KUBECONFIG", "")
-    named = [name for name in variable.split(os.pathsep) if name]
-    files = [Path(name).expanduser() for name in named] or [Path("~/.kube/config").expanduser()]
-    found = [str(file) for file in files if file.is_file()]
+    named = [kubeconfig] if kubeconfig else [Path(p) for p in variable.split(os.pathsep) if p]
+    files = [file.expanduser() for file in named or [Path("~/.kube/config")]]
+    where = "Check --kubeconfig." if kubeconfig else "Check KUBECONFIG."
+    for file in files:
+        if file.is_dir():
+            raise ConfigurationError(f"the kubeconfig {file} is a folder", hint=where)
+    found = [str(file) for file in files if file.exists()]  # a pipe will do
     if not found and (named or not (_SERVICE_ACCOUNT / "token").exists()):
         raise ConfigurationError(
             f"there is no kubeconfig {os.pathsep.join(map(str, files))}",
-            hint="Check KUBECONFIG." if named else "Give --kubeconfig FILE, or set KUBECONFIG.",
+            hint=where if named else "Give --kubeconfig FILE, or set KUBECONFIG.",
         )
     return found
 

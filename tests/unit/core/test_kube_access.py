@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,32 @@ def test_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError) as caught:
         connect(context="c")
     assert caught.value.hint == "Contexts: a, b."
+
+
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_a_folder_in_place_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    good = write(tmp_path, config())
+    monkeypatch.setenv("KUBECONFIG", f"{good}{os.pathsep}{tmp_path}")
+    given = tmp_path if by == "option" else None
+    with pytest.raises(ConfigurationError, match=r"the kubeconfig .* is a folder") as caught:
+        connect(kubeconfig=given)
+    assert caught.value.hint == ("Check --kubeconfig." if given else "Check KUBECONFIG.")
+
+
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_a_pipe_in_place_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setenv("KUBECONFIG", str(pipe))
+    text = json.dumps(config("a"))
+    writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
+    writer.start()
+    assert connect(kubeconfig=pipe if by == "option" else None).context == "a"
+    writer.join(30)
 
 
 def test_the_default_file(tmp_path: Path) -> None:
