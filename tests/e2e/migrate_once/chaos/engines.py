@@ -227,7 +227,9 @@ class PostgreSQLLane(_ServerLane[PostgreSQL]):
 
     def set_password(self, password: str | None) -> bool:
         changed = (password or self._password).replace("'", "''")
-        self.server.execute(f"ALTER ROLE {self.name} PASSWORD '{changed}'")
+        # So that a crash does not lose it.
+        kept = "SET synchronous_commit = on"
+        self.server.execute(f"{kept}; ALTER ROLE {self.name} PASSWORD '{changed}'")
         return True
 
     def close(self) -> None:
