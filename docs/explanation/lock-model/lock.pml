@@ -253,8 +253,8 @@ try:                                                    /* Backend.attempt, agai
     :: atomic { holds(_pid) && exhausted -> close(_pid); goto over }
     :: atomic { silent[_pid] -> goto over }
     :: atomic { !silent[_pid] && !held[_pid] -> close(_pid); goto look }
-    :: atomic { holds(_pid) && !exhausted && can(STARTED, _pid) ->
-         did(STARTED, _pid);
+    :: atomic { (holds(_pid) || (GET_LOCK && !silent[_pid])) && !exhausted && can(STARTED, _pid) ->
+         did(STARTED, _pid);                            /* on MySQL by a session of its own */
 #ifndef NO_START
          record[_pid] = BEGUN                           /* Backend.record_start */
 #endif

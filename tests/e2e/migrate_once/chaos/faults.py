@@ -352,7 +352,8 @@ def full_disk(scene: Scene, random: Random) -> bool:
 def no_memory(scene: Scene, random: Random) -> bool:
     """agtool, or its keeper, gets next to no memory any more."""
     replica = victim(scene, random)
-    if replica is None or replica.struck:
+    # Before that it is Python's own start, which without memory may import one module for ever.
+    if replica is None or replica.struck or not replica.handles(signal.SIGTERM):
         return False
     pid = random.choice((replica.pid, replica.keeper() or replica.pid))
     replica.struck = replica.any_code = True

@@ -83,6 +83,14 @@ class Replica:
             return False
         return self.alive() or number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
+    def handles(self, number: signal.Signals) -> bool:
+        """Whether agtool is there and has a handler for the signal."""
+        with suppress(OSError):  # it ended meanwhile
+            status = Path(f"/proc/{self.pid}/status").read_text()
+            caught = re.search(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)
+            return caught is not None and bool(int(caught[1], 16) >> number - 1 & 1)
+        return False
+
     def keeper(self) -> int | None:
         """The process id of agtool's keeper, while it has one."""
         return next(iter(children(self.pid)), None)
