@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ import psycopg2
 
 from agtool.core.errors import WRAPPER_FAILED
 from agtool.migrate_once.model import time_to_die
+from tests.e2e.conftest import wait_until
 from tests.e2e.migrate_once.chaos.engines import Lane, PostgreSQLLane, lanes
 from tests.e2e.migrate_once.chaos.faults import FAULTS, possible
 from tests.e2e.migrate_once.chaos.replica import (
@@ -331,6 +332,9 @@ def end_all(scene: Scene, faults: int) -> list[str]:
 
 def end_last(scene: Scene, choice: Choice, key: str | None, mark: str) -> list[str]:
     """One more replica, with no fault, must get the lock and work; or find its key done."""
+    if scene.bouncer is not None:
+        # After a wrong password it sends clients away until the server has let it in.
+        wait_until(lambda: lets_in(scene.url(proxied=False)), "PgBouncer lets clients in")
     last = start_replica(
         len(scene.replicas),
         plan(choice.chance("last"), scene, proxied=False, tame=True, can_escape=False),
@@ -348,6 +352,14 @@ def end_last(scene: Scene, choice: Choice, key: str | None, mark: str) -> list[s
     finally:
         os.close(last.pidfd)
     return [] if code == 0 else [f"the last replica, r{last.number}, ended with {code}"]
+
+
+def lets_in(url: str) -> bool:
+    """Whether a query can be asked."""
+    with suppress(psycopg2.OperationalError), closing(psycopg2.connect(url)) as connection:
+        connection.cursor().execute("SELECT 1")
+        return True
+    return False
 
 
 def judge(scene: Scene, marks: Sequence[Commit], in_order: Sequence[Run], mark: str) -> list[str]:
