@@ -16,12 +16,12 @@ def data_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Path:
     """Give a data folder, also one whose name has to be quoted for Java."""
-    home = tmp_path / request.param
+    home = tmp_path / str(request.param)
     monkeypatch.setenv("XDG_DATA_HOME", str(home))
     return home
 
 
-def variables(issued: Issued = STAGING, **now: str) -> dict[str, str]:
+def variables(now: dict[str, str], issued: Issued = STAGING) -> dict[str, str]:
     """What is set where these variables are set now."""
     fetched = store.Root("Staging Root", "", issued.sha256, issued.der, private=True)
     made = environment.variables([fetched], environment=now)
@@ -43,22 +43,22 @@ def company_file(tmp_path: Path) -> str:
 
 @pytest.mark.usefixtures("data_home")
 def test_a_second_call_in_the_same_shell_changes_nothing(company_file: str) -> None:
-    first = variables(SSL_CERT_FILE=company_file, JAVA_TOOL_OPTIONS="-Dx=y")
+    first = variables({"SSL_CERT_FILE": company_file, "JAVA_TOOL_OPTIONS": "-Dx=y"})
     assert {STAGING.der, COMPANY.der} <= set(trusted(first))
-    assert variables(**first) == first
-    assert variables(**variables(**first)) == first
+    assert variables(first) == first
+    assert variables(variables(first)) == first
 
 
 @pytest.mark.usefixtures("data_home")
 def test_another_shell_takes_nothing_from_the_first(company_file: str) -> None:
-    first = variables(SSL_CERT_FILE=company_file)
+    first = variables({"SSL_CERT_FILE": company_file})
     before = Path(first["SSL_CERT_FILE"]).read_bytes()
-    other = variables()
+    other = variables({})
     assert COMPANY.der not in trusted(other)
     assert Path(first["SSL_CERT_FILE"]).read_bytes() == before
     # Nor does a shell go on trusting the staging roots of an earlier call.
     renewed = root("Renewed Root")
-    later = trusted(variables(renewed, **first))
+    later = trusted(variables(first, renewed))
     assert {renewed.der, COMPANY.der} <= set(later)
     assert STAGING.der not in later
 
@@ -66,9 +66,9 @@ def test_another_shell_takes_nothing_from_the_first(company_file: str) -> None:
 @pytest.mark.usefixtures("data_home")
 def test_what_java_had_stays_once() -> None:
     theirs = "-Dx=y -Djavax.net.ssl.trustStore=/etc/company.jks"
-    first = variables(JAVA_TOOL_OPTIONS=theirs)
+    first = variables({"JAVA_TOOL_OPTIONS": theirs})
     added = f"{first['JAVA_TOOL_OPTIONS']} -Da=b"
-    again = variables(JAVA_TOOL_OPTIONS=added)["JAVA_TOOL_OPTIONS"]
+    again = variables({"JAVA_TOOL_OPTIONS": added})["JAVA_TOOL_OPTIONS"]
     assert again.startswith(f"{theirs} -Da=b -Djavax.net.ssl.trustStore=")
     assert again.count("trustStore=") == 2
 
@@ -79,4 +79,4 @@ def test_a_file_that_cannot_be_used_adds_nothing(tmp_path: Path, content: bytes 
     file = tmp_path / "some.pem"
     if content is not None:
         file.write_bytes(content)
-    assert variables(SSL_CERT_FILE=str(file)) == variables()
+    assert variables({"SSL_CERT_FILE": str(file)}) == variables({})
