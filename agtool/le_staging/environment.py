@@ -89,7 +89,8 @@ def variables(
     own = _own_store(environment)
     ders = list(dict.fromkeys([*(root.der for root in trusted), *trust.mozilla()]))
     own = [der for der in dict.fromkeys(own) if der not in ders]
-    text = _HEAD + _pem(ders) + _OWN + _pem(own)
+    # Nothing stands after the last certificate: npm would take it for one.
+    text = _HEAD + _pem(ders) + (_OWN + _pem(own) if own else b"")
     # Another content has another name: programs that run with the file of an earlier call, or of
     # another shell, go on trusting what they did.
     name = f"environment/{hashlib.sha256(text).hexdigest()[:16]}"

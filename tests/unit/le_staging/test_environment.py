@@ -55,6 +55,8 @@ def test_another_shell_takes_nothing_from_the_first(company_file: str) -> None:
     before = Path(first["SSL_CERT_FILE"]).read_bytes()
     other = variables({})
     assert COMPANY.der not in trusted(other)
+    for made in (first, other):  # npm splits there, and takes each part for a certificate
+        assert Path(made["SSL_CERT_FILE"]).read_text().endswith("-----END CERTIFICATE-----\n")
     assert Path(first["SSL_CERT_FILE"]).read_bytes() == before
     # Nor does a shell go on trusting the staging roots of an earlier call.
     renewed = root("Renewed Root")
