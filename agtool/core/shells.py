@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from agtool.core.errors import ConfigurationError
+from agtool.core.home import home as home_folder
 
 VARIABLE = "_AGTOOL_COMPLETE"
 """The environment variable with which a shell asks."""
@@ -83,9 +84,9 @@ def install(shell: str) -> Path:
 
     Raises:
         KeyError: another shell.
-        ConfigurationError: a file in the home folder cannot be written.
+        ConfigurationError: there is no home folder, or a file in it cannot be written.
     """
-    home = Path.home()
+    home = home_folder()
     zsh = Path(os.environ.get("ZDOTDIR") or home)
     fish = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "fish"
     path, settings, line = {

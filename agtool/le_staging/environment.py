@@ -7,7 +7,10 @@ agtool's own folder.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import shlex
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -44,6 +47,16 @@ _ADDING = {"NODE_EXTRA_CA_CERTS": "Node.js", "DENO_CERT": "Deno"}
 
 _JAVA = "JAVA_TOOL_OPTIONS"
 
+_OURS_FOR_JAVA = re.compile(
+    r"\s*-Djavax\.net\.ssl\.trustStore=(?:(?! -D).)*/agtool/le-staging/\S+"
+    r" -Djavax\.net\.ssl\.trustStoreType=PKCS12 -Djavax\.net\.ssl\.trustStorePassword=\w+"
+)
+"""What an earlier call has added to Java's options."""
+
+_HEAD = b"# Made by agtool le-staging env.\n"
+_OWN = b"# What SSL_CERT_FILE named when this was made:\n"
+"""Lines of our PEM file, by which a later call finds again what the person trusts."""
+
 
 class Variable(NamedTuple):
     """One variable.
@@ -73,13 +86,20 @@ def variables(
     """
     added = store.bundle_of(roots, untrusted_twins=untrusted_twins)
     trusted = list(roots) if untrusted_twins else trust.split(roots)[0]
-    name = "all-roots" if untrusted_twins else "roots"
-    pem, java = (store.folder() / f"{name}-and-public{end}" for end in (".pem", ".p12"))
-    ders = [*(root.der for root in trusted), *trust.mozilla(), *_own_store(environment)]
-    ders = list(dict.fromkeys(ders))
-    write(pem, "".join(map(DER_cert_to_PEM_cert, ders)), mode=0o644)
-    write(java, _java_store(ders), mode=0o644)
-    options = [environment.get(_JAVA, ""), f"-Djavax.net.ssl.trustStore={java}"]
+    own = _own_store(environment)
+    ders = list(dict.fromkeys([*(root.der for root in trusted), *trust.mozilla()]))
+    own = [der for der in dict.fromkeys(own) if der not in ders]
+    # Nothing stands after the last certificate: npm would take it for one.
+    text = _HEAD + _pem(ders) + (_OWN + _pem(own) if own else b"")
+    # Another content has another name: programs that run with the file of an earlier call, or of
+    # another shell, go on trusting what they did.
+    name = f"environment/{hashlib.sha256(text).hexdigest()[:16]}"
+    pem, java = (store.folder() / f"{name}{end}" for end in (".pem", ".p12"))
+    write(pem, text, mode=0o644)
+    write(java, _java_store([*ders, *own]), mode=0o644)
+    # Java knows quotes there, as a shell does, but no backslashes: shlex writes none.
+    options = [_OURS_FOR_JAVA.sub("", environment.get(_JAVA, "")).strip()]
+    options += [f"-Djavax.net.ssl.trustStore={shlex.quote(str(java))}"]
     options += ["-Djavax.net.ssl.trustStoreType=PKCS12"]
     options += [f"-Djavax.net.ssl.trustStorePassword={PASSWORD}"]
     return [
@@ -90,14 +110,24 @@ def variables(
 
 
 def _own_store(environment: Mapping[str, str]) -> list[bytes]:
-    """What the person has told programs to trust, as a company's CA; without it, nothing."""
+    """What the person has told programs to trust, as a company's CA; without it, nothing.
+
+    Of a file that an earlier call has made, it is what that call has found.
+    """
     path = environment.get("SSL_CERT_FILE")
-    if not path or Path(path).parent == store.folder():
-        return []
     try:
-        return trust.certificates(Path(path).read_bytes())
+        content = Path(path).read_bytes() if path else b""
+        if content.startswith(_HEAD):
+            return trust.certificates(content.partition(_OWN)[2])
+        # Nor are the fetched roots what a person trusts elsewhere.
+        ours = not path or Path(path).parent == store.folder()
+        return [] if ours else trust.certificates(content)
     except (OSError, ValueError):
         return []
+
+
+def _pem(ders: Sequence[bytes]) -> bytes:
+    return "".join(map(DER_cert_to_PEM_cert, ders)).encode()
 
 
 def _java_store(ders: Sequence[bytes]) -> bytes:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from agtool.core.errors import ConfigurationError, DeniedError
+from agtool.core.home import home
 from agtool.le_staging.browser import launcher, turn
 from agtool.le_staging.browser.chromium import Chromium
 from agtool.le_staging.browser.firefox import Firefox
@@ -21,15 +22,17 @@ CONFINED = ("snap/*/common/agtool-le-staging", ".var/app/*/data/agtool-le-stagin
 def profiles() -> list[Path]:
     """The folders with a browser's profile, for all browsers that were ever used."""
     own = (store.folder() / "browsers").glob("*")
-    confined = (path for pattern in CONFINED for path in Path.home().glob(pattern))
-    return sorted([*own, *confined])
+    confined: list[Path] = []
+    with suppress(ConfigurationError):  # who has no home has nothing there
+        confined = [path for pattern in CONFINED for path in home().glob(pattern)]
+    return sorted(filter(Path.is_dir, (*own, *confined)))
 
 
 def find() -> list[Path]:
     """Everything that `remove` would delete."""
     made = launcher.made_before()
     files = [Path(file) for file in made.files] if made else []
-    return [path for path in (*profiles(), *files, store.folder()) if path.exists()]
+    return list(filter(os.path.lexists, (*profiles(), *files, store.folder())))
 
 
 def remove() -> None:
@@ -49,13 +52,23 @@ def remove() -> None:
                     hint="Close its windows, then try again.",
                 )
         launcher.remove()
-        try:
-            for path in filter(os.path.lexists, (*found, store.folder())):
-                shutil.rmtree(path)
-        except OSError as error:
-            raise ConfigurationError(
-                f"cannot remove {error.filename}: {error.strerror}",
-                hint="Correct its permissions, then try again.",
-            ) from error
+        for path in filter(os.path.lexists, (*found, store.folder())):
+            try:
+                _delete(path)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"cannot remove {error.filename or path}: {error.strerror or error}",
+                    hint="Correct its permissions, then try again.",
+                ) from error
     with suppress(OSError):  # another technique keeps something there
         store.folder().parent.rmdir()
+
+
+def _delete(path: Path) -> None:
+    """Delete a folder; of a link to one both, since what lies there is ours. Raises OSError."""
+    if not path.is_symlink():
+        shutil.rmtree(path)
+        return
+    if (folder := path.resolve()).is_dir():
+        shutil.rmtree(folder)
+    path.unlink()

@@ -122,9 +122,8 @@ class OldChromium(Chromium):
         argv, environment = super().command(urls, headless=headless)
         environment["HOME"] = str(self._home)
         # Otherwise an X server that asks for the cookie would turn it away.
-        environment.setdefault(
-            "XAUTHORITY", os.environ.get("XAUTHORITY", str(Path.home() / ".Xauthority"))
-        )
+        own = os.path.expanduser("~/.Xauthority")  # noqa: PTH111  # fails without a home
+        environment.setdefault("XAUTHORITY", os.environ.get("XAUTHORITY", own))
         return Command(argv, environment)
 
 

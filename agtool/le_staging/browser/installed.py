@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
+from agtool.core.home import home
 from agtool.le_staging.roots.store import folder
 
 
@@ -90,11 +91,11 @@ def find(known: Sequence[Known], environment: Mapping[str, str] = os.environ) ->
 def describe(path: str) -> Browser:
     """The browser that the program at this absolute path starts."""
     if snap := _snap(path):
-        data = Path.home() / "snap" / snap / "common/agtool-le-staging"
+        data = home() / "snap" / snap / "common/agtool-le-staging"
         return Browser(path, data, confined=True)
     name = Path(path).name
     if "/flatpak/exports/bin/" in path:
-        return Browser(path, Path.home() / ".var/app" / name / "data/agtool-le-staging", True)
+        return Browser(path, home() / ".var/app" / name / "data/agtool-le-staging", True)
     # Two programs of one name are two browsers, perhaps of two versions.
     digest = hashlib.sha256(os.path.realpath(path).encode()).hexdigest()[:8]
     return Browser(path, folder() / "browsers" / f"{name}-{digest}")

@@ -123,14 +123,14 @@ _METRICS = {
 
 
 def _prometheus(cases: Sequence[Case]) -> Iterator[str]:
-    """For node_exporter's textfile collector or a push gateway."""
+    """For node_exporter's textfile collector or a push gateway, which refuse a series twice."""
     samples: dict[str, list[str]] = {name: [] for name in _METRICS}
 
     def sample(metric: str, value: float, **labels: str) -> None:
         shown = ",".join(f'{name}="{_label(text)}"' for name, text in labels.items())
         samples[metric].append(f"agtool_le_staging_{metric}{{{shown}}} {value:.0f}")
 
-    for case in cases:
+    for case in _one_for_each_name(cases):
         sample("as_expected", case.as_expected, host=case.name)
         sample("verdict", 1, host=case.name, verdict=case.verdict)
         for code in dict.fromkeys(finding.code for finding in case.problems):
@@ -143,6 +143,20 @@ def _prometheus(cases: Sequence[Case]) -> Iterator[str]:
         yield f"# HELP agtool_le_staging_{name} {meaning}"
         yield f"# TYPE agtool_le_staging_{name} gauge"
         yield from samples[name]
+
+
+def _one_for_each_name(cases: Sequence[Case]) -> Iterator[Case]:
+    """What several objects or files say of one name is one case: the worst of all."""
+    named: dict[str, list[Case]] = {}
+    for case in cases:
+        named.setdefault(_label(case.name), []).append(case)
+    for same in named.values():
+        ends = [case.not_after for case in same if case.not_after]
+        yield next((case for case in same if not case.as_expected), same[0])._replace(
+            problems=[finding for case in same for finding in case.problems],
+            warnings=[finding for case in same for finding in case.warnings],
+            not_after=min(ends, default=None),
+        )
 
 
 def _label(text: str) -> str:

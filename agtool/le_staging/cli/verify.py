@@ -59,6 +59,11 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     from agtool.core.live import Progress
 
     if sources.print_rbac:
+        if output not in {Format.table, Format.text}:
+            raise UsageError(
+                "--output and --print-rbac do not go together",
+                hint="Leave out --output: roles are printed as YAML.",
+            )
         return Result(None, [sources.rbac()])
     port = connecting.default_port
     jobs = sources.jobs(hosts or [], port, cluster)

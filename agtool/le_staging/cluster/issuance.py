@@ -17,12 +17,13 @@ def unfinished(objects: Sequence[Json]) -> dict[Name, Finding]:
     """By their Secret, the Certificates that are not ready, with the reason as far as it is told.
 
     It goes from the Certificate by its newest CertificateRequest and the Order to the Challenges.
+    One that was never in a cluster, as in git, says nothing of what cert-manager does.
     """
     found: dict[Name, Finding] = {}
     for certificate in objects:
         secret = secret_of(certificate) if kind_of(certificate) == CERTIFICATE else None
         ready = _condition(certificate, "Ready")
-        if secret is None or ready.get("status") == "True":
+        if secret is None or ready.get("status") == "True" or not _was_in_a_cluster(certificate):
             continue
         told = [_said(ready), *_below(certificate, objects)]
         name = "/".join(name_of(certificate))
@@ -33,6 +34,11 @@ def unfinished(objects: Sequence[Json]) -> dict[Name, Finding]:
             f"kubectl -n {secret[0]} describe certificate,certificaterequest,order,challenge",
         )
     return found
+
+
+def _was_in_a_cluster(thing: Json) -> bool:
+    # The API server gives everything its uid; who writes a manifest has neither of both.
+    return bool(_part(thing, "status") or _part(thing, "metadata").get("uid"))
 
 
 def _below(certificate: Json, objects: Sequence[Json]) -> Iterator[str]:

@@ -240,7 +240,10 @@ def _checked(want: Wanted, content: bytes) -> Root:
     """The certificate in `content` (PEM or DER) with that fingerprint. Raises DeniedError."""
     from agtool.le_staging.certificate import parse
 
-    blocks = [ssl.PEM_cert_to_DER_cert(block.decode()) for block in PEM.findall(content)]
+    try:
+        blocks = [ssl.PEM_cert_to_DER_cert(block.decode()) for block in PEM.findall(content)]
+    except ValueError as error:
+        raise _not_the_one(want, "a damaged certificate") from error
     found = {hashlib.sha256(der).hexdigest(): der for der in blocks or [content]}
     for sha256 in found:
         refuse_retired(sha256)

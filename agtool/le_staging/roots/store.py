@@ -15,6 +15,7 @@ from ssl import DER_cert_to_PEM_cert
 from typing import NamedTuple
 
 from agtool.core.errors import ConfigurationError
+from agtool.core.home import home
 from agtool.le_staging.certificate import parse
 from agtool.le_staging.roots import trust
 from agtool.le_staging.roots.pins import BY_SHA256, CURRENT
@@ -63,12 +64,7 @@ def folder(environment: Mapping[str, str] = os.environ) -> Path:
     """
     base = environment.get("XDG_DATA_HOME", "")
     if not base.startswith("/"):  # the XDG Base Directory Specification: relative ones are ignored
-        try:
-            base = str(Path.home() / ".local/share")
-        except RuntimeError as error:
-            raise ConfigurationError(
-                "no home folder was found for the roots", hint="Set XDG_DATA_HOME or HOME."
-            ) from error
+        base = str(home(hint="Set XDG_DATA_HOME or HOME.") / ".local/share")
     return Path(base) / "agtool/le-staging"
 
 

@@ -51,19 +51,30 @@ _NO_CERTIFICATE = Finding(
 
 
 def with_keys(found: Iterable[Stored]) -> list[Stored]:
-    """The chains; files that have only a key give it to the chains that have none."""
+    """The chains; files that have only a key give it to the chains that have none.
+
+    So do those whose key is encrypted: to a chain without another key that fits.
+    """
     listed = list(found)
-    keys = [one for one in listed if one.key and not one.chain]
+    keys = [one for one in listed if _is_key(one)]
     chains = [one for one in listed if one not in keys]
     if not keys or not chains:
         return listed
-    fitting = {one.key for one in keys}
-    return [
-        one
-        if one.key or not one.chain
-        else one._replace(key=one.chain[0].spki if one.chain[0].spki in fitting else keys[0].key)
-        for one in chains
-    ]
+    return [one if one.key or not one.chain else _with_key(one, keys) for one in chains]
+
+
+def _with_key(chain: Stored, keys: Sequence[Stored]) -> Stored:
+    own = chain.chain[0].spki
+    if any(one.key == own for one in keys):
+        return chain._replace(key=own)
+    # The one that nobody can read may be the one that fits.
+    key = next((one for one in keys if not one.key), keys[0])
+    return chain._replace(key=key.key, problems=(*chain.problems, *key.problems))
+
+
+def _is_key(one: Stored) -> bool:
+    encrypted = {problem.code for problem in one.problems} == _HARMLESS
+    return not one.chain and (bool(one.key) or encrypted)
 
 
 def _fits(stored: Stored) -> bool | None:

@@ -39,7 +39,9 @@ def of_secret(secret: dict[str, Any], source: str, password: str | None = None) 
     problems = []
     for name, value in mapping(secret.get("data")).items():
         try:
-            entries[name] = base64.b64decode(str(value), validate=True)
+            # The API server takes line ends, too, as `base64` without -w0 writes them.
+            text = str(value).translate(_NO_LINE_ENDS)
+            entries[name] = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
             problems.append(_unreadable(f"its entry {name} is not base64"))
     entries |= {n: str(v).encode() for n, v in mapping(secret.get("stringData")).items()}
@@ -61,6 +63,8 @@ def of_secret(secret: dict[str, Any], source: str, password: str | None = None) 
         problems.append(_unreadable_key("tls.key is not PEM"))
     return found._replace(problems=(*problems, *found.problems))
 
+
+_NO_LINE_ENDS = str.maketrans("", "", "\r\n")
 
 _OF_KEY = {"encrypted-key", "unreadable-key"}
 
@@ -153,17 +157,18 @@ def _pem(source: str, content: bytes, password: str | None) -> Stored:
     return Stored(source, tuple(chain), key, tuple(problems))
 
 
+_ENCRYPTED_KEY = Finding(
+    "encrypted-key",
+    "its private key is encrypted, and the password is missing or wrong",
+    "Use --password-file FILE. Whether the server has the password is another matter.",
+)
+
+
 def _key(content: bytes, password: str | None) -> tuple[str, list[Finding]]:
     try:
         return public_key_of(content, password), []
     except NeedsPassword:
-        return "", [
-            Finding(
-                "encrypted-key",
-                "its private key is encrypted, and the password is missing or wrong",
-                "Use --password-file FILE. Whether the server has the password is another matter.",
-            )
-        ]
+        return "", [_ENCRYPTED_KEY]
     except KeyUnreadable as error:
         return "", [_unreadable_key(str(error))]
 
@@ -203,5 +208,7 @@ def _der(source: str, content: bytes, password: str | None) -> Stored:
         pass
     try:
         return Stored(source, (), public_key_of(content, password), ())
-    except (KeyUnreadable, NeedsPassword):
+    except NeedsPassword:
+        return Stored(source, (), "", (_ENCRYPTED_KEY,))
+    except KeyUnreadable:
         return _nothing(source, "it is neither a certificate nor a key nor PKCS 12")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from agtool.core.ready import readable
 from agtool.core.text import printable
+from agtool.le_staging import der
 from agtool.le_staging.verify.connect import NoTls, seconds_left
 
 _LONGEST_LINE = 8192
@@ -128,15 +129,29 @@ _LDAP_STARTTLS = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037"
 def _ldap(server: _Conversation) -> None:
     """RFC 4511, 4.14."""
     server.send(_LDAP_STARTTLS)
-    message = server.read(server.read(2)[1])
-    if len(message) < 8 or message[0] != 0x02:  # also: a length of more than 127 bytes
-        raise server.refusal("its answer is not LDAP")
     # messageID, then [APPLICATION 24] with an ENUMERATED first: 0 is success.
-    operation = message[2 + message[1] :]
-    if len(operation) < 5 or operation[0] != 0x78 or operation[2:4] != b"\x0a\x01":
+    try:
+        number, operation, *_ = _ldap_message(server).parts()
+        result, *_ = operation.parts() if operation.tag == 0x78 else []
+    except ValueError as error:
+        raise server.refusal("its answer is not LDAP's for STARTTLS") from error
+    if number.tag != der.INTEGER or result.tag != 0x0A or not result.content:
         raise server.refusal("its answer is not LDAP's for STARTTLS")
-    if operation[4] != 0:
-        raise server.refusal(f"its result code is {operation[4]}")
+    if code := int.from_bytes(result.content, "big"):
+        raise server.refusal(f"its result code is {code}")
+
+
+def _ldap_message(server: _Conversation) -> der.Element:
+    """One message. Active Directory writes each length in four bytes, also short ones."""
+    head = server.read(2)
+    length, size = head[1], 0
+    if length >= 0x80:
+        size = length & 0x7F
+        head += server.read(size if size <= 4 else 0)
+        length = int.from_bytes(head[2:], "big")
+    if head[0] != der.SEQUENCE or size > 4 or length > _LONGEST_LINE:
+        raise server.refusal("its answer is not LDAP")
+    return der.read(head + server.read(length))
 
 
 _POSTGRES_SSL_REQUEST = struct.pack(">II", 8, 80877103)

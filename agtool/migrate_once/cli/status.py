@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agtool.core.command import Format, Result, make_app
+from agtool.core.errors import UsageError
 from agtool.core.options import (
     ClusterOptions,
     Namespace,
@@ -51,7 +52,7 @@ def status(  # noqa: PLR0917  # Typer's way: a parameter is an option
     print_rbac: Annotated[
         bool, flag("Print the rights that this needs, and do nothing.", "--print-rbac")
     ] = False,
-    output: Output = Format.table,  # noqa: ARG001  # the frame has read it
+    output: Output = Format.table,
 ) -> "Result[documents.WorkloadStatus | None]":
     """Show who migrates in the pods of a workload, who waits, and what was done.
 
@@ -72,6 +73,11 @@ def status(  # noqa: PLR0917  # Typer's way: a parameter is an option
 
     wanted = parse_workload(workload)
     if print_rbac:
+        if output is Format.json:
+            raise UsageError(
+                "--output and --print-rbac do not go together",
+                hint="Leave out --output: roles are printed as YAML.",
+            )
         return Result(None, [rights(wanted, namespace)])
     with cluster.session(namespace=namespace) as session:
         found, errors = reports.report(

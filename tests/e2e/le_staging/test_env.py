@@ -99,6 +99,20 @@ def test_real_programs(local: Local, name: str) -> None:
         assert (code_, out) == (0, "hello\n"), err
 
 
+@pytest.mark.timeout(300)
+def test_java_with_a_folder_whose_name_has_a_space(local: Local) -> None:
+    """Java splits its options at spaces, and takes what stands between quotes for one."""
+    with needed():
+        java = find_program("java")
+    (local.folder / "Probe.java").write_text(JAVA)
+    home = local.folder / "a folder's own"
+    shutil.copytree(local.site.env["XDG_DATA_HOME"], home)
+    code, out, err = local.run(
+        java, "Probe.java", local.url, trusting=True, XDG_DATA_HOME=str(home)
+    )
+    assert (code, out) == (0, "hello\n"), err
+
+
 def test_git(local: Local) -> None:
     """A server that is no repository is not found; one that is not trusted is not asked."""
     with needed():

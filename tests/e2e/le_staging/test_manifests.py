@@ -304,6 +304,27 @@ def test_cert_manager_s_certificates(site: Site, tmp_path: Path) -> None:
     assert codes(host) == []
 
 
+def test_a_certificate_in_git_says_nothing_of_its_issuance(site: Site, tmp_path: Path) -> None:
+    """Spec only; one that a cluster has had for a while without a status was not begun."""
+    site.fetch()
+    certificate: dict[str, Any] = {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Certificate",
+        "metadata": {"namespace": "shop", "name": "web"},
+        "spec": {"secretName": "web-tls", "dnsNames": ["shop.test"]},
+    }
+    arguments = (*site.to("shop.test"), "-o", "json")
+    done = verify(site, tmp_path, [certificate], *arguments)
+    (host,) = hosts_of(done)
+    assert (done.exit_code, codes(host)) == (0, [])
+    certificate["status"] = {}  # as generators write it
+    (host,) = hosts_of(verify(site, tmp_path, [certificate], *arguments))
+    assert codes(host) == []
+    certificate["metadata"]["uid"] = "5d1e0c5e-0000-4000-8000-000000000001"
+    (host,) = hosts_of(verify(site, tmp_path, [certificate], *arguments))
+    assert codes(host) == ["not-issued"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

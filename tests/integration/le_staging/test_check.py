@@ -5,6 +5,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -51,7 +52,7 @@ def test_the_verdict_is_that_of_verify(row: Row, staging: Authority) -> None:
     assert checked.key is True
 
 
-def secret(issued: Issued, **entries: str) -> dict[str, object]:
+def secret(issued: Issued, **entries: str) -> dict[str, Any]:
     """A Secret with its chain and key, or with other entries."""
     data = {"tls.crt": to_pem(*issued.chain), "tls.key": issued.key_pem} | entries
     encoded = {name: base64.b64encode(text.encode()).decode() for name, text in data.items()}
@@ -81,6 +82,8 @@ FORMS: dict[str, Callable[[Issued], bytes]] = {
     "YAML": lambda issued: _yaml(secret(issued)),
     "a list": lambda issued: json.dumps({"kind": "List", "items": [secret(issued)]}).encode(),
     "several documents": lambda i: b"kind: ConfigMap\n---\n" + _yaml(secret(i)) + b"---\n",
+    "YAML whose base64 has lines": lambda issued: _yaml(_in_lines(secret(issued), "\n")),
+    "JSON whose base64 has lines": lambda i: json.dumps(_in_lines(secret(i), "\r\n")).encode(),
     "stringData": lambda issued: _yaml(
         {
             "kind": "Secret",
@@ -88,6 +91,15 @@ FORMS: dict[str, Callable[[Issued], bytes]] = {
         }
     ),
 }
+
+
+def _in_lines(secret: dict[str, Any], end: str) -> dict[str, Any]:
+    """As `base64` writes it without -w0, which the API server takes."""
+    data = {
+        name: end.join((*(text[at : at + 76] for at in range(0, len(text), 76)), ""))
+        for name, text in secret["data"].items()
+    }
+    return {**secret, "data": data}
 
 
 def _yaml(document: object) -> bytes:
@@ -224,6 +236,31 @@ def test_an_encrypted_key_is_compared_with_its_password_only(staging: Authority)
     for password in ("", "wrong"):
         (checked,) = looked_at(staging, p12(leaf, "secret"), password=password)
         assert codes(checked) == ["encrypted"]
+
+
+@pytest.mark.parametrize("encoding", [serialization.Encoding.PEM, serialization.Encoding.DER])
+def test_an_encrypted_key_in_a_file_of_its_own(
+    staging: Authority, encoding: serialization.Encoding
+) -> None:
+    """As beside its chain: a warning, unless another key is the one that fits."""
+    one, two, third = (staging.intermediate.leaf(NAME) for _ in range(3))
+    hidden = one.key.private_bytes(
+        encoding,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    chains = [to_pem(*issued.chain).encode() for issued in (one, two)]
+    for files, password, expected in (
+        ([chains[0], hidden], "", [(None, ["encrypted-key"])]),
+        ([hidden, chains[0]], "secret", [(True, [])]),
+        ([*chains, hidden, two.key_pem.encode()], "", [(None, ["encrypted-key"]), (True, [])]),
+        ([chains[0], third.key_pem.encode(), hidden], "", [(None, ["encrypted-key"])]),
+    ):
+        checked = looked_at(staging, *files, password=password)
+        assert [(c.key, [w.code for w in c.warnings]) for c in checked] == expected
+        assert {c.verdict for c in checked} == {Verdict.staging}
+    (alone,) = looked_at(staging, hidden)
+    assert (alone.verdict, codes(alone)) == (Verdict.failed, ["encrypted-key"])
 
 
 def test_names(staging: Authority) -> None:

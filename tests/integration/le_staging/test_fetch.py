@@ -275,8 +275,9 @@ def test_a_retired_root_that_is_served_is_called_by_its_name(
         (b"x" * 100_000, "much longer"),
         (root("Another").pem.encode(), "another certificate"),
         (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "another certificate"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAAA\n-----END CERTIFICATE-----\n", "a damaged certif"),
     ],
-    ids=["page", "nothing", "too long", "another", "garbage"],
+    ids=["page", "nothing", "too long", "another", "garbage", "damaged"],
 )
 def test_something_else_is_refused(site: Site, content: bytes, what: str) -> None:
     good = site.has("/1", root("One"))

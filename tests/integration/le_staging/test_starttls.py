@@ -83,6 +83,12 @@ def test_real_server(protocol: str, staging: Authority, stack: ExitStack) -> Non
         ("pop3", b"+OK hi\r\n-ERR no TLS\r\n", "it says: -ERR no TLS"),
         ("ftp", b"220 hi\r\n500 what?\r\n", "it says: 500 what?"),
         ("ldap", b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x02\x04\x00\x04\x00", "result code is 2"),
+        ("ldap", bytes.fromhex("308400000010020101788400000007 0a013404000400"), "code is 52"),
+        ("ldap", b"\x30\x84\x7f\xff\xff\xff", "not LDAP"),
+        ("ldap", b"\x30\xff\0\0", "not LDAP"),
+        ("ldap", b"\x30\x80\0\0", "not LDAP"),
+        ("ldap", b"\x30\x05\x02\x01\x01\x78\0", "not LDAP's for STARTTLS"),
+        ("ldap", b"\x30\x07\x02\x01\x01\x78\x02\x0a\0", "not LDAP's for STARTTLS"),
         ("ldap", b"HTTP/1.1 400 Bad Request\r\n\r\n" + b" " * 80, "not LDAP"),
         ("postgres", b"N", "TLS is switched off"),
         ("postgres", b"E", "does not know TLS"),
@@ -127,6 +133,25 @@ def test_server_that_says_nothing(protocol: str) -> None:
     with tls.Listener(tls.silent) as listening:
         report = check(protocol, listening.port, timeout=0.5)
     assert [problem.code for problem in report.problems] == ["timed-out"]
+
+
+@pytest.mark.usefixtures("data_home")
+def test_lengths_as_active_directory_writes_them(staging: Authority, tmp_path: Path) -> None:
+    """An imitation of it: each length in four bytes, which BER allows. Then TLS begins."""
+    name = b"1.3.6.1.4.1.1466.20037"
+    result = b"\x0a\x01\0\x04\0\x04\0\x8a" + bytes([len(name)]) + name
+    answer = b"\x02\x01\x01\x78\x84" + len(result).to_bytes(4, "big") + result
+    answer = b"\x30\x84" + len(answer).to_bytes(4, "big") + answer
+    assert answer.startswith(bytes.fromhex("30 84 00 00 00 28 02 01 01 78 84 00 00 00 1f 0a 01 00"))
+
+    def active_directory(connection: socket.socket) -> None:
+        request = connection.recv(31, socket.MSG_WAITALL)
+        assert request.endswith(name)
+        connection.sendall(answer)
+
+    context = tls.tls_context(tmp_path, staging.intermediate.leaf("shop.test"))
+    with tls.Listener(tls.https(context, before=active_directory)) as listening:
+        assert check("ldap", listening.port).verdict is Verdict.staging
 
 
 @pytest.mark.usefixtures("data_home")

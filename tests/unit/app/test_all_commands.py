@@ -1,6 +1,8 @@
 """All commands of all techniques: the same options everywhere, and help that can be read."""
 
+import json
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +41,18 @@ def options(command: Command) -> Iterator[Any]:
 
 def by_name(commands: list[Command]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("command", commands, ids=lambda command: command.name)
+
+
+@pytest.mark.parametrize("words", ["le-staging verify", "migrate-once status deploy/x", "debug"])
+def test_rights_are_printed_as_yaml_alone(
+    words: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A program that asks for JSON gets a document, which says so."""
+    monkeypatch.setattr(sys, "argv", ["agtool", *words.split(), "--print-rbac", "-o", "json"])
+    assert app.main() in {2, 125}
+    (error,) = json.loads(capfd.readouterr().out)["errors"]
+    assert error["code"] == "usage"
+    assert "--output" in error["message"]
 
 
 @by_name(ALL)
