@@ -14,8 +14,12 @@ import typer
 
 from agtool.core.errors import ConfigurationError
 from agtool.core.kube import contexts
+from agtool.core.kube.channels import PROTOCOL
 from agtool.core.kube.contexts import kubeconfig_files, namespace_of_context
 from agtool.core.kube.session import connect
+from agtool.core.kube.spdy import open_spdy
+from agtool.core.kube.upgraded import RefusedError
+from agtool.core.kube.websocket import open_websocket
 from agtool.core.options import header_text
 from tests.unit.core.test_kube_access import SECRET, config, plugin, write
 
@@ -194,16 +198,17 @@ def test_whom_nobody_can_act_as(value: str) -> None:
 
 
 def test_names_are_sent_in_utf_8(tmp_path: Path) -> None:
-    """As in a WebSocket: in Latin-1 it would be another user."""
+    """In all three ways: in Latin-1 it would be another user, or none."""
     names = ["josé", "Łukasz", "開発"]
-    received: list[bytes] = []
+    received: list[list[bytes]] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
-            connection, _ = server.accept()
-            with connection, connection.makefile("rb") as lines:
-                received.extend(iter(lines.readline, b"\r\n"))
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            for _ in range(3):
+                connection, _ = server.accept()
+                with connection, connection.makefile("rb") as lines:
+                    received.append(list(iter(lines.readline, b"\r\n")))
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
@@ -213,11 +218,20 @@ def test_names_are_sent_in_utf_8(tmp_path: Path) -> None:
         path = write(tmp_path, content)
         with connect(kubeconfig=path, as_user=names[0], as_groups=names[1:]) as session:
             session.get("/version")
-            sent = session.websocket_settings().headers
+            settings = session.websocket_settings()
+            with pytest.raises(RefusedError):
+                open_websocket(settings, "/exec", PROTOCOL, timeout=30)
+            with pytest.raises(RefusedError):
+                open_spdy(settings, "/exec", "v4.channel.k8s.io", {}, timeout=30)
         thread.join(30)
-    by_name = [line.strip().decode().lower() for line in received if line.startswith(b"Imp")]
-    assert by_name == [line.lower() for line in sent if line.startswith("Imp")]
-    assert by_name[0] == f"impersonate-user: {names[0]}"
+    assert len(received) == 3
+    for lines in received:
+        sent = [line.strip().decode() for line in lines if line.startswith(b"Impersonate-")]
+        assert sent == [
+            "Impersonate-User: josé",
+            "Impersonate-Group: Łukasz",
+            "Impersonate-Group: 開発",
+        ]
 
 
 def test_no_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
