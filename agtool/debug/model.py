@@ -34,6 +34,9 @@ PROCESS = "agtool/process"
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 """The annotation with the name of the container that is meant where none is named."""
 
+STATUSES = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+"""Where the status of a pod has that of a container; a name is in one of them only."""
+
 MARK = "AGTOOL_SESSION"
 """The environment variable that marks a session's processes, see `session.lifeline`."""
 

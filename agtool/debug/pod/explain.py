@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from agtool.core.kube.ended import runtime_words
-from agtool.debug.model import CONTAINER
+from agtool.debug.model import CONTAINER, STATUSES
+from agtool.debug.pod.like import sidecars
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json
@@ -60,11 +61,9 @@ def start_state(  # noqa: PLR0911  # one for each answer
         # It is over before its container has a state, or its node threw it out.
         why = (status.get("reason") or "Failed", _one_line(status.get("message") or ""))
         return StartState(problem=": ".join(filter(None, why)), hopeless=True)
-    containers = (pod.get("spec") or {}).get("initContainers") or ()
-    # They run beside the others, and are started again when they end.
-    sidecars = {one["name"] for one in containers if one.get("restartPolicy") == "Always"}
+    beside = {one["name"] for one in sidecars(pod)}
     for other in status.get("initContainerStatuses") or ():
-        sidecar = other.get("name") in sidecars
+        sidecar = other.get("name") in beside
         if found := _init_container(other, events, sidecar=sidecar):
             return found
     if any(_is_start(event, container) for event in events):
@@ -294,6 +293,5 @@ _ENDS_OF_A_SLEEP = {
 
 
 def _status_of(status: Json, container: str) -> Json:
-    kinds = ("containerStatuses", "ephemeralContainerStatuses")
-    every: list[Any] = [one for kind in kinds for one in status.get(kind) or ()]
+    every: list[Any] = [one for kind in STATUSES for one in status.get(kind) or ()]
     return next((one for one in every if one.get("name") == container), {})
