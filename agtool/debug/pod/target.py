@@ -20,6 +20,7 @@ from agtool.debug.pod.security import AS_ROOT, NOBODY
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json, Session
+    from agtool.debug.modes import Given
 
 
 @dataclass(frozen=True)
@@ -219,11 +220,14 @@ def _must_not_be_root(spec: Json, target: Json) -> bool:
     return any((context or {}).get("runAsNonRoot") for context in contexts)
 
 
-def add_container(session: Session, pod: Json, plan: ContainerPlan, custom: Custom | None) -> Way:
+def add_container(
+    session: Session, pod: Json, plan: ContainerPlan, custom: Custom | None, given: Given
+) -> Way:
     """Add an ephemeral container to a pod; the way that the namespace took.
 
     Args:
         custom: a file, of which the API server is to refuse fields that it does not know.
+        given: what stands on the command line, for hints.
 
     Raises:
         DeniedError: no permission, or a policy.
@@ -250,6 +254,15 @@ def add_container(session: Session, pod: Json, plan: ContainerPlan, custom: Cust
     raise DeniedError(
         f"a policy of namespace {metadata['namespace']} forbids the container: "
         f"{policy_words(refused)}",
-        hint="Leave out --root, --user, --profile and --cap-add: then it may do what its target "
-        "may.",
+        hint=_less(given, metadata["name"]),
     )
+
+
+def _less(given: Given, pod: str) -> str:
+    """What to do about a policy's refusal."""
+    asked = [
+        one for one in ("--root", "--user", "--profile", "--cap-add", "--custom") if one in given
+    ]
+    if asked:
+        return f"Leave out {', '.join(asked)}: then it may do what its target may."
+    return f"To debug in a new pod that is like it: agtool debug --like pod/{pod}"

@@ -136,7 +136,7 @@ def test_beside_a_hardened_container(person: Person) -> None:
     person.enforce("baseline")
     done = person.run(*argv, "--root", "--", "sh", "-c", "id -u; ls /proc/1/root/pause")
     assert done.stdout == "0\n", done.stderr
-    assert "To read them: --user 1234:0; root needs SYS_PTRACE" in done.stderr
+    assert "--user 1234:0 in the place of --root; or --profile general, if" in done.stderr
     # Where no level forbids it, root has at least what the target's own user has.
     person.enforce("privileged")
     script = f"{RIGHTS}; ls /proc/1/root/pause"
