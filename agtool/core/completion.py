@@ -118,13 +118,13 @@ def _workloads(session: Session) -> Iterator[str]:
 
 
 def _kubeconfig(params: Mapping[str, Any]) -> Path | None:
-    return Path(params["kubeconfig"]).expanduser() if params.get("kubeconfig") else None
+    return Path(params["kubeconfig"]) if params.get("kubeconfig") else None
 
 
 def _contexts(params: Mapping[str, Any]) -> Iterator[str]:
     import yaml  # type: ignore[import-untyped]
 
-    from agtool.core.kube.access import kubeconfig_files
+    from agtool.core.kube.contexts import kubeconfig_files
 
     for file in kubeconfig_files(_kubeconfig(params)):
         with suppress(OSError, yaml.YAMLError, TypeError, KeyError):

@@ -28,6 +28,7 @@ from agtool.core import completion
 from agtool.core.command import Format, Invocation
 from agtool.core.duration import parse_duration
 from agtool.core.log import VARIABLE, Log
+from agtool.core.text import fits_a_header
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Session
@@ -44,6 +45,14 @@ def not_empty(value: Value | None) -> Value | None:
     if any(not str(one).strip() for one in (values if isinstance(values, list) else [values])):
         raise typer.BadParameter("it is empty. Is a variable of the shell unset?")
     return value
+
+
+def header_text(value: Value | None) -> Value | None:
+    """The value of an option that is sent as a header."""
+    values: Any = value if value is not None else []
+    if not all(map(fits_a_header, values if isinstance(values, list) else [values])):
+        raise typer.BadParameter("it is not a text of one line in UTF-8.")
+    return not_empty(value)
 
 
 def namespace_name(value: str | None) -> str | None:
@@ -247,11 +256,14 @@ def _of_a_user(context: typer.Context, value: list[str] | None) -> list[str] | N
     """The value of `--as-group`."""
     if value and not context.params.get("as_user"):
         raise typer.BadParameter("it needs --as USER.")
-    return not_empty(value)
+    return header_text(value)
 
 
 # Eager: read before the groups, wherever it stands.
-AsUser = Annotated[str | None, option("USER", "Act as this user.", "--as", is_eager=True)]
+AsUser = Annotated[
+    str | None,
+    option("USER", "Act as this user.", "--as", callback=header_text, is_eager=True),
+]
 
 AsGroup = Annotated[
     list[str] | None,

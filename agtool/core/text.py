@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -35,3 +36,8 @@ def some(names: list[str] | tuple[str, ...], most: int = 10) -> str:
     """The names, or the first of them and how many more there are."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+
+
+def fits_a_header(text: str) -> bool:
+    """Whether a header of HTTP can hold it in UTF-8: no control characters, no other bytes."""
+    return not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", text)

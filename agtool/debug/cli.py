@@ -31,7 +31,7 @@ from agtool.core.options import (
 from agtool.core.system import require_unix
 from agtool.debug import arguments, model
 from agtool.debug.documents import DebugPod, DebugPods
-from agtool.debug.modes import check_modes, check_profile
+from agtool.debug.modes import Given, check_modes, check_profile
 
 if TYPE_CHECKING:
     from agtool.core.output import View
@@ -282,7 +282,8 @@ def debug(
       agtool debug --cp pod/web-0:/var/log/app logs
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     require_unix("debug")
-    check_modes(given_options(command_line), command=bool(command))
+    given = frozenset(given_options(command_line))
+    check_modes(given, command=bool(command))
     if list_ or cleanup:
         if print_rbac:
             from agtool.debug.plan import namespace_of
@@ -296,7 +297,7 @@ def debug(
     uid, gid = arguments.parse_user(user)
     check_profile(profile, root=root or uid == 0, capabilities=bool(cap_add))
     of_tools = tools and parse_image("--tools", tools)
-    if copy and "--image" not in given_options(command_line):
+    if copy and "--image" not in given:
         image = ""  # that of the pod
     elif wanted and of_tools:
         image = of_tools
@@ -349,6 +350,7 @@ def debug(
         record=Path(record) if record else None,
         copy=arguments.parse_copy(command or ()) if cp else None,
         forwards=arguments.parse_forwards(port_forward or ()),
+        given=Given(given, profile),
     )
     if print_rbac:
         from agtool.debug.plan import needed

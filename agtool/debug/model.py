@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from agtool.debug.modes import Given
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -33,6 +35,9 @@ PROCESS = "agtool/process"
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 """The annotation with the name of the container that is meant where none is named."""
+
+STATUSES = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+"""Where the status of a pod has that of a container; a name is in one of them only."""
 
 MARK = "AGTOOL_SESSION"
 """The environment variable that marks a session's processes, see `session.lifeline`."""
@@ -209,6 +214,7 @@ class Job:
         like: the workload that the new pod is to be like.
         record: the file for a recording of the session.
         copy: files to copy, instead of a command.
+        given: what stands on the command line, for hints.
         forwards: ports of this machine, and of the pod, that are one for the life of the session.
     """
 
@@ -228,6 +234,7 @@ class Job:
     record: Path | None = None
     copy: Copy | None = None
     forwards: Sequence[tuple[int, int]] = ()
+    given: Given = field(default_factory=Given)
 
 
 def own_labels(request: Request) -> dict[str, str]:

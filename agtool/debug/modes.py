@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from agtool.core.errors import UsageError, without_effect
 
@@ -156,3 +157,46 @@ def check_profile(profile: str | None, *, root: bool, capabilities: bool) -> Non
         raise without_effect(
             "--cap-add", "with --profile sysadmin", "Leave it out: all capabilities are there."
         )
+
+
+_REPLACEABLE = ("--user", "--root", "--profile", "--tools")
+"""Of the options that exclude others those that a hint may ask to give up."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What stands on the command line: a hint must not name what would be refused beside it.
+
+    Attributes:
+        options: by their long names.
+        profile: the value of --profile.
+    """
+
+    options: frozenset[str] = frozenset()
+    profile: str | None = None
+
+    def __contains__(self, option: str) -> bool:
+        return option in self.options
+
+    def takes(self, option: str) -> bool:
+        """Whether an option may stand there too."""
+        together = self.options | {option}
+        try:
+            check_modes(together, command=False)
+            check_profile(
+                self.profile, root="--root" in together, capabilities="--cap-add" in together
+            )
+        except UsageError:
+            return False
+        return True
+
+    def named(self, option: str, value: str = "") -> str:
+        """An option for a hint, with what it has to stand in the place of; empty: there is none."""
+        words = f"{option} {value}".rstrip()
+        if self.takes(option):
+            return words
+        for other in _REPLACEABLE:
+            profile = None if other == "--profile" else self.profile
+            if other in self and Given(self.options - {other}, profile).takes(option):
+                return f"{words} in the place of {other}"
+        return ""

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from agtool.core.errors import AgtoolError, ConfigurationError
+from agtool.core.errors import AgtoolError
+from agtool.core.kube.contexts import namespace_of_context
 from agtool.core.kube.errors import ForbiddenError
 from agtool.core.output import say
 from agtool.debug.model import CONTAINER, MAKER, PROCESS, Job, Request, sends_pause
@@ -42,16 +43,13 @@ def planned(job: Job) -> list[Json]:
     request = job.request
     arch = request.node_selector.get(ARCH, request.architecture)
     request = replace(request, architecture=arch, annotations=_annotations(request))
-    reads = job.like is not None or job.in_copy
-    if reads or not request.namespace:
-        try:
-            with open_session(job) as session:
-                request = replace(request, namespace=session.namespace)
-                request = _with_workload(request, job, session)
-        except ConfigurationError:
-            if reads or job.cluster.kubeconfig or job.cluster.context:
-                raise
-            request = replace(request, namespace="default")  # there is no kubeconfig to ask
+    if job.like is not None or job.in_copy:
+        with open_session(job) as session:
+            request = replace(request, namespace=session.namespace)
+            request = _with_workload(request, job, session)
+    else:
+        namespace = namespace_of(job.cluster, request.namespace or None)
+        request = replace(request, namespace=namespace)
     objects = [debug_pod(request, ways(request)[0])]
     owned = not (request.like and request.pause_image)
     if sends_pause(request) or (owned and request.like):
@@ -66,16 +64,11 @@ def needed(job: Job) -> list[Json]:
 
 
 def namespace_of(cluster: ClusterOptions, named: str | None) -> str:
-    """The namespace that is meant, also where there is no kubeconfig to name one."""
-    if named:
-        return named
-    try:
-        with cluster.session(namespace=None) as session:
-            return session.namespace
-    except ConfigurationError:
-        if cluster.kubeconfig or cluster.context:
-            raise
-        return "default"
+    """The namespace that is meant; `default` where there is no kubeconfig to name one.
+
+    Raises ConfigurationError: a kubeconfig was named, or is there, and does not tell.
+    """
+    return named or namespace_of_context(cluster.kubeconfig, cluster.context)
 
 
 @contextmanager

@@ -83,7 +83,7 @@ def _run(job: Job, interrupts: Interrupts) -> int:
 
 def _copy(job: Job, copy: Copy, interrupts: Interrupts) -> int:
     """Copy files, in the container itself or, where it has no tar, from a container beside it."""
-    from agtool.debug.pod.like import main_container
+    from agtool.debug.pod.like import main_container, sidecars
     from agtool.debug.session.place import Place
     from agtool.debug.session.transfer import transfer
 
@@ -92,7 +92,8 @@ def _copy(job: Job, copy: Copy, interrupts: Interrupts) -> int:
             session = stack.enter_context(open_session(job))
             ways = Ways(job, session, Attachment(stdin=False, terminal=False), interrupts, None)
             pod = session.get(ways.path(copy.pod))
-            container = main_container(pod, job.container, f"pod {copy.pod}")["name"]
+            others = [*sidecars(pod), *(pod["spec"].get("ephemeralContainers") or ())]
+            container = main_container(pod, job.container, f"pod {copy.pod}", others)["name"]
             if running(pod, container) is None:
                 raise does_not_run(copy.pod, container)
             place = Place(session, ways.path(copy.pod), container)

@@ -153,7 +153,7 @@ class Ways:
         """Add a container to a pod, in the first way that the namespace takes."""
         request = self.job.request
         plan = plan_container(pod, request, self.job.container)
-        way = add_container(self.session, pod, plan, request.custom)
+        way = add_container(self.session, pod, plan, request.custom, self.job.given)
         say(
             f"container {request.name} in pod {name}, {_place(self.session)}, beside container "
             f"{plan.target}, whose processes it shares: {way.user}"
@@ -176,7 +176,7 @@ class Ways:
         if seen is None:
             say(f"What can be read of container {plan.target} is not known: the image has no sh.")
         else:
-            for line in described(seen, wants_root=wants_root(context)):
+            for line in described(seen, wants_root=wants_root(context), given=self.job.given):
                 say(line)
         return seen
 
@@ -247,7 +247,13 @@ class Ways:
 
         timeout, interrupts = self.job.timeout, self.interrupts
         wait_until_running(
-            self.session, pod, uid, container=container, timeout=timeout, interrupts=interrupts
+            self.session,
+            pod,
+            uid,
+            container=container,
+            timeout=timeout,
+            interrupts=interrupts,
+            given=self.job.given,
         )
 
     def execute(self, at: There) -> Ended:

@@ -1,8 +1,7 @@
-"""A kubeconfig, or the pod that we run in -> source the API server is and who we are.
+"""A kubeconfig, or the pod that we run in -> where the API server is and who we are.
 
-Reading, merging and log-in plugins are the official client's. What is done here is what it
-leaves to its caller: the namespace, impersonation, errors that name the file, and a private key
-that does not stay in the folder for temporary files.
+Certificates and tokens are the official client's. What is done here is what it leaves to its
+caller: impersonation, and a private key that does not stay in the folder for temporary files.
 """
 
 from __future__ import annotations
@@ -25,18 +24,25 @@ from urllib.parse import quote
 
 from agtool.core import authorities
 from agtool.core.errors import ConfigurationError
+from agtool.core.kube.contexts import (
+    SERVICE_ACCOUNT,
+    explained,
+    in_a_pod,
+    kubeconfig_files,
+    namespace_of_pod,
+    no_context,
+    read_context,
+)
 from agtool.core.kube.lean import lean_client
-from agtool.core.kube.plugin import MISSHAPEN, loader_with_plugins
+from agtool.core.kube.plugin import loader_with_plugins
 from agtool.core.kube.proxy import settle_proxy
+from agtool.core.text import fits_a_header
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
 
 _IN_CLUSTER = "(in the cluster)"
 """In place of a context's name."""
-
-_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-
 
 _ONCE_IN = 15.0
 """Seconds in which credentials that are refused are renewed once: a plugin may ask a person."""
@@ -111,9 +117,9 @@ class Access:
             self.tls, self.certificate = fresh.tls, fresh.certificate
 
     def _identity(self) -> Identity:
-        found: dict[str, Any] = dict(self.configuration.auth_settings())
-        tokens = [(s["key"], s["value"]) for s in found.values() if s["value"]]
-        return Identity((*tokens, *self.impersonation), self.certificate, self.tls)
+        return Identity(
+            _headers(self.configuration, self.impersonation), self.certificate, self.tls
+        )
 
 
 def find_access(
@@ -133,18 +139,20 @@ def find_access(
     files = kubeconfig_files(kubeconfig)
     if files:
         source = os.pathsep.join(files)
-        read = partial(_from_kubeconfig, source, context)
+        read = partial(_from_kubeconfig, files, context)
     elif context:
-        raise ConfigurationError(
-            f"there is no kubeconfig with a context {context!r}",
-            hint="Leave out --context to use the pod's service account, or set KUBECONFIG.",
-        )
-    else:
-        source = str(_SERVICE_ACCOUNT)
+        raise no_context(context)
+    elif in_a_pod():
+        source = str(SERVICE_ACCOUNT)
         read = partial(_from_service_account)
+    else:
+        raise ConfigurationError(
+            "there is no kubeconfig ~/.kube/config",
+            hint="Give --kubeconfig FILE, or set KUBECONFIG.",
+        )
 
     def load() -> Access:
-        with _explained(source):
+        with explained(source):
             return read()
 
     access = load()
@@ -157,6 +165,7 @@ def find_access(
     if as_user:
         groups = [("Impersonate-Group", group) for group in as_groups]
         access.impersonation = [("Impersonate-User", as_user), *groups]
+    _headers(access.configuration, access.impersonation)  # now, and not with the first request
     access.namespace = namespace or access.namespace
     given = [
         ("--kubeconfig", kubeconfig and str(kubeconfig)),
@@ -169,57 +178,27 @@ def find_access(
     return access
 
 
-def kubeconfig_files(kubeconfig: Path | None) -> list[str]:
-    """The kubeconfig files that exist; of those in KUBECONFIG some may be missing."""
-    variable = os.environ.get("KUBECONFIG", "")
-    named = [kubeconfig] if kubeconfig else [Path(p) for p in variable.split(os.pathsep) if p]
-    files = [file.expanduser() for file in named or [Path("~/.kube/config")]]
-    where = "Check --kubeconfig." if kubeconfig else "Check KUBECONFIG."
-    for file in files:
-        if file.is_dir():
-            raise ConfigurationError(f"the kubeconfig {file} is a folder", hint=where)
-    found = [str(file) for file in files if file.exists()]  # a pipe will do
-    if not found and (named or not (_SERVICE_ACCOUNT / "token").exists()):
-        raise ConfigurationError(
-            f"there is no kubeconfig {os.pathsep.join(map(str, files))}",
-            hint=where if named else "Give --kubeconfig FILE, or set KUBECONFIG.",
-        )
-    return found
-
-
-def _from_kubeconfig(files: str, wanted: str | None) -> Access:
+def _from_kubeconfig(files: Sequence[str], wanted: str | None) -> Access:
     from kubernetes.client import Configuration
-    from kubernetes.config.kube_config import KubeConfigMerger
 
-    merger = KubeConfigMerger(files)  # type: ignore[no-untyped-call]
-    documents: list[dict[str, Any]] = list(merger.config_files.values())
-    names = [entry["name"] for d in documents for entry in d.get("contexts") or ()]
-    # The first file that has one, as in kubectl; the client would take the last.
-    current = next((d["current-context"] for d in documents if d.get("current-context")), None)
-    name = wanted or current
-    if name not in names:
-        raise ConfigurationError(
-            f"{files} has no context {name!r}" if name else f"{files} has no current context",
-            hint=f"Contexts: {', '.join(names)}." if names else "Give another --kubeconfig FILE.",
-        )
-    with TemporaryDirectory(prefix="agtool-") as folder:
+    context = read_context(files, wanted)
+    with _temporary_folder() as folder:
         loader = loader_with_plugins()(
-            config_dict=merger.config,
-            active_context=name,
+            config_dict=context.merged,
+            active_context=context.name,
             config_base_path=None,
             # An identity provider may give each refresh token once: it must not be lost.
-            config_persister=merger.save_changes,
+            config_persister=context.save,
             temp_file_path=folder,
         )
         configuration = Configuration()
         loader.load_and_set(configuration)
         tls, certificate = _tls(configuration), _digest(configuration)
-        context = loader.current_context["context"]
-        settle_proxy(configuration, _entry(documents, "cluster", context).get("proxy-url"))
+        settle_proxy(configuration, context.cluster.get("proxy-url"))
     return Access(
-        context=str(name),
-        namespace=context.get("namespace") or "default",
-        impersonation=list(_impersonation(_entry(documents, "user", context))),
+        context=context.name,
+        namespace=context.namespace,
+        impersonation=list(_impersonation(context.user)),
         configuration=configuration,
         tls=tls,
         certificate=certificate,
@@ -227,11 +206,18 @@ def _from_kubeconfig(files: str, wanted: str | None) -> Access:
     )
 
 
-def _entry(documents: Sequence[dict[str, Any]], kind: str, context: dict[str, Any]) -> Any:
-    """The user or the cluster that a context names, in the first file that has it."""
-    entries = [entry for document in documents for entry in document.get(f"{kind}s") or ()]
-    found = (entry.get(kind) for entry in entries if entry["name"] == context.get(kind))
-    return next(found, None) or {}
+@contextmanager
+def _temporary_folder() -> Iterator[str]:
+    """For certificates and keys, which OpenSSL takes from files only; removed at the end."""
+    try:
+        made = TemporaryDirectory(prefix="agtool-")
+    except OSError as error:
+        raise ConfigurationError(
+            "there is no folder for temporary files, such as the certificates of a kubeconfig",
+            hint="Set TMPDIR to a folder that can be written to, such as a volume of the pod.",
+        ) from error
+    with made as folder:
+        yield folder
 
 
 def _from_service_account() -> Access:
@@ -243,11 +229,32 @@ def _from_service_account() -> Access:
     settle_proxy(configuration, None)
     return Access(
         context=_IN_CLUSTER,
-        namespace=(_SERVICE_ACCOUNT / "namespace").read_text().strip() or "default",
+        namespace=namespace_of_pod(),
         impersonation=(),
         configuration=configuration,
         tls=_tls(configuration),
     )
+
+
+def _headers(
+    configuration: Configuration, impersonation: Sequence[tuple[str, str]]
+) -> tuple[tuple[str, str], ...]:
+    """The headers with a token, and with whom we act as.
+
+    Raises ConfigurationError, which does not show the value, for what no header can hold.
+    """
+    found: dict[str, Any] = dict(configuration.auth_settings())
+    # What writes a file, or a block of YAML, ends it with a newline.
+    tokens = [(s["key"], s["value"].strip()) for s in found.values() if s["value"]]
+    headers = (*tokens, *impersonation)
+    for name, value in headers:
+        if not (isinstance(value, str) and fits_a_header(value)):
+            what = "the token" if name == "authorization" else f"the value for {name}"
+            raise ConfigurationError(
+                f"{what} cannot be sent: it is not a text of one line in UTF-8",
+                hint="Check the user in the kubeconfig, and what its log-in plugin prints.",
+            )
+    return headers
 
 
 def _impersonation(user: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -285,34 +292,3 @@ def _digest(configuration: Configuration) -> bytes:
     for file in filter(None, (configuration.cert_file, configuration.key_file)):
         digest.update(Path(file).read_bytes())
     return digest.digest() if configuration.cert_file else b""
-
-
-@contextmanager
-def _explained(source: str) -> Iterator[None]:
-    """The client meets a kubeconfig of the wrong shape with whatever Python raises."""
-    import yaml  # type: ignore[import-untyped]  # comes with the client
-    from kubernetes.config import ConfigException
-
-    try:
-        yield
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f": see line {mark.line + 1}" if mark else ""
-        raise ConfigurationError(f"{source} is not valid YAML{line}") from error
-    except ConfigException as error:
-        # It may quote the entry at fault, secrets included.
-        why = re.sub(r"\{.*\}", "...", str(error), flags=re.DOTALL)
-        raise ConfigurationError(f"{source} is not valid: {why}") from error
-    except ssl.SSLError as error:
-        raise ConfigurationError(
-            f"{source} has a certificate or key that OpenSSL does not take: {error.reason}"
-        ) from error
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot read {error.filename or source}: {error.strerror}"
-        ) from error
-    except MISSHAPEN as error:
-        raise ConfigurationError(
-            f"{source} is not a valid kubeconfig",
-            hint="Compare it with what `kubectl config view` shows.",
-        ) from error

@@ -282,14 +282,14 @@ class Session:
         while True:
             failure: AgtoolError
             identity = self._access.identity()
+            # The library writes headers in Latin-1; names are in UTF-8, as kubectl has them.
+            shown = [(key, value.encode().decode("latin-1")) for key, value in identity.headers]
             try:
                 response = self._pool_of(identity).urlopen(
                     method,
                     url,
                     body=body,
-                    headers=urllib3.HTTPHeaderDict(
-                        [_AGENT, *identity.headers, *(headers or {}).items()]
-                    ),
+                    headers=urllib3.HTTPHeaderDict([_AGENT, *shown, *(headers or {}).items()]),
                     timeout=urllib3.Timeout(
                         connect=_CONNECT_TIMEOUT, read=timeout or self._timeout
                     ),

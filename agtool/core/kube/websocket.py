@@ -91,14 +91,13 @@ def open_websocket(
     protocol = ClientProtocol(
         parse_uri(settings.url + path), subprotocols=[Subprotocol(subprotocol)], max_size=None
     )
-    request = protocol.connect()
-    for header in settings.headers:
-        name, _, value = header.partition(": ")
-        request.headers[name] = value
-    protocol.send_request(request)
+    protocol.send_request(protocol.connect())
+    request = b"".join(protocol.data_to_send()).removesuffix(b"\r\n")
+    # Not through the library, which writes headers in Latin-1, or refuses them, by its version.
+    ours = "\r\n".join([*settings.headers, "", ""]).encode()
     server = http_url(settings)
     with connected(settings, timeout) as connection:
-        connection.sendall(b"".join(protocol.data_to_send()))
+        connection.sendall(request + ours)
         # The answer to our request. What stands after it stays in `protocol`.
         while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
             if data := connection.recv(PORTION):

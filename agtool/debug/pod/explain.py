@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from agtool.core.kube.ended import runtime_words
-from agtool.debug.model import CONTAINER
+from agtool.debug.model import CONTAINER, STATUSES
+from agtool.debug.modes import Given
+from agtool.debug.pod import hints
+from agtool.debug.pod.like import sidecars
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json
@@ -35,8 +38,11 @@ class StartState:
     crashed: bool = False
 
 
+_NOTHING = Given()
+
+
 def start_state(  # noqa: PLR0911  # one for each answer
-    pod: Json, events: Sequence[Json], container: str = CONTAINER
+    pod: Json, events: Sequence[Json], container: str = CONTAINER, given: Given = _NOTHING
 ) -> StartState:
     """Where a pod's container is.
 
@@ -44,6 +50,7 @@ def start_state(  # noqa: PLR0911  # one for each answer
         pod: the object as last seen.
         events: those about the pod, in the order in which they came.
         container: its name; an ephemeral one too.
+        given: what stands on the command line, for hints.
     """
     status = pod.get("status") or {}
     ours = _status_of(status, container)
@@ -54,30 +61,39 @@ def start_state(  # noqa: PLR0911  # one for each answer
         return StartState(problem="the pod was deleted", hopeless=True)
     if how := _end_of_a_sleep(status, container):
         return StartState(problem=f"container {container} ended: {how}", hopeless=True)
-    if found := _container(ours, events, container):
+    about = _About(given, str((pod.get("metadata") or {}).get("name")), events)
+    if found := _container(ours, about, container):
         return found
     if status.get("phase") == "Failed":
         # It is over before its container has a state, or its node threw it out.
         why = (status.get("reason") or "Failed", _one_line(status.get("message") or ""))
         return StartState(problem=": ".join(filter(None, why)), hopeless=True)
-    containers = (pod.get("spec") or {}).get("initContainers") or ()
-    # They run beside the others, and are started again when they end.
-    sidecars = {one["name"] for one in containers if one.get("restartPolicy") == "Always"}
+    beside = {one["name"] for one in sidecars(pod)}
     for other in status.get("initContainerStatuses") or ():
-        sidecar = other.get("name") in sidecars
-        if found := _init_container(other, events, sidecar=sidecar):
+        sidecar = other.get("name") in beside
+        if found := _init_container(other, about, sidecar=sidecar):
             return found
     if any(_is_start(event, container) for event in events):
         # The kubelet tells the API server up to a second later than it tells of the event.
         return StartState("running", running=True)
-    return _on_the_way(pod, ours, events, container)
+    return _on_the_way(pod, ours, about, container)
 
 
-def _on_the_way(pod: Json, ours: Json, events: Sequence[Json], container: str) -> StartState:
+@dataclass(frozen=True)
+class _About:
+    """What hints depend on: the command line, the name of the pod, and what came about it."""
+
+    given: Given
+    pod: str
+    events: Sequence[Json]
+
+
+def _on_the_way(pod: Json, ours: Json, about: _About, container: str) -> StartState:
     status, spec = pod.get("status") or {}, pod.get("spec") or {}
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return _unschedulable(pod, condition.get("message") or condition.get("reason") or "")
+            why = condition.get("message") or condition.get("reason") or ""
+            return _unschedulable(pod, why, about.given)
     if not spec.get("nodeName"):
         return StartState("waiting for a node")
     node = spec["nodeName"]
@@ -86,10 +102,9 @@ def _on_the_way(pod: Json, ours: Json, events: Sequence[Json], container: str) -
     image = ours.get("image") or next(images, "the image")
     trouble = ""
     # Without a Job the pod is made before its ConfigMap, and may be looked at in between.
-    own = re.escape(str((pod.get("metadata") or {}).get("name")))
-    soon_over = rf'{_SOON_OVER}|configmap "{own}" not found'
+    soon_over = rf'{_SOON_OVER}|configmap "{re.escape(about.pod)}" not found'
     stage = f"starting on {node}"
-    for event in events:
+    for event in about.events:
         reason, message = event.get("reason"), event.get("message") or ""
         if reason == "Pulling":
             named = re.search(_NAMED, message)
@@ -134,25 +149,26 @@ _START_PROBLEMS = {
 }
 
 
-def _container(ours: Json, events: Sequence[Json], container: str) -> StartState | None:
+def _container(ours: Json, about: _About, container: str) -> StartState | None:
     """What the container's own status says; None: nothing yet."""
     state = ours.get("state") or {}
     if "running" in state:
         return StartState("running", running=True)
     if "terminated" in state:
-        return _terminated(state["terminated"], container)
+        return _terminated(state["terminated"], container, about.given)
     waiting = state.get("waiting") or {}
     reason = waiting.get("reason") or ""
     message = waiting.get("message") or ""
     if reason in _PULL_PROBLEMS:
-        return _cannot_pull(ours.get("image", ""), reason, message, events)
+        return _cannot_pull(ours.get("image", ""), reason, message, about)
     if reason in _START_PROBLEMS:
         soon_over = re.search(_SOON_OVER, message)
-        return _cannot_start(runtime_words(message) or reason, hopeless=not soon_over)
+        why = runtime_words(message) or reason
+        return _cannot_start(why, about.given, hopeless=not soon_over)
     return None
 
 
-def _init_container(status: Json, events: Sequence[Json], *, sidecar: bool) -> StartState | None:
+def _init_container(status: Json, about: _About, *, sidecar: bool) -> StartState | None:
     state = status.get("state") or {}
     if (ended := state.get("terminated")) and not ended.get("exitCode"):
         return None
@@ -160,35 +176,37 @@ def _init_container(status: Json, events: Sequence[Json], *, sidecar: bool) -> S
         if sidecar and status.get("started"):
             return None
         return StartState(f"container {status.get('name')} prepares the pod")
-    found = _container(status, events, status.get("name", ""))
+    found = _container(status, about, status.get("name", ""))
     return replace(found, hopeless=False) if found and sidecar and found.crashed else found
 
 
-def _terminated(state: Json, container: str) -> StartState:
+def _terminated(state: Json, container: str, given: Given) -> StartState:
     code, reason = state.get("exitCode"), state.get("reason") or ""
     message = runtime_words(state.get("message") or "")
     if reason in _START_PROBLEMS:
-        return _cannot_start(message or reason, hopeless=True)
+        return _cannot_start(message or reason, given, hopeless=True)
     if code == 0 and container == CONTAINER:
         why = "the pod's main process has ended: its lifetime (--ttl) is over, or it was ended"
         return StartState(problem=why, hopeless=True)
     number = state.get("signal") or (code - 128 if isinstance(code, int) and code > 128 else None)
-    how = f"signal {number}" if number else f"exit code {code}"
+    how, hint = f"signal {number}" if number else f"exit code {code}", ""
     if reason == "OOMKilled":
         how = "it needed more memory than its limit (OOMKilled)"
+        if container == CONTAINER and given.takes("--memory"):
+            hint = "Raise the limit with --memory."
     return StartState(
         problem=f"container {container} ended: {how}" + (f": {message}" if message else ""),
-        hint="Raise the limit with --memory." if reason == "OOMKilled" else "",
+        hint=hint,
         hopeless=True,
         crashed=True,
     )
 
 
-def _cannot_pull(image: str, reason: str, message: str, events: Sequence[Json]) -> StartState:
+def _cannot_pull(image: str, reason: str, message: str, about: _About) -> StartState:
     # "Back-off pulling image" says nothing; the event before it does.
     failures = [
         event.get("message") or ""
-        for event in events
+        for event in about.events
         if event.get("reason") == "Failed" and "pull" in (event.get("message") or "")
     ]
     why = _one_line(failures[-1] if failures and "rpc error" not in message else message) or reason
@@ -201,15 +219,9 @@ def _cannot_pull(image: str, reason: str, message: str, events: Sequence[Json]) 
     lower = why.lower()
     hint = "Check the image's name and tag, and that the node can reach its registry."
     if re.search(r"unauthorized|denied|forbidden|401|403|authentication", lower):
-        hint = (
-            "Check that the image exists. If it is private, add --image-pull-secret with the name "
-            "of a Secret of the registry, or --serviceaccount with a service account that has one."
-        )
+        hint = hints.denied_image(about.given, about.pod)
     elif "no match for platform" in lower:
-        hint = (
-            "The image is not built for this node's architecture. Choose another node with "
-            "--node-selector kubernetes.io/arch=ARCHITECTURE."
-        )
+        hint = hints.other_architecture(about.given, "The image is")
     elif reason == "ErrImageNeverPull":
         hint = (
             "The image is not on the node. With --image-pull-policy IfNotPresent the node pulls it."
@@ -235,37 +247,24 @@ _NEVER_PULLED = (
 """The registry's words for what the next try will not change."""
 
 
-def _unschedulable(pod: Json, message: str) -> StartState:
+def _unschedulable(pod: Json, message: str, given: Given) -> StartState:
     why = _one_line(message).partition(" preemption: ")[0].rstrip(". ")
-    spec = pod.get("spec") or {}
-    hints = []
-    if "taint" in why:
-        hints.append("Tolerate the taint with --toleration KEY.")
-    if re.search(r"Insufficient|Too many pods", why):
-        hints.append("Ask for less with --cpu and --memory, or wait for room with --timeout.")
-    if re.search(r"selector|affinity", why):
-        selector = ", ".join(f"{k}={v}" for k, v in (spec.get("nodeSelector") or {}).items())
-        hints.append(f"The pod needs a node with {selector}; change that with --node-selector.")
-    if "volume" in why or "persistentvolumeclaim" in why:
-        hints.append("Its volumes are those of the workload of --like.")
+    selector = ((pod.get("spec") or {}).get("nodeSelector") or {}).items()
     return StartState(
         "waiting for a node",
         problem=f"no node takes the pod: {why}",
-        hint=" ".join(hints),
+        hint=hints.no_node(given, why, ", ".join(f"{key}={value}" for key, value in selector)),
     )
 
 
-def _cannot_start(why: str, *, hopeless: bool) -> StartState:
+def _cannot_start(why: str, given: Given, *, hopeless: bool) -> StartState:
     text, hint = why.lower(), ""
     if "exec format error" in text:
-        hint = (
-            "The image or agtool's pause is for another architecture than that of the node. Choose "
-            "the node with --node-selector kubernetes.io/arch=ARCHITECTURE."
-        )
+        hint = hints.other_architecture(given, "The image or agtool's pause is")
     elif "runasnonroot" in text or "run as root" in text or "non-numeric user" in text:
-        hint = "Name the user to run as, such as --user 1000, or add --root."
+        hint = hints.not_as_root(given)
     elif "secret" in text or "configmap" in text:
-        hint = "The workload of --like refers to it. Create it, or leave out --like."
+        hint = hints.missing_object(given)
     return StartState(problem=f"the container cannot start: {why}", hint=hint, hopeless=hopeless)
 
 
@@ -294,6 +293,5 @@ _ENDS_OF_A_SLEEP = {
 
 
 def _status_of(status: Json, container: str) -> Json:
-    kinds = ("containerStatuses", "ephemeralContainerStatuses")
-    every: list[Any] = [one for kind in kinds for one in status.get(kind) or ()]
+    every: list[Any] = [one for kind in STATUSES for one in status.get(kind) or ()]
     return next((one for one in every if one.get("name") == container), {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from agtool.core.errors import UsageError
@@ -167,13 +168,16 @@ def lasting(annotations: Json) -> Json:
     return {key: value for key, value in annotations.items() if not _OF_ONE_POD.match(key)}
 
 
-def main_container(pod: Json, wanted: str | None, name: str) -> Json:
+def main_container(pod: Json, wanted: str | None, name: str, besides: Sequence[Json] = ()) -> Json:
     """A pod's container: the one wanted, else the one that it calls its main one, else the first.
+
+    Args:
+        besides: more of its containers, of which one may be wanted.
 
     Raises:
         UsageError: it has no such container.
     """
-    containers: list[Json] = pod["spec"]["containers"]
+    containers: list[Json] = [*pod["spec"]["containers"], *besides]
     annotations = pod.get("metadata", {}).get("annotations") or {}
     usual = annotations.get(DEFAULT_CONTAINER)
     names = [container["name"] for container in containers]
@@ -182,6 +186,12 @@ def main_container(pod: Json, wanted: str | None, name: str) -> Json:
             f"{name} has no container {wanted!r}", hint=f"Choose one of: {', '.join(names)}."
         )
     return containers[names.index(wanted or (usual if usual in names else names[0]))]
+
+
+def sidecars(pod: Json) -> list[Json]:
+    """The init containers of a pod that run beside the others, and are started again (KEP-753)."""
+    every = (pod.get("spec") or {}).get("initContainers") or ()
+    return [one for one in every if one.get("restartPolicy") == "Always"]
 
 
 def user_of(spec: Json, container: Json) -> int | None:

@@ -14,6 +14,7 @@ from agtool.core.errors import AgtoolError
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Session
+    from agtool.debug.modes import Given
 
 _SYS_PTRACE = 19
 """The capability's bit, see linux/capability.h."""
@@ -139,16 +140,20 @@ def read_seen(text: str) -> Seen | None:
     )
 
 
-def described(seen: Seen, *, wants_root: bool) -> list[str]:
+def described(seen: Seen, *, wants_root: bool, given: Given) -> list[str]:
     """What can be read, and what to do about the rest, for people: some lines.
 
     Args:
         wants_root: capabilities were asked for, which have an effect for root only.
+        given: what stands on the command line.
     """
     lines = []
     if wants_root and not seen.capabilities:
+        way = given.named("--root")
         lines.append(
-            f"The capabilities have no effect as user {seen.our_user}, only as root: add --root."
+            f"The capabilities have no effect as user {seen.our_user}, only as root"
+            + (f": add {way}" if way else "")
+            + "."
         )
     if seen.theirs in (0, seen.mine):
         lines.append("The container runtime does not show the processes of that container here.")
@@ -159,12 +164,13 @@ def described(seen: Seen, *, wants_root: bool) -> list[str]:
         return lines
     theirs = f"{seen.their_user}:{seen.their_group}"
     ours = f"{seen.our_user}:{seen.our_group}"
+    ways = []
     if theirs != ours:
         lines.append(
             f"The files of that container, in {files}, cannot be read: its process runs as user "
             f"and group {theirs}, and ours as {ours}."
         )
-        lines.append(f"To read them: --user {theirs}" + _or_root(seen))
+        ways = [given.named("--user", theirs), _as_root(seen, given)]
     elif seen.capabilities >> _SYS_PTRACE & 1:
         lines.append(
             f"The files of that container, in {files}, cannot be read: a security module of the "
@@ -175,11 +181,18 @@ def described(seen: Seen, *, wants_root: bool) -> list[str]:
             f"The files of that container, in {files}, cannot be read, although its process runs "
             f"as {theirs} too: it has more rights than ours."
         )
-        lines.append("To read them: --root, if the namespace allows SYS_PTRACE.")
+        ways = [_as_root(seen, given)]
+    if any(ways):
+        lines.append(f"To read them: {'; or '.join(filter(None, ways))}")
     return lines
 
 
-def _or_root(seen: Seen) -> str:
-    if seen.our_user == 0:
-        return "; root needs SYS_PTRACE for it (--root --profile general), if that is allowed"
-    return "; or --root, if the namespace allows SYS_PTRACE"
+def _as_root(seen: Seen, given: Given) -> str:
+    """How to be root that may trace; empty: that was asked for already, or cannot be."""
+    if seen.our_user != 0:
+        way = given.named("--root")
+    elif "--root" in given or "--user" in given:
+        way = given.named("--profile", "general") if given.profile != "general" else ""
+    else:
+        way = given.named("--root", "--profile general")
+    return f"{way}, if the namespace allows SYS_PTRACE" if way else ""

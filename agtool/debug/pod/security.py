@@ -126,7 +126,8 @@ def _as_profile(request: Request) -> Security:
     who = "the image's user" if user is None else "root" if user == 0 else f"user {user}"
     meaning = f"{place}as {who}; {profile.meaning}"
     if user and wants_root(context):
-        meaning += ", which has an effect for root only: add --root"
+        place = " in the place of --user" if request.user is not None else ""
+        meaning += f", which has an effect for root only: add --root{place}"
     host = profile.host and request.node is not None
     files = profile.files and request.node is not None
     level = "privileged" if host or files else level_of(context)

@@ -9,17 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agtool.core.errors import ConfigurationError, DeniedError
+from agtool.core.errors import ConfigurationError, DeniedError, UsageError
 from agtool.core.kube.errors import RejectedError
-from agtool.debug.model import MARK, Custom, Request
+from agtool.debug.model import MARK, STATUSES, Custom, Request
 from agtool.debug.pod.custom import customized, placed
-from agtool.debug.pod.like import group_of, main_container, user_of
+from agtool.debug.pod.like import group_of, main_container, sidecars, user_of
 from agtool.debug.pod.profile import profile_of
 from agtool.debug.pod.refusal import is_policy, policy_words
 from agtool.debug.pod.security import AS_ROOT, NOBODY
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json, Session
+    from agtool.debug.modes import Given
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,18 @@ def plan_container(pod: Json, request: Request, wanted: str | None) -> Container
         wanted: the container to be beside; None: the pod's main one.
 
     Raises:
-        UsageError: the pod has no container `wanted`.
+        UsageError: the pod has no container `wanted`, or an ephemeral one.
         ConfigurationError: the target does not run.
     """
     name = pod["metadata"]["name"]
     spec = pod["spec"]
-    target = main_container(pod, wanted, f"pod {name}")
+    if wanted in [one["name"] for one in spec.get("ephemeralContainers") or ()]:
+        raise UsageError(
+            f"container {wanted} of pod {name} is an ephemeral one, and Kubernetes lets none be "
+            "beside such a one",
+            hint="Name one of the pod's own containers with -c, or leave out -c.",
+        )
+    target = main_container(pod, wanted, f"pod {name}", sidecars(pod))
     status = _status(pod, target["name"])
     identity = running(pod, target["name"])
     if identity is None:
@@ -130,7 +137,8 @@ def does_not_run(pod: str, container: str, why: str = "") -> ConfigurationError:
 
 
 def _status(pod: Json, container: str) -> Json:
-    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    status = pod.get("status") or {}
+    statuses = (one for kind in STATUSES for one in status.get(kind) or ())
     return next((one for one in statuses if one["name"] == container), {})
 
 
@@ -212,11 +220,14 @@ def _must_not_be_root(spec: Json, target: Json) -> bool:
     return any((context or {}).get("runAsNonRoot") for context in contexts)
 
 
-def add_container(session: Session, pod: Json, plan: ContainerPlan, custom: Custom | None) -> Way:
+def add_container(
+    session: Session, pod: Json, plan: ContainerPlan, custom: Custom | None, given: Given
+) -> Way:
     """Add an ephemeral container to a pod; the way that the namespace took.
 
     Args:
         custom: a file, of which the API server is to refuse fields that it does not know.
+        given: what stands on the command line, for hints.
 
     Raises:
         DeniedError: no permission, or a policy.
@@ -243,6 +254,15 @@ def add_container(session: Session, pod: Json, plan: ContainerPlan, custom: Cust
     raise DeniedError(
         f"a policy of namespace {metadata['namespace']} forbids the container: "
         f"{policy_words(refused)}",
-        hint="Leave out --root, --user, --profile and --cap-add: then it may do what its target "
-        "may.",
+        hint=_less(given, metadata["name"]),
     )
+
+
+def _less(given: Given, pod: str) -> str:
+    """What to do about a policy's refusal."""
+    asked = [
+        one for one in ("--root", "--user", "--profile", "--cap-add", "--custom") if one in given
+    ]
+    if asked:
+        return f"Leave out {', '.join(asked)}: then it may do what its target may."
+    return f"To debug in a new pod that is like it: agtool debug --like pod/{pod}"

@@ -19,6 +19,7 @@ from agtool.debug.pod.explain import StartState, start_state
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json, Session
     from agtool.debug.interrupts import Interrupts
+    from agtool.debug.modes import Given
 
 _WATCH = 300.0
 """Seconds after which a watch is begun anew."""
@@ -50,12 +51,20 @@ class _Known:
 
 
 def wait_until_running(
-    session: Session, name: str, uid: str, *, container: str, timeout: float, interrupts: Interrupts
+    session: Session,
+    name: str,
+    uid: str,
+    *,
+    container: str,
+    timeout: float,
+    interrupts: Interrupts,
+    given: Given,
 ) -> None:
     """Return as soon as commands can be executed in the container.
 
     Args:
         timeout: seconds.
+        given: what stands on the command line, for hints.
 
     Raises:
         NotStartedError: it cannot start; the message says why.
@@ -101,7 +110,7 @@ def wait_until_running(
                 while True:
                     _take(news.get_nowait(), known, uid)
             if known.pod:
-                latest = start_state(known.pod, list(known.events.values()), container)
+                latest = start_state(known.pod, list(known.events.values()), container, given)
 
 
 def _take(news: Json | AgtoolError, known: _Known, uid: str) -> None:

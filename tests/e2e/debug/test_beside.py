@@ -52,6 +52,23 @@ def test_a_container_beside_the_main_one(person: Person) -> None:
     assert "side" in person.run("--target", "web-0", "-c", "side", "--", "true").stderr
 
 
+def test_a_native_sidecar_and_what_was_added(person: Person, tmp_path: Path) -> None:
+    """Both are containers that run, although the pod has them in lists of their own."""
+    image = person.cluster.images.busybox
+    sidecar = {"name": "proxy", "image": image, "restartPolicy": "Always"}
+    make_pod(person, {"initContainers": [sidecar]})
+    words = ("cat", "/proc/1/root/etc/passwd")
+    done = person.run("--target", "web-0", "-c", "proxy", "--", *words)
+    assert done.exit_code == 0, done.stderr
+    assert "beside container proxy" in done.stderr
+    copied = person.run("--cp", "-c", "proxy", "pod/web-0:/etc/passwd", str(tmp_path / "theirs"))
+    assert copied.exit_code == 0, copied.stderr
+    assert (tmp_path / "theirs").read_text() == done.stdout
+    over = name_in(done.stderr)
+    refused = person.run("--cp", "-c", over, "pod/web-0:/etc/passwd", str(tmp_path / "ours"))
+    assert f"container {over} of pod web-0 does not run" in refused.stderr
+
+
 def test_the_lifetime_of_a_container_beside_another(person: Person) -> None:
     make_pod(person, {})
     done = person.run("--target", "pod/web-0", "--ttl", "3s", "--", "sleep", "600")
@@ -119,7 +136,7 @@ def test_beside_a_hardened_container(person: Person) -> None:
     person.enforce("baseline")
     done = person.run(*argv, "--root", "--", "sh", "-c", "id -u; ls /proc/1/root/pause")
     assert done.stdout == "0\n", done.stderr
-    assert "To read them: --user 1234:0; root needs SYS_PTRACE" in done.stderr
+    assert "--user 1234:0 in the place of --root; or --profile general, if" in done.stderr
     # Where no level forbids it, root has at least what the target's own user has.
     person.enforce("privileged")
     script = f"{RIGHTS}; ls /proc/1/root/pause"

@@ -6,6 +6,7 @@ import pytest
 
 from agtool.core.kube.session import connect
 from agtool.debug.interrupts import Interrupts
+from agtool.debug.modes import Given
 from agtool.debug.pod.wait import NotStartedError, wait_until_running
 from tests.cluster.api import Object
 from tests.e2e.conftest import Done, wait_until
@@ -143,7 +144,13 @@ def test_a_container_that_crashes_tells_its_last_lines(person: Person) -> None:
         pytest.raises(NotStartedError) as raised,
     ):
         wait_until_running(
-            session, "broken", uid, container="debug", timeout=30, interrupts=signals
+            session,
+            "broken",
+            uid,
+            container="debug",
+            timeout=30,
+            interrupts=signals,
+            given=Given(),
         )
     assert "exit code 3" in raised.value.message
     assert "one\n  two" in raised.value.message
@@ -172,7 +179,15 @@ def test_a_pod_that_was_deleted_before_we_look(person: Person, again: bool) -> N
         Interrupts() as signals,
         pytest.raises(NotStartedError, match="the pod was deleted"),
     ):
-        wait_until_running(session, "short", uid, container="debug", timeout=60, interrupts=signals)
+        wait_until_running(
+            session,
+            "short",
+            uid,
+            container="debug",
+            timeout=60,
+            interrupts=signals,
+            given=Given(),
+        )
 
 
 def test_a_missing_volume(person: Person) -> None:

@@ -15,7 +15,7 @@ import pytest
 from kubernetes.config import incluster_config
 
 from agtool.core.errors import ConfigurationError
-from agtool.core.kube import access as kube_access
+from agtool.core.kube import contexts
 from agtool.core.kube import session as kube
 from agtool.core.kube.plugin import without_a_person
 from agtool.core.kube.proxy import Proxy
@@ -72,7 +72,7 @@ def test_the_options_in_a_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     # What the kubelet gives to a pod: three files and two variables.
     for name, text in (("token", SECRET), ("namespace", "web"), ("ca.crt", certifi.contents())):
         (tmp_path / name).write_text(text)
-    monkeypatch.setattr(kube_access, "_SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.setattr(contexts, "SERVICE_ACCOUNT", tmp_path)
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")

@@ -98,7 +98,7 @@ REFERENCE = 'failed to pull and unpack image "docker.io/library/x:1": failed to 
                 waiting={"reason": "CreateContainerConfigError", "message": 'secret "s" not found'}
             ),
             'secret "s" not found',
-            "--like",
+            "Create it",
             True,
         ),
         (

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from agtool.debug.modes import Given
 from agtool.debug.pod.look import Seen, described, read_seen
 
 SEEN = Seen(
@@ -65,16 +66,16 @@ PTRACE = 1 << 19
         (
             replace(SEEN, readable=False, our_user=0, capabilities=0xFB),
             False,
-            ["ours as 0:5", "--user 1234:5; root needs SYS_PTRACE for it"],
+            ["ours as 0:5", "--user 1234:5; or --root --profile general, if"],
         ),
         (replace(SEEN, readable=False), False, ["it has more rights", "To read them: --root"]),
         (replace(SEEN, readable=False, capabilities=PTRACE), False, ["a security module"]),
-        (SEEN, True, ["no effect as user 1234, only as root: add --root", "are in /proc/1/root"]),
+        (SEEN, True, ["no effect as user 1234, only as root: add --root.", "are in /proc/1/root"]),
         (replace(SEEN, our_user=0, their_user=0, capabilities=PTRACE), True, ["are in /proc/1"]),
     ],
 )
 def test_what_is_said(seen: Seen, root: bool, told: list[str]) -> None:
-    lines = described(seen, wants_root=root)
+    lines = described(seen, wants_root=root, given=Given())
     assert len(lines) == len(told)
     for line, words in zip(lines, told, strict=True):
         assert words in line

@@ -220,3 +220,45 @@ def test_a_target_that_does_not_run() -> None:
     pod = running(status={"state": {"waiting": {"reason": "CrashLoopBackOff"}}})
     with pytest.raises(ConfigurationError, match="does not run"):
         plan_container(pod, REQUEST, None)
+
+
+def with_sidecar() -> dict[str, Any]:
+    """A pod with a native sidecar, a container that prepares it, and one that was added."""
+    running: dict[str, Any] = {"running": {}}
+    prepares = {"name": "prepares"}
+    proxy = {"name": "proxy", "restartPolicy": "Always", "securityContext": {"runAsUser": 1337}}
+    return {
+        "metadata": {"name": "web-0"},
+        "spec": {
+            "containers": [{"name": "web"}],
+            "initContainers": [prepares, proxy],
+            "ephemeralContainers": [{"name": "debug-a"}],
+        },
+        "status": {
+            "containerStatuses": [{"name": "web", "containerID": "c://1", "state": running}],
+            "initContainerStatuses": [
+                {"name": "prepares", "state": {"terminated": {"exitCode": 0}}},
+                {"name": "proxy", "containerID": "c://2", "state": running},
+            ],
+            "ephemeralContainerStatuses": [{"name": "debug-a", "state": running}],
+        },
+    }
+
+
+def test_beside_a_native_sidecar() -> None:
+    plan = plan_container(with_sidecar(), REQUEST, "proxy")
+    assert (plan.target, plan.identity) == ("proxy", "c://2")
+    assert plan.ways[0].container["securityContext"]["runAsUser"] == 1337
+    assert plan_container(with_sidecar(), REQUEST, None).target == "web"
+    with pytest.raises(UsageError) as caught:
+        plan_container(with_sidecar(), REQUEST, "prepares")
+    assert caught.value.hint == "Choose one of: web, proxy."
+    with pytest.raises(UsageError, match="is an ephemeral one"):
+        plan_container(with_sidecar(), REQUEST, "debug-a")
+
+
+def test_a_native_sidecar_that_does_not_run() -> None:
+    pod = with_sidecar()
+    pod["status"]["initContainerStatuses"][1]["state"] = {"waiting": {}}
+    with pytest.raises(ConfigurationError, match="container proxy of pod web-0 does not run"):
+        plan_container(pod, REQUEST, "proxy")
