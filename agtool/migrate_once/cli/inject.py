@@ -259,7 +259,9 @@ def _of_function(
     words = request.words
     for name, value in spec.items():
         if name == "command" and isinstance(value, list):
-            words = [str(each) for each in value]
+            if not all(isinstance(each, str) for each in value):
+                raise UsageError("a word of command in functionConfig's spec is not a text")
+            words = list(map(str, value))
             continue
         if name not in known or name in ("in-place", "output", "help"):
             raise UsageError(
@@ -268,8 +270,7 @@ def _of_function(
             )
         if isinstance(value, list | dict) or value is None:
             raise UsageError(f"the field {name} of functionConfig's spec is not a text")
-        text = value if isinstance(value, bool) else str(value)
-        values[known[name].name or ""] = known[name].process_value(context, text)
+        values[known[name].name or ""] = known[name].process_value(context, str(value))
     made = request.with_fields(values)._replace(words=words)
     return made, given | {f"--{name}" for name in spec}
 

@@ -439,6 +439,22 @@ def test_a_function_has_its_options_in_its_configuration(inject: Inject) -> None
     assert removed.documents[0]["items"] == [yaml.safe_load(SHOP)]
 
 
+SCALARS = ["12e4567", "1.10", "0123", "1e3", "true", "1_000", "0x1f", "yes", "12:30:45", "2026-01-02"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SCALARS)
+def test_a_function_takes_what_stands_in_its_configuration(inject: Inject, text: str) -> None:
+    """A commit such as 12e4567 is no number, of which the key would be the same for all of them."""
+    spec = {"key": "KEY", "name": "KEY", "command": ["run", "KEY", "a"]}
+    done = inject(stdin=resource_list(spec, SHOP).replace("KEY", text))
+    assert done.exit_code == 0, done.stderr
+    command = done.documents[0]["items"][0]["spec"]["template"]["spec"]["initContainers"][-1][
+        "command"
+    ]
+    assert command[2:4] == [f"--key={text}", f"--name={text}"]
+    assert command[-3:] == ["run", text, "a"]
+
+
 @pytest.mark.parametrize(
     ("spec", "code", "told"),
     [
@@ -446,6 +462,9 @@ def test_a_function_has_its_options_in_its_configuration(inject: Inject) -> None
         ({"comand": "x"}, 2, "a field 'comand', which is no option"),
         ({"in-place": True, "command": "x"}, 2, "a field 'in-place'"),
         ({"workload": ["x"], "command": "x"}, 2, "is not a text"),
+        ({"command": ["x", None]}, 2, "a word of command"),
+        ({"command": ["x", ["y"]]}, 2, "a word of command"),
+        ({"key": None, "command": "x"}, 2, "the field key"),
         ({"attempts": 0, "command": "x"}, 2, "is not a number from 1"),
         ({"method": "other", "command": "x"}, 2, "other"),
     ],
