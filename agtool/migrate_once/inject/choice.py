@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from agtool.migrate_once.inject.additions import Wish, foreign, listed
+from agtool.migrate_once.inject.additions import Wish, foreign, is_wrapped, listed
 from agtool.migrate_once.inject.key import check_key, key_of
 from agtool.migrate_once.inject.problem import ManifestError
 from agtool.migrate_once.words import FOLDER
@@ -100,6 +100,12 @@ def _wrapped(spec: Mapping[str, Any], wish: Wish) -> Mapping[str, Any]:
         raise ManifestError(
             f"the init container {wish.init_container} is a sidecar (restartPolicy: Always), which "
             "does not end"
+        )
+    if is_wrapped(found):
+        raise ManifestError(
+            f"the init container {wish.init_container} runs agtool already, in words that inject "
+            "has not put there",
+            hint="Leave it so; or take the words up to -- out of its command by hand.",
         )
     if found.get("command") and wish.command:
         raise ManifestError(
