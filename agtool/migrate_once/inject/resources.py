@@ -16,10 +16,9 @@ _SIGNS = ("ResourceList", "config.kubernetes.io/")
 
 
 def function_options(name: str, text: str) -> Mapping[str, Any] | None:
-    """The fields of functionConfig's spec, with scalars as they stand in the text; None: it is no
-    ResourceList.
+    """The fields of functionConfig's spec; None: the text is no ResourceList.
 
-    As they stand there, since 12e4567 is a commit, and no number that is infinite.
+    Scalars are as they stand in the text: 12e4567 is a commit, and no number that is infinite.
 
     Raises:
         ManifestError: there are none.

@@ -76,7 +76,7 @@ def container(draw: Random, name: str) -> dict[str, Any]:
     return dict(draw.sample(items, len(items)) if _maybe(draw) else items)
 
 
-def workload(draw: Random) -> tuple[dict[str, Any], str, bool]:
+def workload(draw: Random) -> tuple[dict[str, Any], str, bool]:  # noqa: C901  # one branch a choice
     """A workload, the name of an init container, and whether that has a command."""
     kind = draw.choice(sorted(KINDS))
     version, steps = KINDS[kind]

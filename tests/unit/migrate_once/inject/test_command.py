@@ -13,6 +13,7 @@ import yaml  # type: ignore[import-untyped]  # its stubs would be one more packa
 from tests.documents import check
 from tests.unit.migrate_once.inject.conftest import IMAGE, SERVICE, SHOP, Inject, spec_of
 
+
 def test_the_new_init_container_is_like_the_container(inject: Inject) -> None:
     done = inject(
         "--attempts", "2", "--wait-timeout", "25m", "--", "rails", "db:migrate", stdin=SHOP

@@ -16,7 +16,9 @@ BY_HAND = SHOP.replace("[rake]", '["/opt/agtool-bin/agtool/agtool","migrate-once
 
 
 @pytest.mark.parametrize("method", ["copy", "image-volume"])
-@pytest.mark.parametrize("command", ["", "command: []", "command:", "command: null  # of the image"])
+@pytest.mark.parametrize(
+    "command", ["", "command: []", "command:", "command: null  # of the image"]
+)
 @pytest.mark.parametrize("arguments", ['          args: ["db:migrate"]\n', ""])
 @pytest.mark.parametrize("form", ["block", "flow", "json"])
 def test_the_image_says_what_runs(
