@@ -58,7 +58,11 @@ def choose(
     """
     found = _wrapped(spec, wish) if wish.init_container else _one(spec, annotations, wish.container)
     name = found.get("name")
-    if not isinstance(found.get("image"), str):
+    if found.get("image") is not None and not isinstance(found["image"], str):
+        raise ManifestError(
+            f"the image of the container {name} is not text", hint="Put it in quotes."
+        )
+    if found.get("image") is None:
         raise ManifestError(f"the container {name} has no image", hint="Correct the manifest.")
     if "{{" in found["image"]:
         raise ManifestError(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -193,7 +194,25 @@ BAD: list[tuple[str, list[str], int, str]] = [
     (SHOP, ["--workload=deploy/other", "--", "m"], 3, "There are: Deployment/shop."),
     (SHOP, ["--workload=sts/shop", "--", "m"], 3, "there is no StatefulSet/shop"),
     (SHOP, ["--workload=shop", "--", "m"], 2, "is not KIND/NAME"),
-    (two(), ["--", "m"], 3, "there are several workloads"),
+    (two(), ["--", "m"], 3, "Deployment/shop is there twice: stdin (document 1, line 2); stdin (document 2, line 36)\nagtool: Give agtool the manifests of one"),
+    (two() + "---\n" + two("b", "c"), ["--", "m"], 3, "There are: Deployment/shop (twice), Deployment/b, Deployment/c."),
+    (SHOP.replace("image: registry.example/shop:1.4.2\n          env:\n", "image: 1.40\n          env:\n"), ["--", "m"], 3, "the image of the container shop is not text"),
+    (SHOP.replace("          image: registry.example/shop:1.4.2\n          env:\n", "          image:\n          env:\n"), ["--", "m"], 3, "the container shop has no image"),
+    (SHOP, ["--", "m", "\udcff"], 2, "a word of COMMAND is not UTF-8 text"),
+    (SHOP, ["--command=m \udcff"], 2, "--command is not UTF-8 text"),
+    (SHOP, ["--key=\udcff", "--", "m"], 2, "--key is not UTF-8 text"),
+    (SHOP, ["--host=\udcff", "--", "m"], 2, "--host is not UTF-8 text"),
+    (SHOP, ["--kill-grace=5h", "--", "m"], 2, "'--kill-grace': it is too long. It may be 1h at most"),
+    (SHOP, ["--kill-grace=5x", "--", "m"], 2, "is not a duration"),
+    (SHOP, ["--lock-table=a b", "--", "m"], 2, "'a b' is not a valid name of a table"),
+    (SHOP, ["--name", "n" * 201, "--", "m"], 2, "--name has 201 characters"),
+    (SHOP, ["--key", "k" * 501, "--", "m"], 2, "--key has 501 characters"),
+    (SHOP, ["--password-command='a", "--", "m"], 2, "cannot be split into words"),
+    (SHOP, ["--password-file=/x", "--password-env=DB_PASSWORD", "--", "m"], 2, "--password-env and --password-file cannot be given together"),
+    (SHOP, ["--password-command=x", "--password-env=DB_PASSWORD", "--", "m"], 2, "--password-env and --password-command cannot"),
+    (SHOP, ["--password-command=x", "--password-file=/x", "--", "m"], 2, "--password-file and --password-command cannot"),
+    (SHOP, ["--database-url-env=DATABASE_URL", "--database-url-file=/y", "--", "m"], 2, "--database-url-env and --database-url-file cannot"),
+    (SHOP, ["--host-env=DB_PASSWORD", "--host=h", "--", "m"], 2, "--host-env and --host cannot"),
     (two(), ["--workload=deployments.apps/shop", "--", "m"], 3, "is there twice: stdin (document 1"),
     (two("shop", "b"), ["--", "m"], 3, "--workload KIND/NAME"),
     (SHOP, [], 2, "there is no COMMAND to run"),
@@ -245,6 +264,38 @@ def test_no_image(inject: Inject) -> None:
     done = inject("--", "migrate", stdin=SHOP, image="")
     assert done.exit_code == 2
     assert "--image REF" in done.stderr
+
+
+def test_what_the_pod_takes_is_handed_on(inject: Inject) -> None:
+    """The checks of agtool in the pod are not stricter here."""
+    said = ["--name", "n" * 200, "--key", "k" * 500, "--kill-grace=1h", '--lock-table="My-App".t']
+    said += ["--engine=mysql", "--host=h", "--user-env=DB_PASSWORD", "--password-file=/x"]
+    done = inject(*said, "--", "m", stdin=SHOP)
+    command = spec_of(done)["initContainers"][-1]["command"]
+    assert command[2] == f"--key={'k' * 500}"
+    assert '--lock-table="My-App".t' in command
+
+
+@pytest.mark.parametrize("init", [False, True])
+def test_dollars_reach_the_command(inject: Inject, init: bool) -> None:
+    """The kubelet makes one of two, and puts the variable into $(NAME)."""
+    text = SHOP.replace("          command: [rake]\n", "") if init else SHOP
+    target = ["--init-container=migrate"] if init else []
+    said = ["--key=a$$b", "--password-command=p $$$X", "--host=$(PG)"]
+    words = ["sh", "-c", "echo $$ $(DB_PASSWORD) $X $"]
+    done = inject(*target, *said, f"--command={shlex.join(words)}", stdin=text) if init else inject(*said, "--", *words, stdin=text)  # fmt: skip
+    command = spec_of(done)["initContainers"][-1]["command"]
+    assert "--key=a$$$$b" in command
+    assert "--password-command=p $$$$$X" in command
+    assert "--host=$(PG)" in command
+    assert command[-3:] == ["sh", "-c", "echo $$$$ $(DB_PASSWORD) $X $"]
+    assert inject("--remove", stdin=done.stdout).stdout == text.encode()
+
+
+def test_dollars_of_the_manifest_stay(inject: Inject) -> None:
+    text = SHOP.replace("[rake]", '[sh, -c, "echo $$ $$$$(X)"]')
+    done = inject("--init-container=migrate", stdin=text)
+    assert spec_of(done)["initContainers"][-1]["command"][-3:] == ["sh", "-c", "echo $$ $$$$(X)"]
 
 
 def test_what_is_no_text(inject: Inject) -> None:
