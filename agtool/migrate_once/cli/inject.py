@@ -49,8 +49,16 @@ def _duration(value: Text) -> Text:
     return value
 
 
-def _time(help_: str) -> Any:
-    return option("DURATION", help_, callback=_duration)
+def _grace(value: Text) -> Text:
+    from agtool.migrate_once.cli.options import not_too_long
+
+    if _duration(value) is not None:
+        not_too_long(parse_duration(value or ""))
+    return value
+
+
+def _time(help_: str, callback: Any = _duration) -> Any:
+    return option("DURATION", help_, callback=callback)
 
 
 class TargetOptions(NamedTuple):
@@ -106,7 +114,7 @@ class RunOptions(NamedTuple):
         Text, _time("Stop trying to reach the database after this time.")
     ] = None
     kill_grace: Annotated[
-        Text, _time("Wait this time between SIGTERM and SIGKILL when the lock is lost.")
+        Text, _time("Wait this time between SIGTERM and SIGKILL when the lock is lost.", _grace)
     ] = None
     lock: Annotated[
         Literal["table", "advisory"] | None,
@@ -259,7 +267,9 @@ def _of_function(
     words = request.words
     for name, value in spec.items():
         if name == "command" and isinstance(value, list):
-            words = [str(each) for each in value]
+            if not all(isinstance(each, str) for each in value):
+                raise UsageError("a word of command in functionConfig's spec is not a text")
+            words = list(map(str, value))
             continue
         if name not in known or name in ("in-place", "output", "help"):
             raise UsageError(
@@ -268,8 +278,7 @@ def _of_function(
             )
         if isinstance(value, list | dict) or value is None:
             raise UsageError(f"the field {name} of functionConfig's spec is not a text")
-        text = value if isinstance(value, bool) else str(value)
-        values[known[name].name or ""] = known[name].process_value(context, text)
+        values[known[name].name or ""] = known[name].process_value(context, str(value))
     made = request.with_fields(values)._replace(words=words)
     return made, given | {f"--{name}" for name in spec}
 
@@ -305,6 +314,7 @@ def _wish(request: Request) -> "Wish":
             hint='Add it: agtool migrate-once inject ... --command "rails db:migrate", or behind '
             "--. An init container that has it already: --init-container NAME.",
         )
+    _check(request.run, database)
     image = target.image or RELEASED
     if image is None:
         raise UsageError(
@@ -327,6 +337,27 @@ def _wish(request: Request) -> "Wish":
         },
         told=any(value is not None for value in database),
     )
+
+
+def _check(run: RunOptions, database: DatabaseOptions) -> None:
+    """Raise UsageError for what the agtool in the pod would refuse at once, by its own checks."""
+    from agtool.migrate_once.cli import options
+    from agtool.migrate_once.inject.command import check_utf8
+    from agtool.migrate_once.model import TableName
+    from agtool.migrate_once.url.password_command import PasswordCommand
+
+    for word in _arguments(run, database):
+        check_utf8(word.partition("=")[0], word)
+    options.KeyOptions(run.name or "default", run.key).attempt()
+    if run.lock_table:
+        TableName.parse(run.lock_table)
+    if database.password_command:
+        PasswordCommand.parse(database.password_command)
+    if database.password_file and database.password_command:
+        raise UsageError("--password-file and --password-command cannot be given together")
+    given: Any = {field: value for field, value in database._asdict().items() if value is not None}
+    variables = dict.fromkeys(map(str, given.values()), "it is in the container")
+    options.DatabaseOptions(**given).from_environment(variables)
 
 
 def _arguments(run: RunOptions, database: DatabaseOptions) -> Iterator[str]:

@@ -42,7 +42,8 @@ def _port(context: typer.Context, value: str | None) -> str | None:
     return value
 
 
-def _kill_grace(value: float) -> float:
+def not_too_long(value: float) -> float:
+    """The value of `--kill-grace`, in seconds."""
     if value > _LONGEST_GRACE:
         raise typer.BadParameter("it is too long. It may be 1h at most.")
     return value
@@ -286,7 +287,7 @@ class TimeOptions(NamedTuple):
         duration(
             "Wait this time between SIGTERM and SIGKILL when the lock is lost.  [default: 10s]",
             envvar="AGTOOL_KILL_GRACE",
-            callback=_kill_grace,
+            callback=not_too_long,
         ),
     ] = 10.0
 

@@ -6,7 +6,7 @@ before those behind it; one with restartPolicy Always, such as a proxy, runs on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from agtool.core.yamltext import Path
@@ -69,17 +69,18 @@ def additions(
         base: the container whose image runs COMMAND.
         key: for --key.
     """
-    own = [LAUNCHER, "migrate-once", f"--key={key}", *wish.arguments]
+    own = [LAUNCHER, "migrate-once", *_literal([f"--key={key}", *wish.arguments])]
+    said = _literal(wish.command or ())
     volume = Insert((*path, *VOLUMES), [_volume(wish)])
     install = [_installer(wish, spec)] if wish.method == "copy" else []
     if wish.init_container is None:
         # Of a container of our own `kubectl describe pod` shows the result as its message.
-        command = [*own, "--result-file=/dev/termination-log", "--", *(wish.command or ())]
+        command = [*own, "--result-file=/dev/termination-log", "--", *said]
         made = [*install, _migrator(base, command)]
         return [Insert((*path, *INIT), made, None), volume]
     at = next(i for i, each in enumerate(spec["initContainers"]) if each is base)
     there: Path = (*path, *INIT, at)
-    prefix = [*own, "--", *(wish.command or ())]
+    prefix = [*own, "--", *said]
     done: list[Operation] = [
         Insert((*there, "command"), prefix),
         Insert((*there, "volumeMounts"), [_mount()]),
@@ -89,6 +90,14 @@ def additions(
     if install:  # after what counts its containers
         done.append(Insert((*path, *INIT), install, at))
     return [*done, volume]
+
+
+def _literal(words: Iterable[str]) -> list[str]:
+    """Words of which the kubelet makes these, with the values of $(NAME).
+
+    It makes one $ of two (kubernetes/third_party/forked/golang/expansion).
+    """
+    return [word.replace("$$", "$$$$") for word in words]
 
 
 def _installer(wish: Wish, spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from agtool.migrate_once.inject.nodes import Stop, start_of_item, walk
 from agtool.migrate_once.inject.operation import Put, applied
 from agtool.migrate_once.inject.problem import ManifestError
 from agtool.migrate_once.inject.reading import at, canonical, read
-from agtool.migrate_once.inject.removal import Record, Wrapped, removed
-from agtool.migrate_once.inject.splice import Splice, edited
+from agtool.migrate_once.inject.removal import Record, Wrapped, removed, wrapped
+from agtool.migrate_once.inject.splice import Replaced, Splice, edited
 from agtool.migrate_once.inject.writing import as_written
 from agtool.migrate_once.workload import Kind, is_template_of_another
 
@@ -48,6 +48,8 @@ def injected(text: str, where: Path, kind: Kind, wish: Wish) -> Injected:
             what is to be added.
         NotYaml
     """
+    if "agtool" in text:
+        _refuse_to_unwrap(at(read(text)[1], where), kind, wish)
     text = removed(text, where, kind)
     root, data = read(text)
     workload = at(data, where)
@@ -68,13 +70,29 @@ def injected(text: str, where: Path, kind: Kind, wish: Wish) -> Injected:
     if replaced or wish.init_container:
         put = Put((*where, "metadata", "annotations"), ANNOTATION, "")
         replaced = splice.edits([*pieces, put])[1]
-        within = [each._replace(path=each.path[len(where) :]) for each in replaced]
+        within = [Replaced(_by_name(path[len(where) :], wish), was) for path, was in replaced]
         put = put._replace(value=Record(_was(base, wish), within).dumped())
         edits, _ = splice.edits([*pieces, put])
         operations.append(put)
     new = edited(text, edits)
     _prove(text, new, applied(data, operations), where, kind)
     return Injected(new, str(base.get("name")), str(base["image"]), key)
+
+
+def _refuse_to_unwrap(workload: Any, kind: Kind, wish: Wish) -> None:
+    """Raise ManifestError if an init container would be unwrapped that is not the one meant."""
+    name = wrapped(workload, kind)
+    if name is not None and name != wish.init_container:
+        raise ManifestError(
+            f"its init container {name} is wrapped already, and would be no more",
+            hint="Take that back first, with --remove; or change its options, with "
+            f"--init-container {name}.",
+        )
+
+
+def _by_name(path: Path, wish: Wish) -> Path:
+    """The same with the name of the container that is wrapped in the place of its number."""
+    return tuple(wish.init_container or "" if isinstance(step, int) else step for step in path)
 
 
 def _spec(workload: Any, kind: Kind) -> Mapping[str, Any]:

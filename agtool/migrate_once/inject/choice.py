@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from agtool.migrate_once.inject.additions import Wish, foreign, listed
+from agtool.migrate_once.inject.additions import Wish, foreign, is_wrapped, listed
 from agtool.migrate_once.inject.key import check_key, key_of
 from agtool.migrate_once.inject.problem import ManifestError
 from agtool.migrate_once.words import FOLDER
@@ -58,7 +58,11 @@ def choose(
     """
     found = _wrapped(spec, wish) if wish.init_container else _one(spec, annotations, wish.container)
     name = found.get("name")
-    if not isinstance(found.get("image"), str):
+    if found.get("image") is not None and not isinstance(found["image"], str):
+        raise ManifestError(
+            f"the image of the container {name} is not text", hint="Put it in quotes."
+        )
+    if found.get("image") is None:
         raise ManifestError(f"the container {name} has no image", hint="Correct the manifest.")
     if "{{" in found["image"]:
         raise ManifestError(
@@ -100,6 +104,12 @@ def _wrapped(spec: Mapping[str, Any], wish: Wish) -> Mapping[str, Any]:
         raise ManifestError(
             f"the init container {wish.init_container} is a sidecar (restartPolicy: Always), which "
             "does not end"
+        )
+    if is_wrapped(found):
+        raise ManifestError(
+            f"the init container {wish.init_container} runs agtool already, in words that inject "
+            "has not put there",
+            hint="Leave it so; or take the words up to -- out of its command by hand.",
         )
     if found.get("command") and wish.command:
         raise ManifestError(

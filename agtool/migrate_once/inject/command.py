@@ -29,6 +29,7 @@ def split_command(text: str) -> list[str]:
         ) from error
     if not words:
         raise UsageError("--command is empty", hint="Is a variable of the shell unset?")
+    check_utf8("--command", text)
     if found := _shell_syntax(text):
         raise _needs_shell(found, f"--command {shlex.quote('sh -c ' + shlex.quote(text))}")
     return words
@@ -38,8 +39,10 @@ def check_words(words: Sequence[str]) -> list[str]:
     """The words of COMMAND behind `--`.
 
     Raises:
-        UsageError: it needs a shell.
+        UsageError: it needs a shell, or one is not UTF-8 text.
     """
+    for word in words:
+        check_utf8("a word of COMMAND", word)
     if words[0].rpartition("/")[2] in _SHELLS:
         return list(words)
     whole = f"-- sh -c {shlex.quote(' '.join(words))}"
@@ -56,6 +59,14 @@ def check_words(words: Sequence[str]) -> list[str]:
         if word in _OPERATORS or re.fullmatch(r"\$(\w+|\{\w+\})", word):
             raise _needs_shell(word, whole)
     return list(words)
+
+
+def check_utf8(what: str, text: str) -> None:
+    """Raise UsageError if a text, which `what` names, cannot stand in a manifest."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{what} is not UTF-8 text", hint="Write it in UTF-8.") from None
 
 
 def _needs_shell(what: str, instead: str) -> UsageError:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from agtool.migrate_once.inject.secrets import masked
 
 _CONTEXT = 3
-_SENSITIVE = r"""["']?name["']?:\s*["']?\w*(?:PASS|SECRET|TOKEN|KEY|URL|DSN|URI|CRED|AUTH)"""
-_NAME = re.compile(rf"^[ +-]\s*(?:- )?{_SENSITIVE}", re.IGNORECASE)
-_VALUE = re.compile(r"""^([ +-]\s*["']?value["']?:\s*).+""")
-_FLOW = re.compile(
-    rf"""({_SENSITIVE}\w*["']?,\s*["']?value["']?:\s*)"""
-    r"""("(?:[^"\\]|\\.)*"|'[^']*'|[^,}\]]+)""",
-    re.IGNORECASE,
-)
 
 
 def difference(before: str, after: str, name: str) -> Iterator[str]:
-    """The lines of a unified diff, with the values of variables that may be secret left out."""
+    """The lines of a unified diff, with the values that may be secret left out.
+
+    Raises:
+        NotYaml
+    """
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     same = 0
     while same < min(len(old), len(new)) and old[same] == new[same]:
@@ -28,10 +26,9 @@ def difference(before: str, after: str, name: str) -> Iterator[str]:
         end += 1
     # A text of 300,000 lines is compared where it differs only.
     first, last = max(0, same - _CONTEXT), max(0, end - _CONTEXT)
-    secret = False
     for line in difflib.unified_diff(
-        old[first : len(old) - last],
-        new[first : len(new) - last],
+        _shown(old, first, len(old) - last),
+        _shown(new, first, len(new) - last),
         name,
         f"{name} (injected)",
         n=_CONTEXT,
@@ -41,9 +38,13 @@ def difference(before: str, after: str, name: str) -> Iterator[str]:
             shown = re.sub(
                 r"([-+])(\d+)", lambda found: f"{found[1]}{int(found[2]) + first}", shown
             )
-        if secret:
-            shown = _VALUE.sub(r"\1...", shown)
-        secret = _NAME.match(shown) is not None
-        yield _FLOW.sub(r"\1...", shown)
+        yield shown
         if not line.endswith("\n"):
             yield "\\ No newline at end of file"
+
+
+def _shown(lines: Sequence[str], first: int, last: int) -> list[str]:
+    """Some lines of a text, as they may be shown."""
+    start = sum(map(len, lines[:first]))
+    end = start + sum(map(len, lines[first:last]))
+    return masked("".join(lines), start, end).splitlines(keepends=True)[first:last]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -178,11 +179,7 @@ def choose_workload(found: Sequence[Workload], wanted: Wanted | None) -> Workloa
         if len(named) == 1:
             return named[0]
         if named:
-            raise ManifestError(
-                f"{wanted} is there {'twice' if len(named) == 2 else f'{len(named)} times'}: "
-                + "; ".join(_where(each) for each in named),
-                hint="Give agtool the manifests of one of them only.",
-            )
+            raise _more_than_once(named)
         raise ManifestError(f"there is no {wanted}", hint=_listed(found))
     # Pods that run beside a chart's workload, such as its tests, are not what is meant.
     serving = [each for each in found if not each.is_hook and each.kind.name != "Pod"]
@@ -191,16 +188,38 @@ def choose_workload(found: Sequence[Workload], wanted: Wanted | None) -> Workloa
         return meant[0]
     if not meant:
         raise ManifestError("there is no workload", hint=_listed(found))
+    if len(_names(meant)) == 1:
+        raise _more_than_once(meant)
     raise ManifestError(
         "there are several workloads",
         hint=f"Say which one with --workload KIND/NAME. {_listed(meant)}",
     )
 
 
+def _more_than_once(found: Sequence[Workload]) -> ManifestError:
+    """The error for workloads of one name, such as in two namespaces."""
+    return ManifestError(
+        f"{found[0].kind.name}/{found[0].name} is there {_so_often(len(found))}: "
+        + "; ".join(map(_where, found)),
+        hint="Give agtool the manifests of one of them only.",
+    )
+
+
+def _so_often(times: int) -> str:
+    return "twice" if times == 2 else f"{times} times"
+
+
+def _names(found: Sequence[Workload]) -> Counter[str]:
+    return Counter(f"{each.kind.name}/{each.name}" for each in found)
+
+
 def _listed(found: Sequence[Workload]) -> str:
     if not found:
         return "A Deployment, StatefulSet, DaemonSet, Job, CronJob, Rollout or Pod is needed."
-    names = [f"{each.kind.name}/{each.name}" for each in found]
+    names = [
+        name if times == 1 else f"{name} ({_so_often(times)})"
+        for name, times in _names(found).items()
+    ]
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return f"There are: {', '.join(names[:20])}{more}."
 

@@ -25,11 +25,14 @@ from agtool.migrate_once.inject.reading import at, canonical, read
 from agtool.migrate_once.inject.splice import Edit, Replaced, edited, value_span
 from agtool.migrate_once.workload import Kind
 
+_ANNOTATIONS: Path = ("metadata", "annotations")
+
 
 class Wrapped(NamedTuple):
     """What an init container was before it was wrapped.
 
     Attributes:
+        container: its name, which keeps what others have wrapped by hand from being unwrapped.
         command: null: it had none.
         env: whether POD_NAME was added.
     """
@@ -40,7 +43,12 @@ class Wrapped(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What the annotation holds."""
+    """What the annotation holds.
+
+    Attributes:
+        replaced: with the path from the workload, in which the container that is wrapped stands
+            by its name: its number changes with `agtool-install`, and with what others add.
+    """
 
     wrapped: Wrapped | None = None
     replaced: Sequence[Replaced] = ()
@@ -71,13 +79,26 @@ def record_of(workload: Mapping[str, Any]) -> Record:
 
 def is_injected(workload: Any, kind: Kind) -> bool:
     """Whether agtool has added something to it."""
+    if ANNOTATION in (at(workload, _ANNOTATIONS) or {}):
+        return True
     spec = at(workload, kind.spec)
     if not isinstance(spec, Mapping):
         return False
-    containers = spec.get("initContainers")
-    return any(is_ours(each) or is_wrapped(each) for each in _list(containers)) or any(
-        is_ours(each) for each in _list(spec.get("volumes"))
-    )
+    return any(is_ours(each) for path in (INIT, VOLUMES) for each in _list(at(spec, path)))
+
+
+def wrapped(workload: Any, kind: Kind) -> str | None:
+    """The init container that the record says is wrapped, and is; None: there is none."""
+    record = record_of(workload)
+    found = _wrapped(at(workload, (*kind.spec, *INIT)), record)
+    return record.wrapped.container if record.wrapped and found is not None else None
+
+
+def _wrapped(containers: Any, record: Record) -> int | None:
+    for number in _named(containers, record.wrapped.container) if record.wrapped else ():
+        if is_wrapped(containers[number]) and not is_ours(containers[number]):
+            return number
+    return None
 
 
 def removed(text: str, where: Path, kind: Kind) -> str:
@@ -94,6 +115,7 @@ def removed(text: str, where: Path, kind: Kind) -> str:
     if not is_injected(workload, kind):
         return text
     record = record_of(workload)
+    _refuse_other_users(workload, kind, record)
     # What was replaced cannot be put back if another program has written the text anew since.
     for replaced in (record.replaced, ()) if record.replaced else ((),):
         own = record._replace(replaced=replaced)
@@ -103,8 +125,12 @@ def removed(text: str, where: Path, kind: Kind) -> str:
             found = read(new)[1]
         except NotYaml:
             continue
-        gone = [(*where, *path) for path, _ in replaced]
-        if canonical(found, gone) == canonical(expected, gone):
+        back = [(*where, *path) for path, _ in _placed(at(expected, where), replaced)]
+        # What has been put into them since, by hand, is not to be lost.
+        if canonical(found, back) == canonical(expected, back) and all(
+            canonical(_filled(at(found, path))) == canonical(_filled(at(expected, path)))
+            for path in back
+        ):
             return new
     raise ManifestError(
         "what agtool added cannot be taken out without changing anything else",
@@ -117,7 +143,7 @@ def _edits(  # noqa: PLR0917  # all that is known of it
     text: str, root: Any, data: Any, where: Path, kind: Kind, record: Record
 ) -> Iterator[Edit]:
     covered = []
-    for path, before in record.replaced:
+    for path, before in _placed(at(data, where), record.replaced):
         mapping = walk(root, (*where, *path[:-1]), "mapping")
         found = None if isinstance(mapping, Stop) else entry(mapping, str(path[-1]))
         if found and before is None:
@@ -128,6 +154,53 @@ def _edits(  # noqa: PLR0917  # all that is known of it
     for path, chosen in _cuts(data, where, kind, record):
         if not any(path[: len(each)] == each for each in covered):
             yield from _cut(text, root, path, chosen)
+
+
+def _placed(workload: Any, replaced: Sequence[Replaced]) -> Iterator[Replaced]:
+    """The same with the number of a container in the place of its name."""
+    for path, text in replaced:
+        made: Path = ()
+        for step in path:
+            there = at(workload, made)
+            if isinstance(there, list):
+                numbers = _named(there, step)
+                if not numbers:
+                    break
+                made = (*made, numbers[0])
+            else:
+                made = (*made, step)
+        else:
+            yield Replaced(made, text)
+
+
+def _filled(value: Any) -> Any:
+    """A value without what is empty or null in it."""
+    if isinstance(value, list):
+        return [_filled(each) for each in value] or None
+    if isinstance(value, dict):
+        made = {key: _filled(each) for key, each in value.items()}
+        return {key: each for key, each in made.items() if each is not None} or None
+    return value
+
+
+def _refuse_other_users(workload: Any, kind: Kind, record: Record) -> None:
+    """Raise ManifestError if a container that was not added needs what would be taken out."""
+    spec = at(workload, kind.spec)
+    if not any(is_ours(each) for each in _list(at(spec, VOLUMES))):
+        return
+    own = _wrapped(at(spec, INIT), record)
+    for field in ("initContainers", "containers"):
+        for number, each in enumerate(_list(at(spec, (field,)))):
+            if (field, number) == (*INIT, own) or is_ours(each) or not isinstance(each, Mapping):
+                continue
+            if _named(each.get("volumeMounts"), MIGRATE):
+                raise ManifestError(
+                    f"the container {each.get('name')} uses the volume {MIGRATE}, which would be "
+                    f"taken out, and no annotation {ANNOTATION} says that agtool has wrapped it",
+                    hint="If that is lost, take agtool's words (up to --) out of its command by "
+                    "hand, and the volume out of its volumeMounts. If the container is yours, "
+                    "give it a volume of another name.",
+                )
 
 
 def _cut(text: str, root: Any, path: Path, chosen: Sequence[int] | str) -> Iterator[Edit]:
@@ -164,23 +237,25 @@ def _cuts(
 ) -> Iterator[tuple[Path, Sequence[int] | str]]:
     """What is to be cut out: items of a list by their numbers, or a key."""
     base = (*where, *kind.spec)
-    containers = _list(at(data, (*base, *INIT)))
-    for number, each in enumerate(containers):
-        if is_wrapped(each) and not is_ours(each):
-            there: Path = (*base, *INIT, number)
-            yield (*there, "command"), range(own_words(each))
-            yield (*there, "volumeMounts"), _named(each.get("volumeMounts"), MIGRATE)
-            if record.wrapped and record.wrapped.env:
-                yield (*there, "env"), _named(each.get("env"), "POD_NAME")
+    containers = at(data, (*base, *INIT))
+    number = _wrapped(containers, record)
+    if record.wrapped and number is not None:
+        each, there = containers[number], (*base, *INIT, number)
+        # One that had no command has got all of its words from agtool.
+        had = record.wrapped.command is not None
+        yield (*there, "command"), range(own_words(each) if had else len(each["command"]))
+        yield (*there, "volumeMounts"), _named(each.get("volumeMounts"), MIGRATE)
+        if record.wrapped.env:
+            yield (*there, "env"), _named(each.get("env"), "POD_NAME")
     for path in (INIT, VOLUMES):
         items = _list(at(data, (*base, *path)))
         yield (*base, *path), [i for i, each in enumerate(items) if is_ours(each)]
-    annotations: Path = (*where, "metadata", "annotations")
+    annotations: Path = (*where, *_ANNOTATIONS)
     if ANNOTATION in (at(data, annotations) or {}):
         yield annotations, ANNOTATION
 
 
-def _named(items: Any, name: str) -> list[int]:
+def _named(items: Any, name: object) -> list[int]:
     return [
         i
         for i, each in enumerate(_list(items))

@@ -10,6 +10,7 @@ from typing import Any
 
 from agtool.migrate_once.inject.problem import ManifestError, Place
 from agtool.migrate_once.inject.reading import at, read
+from agtool.migrate_once.inject.writing import as_written
 
 _SIGNS = ("ResourceList", "config.kubernetes.io/")
 
@@ -17,13 +18,15 @@ _SIGNS = ("ResourceList", "config.kubernetes.io/")
 def function_options(name: str, text: str) -> Mapping[str, Any] | None:
     """The fields of functionConfig's spec; None: the text is no ResourceList.
 
+    Scalars are as they stand in the text: 12e4567 is a commit, and no number that is infinite.
+
     Raises:
         ManifestError: there are none.
         NotYaml
     """
     if not all(sign in text[:4096] or sign in text[-4096:] for sign in _SIGNS):
         return None
-    data = read(text)[1]
+    root, data = read(text)
     group = str(at(data, ("apiVersion",))).partition("/")[0]
     if at(data, ("kind",)) != "ResourceList" or group != "config.kubernetes.io":
         return None
@@ -34,4 +37,5 @@ def function_options(name: str, text: str) -> Mapping[str, Any] | None:
             hint="Write the options there by their names, such as workload: deployment/shop.",
             place=Place(name),
         )
-    return spec
+    written: Mapping[str, Any] = at(as_written(root), ("functionConfig", "spec"))
+    return written

@@ -20,7 +20,6 @@ from agtool.migrate_once.inject.manifests import (
 )
 from agtool.migrate_once.inject.problem import ManifestError
 from agtool.migrate_once.inject.removal import removed
-from agtool.migrate_once.words import LAUNCHER
 from agtool.migrate_once.workload import Wanted
 
 Action = Literal["injected", "removed", "unchanged"]
@@ -72,7 +71,7 @@ def remove(files: Sequence[File], wanted: Wanted | None) -> Outcome:
     ):
         text = texts[number]
         piece = text[start:end]
-        for each in group if LAUNCHER in piece else ():
+        for each in group if "agtool" in piece else ():
             new = _placed(each, piece, partial(removed, piece, each.where, each.kind))
             if new != piece:
                 told.append(_told(each, files, "removed", None))

@@ -47,14 +47,12 @@ def test_a_function_of_kustomize(tmp_path: Path) -> None:
     program = tmp_path / "agtool-migrate-once"
     program.write_text(f"#!/bin/sh\n{script}")
     program.chmod(0o755)
-    (made,) = run(
-        environment(tmp_path),
-        kustomize,
-        "build",
-        "--enable-alpha-plugins",
-        "--enable-exec",
-        tmp_path,
-    )
+    build_all = ("build", "--enable-alpha-plugins", "--enable-exec", tmp_path)
+    (made,) = run(environment(tmp_path), kustomize, *build_all)
     command = command_of(made)
     assert command[-3:] == COMMAND
     assert "--key=registry.example/shop:1.4.3" in command
+    # A commit without quotes, which YAML takes for a number that is too large to be one.
+    (tmp_path / "migrate-once.yaml").write_text(f"{function}\n  key: 12e4567\n")
+    (made,) = run(environment(tmp_path), kustomize, *build_all)
+    assert "--key=12e4567" in command_of(made)

@@ -59,6 +59,7 @@ def test_the_entrypoint_of_the_image_is_agtool() -> None:
         (["--key", "a-$(TAG)"], ["--key=a-1.4.2"]),
         # $$ is a $ in front of what is none; the application's own names are not ours to know.
         (["--key=$$(TAG)"], ["--key=$(TAG)"]),
+        (["--key=a$$$$b"], ["--key=a$$b"]),
         # What a Secret has.
         (["--database-url=$(URL)"], ["--database-url-env=URL"]),
         (["--host=$(URL)", "--port", "$(URL)"], ["--host-env=URL", "--port-env=URL"]),

@@ -35,11 +35,13 @@ class Stream(NamedTuple):
 
     Attributes:
         wrap: the init container that can be wrapped; empty: none.
+        has_command: whether the manifest says what it runs.
     """
 
     text: str
     kind: str
     wrap: str
+    has_command: bool
 
 
 def _maybe(draw: Random, one_in: int = 3) -> bool:
@@ -51,25 +53,31 @@ def container(draw: Random, name: str) -> dict[str, Any]:
     made: dict[str, Any] = {"name": name, "image": draw.choice(["a/b:1", "r:5000/c:v2"])}
     if _maybe(draw, 2):
         made["command"] = ["run", draw.choice(TEXTS), "--flag"]
+    elif _maybe(draw):
+        made["command"] = draw.choice([None, []])
     if _maybe(draw, 2):
         made["env"] = [
             {"name": "DATABASE_URL", "value": draw.choice(TEXTS)},
             {"name": "B", "value": "x"},
         ]
+    elif _maybe(draw):
+        made["env"] = draw.choice([None, []])
     if _maybe(draw):
         made["args"] = [draw.choice(TEXTS)]
     if _maybe(draw):
         made["resources"] = {"limits": {"cpu": draw.choice([1, "500m", 1.5])}}
     if _maybe(draw):
         made["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+    elif _maybe(draw):
+        made["volumeMounts"] = draw.choice([None, []])
     if _maybe(draw):
         made["securityContext"] = draw.choice([{}, {"runAsUser": 1000}])
     items = list(made.items())
     return dict(draw.sample(items, len(items)) if _maybe(draw) else items)
 
 
-def workload(draw: Random) -> tuple[dict[str, Any], str]:  # noqa: C901  # one branch a choice
-    """A workload, and the name of an init container that has a command."""
+def workload(draw: Random) -> tuple[dict[str, Any], str, bool]:  # noqa: C901  # one branch a choice
+    """A workload, the name of an init container, and whether that has a command."""
     kind = draw.choice(sorted(KINDS))
     version, steps = KINDS[kind]
     spec: dict[str, Any] = {}
@@ -78,11 +86,12 @@ def workload(draw: Random) -> tuple[dict[str, Any], str]:  # noqa: C901  # one b
     inits: Any = {"null": None, "empty": [], "one": [container(draw, "first")]}.get(form)
     if form == "two":
         inits = [container(draw, "first"), container(draw, "second")]
-    for each in inits or ():
-        if each.get("command"):
-            wrap = each["name"]
+    has_command = False
+    if inits:
+        chosen = draw.choice(inits)
+        wrap, has_command = chosen["name"], bool(chosen.get("command"))
     main = container(draw, "main")
-    if "env" in main and _maybe(draw):
+    if main.get("env") and _maybe(draw):
         main["env"] = Named("env", main["env"])
         spec["hostAliases"] = []
     parts: list[tuple[str, Any]] = [("containers", [main])]
@@ -110,7 +119,8 @@ def workload(draw: Random) -> tuple[dict[str, Any], str]:  # noqa: C901  # one b
             notes
         ]
     body = {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": inner}
-    return (dict(draw.sample(list(body.items()), len(body)) if _maybe(draw) else body), wrap)
+    body = dict(draw.sample(list(body.items()), len(body)) if _maybe(draw) else body)
+    return body, wrap, has_command
 
 
 class Writer:
@@ -239,7 +249,7 @@ def stream(seed: int) -> Stream:
     Of one number, and not drawn choice by choice: that takes Hypothesis a second for each.
     """
     draw = Random(seed)  # noqa: S311
-    data, wrap = workload(draw)
+    data, wrap, has_command = workload(draw)
     form = draw.choice(["yaml", "yaml", "json", "list", "json list"])
     writer = Writer(draw)
     has_alias = "Named" in repr(data)
@@ -266,4 +276,4 @@ def stream(seed: int) -> Stream:
         made = made.replace("\n", "\r\n")
     if _maybe(draw, 5):
         made = "\ufeff" + made
-    return Stream(made, data["kind"], wrap)
+    return Stream(made, data["kind"], wrap, has_command)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import yaml  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from agtool.core.yamltext import as_kubernetes
 from agtool.migrate_once.inject.additions import ANNOTATION, INSTALL, MIGRATE, Wish
 from agtool.migrate_once.inject.manifests import File
+from agtool.migrate_once.inject.problem import ManifestError
 from agtool.migrate_once.inject.run import inject, remove
 from tests.unit.migrate_once.inject.generated import stream
 
@@ -85,7 +87,10 @@ def test_what_is_wrapped_can_be_unwrapped(seed: int, method: str) -> None:
     made_up = stream(seed)
     if not made_up.wrap:
         return
-    wish = WISH._replace(method=method, command=None, container=None, init_container=made_up.wrap)
+    command = None if made_up.has_command else ("run", "-- it")
+    wish = WISH._replace(
+        method=method, command=command, container=None, init_container=made_up.wrap
+    )
     made = injected(made_up.text, wish)
     assert removed(made) == made_up.text
     assert injected(made, wish) == made
@@ -93,7 +98,9 @@ def test_what_is_wrapped_can_be_unwrapped(seed: int, method: str) -> None:
     (old,) = [each for each in was["initContainers"] if each["name"] == made_up.wrap]
     (new,) = [each for each in spec["initContainers"] if each["name"] == made_up.wrap]
     at = new["command"].index("--")
-    assert new["command"][at + 1 :] == old["command"]
+    assert new["command"][at + 1 :] == (old.get("command") or list(command or ()))
     assert new.get("args") == old.get("args")
-    # Another wish later: what was there first is still known.
-    assert removed(injected(made, WISH)) == made_up.text
+    # What was there first is still known when another wish comes.
+    assert removed(injected(made, wish._replace(key="v2"))) == made_up.text
+    with pytest.raises(ManifestError, match="is wrapped already"):
+        injected(made, WISH)

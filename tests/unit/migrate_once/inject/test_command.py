@@ -3,97 +3,16 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
+import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this line
 
-from agtool import app
 from tests.documents import check
-
-IMAGE = "registry.example/agtool:1"
-
-SHOP = """\
-# The shop.
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: shop
-spec:
-  template:
-    spec:
-      initContainers:
-        - name: proxy
-          image: registry.example/proxy:7
-          restartPolicy: Always
-        - name: migrate
-          image: registry.example/shop:1.4.2
-          command: [rake]
-          args: ["db:migrate"]
-          env: [{name: DATABASE_URL, value: x}]
-      containers:
-        - name: shop
-          image: registry.example/shop:1.4.2
-          env:
-            - name: DATABASE_URL
-              valueFrom: {secretKeyRef: {name: shop, key: url}}
-            - name: DB_PASSWORD
-              value: hunter2
-          envFrom: []
-          resources:
-            limits: {memory: 64Mi}
-          securityContext: {runAsUser: 1000}
-          volumeMounts: [{name: data, mountPath: /data}]
-      volumes:
-        - name: data
-          emptyDir: {}
-"""
-SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}   # as it was\n"
-
-
-class Done(NamedTuple):
-    """How it ended."""
-
-    exit_code: int
-    stdout: bytes
-    stderr: str
-
-    @property
-    def documents(self) -> list[Any]:
-        """What it printed."""
-        return list(yaml.safe_load_all(self.stdout))
-
-
-Inject = Callable[..., Done]
-
-
-@pytest.fixture
-def inject(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Inject:
-    """Give the function that runs `agtool migrate-once inject ARGUMENTS...` in our process."""
-
-    def run(*arguments: object, stdin: str | bytes = b"", image: str = IMAGE) -> Done:
-        data = stdin.encode() if isinstance(stdin, str) else stdin
-        line = ["agtool", "migrate-once", "inject", *map(str, arguments)]
-        monkeypatch.setenv("AGTOOL_IMAGE", image)
-        monkeypatch.setattr(sys, "argv", line)
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-        code = app.main()
-        out, err = capfdbinary.readouterr()
-        stderr = err.decode()
-        assert "Traceback" not in stderr
-        return Done(code, out, stderr)
-
-    return run
-
-
-def spec_of(done: Done, at: int = 0) -> dict[str, Any]:
-    assert done.exit_code == 0, done.stderr
-    return dict(done.documents[at]["spec"]["template"]["spec"])
+from tests.unit.migrate_once.inject.conftest import IMAGE, SERVICE, SHOP, Inject, spec_of
 
 
 def test_the_new_init_container_is_like_the_container(inject: Inject) -> None:
@@ -275,7 +194,25 @@ BAD: list[tuple[str, list[str], int, str]] = [
     (SHOP, ["--workload=deploy/other", "--", "m"], 3, "There are: Deployment/shop."),
     (SHOP, ["--workload=sts/shop", "--", "m"], 3, "there is no StatefulSet/shop"),
     (SHOP, ["--workload=shop", "--", "m"], 2, "is not KIND/NAME"),
-    (two(), ["--", "m"], 3, "there are several workloads"),
+    (two(), ["--", "m"], 3, "Deployment/shop is there twice: stdin (document 1, line 2); stdin (document 2, line 36)\nagtool: Give agtool the manifests of one"),
+    (two() + "---\n" + two("b", "c"), ["--", "m"], 3, "There are: Deployment/shop (twice), Deployment/b, Deployment/c."),
+    (SHOP.replace("image: registry.example/shop:1.4.2\n          env:\n", "image: 1.40\n          env:\n"), ["--", "m"], 3, "the image of the container shop is not text"),
+    (SHOP.replace("          image: registry.example/shop:1.4.2\n          env:\n", "          image:\n          env:\n"), ["--", "m"], 3, "the container shop has no image"),
+    (SHOP, ["--", "m", "\udcff"], 2, "a word of COMMAND is not UTF-8 text"),
+    (SHOP, ["--command=m \udcff"], 2, "--command is not UTF-8 text"),
+    (SHOP, ["--key=\udcff", "--", "m"], 2, "--key is not UTF-8 text"),
+    (SHOP, ["--host=\udcff", "--", "m"], 2, "--host is not UTF-8 text"),
+    (SHOP, ["--kill-grace=5h", "--", "m"], 2, "'--kill-grace': it is too long. It may be 1h at most"),
+    (SHOP, ["--kill-grace=5x", "--", "m"], 2, "is not a duration"),
+    (SHOP, ["--lock-table=a b", "--", "m"], 2, "'a b' is not a valid name of a table"),
+    (SHOP, ["--name", "n" * 201, "--", "m"], 2, "--name has 201 characters"),
+    (SHOP, ["--key", "k" * 501, "--", "m"], 2, "--key has 501 characters"),
+    (SHOP, ["--password-command='a", "--", "m"], 2, "cannot be split into words"),
+    (SHOP, ["--password-file=/x", "--password-env=DB_PASSWORD", "--", "m"], 2, "--password-env and --password-file cannot be given together"),
+    (SHOP, ["--password-command=x", "--password-env=DB_PASSWORD", "--", "m"], 2, "--password-env and --password-command cannot"),
+    (SHOP, ["--password-command=x", "--password-file=/x", "--", "m"], 2, "--password-file and --password-command cannot"),
+    (SHOP, ["--database-url-env=DATABASE_URL", "--database-url-file=/y", "--", "m"], 2, "--database-url-env and --database-url-file cannot"),
+    (SHOP, ["--host-env=DB_PASSWORD", "--host=h", "--", "m"], 2, "--host-env and --host cannot"),
     (two(), ["--workload=deployments.apps/shop", "--", "m"], 3, "is there twice: stdin (document 1"),
     (two("shop", "b"), ["--", "m"], 3, "--workload KIND/NAME"),
     (SHOP, [], 2, "there is no COMMAND to run"),
@@ -327,6 +264,38 @@ def test_no_image(inject: Inject) -> None:
     done = inject("--", "migrate", stdin=SHOP, image="")
     assert done.exit_code == 2
     assert "--image REF" in done.stderr
+
+
+def test_what_the_pod_takes_is_handed_on(inject: Inject) -> None:
+    """The checks of agtool in the pod are not stricter here."""
+    said = ["--name", "n" * 200, "--key", "k" * 500, "--kill-grace=1h", '--lock-table="My-App".t']
+    said += ["--engine=mysql", "--host=h", "--user-env=DB_PASSWORD", "--password-file=/x"]
+    done = inject(*said, "--", "m", stdin=SHOP)
+    command = spec_of(done)["initContainers"][-1]["command"]
+    assert command[2] == f"--key={'k' * 500}"
+    assert '--lock-table="My-App".t' in command
+
+
+@pytest.mark.parametrize("init", [False, True])
+def test_dollars_reach_the_command(inject: Inject, init: bool) -> None:
+    """The kubelet makes one of two, and puts the variable into $(NAME)."""
+    text = SHOP.replace("          command: [rake]\n", "") if init else SHOP
+    target = ["--init-container=migrate"] if init else []
+    said = ["--key=a$$b", "--password-command=p $$$X", "--host=$(PG)"]
+    words = ["sh", "-c", "echo $$ $(DB_PASSWORD) $X $"]
+    done = inject(*target, *said, f"--command={shlex.join(words)}", stdin=text) if init else inject(*said, "--", *words, stdin=text)  # fmt: skip
+    command = spec_of(done)["initContainers"][-1]["command"]
+    assert "--key=a$$$$b" in command
+    assert "--password-command=p $$$$$X" in command
+    assert "--host=$(PG)" in command
+    assert command[-3:] == ["sh", "-c", "echo $$$$ $(DB_PASSWORD) $X $"]
+    assert inject("--remove", stdin=done.stdout).stdout == text.encode()
+
+
+def test_dollars_of_the_manifest_stay(inject: Inject) -> None:
+    text = SHOP.replace("[rake]", '[sh, -c, "echo $$ $$$$(X)"]')
+    done = inject("--init-container=migrate", stdin=text)
+    assert spec_of(done)["initContainers"][-1]["command"][-3:] == ["sh", "-c", "echo $$ $$$$(X)"]
 
 
 def test_what_is_no_text(inject: Inject) -> None:
@@ -439,6 +408,22 @@ def test_a_function_has_its_options_in_its_configuration(inject: Inject) -> None
     assert removed.documents[0]["items"] == [yaml.safe_load(SHOP)]
 
 
+SCALARS = ["12e4567", "1.10", "0123", "1e3", "true", "1_000", "0x1f", "yes", "12:30:45", "2026-01-02"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SCALARS)
+def test_a_function_takes_what_stands_in_its_configuration(inject: Inject, text: str) -> None:
+    """A commit such as 12e4567 is no number, of which the key would be the same for all of them."""
+    spec = {"key": "KEY", "name": "KEY", "command": ["run", "KEY", "a"]}
+    done = inject(stdin=resource_list(spec, SHOP).replace("KEY", text))
+    assert done.exit_code == 0, done.stderr
+    command = done.documents[0]["items"][0]["spec"]["template"]["spec"]["initContainers"][-1][
+        "command"
+    ]
+    assert command[2:4] == [f"--key={text}", f"--name={text}"]
+    assert command[-3:] == ["run", text, "a"]
+
+
 @pytest.mark.parametrize(
     ("spec", "code", "told"),
     [
@@ -446,6 +431,9 @@ def test_a_function_has_its_options_in_its_configuration(inject: Inject) -> None
         ({"comand": "x"}, 2, "a field 'comand', which is no option"),
         ({"in-place": True, "command": "x"}, 2, "a field 'in-place'"),
         ({"workload": ["x"], "command": "x"}, 2, "is not a text"),
+        ({"command": ["x", None]}, 2, "a word of command"),
+        ({"command": ["x", ["y"]]}, 2, "a word of command"),
+        ({"key": None, "command": "x"}, 2, "the field key"),
         ({"attempts": 0, "command": "x"}, 2, "is not a number from 1"),
         ({"method": "other", "command": "x"}, 2, "other"),
     ],
