@@ -49,6 +49,18 @@ class Conversation:
             self._protocol.send_binary(message)
         self._flush()
 
+    def asked(self) -> str:
+        """The path of the client's request, with its query."""
+        while self._request is None:
+            self._receive()
+        return self._request.path
+
+    def refuse(self, status: int, text: str) -> None:
+        """Answer the client's request with something else."""
+        self.asked()
+        self._protocol.send_response(self._protocol.reject(status, text))
+        self._flush()
+
     def read(self) -> bytes | None:
         """The next message; None at the end, after `close` when that is answered."""
         while not self._messages:

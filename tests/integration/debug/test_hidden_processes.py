@@ -35,7 +35,7 @@ def test_a_process_that_is_hidden_has_not_ended() -> None:
             raise ServerUnavailable("a mount namespace needs root")
         # In a PID namespace of its own: before Linux 5.8 the option holds for all of one.
         hiding = (
-            *(find_program("unshare"), "--mount", "--pid", "--fork", "sh", "-c"),
+            *(str(find_program("unshare")), "--mount", "--pid", "--fork", "sh", "-c"),
             *('mount -t proc -o hidepid=2 proc /proc && exec "$@"', "sh"),
         )
         tried = subprocess.run([*hiding, "true"], capture_output=True, text=True, check=False)
