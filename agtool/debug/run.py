@@ -50,7 +50,7 @@ def _run(job: Job, interrupts: Interrupts) -> int:
         if job.record is not None:
             from agtool.debug.session.record import Recording
 
-            recording = Recording(job.record)
+            recording = stack.enter_context(Recording(job.record))
             say(f"{job.record} gets all that is shown, passwords and other secrets too")
         listening: list[Listening] = []
         if job.forwards:
