@@ -214,6 +214,10 @@ def parse_copy(words: Sequence[str]) -> Copy:
         raise UsageError(f"--cp: {path!r} does not begin with /", hint=usage)
     if ".." in path.split("/"):
         raise UsageError(f"--cp: {path!r} has .. in it", hint="Write the path without it.")
+    # As a shell has it: `//` and `/.` stand for `/`.
+    end = "/" if path.endswith(("/", "/.")) else ""
+    parts = [part for part in path.split("/") if part not in {"", "."}]
+    path = "/".join(["", *parts]) + end if parts else "/"
     return Copy(Path(local), name or "", path, into)
 
 
