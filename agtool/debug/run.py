@@ -67,7 +67,7 @@ def _run(job: Job, interrupts: Interrupts) -> int:
             ended = ways.in_a_new_pod()
         from agtool.debug.session.remote import failure
 
-        image = "the pod's image" if job.attach else job.request.image
+        image = ("" if job.attach else job.request.image) or "the pod's image"
         if error := failure(ended, job.command, job.shell, image):
             if job.command and error.exit_code == NOT_FOUND:
                 with interrupts.allowed():

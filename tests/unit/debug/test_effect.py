@@ -200,9 +200,19 @@ def test_an_empty_value_is_refused(
         ({"args": ["--port", "80"]}, "that of the image --port 80"),
         ({}, "that of the image"),
         ({"command": ["sh", "-c"], "args": ["a\r\necho 'b'"]}, "sh -c $'a\\x0d\\necho \\'b\\''"),
+        # What Kubernetes puts in, a shell does; `$$` is a `$` that stays one.
+        (
+            {"command": ["/srv", "--ip=$(IP)", "$$(B)", ""], "args": ["$(IP)$(B) !$(IP)"]},
+            """/srv --ip="${IP}" '$(B)' '' "${IP}"'$(B) !'"${IP}\"""",
+        ),
+        (
+            {"args": ["$(a.b) $$$(IP) $(IP", "$$", "$HOME"]},
+            """that of the image '$(a.b) $'"${IP}"' $(IP' '$' '$HOME'""",
+        ),
     ],
 )
 def test_what_a_copied_container_would_run(fields: dict[str, Any], program: str) -> None:
-    containers = [{"name": "web", "image": "i", **fields}]
+    env = [{"name": "IP", "value": "10.0.0.1"}, {"name": "a.b", "value": "c"}]
+    containers = [{"name": "web", "image": "i", "env": env, **fields}]
     pod = {"metadata": {"name": "web-0"}, "spec": {"containers": containers}}
     assert copied_of(pod, None).program == program
