@@ -225,7 +225,7 @@ def parse_forwards(given: Sequence[str]) -> list[tuple[int, int]]:
     """`LOCAL:REMOTE`, or `PORT` for both; 0 as LOCAL: one that is free."""
     forwards: list[tuple[int, int]] = []
     for text in given:
-        found = re.fullmatch(r"(?:([0-9]*):)?([0-9]+)", text)
+        found = re.fullmatch(r"(?:([0-9]{0,9}):)?([0-9]{1,9})", text)
         if not found:
             raise UsageError(
                 f"--port-forward {text!r} is not of the form LOCAL:REMOTE",

@@ -284,7 +284,7 @@ def test_ports() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "80:", "0", "8080:0", "65536", "1:65536", "a:80", "1:2:3"]
+    "text", ["", "x", "80:", "0", "8080:0", "65536", "1:65536", "a:80", "1:2:3", "9" * 5000]
 )
 def test_what_is_no_port(text: str) -> None:
     with pytest.raises(UsageError):

@@ -184,6 +184,18 @@ def test_a_shell_has_no_effect_on_a_command(
     assert Outcomes(monkeypatch, capsys).of("--shell", "/bin/zsh", "--", "true") == (125, [""])
 
 
+@pytest.mark.parametrize("name", ["IMAGE", "PAUSE_IMAGE"])
+def test_a_wrong_value_is_called_after_what_it_stands_in(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    option, variable = f"--{name.replace('_', '-').lower()}", f"AGTOOL_DEBUG_{name}"
+    for words, told in (([], variable), ([option, "No:"], option)):
+        monkeypatch.setenv(variable, "No:")
+        monkeypatch.setattr(sys, "argv", ["agtool", "debug", *words, "--", "true"])
+        assert app.main() == 125
+        assert f"error: {told} 'No:' is not a valid image" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("option", sorted({*WITH_A_VALUE} - {"--kubeconfig"}))
 def test_an_empty_value_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
