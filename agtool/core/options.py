@@ -313,6 +313,15 @@ def given_options(context: typer.Context) -> set[str]:
     }
 
 
+def source_of(context: typer.Context, option: str) -> str:
+    """Where the value of an option comes from, for messages: the option, or its variable."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if option in parameter.opts and source and source.name == "ENVIRONMENT":
+            return str(parameter.envvar)
+    return option
+
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

@@ -12,12 +12,12 @@ What must hold, and where it is seen to:
 * The pod may do as little as the task allows, and what the namespace allows: `pod.security`.
 * An option that would do nothing is refused: `modes`.
 
-Read in this order: model (what is asked for), run (one invocation) and ways (where it runs); in
-pod/ security and manifest (the objects), life (from creation to removal), wait and explain (on the
-way); in session/ remote, exec, messages, websocket, terminal and lifeline. pod/leftovers is for
-`--list` and `--cleanup`; pod/like (with unlike), target, node, named, architecture and process
-look things up, and pod/refusal says what a refusal means. arguments reads what stands on the
-command line; cli is the edge.
+Read in this order: model (what is asked for), run (one invocation), ways (where it runs) and beside
+(a container that is added to a pod); in pod/ security and manifest (the objects), life (from
+creation to removal), wait and explain (on the way); in session/ remote, exec, messages, websocket,
+terminal and lifeline. pod/leftovers is for `--list` and `--cleanup`; pod/like (with unlike),
+target, node, named, architecture and process look things up, and pod/refusal says what a refusal
+means. arguments reads what stands on the command line; cli is the edge.
 """
 
 from agtool.core.command import Technique

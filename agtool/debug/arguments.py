@@ -214,6 +214,10 @@ def parse_copy(words: Sequence[str]) -> Copy:
         raise UsageError(f"--cp: {path!r} does not begin with /", hint=usage)
     if ".." in path.split("/"):
         raise UsageError(f"--cp: {path!r} has .. in it", hint="Write the path without it.")
+    # As a shell has it: `//` and `/.` stand for `/`.
+    end = "/" if path.endswith(("/", "/.")) else ""
+    parts = [part for part in path.split("/") if part not in {"", "."}]
+    path = "/".join(["", *parts]) + end if parts else "/"
     return Copy(Path(local), name or "", path, into)
 
 
@@ -221,7 +225,7 @@ def parse_forwards(given: Sequence[str]) -> list[tuple[int, int]]:
     """`LOCAL:REMOTE`, or `PORT` for both; 0 as LOCAL: one that is free."""
     forwards: list[tuple[int, int]] = []
     for text in given:
-        found = re.fullmatch(r"(?:([0-9]*):)?([0-9]+)", text)
+        found = re.fullmatch(r"(?:([0-9]{0,9}):)?([0-9]{1,9})", text)
         if not found:
             raise UsageError(
                 f"--port-forward {text!r} is not of the form LOCAL:REMOTE",

@@ -26,6 +26,7 @@ from agtool.core.options import (
     path,
     positive,
     runs_nothing,
+    source_of,
     wrapped_command,
 )
 from agtool.core.system import require_unix
@@ -305,7 +306,7 @@ def debug(
         request=model.Request(
             name=model.new_name(),
             namespace=namespace or "",
-            image=image and parse_image("--image", image),
+            image=image and parse_image(source_of(command_line, "--image"), image),
             lifetime=arguments.parse_lifetime(ttl),
             pull_policy=image_pull_policy,
             env=arguments.parse_env(env or ()),
@@ -333,7 +334,8 @@ def debug(
             host_network=host_network,
             hostname=arguments.parse_hostname(hostname),
             mounts=mounts,
-            pause_image=pause_image and parse_image("--pause-image", pause_image),
+            pause_image=pause_image
+            and parse_image(source_of(command_line, "--pause-image"), pause_image),
         ),
         cluster=cluster,
         command=() if cp else arguments.parse_command(command or ()),

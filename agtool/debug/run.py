@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import signal
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from agtool.core.errors import NOT_FOUND, AgtoolError, ConfigurationError, UsageError
+from agtool.core.errors import NOT_FOUND, ConfigurationError, UsageError
 from agtool.core.output import say
 from agtool.core.signals import die_as_by_ctrl_c
+from agtool.debug.beside import added
 from agtool.debug.interrupts import Interrupts, Stopped
-from agtool.debug.model import (
-    MARK,
-    Copy,
-    Job,
-)
+from agtool.debug.model import Copy, Job
 from agtool.debug.plan import open_session
-from agtool.debug.pod.gone import WHY
 from agtool.debug.pod.named import hint_for
 from agtool.debug.pod.target import does_not_run, running
 from agtool.debug.session.streams import Attachment, attachment
@@ -24,7 +20,6 @@ from agtool.debug.ways import Ways
 
 if TYPE_CHECKING:
     from agtool.debug.session.forward import Listening
-    from agtool.debug.session.place import Place
 
 
 def run(job: Job) -> int:
@@ -55,7 +50,7 @@ def _run(job: Job, interrupts: Interrupts) -> int:
         if job.record is not None:
             from agtool.debug.session.record import Recording
 
-            recording = Recording(job.record)
+            recording = stack.enter_context(Recording(job.record))
             say(f"{job.record} gets all that is shown, passwords and other secrets too")
         listening: list[Listening] = []
         if job.forwards:
@@ -72,7 +67,7 @@ def _run(job: Job, interrupts: Interrupts) -> int:
             ended = ways.in_a_new_pod()
         from agtool.debug.session.remote import failure
 
-        image = "the pod's image" if job.attach else job.request.image
+        image = ("" if job.attach else job.request.image) or "the pod's image"
         if error := failure(ended, job.command, job.shell, image):
             if job.command and error.exit_code == NOT_FOUND:
                 with interrupts.allowed():
@@ -100,11 +95,9 @@ def _copy(job: Job, copy: Copy, interrupts: Interrupts) -> int:
             found = place.look(copy.path)
         if not found:
             say(f"container {container} has no tar, or no shell: one that has them is added")
-            with interrupts.allowed():
-                plan, _ = ways.added(copy.pod, pod)
-                place = Place(session, ways.path(copy.pod), job.request.name, "/proc/1/root")
-                stack.callback(_end, place)
-            ways.wait_beside(pod, plan)
+            beside = stack.enter_context(added(job, session, interrupts, pod))
+            ways.wait_beside(pod, beside.plan)
+            place = Place(session, ways.path(copy.pod), job.request.name, "/proc/1/root")
             with interrupts.allowed():
                 found = place.look(copy.path)
             if not found:
@@ -114,20 +107,3 @@ def _copy(job: Job, copy: Copy, interrupts: Interrupts) -> int:
                 )
         transfer(place, copy, found, interrupts)
     return 0
-
-
-def _end(place: Place) -> None:
-    """End a container that was added, by its main process, which is a sleep."""
-    from agtool.core.kube.exec import run
-
-    with suppress(AgtoolError):
-        script = (
-            # What is temporary goes first: the container's end would leave it there.
-            "while grep -qs agtool-c[p]- /proc/[0-9]*/cmdline && [ $((n += 1)) -lt 30 ]; do "
-            "sleep 0.1; done; "
-            # As the lifeline finds them. Variables are no lines, so the mark may stand anywhere.
-            "for p in /proc/[0-9]*; do [ ${p#/proc/} = $$ ] || "
-            '! grep -q "$0" $p/environ 2>/dev/null || kill ${p#/proc/}; done'
-        )
-        words = ["sh", "-c", script, f"{MARK}={place.container}"]
-        run(place.session, place.pod, place.container, words, timeout=WHY)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from agtool.core.errors import AgtoolError, ConfigurationError, UsageError
 from agtool.core.kube.errors import ForbiddenError, NotFoundError
 from agtool.core.output import say
+from agtool.debug.beside import added, place_of
 from agtool.debug.model import CONTAINER, KIND, PLAIN_SHELL, TOOLS, Job, Request, Workload
 from agtool.debug.plan import completed
 from agtool.debug.pod.choice import find_pod
@@ -26,9 +27,7 @@ from agtool.debug.pod.profile import wants_root
 from agtool.debug.pod.target import (
     ContainerPlan,
     Way,
-    add_container,
     does_not_run,
-    plan_container,
     running,
 )
 from agtool.debug.pod.wait import NotStartedError, wait_until_running
@@ -90,7 +89,7 @@ class Ways:
                 )
             request = completed(self.job, self.session)
         with made(self.session, request, self.interrupts) as pod:
-            place, security = _place(self.session), pod.security
+            place, security = place_of(self.session), pod.security
             say(f"pod {pod.name} in {place}: {security.level}, {security.meaning}")
             if says_security(request.custom):
                 say("--custom changes what its container may do")
@@ -134,38 +133,17 @@ class Ways:
         request = self.job.request
         with self.interrupts.allowed():
             pod = find_pod(self.session, workload, self.job.pod_index, running=True)
-            name = pod["metadata"]["name"]
-            plan, way = self.added(name, pod)
-        ours = request.name
-        end = f"ends by itself within {request.lifetime} s (--ttl), if it starts"
-        try:
-            self.wait_beside(pod, plan)
-            end = "has ended"
-            there = There(name, ours, "")
-            seen = self.look(there, plan, way)
-            if not request.tools:
-                return self.execute(there)
-            return self.inside(name, plan, seen)
-        finally:
-            say(f"container {ours} {end}; it stays in the list of containers of the pod")
-
-    def added(self, name: str, pod: Json) -> tuple[ContainerPlan, Way]:
-        """Add a container to a pod, in the first way that the namespace takes."""
-        request = self.job.request
-        plan = plan_container(pod, request, self.job.container)
-        way = add_container(self.session, pod, plan, request.custom, self.job.given)
-        say(
-            f"container {request.name} in pod {name}, {_place(self.session)}, beside container "
-            f"{plan.target}, whose processes it shares: {way.user}"
-        )
-        if says_security(request.custom):
-            say("--custom changes what the container may do")
-        if plan.left_out:
-            say(
-                f"not mounted, since Kubernetes allows no part of a volume here: "
-                f"{', '.join(plan.left_out)}"
-            )
-        return plan, way
+        name = pod["metadata"]["name"]
+        with added(self.job, self.session, self.interrupts, pod) as container:
+            self.wait_beside(pod, container.plan)
+            there = There(name, request.name, "")
+            seen = self.look(there, container.plan, container.way)
+            if request.tools:
+                ended = self.inside(name, container.plan, seen)
+            else:
+                ended = self.execute(there)
+            container.has_ended = True  # the session's lifeline has seen to it
+            return ended
 
     def look(self, there: There, plan: ContainerPlan, way: Way) -> Seen | None:
         """See, and say, what can be read of the target."""
@@ -333,10 +311,6 @@ class Ways:
             os.write(
                 2, f"{end if self.attached.terminal else ''}agtool: warning: {text}{end}".encode()
             )
-
-
-def _place(session: Session) -> str:
-    return f"namespace {session.namespace} of context {session.context}"
 
 
 def _afterwards(session: Session, pod: Made) -> str:

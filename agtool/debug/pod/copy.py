@@ -7,6 +7,7 @@ they prepare what the containers need.
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,16 @@ from agtool.debug.model import CONTAINER, Copied
 from agtool.debug.pod.like import lasting, main_container, user_of
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from agtool.core.kube.session import Json
 
 _OF_ONE_POD = {"nodeName", "ephemeralContainers", "schedulingGates", "priority", "overhead"}
 """Fields that a scheduler or an admission plugin sets, or that no new pod may have."""
 
 _PROBES = {"livenessProbe", "readinessProbe", "startupProbe"}
+
+_REFERENCE = re.compile(r"\$(?:\$|\((?P<name>[^)]*)\))")
 
 _OF_ITS_PROGRAM = {"command", "args", "lifecycle", "stdin", "stdinOnce", "tty", "resizePolicy"}
 
@@ -56,8 +61,30 @@ def copied_of(pod: Json, container: str | None) -> Copied:
 
 def _program(container: Json) -> str:
     command, arguments = container.get("command"), container.get("args") or ()
-    program = [*map(_quoted, command)] if command else ["that of the image"]
-    return " ".join([*program, *map(_quoted, arguments)])
+    known = {one["name"] for one in container.get("env") or ()}
+    words = [_expanded(word, known) for word in (*(command or ()), *arguments)]
+    return " ".join(words if command else ["that of the image", *words])
+
+
+def _expanded(word: str, known: Container[str]) -> str:
+    """A word as shells read it, in which Kubernetes' references to variables are those of a shell.
+
+    Source: k8s.io/kubernetes, third_party/forked/golang/expansion: `$$` stands for `$`, and what
+    names no variable stays as it is.
+    """
+    text, parts = "", []
+    at = 0
+    for found in _REFERENCE.finditer(word):
+        text += word[at : found.start()]
+        at = found.end()
+        name = found["name"]
+        if name in known and re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
+            parts += [text and _quoted(text), f'"${{{name}}}"']
+            text = ""
+        else:
+            text += "$" if name is None else found[0]
+    text += word[at:]
+    return "".join([*parts, _quoted(text) if text or not parts else ""])
 
 
 def _quoted(word: str) -> str:

@@ -38,6 +38,10 @@ _KEYS = {
 """Of lists whose items are merged: the field that tells them apart. Source: k8s.io/api,
 core/v1/types.go, patchMergeKey."""
 
+_TAG = "tag:yaml.org,2002:"
+_TYPES = {"bool", "float", "int", "map", "null", "seq", "str"}
+"""Of YAML, those that JSON has."""
+
 _OF_AGTOOL = {
     "args": "Write the command behind `--`.",
     "command": "Write the command behind `--`.",
@@ -73,7 +77,8 @@ def _document(text: str, name: str) -> tuple[Json, dict[str, int]]:
     lines: dict[str, int] = {}
     try:
         documents = [
-            (value_of(node), dict(_lines(node, "", name)))
+            # The lines first: they are looked at as they are written, before `<<` is resolved.
+            (dict(_lines(node, "", name)), value_of(node))
             for node, value_of in parsed(text, as_kubernetes())
         ]
     except NotYaml as error:
@@ -82,27 +87,48 @@ def _document(text: str, name: str) -> tuple[Json, dict[str, int]]:
             f"--custom {name}{at}: it is no YAML, and no JSON: {error.problem}",
             hint="Write a partial container, or with `spec:` a partial pod.",
         ) from error
-    if len(documents) != 1 or not isinstance(documents[0][0], dict) or not documents[0][0]:
+    except RecursionError as error:
+        raise UsageError(
+            f"--custom {name} is nested too deeply",
+            hint="An alias may stand within what it is an alias of.",
+        ) from error
+    if len(documents) != 1 or not isinstance(documents[0][1], dict) or not documents[0][1]:
         raise UsageError(
             f"--custom {name} is not one container, nor one pod",
             hint="Write a partial container such as `securityContext: {runAsUser: 0}`, or with "
             "`spec:` a partial pod.",
         )
-    body, lines = documents[0]
+    lines, body = documents[0]
     return body, lines
 
 
 def _lines(node: Any, path: str, name: str) -> Iterator[tuple[str, int]]:
-    """The line of each field, by its path without places in lists."""
+    """The line of each field, by its path without places in lists.
+
+    Raises UsageError for what is no JSON, and for items that cannot be told apart.
+    """
+    if node.tag.removeprefix(_TAG) not in _TYPES:
+        raise UsageError(
+            f"--custom {name} line {node.start_mark.line + 1}: Kubernetes knows no {node.tag}",
+            hint="Write a text, a number, true, false, null, a list or a mapping.",
+        )
     if node.id == "mapping":
         seen = set()
         for key, value in node.value:
             line = key.start_mark.line + 1
-            if not isinstance(key.value, str) or key.value in seen:
+            if key.tag == f"{_TAG}merge":
+                yield from _lines(value, path, name)
+                continue
+            if key.tag != f"{_TAG}str":
                 raise UsageError(
-                    f"--custom {name} line {line}: {key.value!r} stands here a second time"
+                    f"--custom {name} line {line}: a field has a name, which is a text",
+                    hint=f'Write it as one: "{key.value}"'
                     if isinstance(key.value, str)
-                    else f"--custom {name} line {line}: a field has a name, which is a text",
+                    else "Write a name before the colon.",
+                )
+            if key.value in seen:
+                raise UsageError(
+                    f"--custom {name} line {line}: {key.value!r} stands here a second time",
                     hint="Write each field once.",
                 )
             seen.add(key.value)
@@ -110,7 +136,14 @@ def _lines(node: Any, path: str, name: str) -> Iterator[tuple[str, int]]:
             yield here, line
             yield from _lines(value, here, name)
     elif node.id == "sequence":
+        field = path.rpartition(".")[2]
         for item in node.value:
+            if field in _KEYS and item.id != "mapping":
+                raise UsageError(
+                    f"--custom {name} line {item.start_mark.line + 1}: an item of {field} is a "
+                    "mapping",
+                    hint=f"Write its fields: {{{_KEYS[field]}: ...}}",
+                )
             yield from _lines(item, path, name)
 
 
@@ -131,7 +164,7 @@ def _custom_pod(body: Json, lines: Mapping[str, int], name: str) -> Custom:
     for field in body:
         if field not in {"apiVersion", "kind", "metadata", "spec"}:
             raise UsageError(
-                f"--custom {name} line {lines[field]}: a pod has no field {field!r} to set",
+                f"--custom {name} line {lines.get(field, 1)}: a pod has no field {field!r} to set",
                 hint="Write `metadata:` and `spec:`, or a container without both.",
             )
     if (body.get("apiVersion", "v1"), body.get("kind", "Pod")) != ("v1", "Pod"):
@@ -148,13 +181,29 @@ def _custom_pod(body: Json, lines: Mapping[str, int], name: str) -> Custom:
     for field in spec:
         if f"spec.{field}" in _OF_AGTOOL:
             raise _of_agtool(f"spec.{field}", f"spec.{field}", lines, name)
+    ours, others = _containers(spec, lines, name)
+    spec = {key: value for key, value in spec.items() if key != "containers"}
+    pod = {"metadata": metadata, "spec": spec | ({"containers": others} if others else {})}
+    renamed = {
+        re.sub(r"^spec\.containers\.", "container.", path): line for path, line in lines.items()
+    }
+    return Custom(ours, pod, {**lines, **renamed}, name)
+
+
+def _containers(spec: Json, lines: Mapping[str, int], name: str) -> tuple[Json, list[Json]]:
+    """What a partial pod says of our container, and the others that it adds."""
     ours: Json = {}
     others = []
-    containers = spec.get("containers") or ()
-    for one in containers if isinstance(containers, list) else ():
-        if not isinstance(one, dict) or "name" not in one:
+    containers = spec.get("containers") or []
+    if not isinstance(containers, list):
+        raise UsageError(
+            f"--custom {name} line {lines.get('spec.containers', 1)}: spec.containers is a list",
+            hint=f"Write its items with a dash: - name: {CONTAINER}",
+        )
+    for one in containers:
+        if "name" not in one:
             raise UsageError(
-                f"--custom {name} line {lines['spec.containers']}: a container has no name",
+                f"--custom {name} line {lines.get('spec.containers', 1)}: a container has no name",
                 hint=f"That of agtool is {CONTAINER}; others are added to the pod.",
             )
         if one["name"] == CONTAINER:
@@ -162,12 +211,7 @@ def _custom_pod(body: Json, lines: Mapping[str, int], name: str) -> Custom:
             ours = {key: value for key, value in one.items() if key != "name"}
         else:
             others.append(one)
-    spec = {key: value for key, value in spec.items() if key != "containers"}
-    pod = {"metadata": metadata, "spec": spec | ({"containers": others} if others else {})}
-    renamed = {
-        re.sub(r"^spec\.containers\.", "container.", path): line for path, line in lines.items()
-    }
-    return Custom(ours, pod, {**lines, **renamed}, name)
+    return ours, others
 
 
 def _check_metadata(metadata: Json, lines: Mapping[str, int], name: str) -> None:

@@ -63,3 +63,23 @@ def problem_of(session: Session, pod: str, container: str, interrupts: Interrupt
                 time.sleep(0.2)
     except NotFoundError:
         return "the pod was deleted"
+
+
+def has_ended(session: Session, pod: str, container: str) -> bool:
+    """Whether a container that was added to a pod has ended, or does now.
+
+    Raises the errors of Session.get.
+    """
+    until = time.monotonic() + WHY
+    while True:
+        try:
+            status = session.get(pod).get("status") or {}
+        except NotFoundError:
+            return True
+        statuses = status.get("ephemeralContainerStatuses") or ()
+        states = [one.get("state") or {} for one in statuses if one["name"] == container]
+        if "running" not in [*states, {}][0]:
+            return any("terminated" in state for state in states)
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.2)

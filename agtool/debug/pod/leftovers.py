@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _SLACK = timedelta(minutes=1)
 """Between our clock and the server's."""
 
+_FOREVER = 1000 * 365 * 86400
+"""Seconds. Pods and Jobs that others made, with our labels, may have any number."""
+
 _STILL_TO_COME = timedelta(minutes=5)
 """How long after its Job a pod may be made, at most: three requests, each of which is repeated."""
 
@@ -85,9 +88,13 @@ def judge(pod: Json, now: datetime, gone: Callable[[str], bool]) -> DebugPod:
 
 def ends_at(pod: Json) -> datetime | None:
     """When a pod's lifetime is over; None: never."""
-    lifetime = pod["spec"].get("activeDeadlineSeconds")
     started = (pod.get("status") or {}).get("startTime") or pod["metadata"]["creationTimestamp"]
-    return _time(started) + timedelta(seconds=lifetime) if lifetime else None
+    return _after(_time(started), pod["spec"].get("activeDeadlineSeconds"))
+
+
+def _after(start: datetime, lifetime: int | None) -> datetime | None:
+    """When so many seconds are over; None: never, nor in a time that has a date."""
+    return start + timedelta(seconds=lifetime) if lifetime and lifetime < _FOREVER else None
 
 
 def _has_ended(status: Json) -> bool:
@@ -147,7 +154,7 @@ def left_of(job: Json) -> DebugPod:
         image=spec["template"]["spec"]["containers"][0]["image"],
         node="",
         created_at=created,
-        ends_at=created + timedelta(seconds=spec["activeDeadlineSeconds"]),
+        ends_at=_after(created, spec.get("activeDeadlineSeconds")),
     )
 
 

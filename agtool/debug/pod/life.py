@@ -34,7 +34,7 @@ from agtool.debug.pod.refusal import (
 from agtool.debug.pod.security import Security, ways
 from agtool.pause import binary
 
-_STUBBORN = 3.0
+STUBBORN = 3.0
 """Seconds for which a removal cannot be interrupted: who presses Ctrl-C presses it twice."""
 
 
@@ -233,10 +233,10 @@ def _remove_or_say(
 
     What cannot be done is said, and is no new failure.
     """
-    interrupts.ignore_for(_STUBBORN)
+    interrupts.ignore_for(STUBBORN)
     try:
         with (
-            said_if_slow(f"still removing pod {name}; Ctrl-C gives up ...", _STUBBORN),
+            said_if_slow(f"still removing pod {name}; Ctrl-C gives up ...", STUBBORN),
             interrupts.allowed(),
         ):
             remove_all(session, session.namespace, name, uid, owner)
@@ -269,7 +269,7 @@ def _remove_unanswered(
     session: Session, request: Request, interrupts: Interrupts, group: str, resource: str
 ) -> None:
     """Remove what was made, although nobody said so."""
-    interrupts.ignore_for(_STUBBORN)
+    interrupts.ignore_for(STUBBORN)
     path = f"{group}/namespaces/{request.namespace}/{resource}/{request.name}"
     try:
         with interrupts.allowed():

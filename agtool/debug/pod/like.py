@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from agtool.core.errors import UsageError
+from agtool.core.errors import ConfigurationError, UsageError
 from agtool.core.kube.errors import NotFoundError
 from agtool.debug.model import DEFAULT_CONTAINER, Like, Workload
 from agtool.debug.pod.unlike import differences
@@ -75,14 +75,20 @@ def read_like(session: Session, namespace: str, workload: Workload, container: s
         UsageError: it has no such container.
         NotFoundError: no such workload.
         DeniedError: no permission to read it.
+        ConfigurationError: its pods are those of something that is no workload.
     """
     found = get_workload(session, namespace, workload)
     other = found["spec"].get("workloadRef") if workload.kind == "rollout" else None
     if other:
         # Its pods are those of another workload, a Deployment mostly.
-        return read_like(
-            session, namespace, Workload(other["kind"].lower(), other["name"]), container
-        )
+        kind = other["kind"].lower()
+        if kind not in PATHS:
+            raise ConfigurationError(
+                f"{workload} has its pods from {other['kind']} {other['name']}, which agtool does "
+                "not read",
+                hint="Name one of its pods: --like pod/NAME",
+            )
+        return read_like(session, namespace, Workload(kind, other["name"]), container)
     return like_of(workload, found, container)
 
 

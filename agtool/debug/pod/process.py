@@ -36,15 +36,26 @@ def is_gone(process: str) -> bool:
 
     Of another machine, or another container, we know nothing.
     """
-    with suppress(OSError, ValueError, IndexError):
+    with suppress(OSError, ValueError, IndexError, OverflowError):
         place, pid, started = process.rsplit("/", 2)
         if place != _here():
             return False
         try:
             return _start_time(int(pid)) != int(started)
         except FileNotFoundError:
-            return True
+            return not _exists(int(pid))
     return False
+
+
+def _exists(pid: int) -> bool:
+    """Whether there is such a process; /proc may hide those of others (hidepid, see proc(5))."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _here() -> str:

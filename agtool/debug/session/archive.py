@@ -29,6 +29,15 @@ Progress = Callable[[int], None]
 """Called with a number of bytes that have passed."""
 
 
+def kind_of(source: Path) -> str:
+    """What a source is, or the link that it is leads to: folder or file.
+
+    Raises ConfigurationError for what cannot be read, such as a link that leads to itself.
+    """
+    with _reading(source):
+        return "folder" if stat.S_ISDIR(source.stat().st_mode) else "file"
+
+
 def size_of(source: Path) -> int:
     """Bytes of the files in a tree.
 

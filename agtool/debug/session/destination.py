@@ -7,6 +7,7 @@ before it, none follows a link, and none is made.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -107,6 +108,8 @@ class Destination:
                     try:
                         below = os.open(part, _FOLDER, dir_fd=at)
                     except OSError as error:
+                        if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
+                            raise
                         raise UnsafeError(
                             f"{self.target.joinpath(*parts)}: {part!r} is there, and is no folder",
                             hint="Choose another destination, or remove it.",

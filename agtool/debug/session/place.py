@@ -1,4 +1,4 @@
-"""Where files are copied to or from in a pod: a container, and what is at a path of its files."""
+"""A container in which scripts run: what is at a path of its files; its end, if it is ours."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agtool.core.errors import ConfigurationError
 from agtool.core.kube.exec import run
+from agtool.debug.model import MARK
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Session
@@ -24,10 +25,28 @@ _LOOK = (
     'elif [ -d "${1%/*}/" ]; then echo nothing; else echo nowhere; fi'
 )
 
+_END = 5.0
+"""Seconds for a container of ours to end."""
+
+# $0 is what its processes have in their environment, as the lifeline finds them. What is temporary
+# goes first: the container's end would leave it there. Variables are no lines, so the mark may
+# stand anywhere. It ends with 0 when what it has found has ended, if its own end does not come
+# before.
+STOP = (
+    "while grep -qs agtool-c[p]- /proc/[0-9]*/cmdline && [ $((n += 1)) -lt 30 ]; do sleep 0.1; "
+    'done; is_ours() { grep -qs "$0" "$1/environ"; }; found=; n=0; '
+    'for p in /proc/[0-9]*; do [ "$p" = /proc/$$ ] || ! is_ours "$p" || '
+    '{ kill ${p#/proc/} && found="$found $p"; }; done; '
+    '[ -n "$found" ] && for p in $found; do while is_ours "$p"; do [ $((n += 1)) -lt 20 ] || '
+    "exit 1; sleep 0.1; done; done"
+)
+_KILLED = 128
+"""Exit codes above are of what a signal has ended."""
+
 
 @dataclass(frozen=True)
 class Place:
-    """Where the files are.
+    """A container.
 
     Attributes:
         pod: its path in the API.
@@ -63,3 +82,12 @@ class Place:
                 "Name the path that it stands for.",
             )
         return found
+
+    def end(self) -> bool:
+        """End a container that was added, by its main process, which is a sleep; whether it has.
+
+        Raises the errors of `run`: it may have ended nevertheless.
+        """
+        words = ["sh", "-c", STOP, f"{MARK}={self.container}"]
+        code = run(self.session, self.pod, self.container, words, timeout=_END).ended.exit_code
+        return code == 0 or (code or 0) > _KILLED

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class Recording:
     """The file; use as a context. Each event is in it as soon as it has happened.
 
+    At the end it is removed if there was no session to record: it would be in the way of the next.
+
     Raises:
         UsageError: there is such a file already.
         ConfigurationError: it cannot be made.
@@ -40,6 +42,7 @@ class Recording:
             ) from error
         except OSError as error:
             raise ConfigurationError(f"--record: cannot make {path}: {error.strerror}") from error
+        self._empty = True
         self._began = time.monotonic()
         self._decode = getincrementaldecoder("utf-8")("replace").decode
 
@@ -49,6 +52,9 @@ class Recording:
     def __exit__(self, *_: object) -> None:
         self.output(b"", final=True)
         self._stop()
+        if self._empty:
+            with suppress(OSError):
+                self._path.unlink()
 
     def begin(self, size: tuple[int, int], command: Sequence[str]) -> None:
         """Write what stands first. `size` is columns and lines."""
@@ -60,6 +66,7 @@ class Recording:
             "env": {"TERM": os.environ.get("TERM", "")},
         }
         self._began = time.monotonic()
+        self._empty = False
         self._write(header | ({"command": " ".join(command)} if command else {}))
 
     def output(self, data: bytes, *, final: bool = False) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
@@ -10,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from agtool.core.duration import in_words
 from agtool.core.errors import ConfigurationError
-from agtool.core.live import Progress
+from agtool.core.live import Progress, said_if_slow
 from agtool.core.output import say
-from agtool.debug.session.archive import pack, size_of, unpack
+from agtool.debug.session.archive import kind_of, pack, size_of, unpack
 from agtool.debug.session.destination import Destination, temporary_name
 from agtool.debug.session.exec import ExecError
 from agtool.debug.session.held import Holder
@@ -21,6 +23,7 @@ from agtool.debug.session.streams import Attachment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
+    from pathlib import Path
 
     from agtool.debug.interrupts import Interrupts
     from agtool.debug.model import Copy
@@ -67,7 +70,8 @@ def transfer(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> No
 
 
 def _into(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> None:
-    total = size_of(copy.local)
+    with interrupts.allowed():
+        kind = kind_of(copy.local)
     path = copy.path.rstrip("/")
     folder, _, name = path.rpartition("/")
     if found == "folder":
@@ -81,7 +85,9 @@ def _into(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> None:
             hint="Make it first, or choose another destination.",
         )
     there = f"{folder}/{name} in pod {copy.pod}"
-    _check_kinds(there, found, str(copy.local), "folder" if copy.local.is_dir() else "file")
+    _check_kinds(there, found, str(copy.local), kind)
+    with said_if_slow(f"looking how much {copy.local} is ..."), interrupts.allowed():
+        total = size_of(copy.local)
     target = f"{place.root}{folder}/"
     merged = found == "folder"
     if merged:
@@ -122,10 +128,7 @@ def _out_of(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> Non
             hint="Check the source of --cp.",
         )
     folder, _, name = path.rpartition("/")
-    target = copy.local / name if copy.local.is_dir() else copy.local
-    target = target.absolute()
-    if not target.parent.is_dir():
-        raise ConfigurationError(f"there is no folder {target.parent}", hint="Make it first.")
+    target = _target(copy.local, name)
     command = _sending(place, folder, name, found)
     # A kernel's file says another size than it has, and tar takes its word for it.
     plain = found == "file" and path.startswith(("/proc/", "/sys/"))
@@ -165,6 +168,28 @@ def _out_of(place: Place, copy: Copy, found: str, interrupts: Interrupts) -> Non
         )
     _check_end(code, {0}, f"It has said why. What it sent is now {target}.")
     say(f"{copy.path} of pod {copy.pod} is now {target} ({_amount(progress, began)})")
+
+
+def _target(local: Path, name: str) -> Path:
+    """Where something of that name goes on this side."""
+    try:
+        target = (local / name if _is_folder(local) else local).absolute()
+        if not _is_folder(target.parent):
+            raise ConfigurationError(f"there is no folder {target.parent}", hint="Make it first.")
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write {local}: {error.strerror or error}", hint="Choose another destination."
+        ) from error
+    return target
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            return False
+        raise
 
 
 def _sending(place: Place, folder: str, name: str, found: str) -> list[str]:

@@ -29,6 +29,7 @@ class Conversation:
 
     Attributes:
         pings: how many have come.
+        hold_back: keep what is sent, until something is sent without it: all in one segment.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -36,6 +37,7 @@ class Conversation:
         self._protocol = ServerProtocol(subprotocols=[Subprotocol(PROTOCOL)], max_size=None)
         self._messages: list[bytes] = []
         self.pings = 0
+        self.hold_back = False
         self._request: Request | None = None
 
     def shake_hands(self, *more: bytes) -> None:
@@ -45,6 +47,18 @@ class Conversation:
         self._protocol.send_response(self._protocol.accept(self._request))
         for message in more:
             self._protocol.send_binary(message)
+        self._flush()
+
+    def asked(self) -> str:
+        """The path of the client's request, with its query."""
+        while self._request is None:
+            self._receive()
+        return self._request.path
+
+    def refuse(self, status: int, text: str) -> None:
+        """Answer the client's request with something else."""
+        self.asked()
+        self._protocol.send_response(self._protocol.reject(status, text))
         self._flush()
 
     def read(self) -> bytes | None:
@@ -86,8 +100,8 @@ class Conversation:
         return True
 
     def _flush(self) -> None:
-        for data in self._protocol.data_to_send():
-            self._socket.sendall(data)
+        if not self.hold_back:
+            self._socket.sendall(b"".join(self._protocol.data_to_send()))
 
 
 class Imitation:

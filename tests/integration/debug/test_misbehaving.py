@@ -1,10 +1,12 @@
 """The loop of exec with an imitation of a server that misbehaves as no real one can be told to."""
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +20,8 @@ from agtool.core.kube.websocket import open_websocket
 from agtool.debug.interrupts import Interrupts
 from agtool.debug.session import exec as loop
 from agtool.debug.session.exec import Ends, run
+from agtool.debug.session.forward import _Connection
+from agtool.debug.session.held import Holder
 from agtool.debug.session.record import Recording
 from tests.integration.debug.imitation import SUCCESS, Conversation, Imitation
 
@@ -82,6 +86,32 @@ def test_a_message_in_parts(interrupts: Interrupts, pipes: Pipes) -> None:
     with Imitation(parts) as imitation:
         assert converse(imitation, pipes.ends, interrupts) == Ended(0)
     assert pipes.out.read_bytes() == b"one two"
+
+
+@pytest.mark.parametrize("with_the_handshake", [True, False])
+def test_a_goodbye_that_comes_with_the_end_of_the_output(
+    interrupts: Interrupts, pipes: Pipes, with_the_handshake: bool
+) -> None:
+    holder = Holder("/pause", "x")
+    end = holder.mark.encode() + b"007"
+    messages = [b"\x01own" + end, b"\x02" + end, SUCCESS]
+
+    def hasty(conversation: Conversation) -> None:
+        if not with_the_handshake:
+            conversation.shake_hands()
+        conversation.hold_back = True
+        if with_the_handshake:
+            conversation.shake_hands()
+        for message in messages:
+            conversation.send(message)
+        conversation.hold_back = False
+        conversation.close()
+        conversation.read()
+
+    ends = replace(pipes.ends, held=holder)
+    with Imitation(hasty) as imitation:
+        assert converse(imitation, ends, interrupts) == Ended(7)
+    assert (pipes.out.read_bytes(), pipes.err.read_bytes()) == (b"own", b"")
 
 
 @pytest.mark.parametrize("polite", [True, False])
@@ -213,3 +243,19 @@ def test_a_server_that_hangs_up_while_we_send(interrupts: Interrupts, pipes: Pip
         assert converse(imitation, pipes.ends, interrupts) == Ended(0)
     pipes.close()
     feeding.join()
+
+
+def test_a_port_whose_server_says_goodbye_while_we_send() -> None:
+    def hasty(conversation: Conversation) -> None:
+        conversation.hold_back = True
+        conversation.shake_hands(b"\0\x50\0", b"\x01\x50\0", b"\0answer")
+        conversation.hold_back = False
+        conversation.close()
+        conversation.read()
+
+    here, client = socket.socketpair()
+    with here, client, Imitation(hasty) as imitation:
+        client.sendall(b"a question that nobody reads")
+        with open_websocket(imitation.settings, "/portforward", PROTOCOL, timeout=10) as there:
+            assert _Connection(here, there).pass_on(lambda: False) == ""
+        assert client.recv(100) == b"answer"

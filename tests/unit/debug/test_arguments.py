@@ -248,6 +248,10 @@ def test_commands_that_name_an_object() -> None:
         (["a", "pod/web:/b"], Copy(Path("a"), "web", "/b", into=True)),
         (["po/web:/b c:d", "a:b"], Copy(Path("a:b"), "web", "/b c:d", into=False)),
         (["pods/w.x:/", "."], Copy(Path(), "w.x", "/", into=False)),
+        (["pod/web:/dir/.", "b"], Copy(Path("b"), "web", "/dir/", into=False)),
+        (["dir/.", "pod/web://a/./b//"], Copy(Path("dir"), "web", "/a/b/", into=True)),
+        (["pod/web:/./a/.b", "b"], Copy(Path("b"), "web", "/a/.b", into=False)),
+        (["pod/web://.//", "b"], Copy(Path("b"), "web", "/", into=False)),
     ],
 )
 def test_files_to_copy(words: list[str], copy: Copy) -> None:
@@ -280,7 +284,7 @@ def test_ports() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "80:", "0", "8080:0", "65536", "1:65536", "a:80", "1:2:3"]
+    "text", ["", "x", "80:", "0", "8080:0", "65536", "1:65536", "a:80", "1:2:3", "9" * 5000]
 )
 def test_what_is_no_port(text: str) -> None:
     with pytest.raises(UsageError):

@@ -55,6 +55,8 @@ def test_a_container_is_merged_as_kubectl_patch_does_it() -> None:
         "resources": {"claims": []}
     }
     assert merged({"resources": {}, "tty": True}, "resources: {$patch: delete}") == {"tty": True}
+    text = "env: [&a {name: A, value: b}, {<<: *a, name: B}]"
+    assert merged({}, text) == {"env": [{"name": "A", "value": "b"}, {"name": "B", "value": "b"}]}
     # JSON is YAML.
     assert merged({}, '{"securityContext": {"runAsUser": 0}}') == {
         "securityContext": {"runAsUser": 0}
@@ -107,6 +109,23 @@ def test_a_pod() -> None:
         ("metadata:\n  name: x\nspec: {}", "line 2: agtool sets metadata.name itself"),
         ("metadata: {labels: {agtool/debug: kept}}", "agtool sets metadata.labels.agtool/debug"),
         ("spec: 7", "metadata and spec are mappings"),
+        ("env:\n- {name: A, value: b}\n- FOO=bar", "line 3: an item of env is a mapping"),
+        ("spec: {containers: [{name: debug, env: [null]}]}", "an item of env is a mapping"),
+        ("spec: {volumes: [data]}", "line 1: an item of volumes is a mapping"),
+        ("spec:\n  containers: [x]", "line 2: an item of containers is a mapping"),
+        ("tty: true\nsecurityContext: {1: 2}", "line 2: a field has a name, which is a text"),
+        ("spec: {}\n1: 2", "line 2: a field has a name, which is a text"),
+        ("true: 2", "a field has a name, which is a text"),
+        ("? [a]\n: b", "a field has a name, which is a text"),
+        ("metadata: {labels: {1: x}}", "a field has a name, which is a text"),
+        ("a: &a [*a]", "is nested too deeply"),
+        ("a: &a {b: *a}", "is nested too deeply"),
+        (f"a: {'[' * 1500}{']' * 1500}", "is nested too deeply"),
+        ("spec:\n  containers: {name: debug, tty: true}", "line 2: spec.containers is a list"),
+        ("spec: {containers: 7}", "spec.containers is a list"),
+        ("tty: true\na: !!binary aGk=", "line 2: Kubernetes knows no tag:yaml.org,2002:binary"),
+        ("a: !!set {b}", "Kubernetes knows no tag"),
+        ("spec: {}\n<<: {a: 1}", "line 2: a pod has no field 'a'"),
     ],
 )
 def test_what_is_refused(text: str, told: str) -> None:

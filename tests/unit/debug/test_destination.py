@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import resource
 from contextlib import suppress
 from pathlib import Path
 
@@ -100,4 +101,33 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
         pass
     told = f"cannot write {tmp_path}/no/file: No such file"
     with pytest.raises(ConfigurationError, match=told), Destination(tmp_path / "no/file"):
+        pass
+
+
+def test_a_folder_that_cannot_be_opened_is_a_folder(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Destination(tmp_path) as destination:
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, hard))  # one more, and no second
+        try:
+            told = "Too many open files"
+            with pytest.raises(ConfigurationError, match=told), destination.folder(("new",)):
+                pass
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_is_no_folder_is_called_so(tmp_path: Path, kind: str) -> None:
+    if kind == "file":
+        (tmp_path / "deep").touch()
+    else:
+        (tmp_path / "deep").symlink_to(tmp_path)
+    told = "'deep' is there, and is no folder"
+    with (
+        Destination(tmp_path) as destination,
+        pytest.raises(UnsafeError, match=told),
+        destination.folder(("deep",)),
+    ):
         pass

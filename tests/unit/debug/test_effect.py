@@ -184,6 +184,18 @@ def test_a_shell_has_no_effect_on_a_command(
     assert Outcomes(monkeypatch, capsys).of("--shell", "/bin/zsh", "--", "true") == (125, [""])
 
 
+@pytest.mark.parametrize("name", ["IMAGE", "PAUSE_IMAGE"])
+def test_a_wrong_value_is_called_after_what_it_stands_in(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    option, variable = f"--{name.replace('_', '-').lower()}", f"AGTOOL_DEBUG_{name}"
+    for words, told in (([], variable), ([option, "No:"], option)):
+        monkeypatch.setenv(variable, "No:")
+        monkeypatch.setattr(sys, "argv", ["agtool", "debug", *words, "--", "true"])
+        assert app.main() == 125
+        assert f"error: {told} 'No:' is not a valid image" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("option", sorted({*WITH_A_VALUE} - {"--kubeconfig"}))
 def test_an_empty_value_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
@@ -200,9 +212,19 @@ def test_an_empty_value_is_refused(
         ({"args": ["--port", "80"]}, "that of the image --port 80"),
         ({}, "that of the image"),
         ({"command": ["sh", "-c"], "args": ["a\r\necho 'b'"]}, "sh -c $'a\\x0d\\necho \\'b\\''"),
+        # What Kubernetes puts in, a shell does; `$$` is a `$` that stays one.
+        (
+            {"command": ["/srv", "--ip=$(IP)", "$$(B)", ""], "args": ["$(IP)$(B) !$(IP)"]},
+            """/srv --ip="${IP}" '$(B)' '' "${IP}"'$(B) !'"${IP}\"""",
+        ),
+        (
+            {"args": ["$(a.b) $$$(IP) $(IP", "$$", "$HOME"]},
+            """that of the image '$(a.b) $'"${IP}"' $(IP' '$' '$HOME'""",
+        ),
     ],
 )
 def test_what_a_copied_container_would_run(fields: dict[str, Any], program: str) -> None:
-    containers = [{"name": "web", "image": "i", **fields}]
+    env = [{"name": "IP", "value": "10.0.0.1"}, {"name": "a.b", "value": "c"}]
+    containers = [{"name": "web", "image": "i", "env": env, **fields}]
     pod = {"metadata": {"name": "web-0"}, "spec": {"containers": containers}}
     assert copied_of(pod, None).program == program

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agtool.debug.pod.leftovers import is_left, judge
+from agtool.debug.pod.leftovers import is_left, judge, left_of
 from agtool.debug.pod.process import identity, is_gone, maker
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=timezone.utc)
@@ -73,6 +73,15 @@ def pod(kind: str = "session", created: str = "11:59:00", **status: Any) -> dict
 )
 def test_states(found: dict[str, Any], gone: bool, state: str) -> None:
     assert judge(found, NOW, lambda _: gone).state == state
+
+
+@pytest.mark.parametrize("lifetime", [10**12, 2**63 - 1, None])
+def test_a_lifetime_without_an_end(lifetime: int | None) -> None:
+    found = pod(phase="Pending")
+    found["spec"]["activeDeadlineSeconds"] = lifetime
+    assert judge(found, NOW, lambda _: False).ends_at is None
+    found["spec"]["template"] = {"spec": found["spec"]}
+    assert left_of(found).ends_at is None
 
 
 def test_one_that_ends_already() -> None:

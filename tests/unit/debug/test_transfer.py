@@ -1,13 +1,20 @@
 """What takes files in the container, run by the shell and the tar of this machine."""
 
 import io
+import os
+import signal
 import subprocess
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from agtool.core.errors import ConfigurationError
+from agtool.debug.interrupts import Interrupts, Stopped
+from agtool.debug.model import Copy
 from agtool.debug.session.archive import pack
-from agtool.debug.session.transfer import TAKE, in_bytes
+from agtool.debug.session.place import Place
+from agtool.debug.session.transfer import TAKE, in_bytes, transfer
 
 NAME = "-ü'\"\n $(touch evil)"
 
@@ -56,6 +63,71 @@ def test_a_folder_that_came_meanwhile_is_left_alone(tmp_path: Path) -> None:
     assert take(tmp_path, made.getvalue()) != 0
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([NAME, "source"])
     assert not any((tmp_path / NAME).iterdir())
+
+
+class Elsewhere:
+    """Stands for a place in a container in which nothing may be done."""
+
+    def look(self, path: str) -> str:
+        raise AssertionError(path)
+
+
+def copying(local: Path, *, into: bool, found: str, path: str = "/there/it") -> None:
+    copy = Copy(local, "web-0", path, into)
+    with Interrupts() as interrupts:
+        transfer(cast("Place", Elsewhere()), copy, found, interrupts)
+
+
+def test_a_link_that_leads_to_itself(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(link)
+    with pytest.raises(ConfigurationError, match=f"cannot read {link}: "):
+        copying(link, into=True, found="nothing")
+
+
+@pytest.mark.parametrize("into", [True, False])
+def test_a_name_that_is_too_long(tmp_path: Path, into: bool) -> None:
+    with pytest.raises(ConfigurationError, match=": File name too long"):
+        copying(tmp_path / ("x" * 300), into=into, found="nothing" if into else "file")
+
+
+@pytest.mark.parametrize("missing", ["it", "missing/it"])
+def test_a_file_in_a_folder_that_is_not_there(tmp_path: Path, missing: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="there is no folder"):
+        copying(tmp_path / "file" / missing, into=False, found="file")
+
+
+@pytest.mark.parametrize(
+    ("found", "path", "told"),
+    [
+        ("folder", "/there/it", "is a folder, and"),
+        ("nothing", "/there/it/", "has no folder /there/it"),
+        ("nowhere", "/there/it", "has no folder /there"),
+    ],
+)
+def test_the_destination_is_looked_at_before_the_source_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: str, path: str, told: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(Elsewhere, "look", lambda *_: "folder")
+    monkeypatch.setattr("agtool.debug.session.transfer.size_of", lambda _: pytest.fail("measured"))
+    with pytest.raises(ConfigurationError, match=told):
+        copying(tmp_path / "file", into=True, found=found, path=path)
+
+
+def test_a_signal_while_the_source_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+
+    def measured(_: Path) -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("it went on")
+
+    monkeypatch.setattr("agtool.debug.session.transfer.size_of", measured)
+    with pytest.raises(Stopped):
+        copying(tmp_path / "file", into=True, found="nothing")
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 """What is taken over from workloads, and containers beside those of a pod."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from agtool.core.errors import ConfigurationError, UsageError
+from agtool.core.kube.session import Session
 from agtool.debug.model import Request, Workload
-from agtool.debug.pod.like import like_of
+from agtool.debug.pod.like import like_of, read_like
 from agtool.debug.pod.security import NOBODY, ways
 from agtool.debug.pod.target import plan_container
 
@@ -36,6 +37,21 @@ def workload() -> dict[str, Any]:
     note = {"kubectl.kubernetes.io/default-container": "web"}
     template = {"metadata": {"labels": labels, "annotations": note}, "spec": spec}
     return {"kind": "StatefulSet", "spec": {"template": template}}
+
+
+class Rollouts:
+    """A session that knows one rollout, whose pods are those of another object."""
+
+    def get(self, path: str) -> dict[str, Any]:
+        """That rollout."""
+        assert path.endswith("/rollouts/web")
+        return {"spec": {"workloadRef": {"kind": "PodTemplate", "name": "shape"}}}
+
+
+def test_a_rollout_whose_pods_agtool_does_not_read() -> None:
+    session = cast("Session", Rollouts())
+    with pytest.raises(ConfigurationError, match="rollout/web has its pods from PodTemplate shape"):
+        read_like(session, "shop", Workload("rollout", "web"), None)
 
 
 def test_what_is_taken_over() -> None:

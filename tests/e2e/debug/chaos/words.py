@@ -48,6 +48,7 @@ _LINES: list[tuple[str, Collection[str]]] = [
     (r"asking the cluster why it has ended \.\.\.", ANY),
     (r"waiting for the container's node to answer \.\.\.", ANY),
     (rf"still removing pod {_NAME}; Ctrl-C gives up \.\.\.", ANY),
+    (rf"still ending container {_NAME}; Ctrl-C gives up \.\.\.", ANY),
     # Why it ended.
     (r"(error: )?(.*; )?the pod's lifetime \(--ttl\) is over", {"ttl"}),
     (
