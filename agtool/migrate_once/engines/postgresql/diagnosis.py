@@ -70,8 +70,8 @@ def ask(parameters: dict[str, Any], give_up: float, statement: str = "") -> Answ
             cursor = connection.cursor()  # which the connection does not keep
             cursor.execute(statement)
             _poll(connection, give_up)
-    except psycopg2.Error as error:
-        if error.pgcode:  # of the statement
+    except (psycopg2.Error, UnicodeDecodeError) as error:
+        if isinstance(error, psycopg2.Error) and error.pgcode:  # of the statement
             return Answer(error.pgcode, error.diag.message_primary or "")
         wants = (
             connection is not None
@@ -80,7 +80,7 @@ def ask(parameters: dict[str, Any], give_up: float, statement: str = "") -> Answ
             and bool(libpq.PQconnectionNeedsPassword(connection.pgconn_ptr))
         )
         # Of several hosts the last one: libpq goes on to the next after some refusals.
-        found = [*_ANSWER.finditer(str(error))][-1:]
+        found = [*_ANSWER.finditer(words(error))][-1:]
         return Answer(found[0]["code"], found[0]["text"]) if found else Answer("", "", wants)
     finally:
         if connection is not None:
@@ -113,16 +113,25 @@ def _poll(connection: Connection, give_up: float) -> bool:
     return True
 
 
+def words(error: psycopg2.Error | UnicodeDecodeError) -> str:
+    """libpq's words, which psycopg2 cannot read where they are not UTF-8.
+
+    They quote what its variables hold, and what a server says whose messages are in Latin-1.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return bytes(error.object).decode(errors="replace").strip()
+    return str(error).strip()
+
+
 def explained(
-    database: Database, error: psycopg2.Error, answer: Answer | None, *, any_server: bool
+    database: Database, text: str, answer: Answer | None, *, any_server: bool
 ) -> AgtoolError:
     """What a failed connection means.
 
-    error: libpq's. answer: the server's, asked once more. any_server: whether a standby would do.
+    text: libpq's. answer: the server's, asked once more. any_server: whether a standby would do.
     """
     if answer is not None and answer.code:
         return _by_code(database, answer)
-    text = str(error).strip()
     if answer is not None and answer.wants_password:
         return _not_let_in(
             database, "the server asks for a password", "The database URL holds no password."
