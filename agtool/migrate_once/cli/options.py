@@ -149,8 +149,10 @@ class DatabaseOptions(NamedTuple):
         str | None, option("NAME", "Read the database's name from this environment variable.")
     ] = None
 
-    def from_environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def from_environment(self, environ: Mapping[str, str], given: set[str]) -> dict[str, str]:
         """What the variables hold whose names were given, by the option that says the same.
+
+        given: the options on the command line. agtool's own variables do not count beside them.
 
         Raises:
             UsageError: that option is given as well.
@@ -162,10 +164,9 @@ class DatabaseOptions(NamedTuple):
             if name is None:
                 continue
             shown = field.replace("_", "-")
-            for beside in (field, f"{field}_file", f"{field}_command"):
-                if getattr(self, beside, None) is not None:
-                    other = beside.replace("_", "-")
-                    raise UsageError(f"--{shown}-env and --{other} cannot be given together")
+            for other in (f"--{shown}", f"--{shown}-file", f"--{shown}-command"):
+                if other in given:
+                    raise UsageError(f"--{shown}-env and {other} cannot be given together")
             if not environ.get(name, "").strip():
                 raise ConfigurationError(
                     f"the environment variable {name}, which --{shown}-env names, is not set or "
@@ -337,8 +338,10 @@ def backend(
 
 def _find(where: DatabaseOptions, given: set[str]) -> Database:
     """The database; of two options that say the same, what stands on the command line wins."""
-    from_variables = where.from_environment(os.environ)
+    from_variables = where.from_environment(os.environ, given)
     url, file = where.database_url, where.database_url_file
+    if "database_url" in from_variables:
+        file = None
     if file is not None and "--database-url-file" not in given:
         if url is not None:
             file = None
@@ -348,6 +351,8 @@ def _find(where: DatabaseOptions, given: set[str]) -> Database:
                 hint="Unset one of them.",
             )
     password_file, password_command = where.password_file, where.password_command
+    if "password" in from_variables:
+        password_file = password_command = None
     if password_file is not None and password_command is not None:
         on_line = given & {"--password-file", "--password-command"}
         if len(on_line) != 1:
