@@ -311,7 +311,9 @@ def test_arguments_that_are_not_utf_8(agtool: Agtool, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["postgres", "mysql"])
-@pytest.mark.parametrize(("byte", "told"), [("\udcff", "is not UTF-8 text"), ("%00", "holds a NUL")])
+@pytest.mark.parametrize(
+    ("byte", "told"), [("\udcff", "is not UTF-8 text"), ("%00", "holds a NUL")]
+)
 def test_a_password_that_cannot_be_sent(engine: str, byte: str, told: str, agtool: Agtool) -> None:
     url = f"{engine}://u:{SECRET}{byte}@127.0.0.1:1/d"
     for arguments, exit_code in (["--", "true"], 125), (["--status"], 3), (["--check"], 1):

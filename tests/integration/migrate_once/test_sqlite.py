@@ -47,7 +47,7 @@ def test_a_folder_is_no_database(name: str, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("folder")
     with pytest.raises(ConfigurationError, match="names a folder"):
         backend(f"{tmp_path}/{name}")
-    assert sorted(os.listdir(tmp_path)) == ["folder", "link"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link"]
 
 
 def test_the_root_is_no_database() -> None:
