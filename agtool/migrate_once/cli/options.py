@@ -37,7 +37,7 @@ def _port(context: typer.Context, value: str | None) -> str | None:
     if value is None or (value.startswith("tcp://") and "--port" not in given_options(context)):
         return None
     not_empty(value)
-    if not (is_port(value) and int(value)):
+    if not is_port(value):
         raise typer.BadParameter(f"{value!r} is not a number from 1 to 65535.")
     return value
 
@@ -339,9 +339,8 @@ def backend(
 def _find(where: DatabaseOptions, given: set[str]) -> Database:
     """The database; of two options that say the same, what stands on the command line wins."""
     from_variables = where.from_environment(os.environ, given)
-    url, file = where.database_url, where.database_url_file
-    if "database_url" in from_variables:
-        file = None
+    url = from_variables.get("database_url", where.database_url)
+    file = where.database_url_file
     if file is not None and "--database-url-file" not in given:
         if url is not None:
             file = None
@@ -353,7 +352,7 @@ def _find(where: DatabaseOptions, given: set[str]) -> Database:
     password_file, password_command = where.password_file, where.password_command
     if "password" in from_variables:
         password_file = password_command = None
-    if password_file is not None and password_command is not None:
+    elif password_file is not None and password_command is not None:
         on_line = given & {"--password-file", "--password-command"}
         if len(on_line) != 1:
             raise UsageError("--password-file and --password-command cannot be given together")
@@ -374,9 +373,9 @@ def _find(where: DatabaseOptions, given: set[str]) -> Database:
         password_command,
         from_variables.get("password"),
     )
-    found = find_database(from_variables.get("database_url", url), file, parts, os.environ)
-    if url is not None:
-        _hide_from_process_list(url, str(found))
+    found = find_database(url, file, parts, os.environ)
+    if where.database_url is not None:
+        _hide_from_process_list(where.database_url, str(found))
     return found
 
 

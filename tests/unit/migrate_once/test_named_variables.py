@@ -40,7 +40,7 @@ def test_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
         database="shop",
     )
     env = {"DB_HOST": "db", "DB_PORT": "3307", "DB_USERNAME": "u", "DB_PASSWORD": " p@:/"}
-    database = found(monkeypatch, options, **env)
+    database = found(monkeypatch, options, set(), **env)
     assert (str(database), database.password) == ("mysql://u@db:3307/shop", " p@:/")
 
 
@@ -81,18 +81,17 @@ def test_agtools_own_variables_do_not_count_beside_them(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("name", "other"),
+    ("options", "other"),
     [
-        ("database_url", "--database-url"),
-        ("database_url", "--database-url-file"),
-        ("host", "--host"),
-        ("password", "--password-file"),
-        ("password", "--password-command"),
+        (DatabaseOptions(database_url_env="FOO"), "--database-url"),
+        (DatabaseOptions(database_url_env="FOO"), "--database-url-file"),
+        (DatabaseOptions(host_env="FOO"), "--host"),
+        (DatabaseOptions(password_env="FOO"), "--password-file"),
+        (DatabaseOptions(password_env="FOO"), "--password-command"),
     ],
 )
 def test_another_option_on_the_command_line(
-    name: str, other: str, monkeypatch: pytest.MonkeyPatch
+    options: DatabaseOptions, other: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = DatabaseOptions()._replace(**{f"{name}_env": "FOO"})
     with pytest.raises(UsageError, match=f"-env and {other} cannot be given together"):
         found(monkeypatch, options, {other}, FOO="secret")

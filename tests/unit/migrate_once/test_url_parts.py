@@ -121,7 +121,7 @@ def test_variables_that_contradict_each_other() -> None:
     assert "--password-file" in caught.value.hint
 
 
-@pytest.mark.parametrize("port", ["soon", "99999", "-1", "12345678901234567890"])
+@pytest.mark.parametrize("port", ["soon", "0", "99999", "-1", "12345678901234567890"])
 def test_a_port_that_is_none(port: str) -> None:
     with pytest.raises(ConfigurationError, match="port"):
         found({"MYSQL_HOST": "db", "MYSQL_TCP_PORT": port})

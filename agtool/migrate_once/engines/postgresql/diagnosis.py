@@ -136,9 +136,13 @@ def explained(
         return _not_let_in(
             database, "the server asks for a password", "The database URL holds no password."
         )
-    if re.match(r'invalid \S+ value: "', text):
-        line = database.redact(text.splitlines()[0])
-        return ConfigurationError(f"the database URL has an {line}")
+    if unusable := _UNUSABLE.search(text):
+        line = database.redact(unusable[0])
+        options = next((o for clue, o in _NOT_NAMED.items() if clue in line), "")
+        return ConfigurationError(
+            f"the database URL has an option that libpq cannot use: {options}{line}",
+            hint="Correct it, or the variable that libpq has for it, such as PGPORT.",
+        )
     for clue, hint in _OF_LIBPQ.items():
         if clue in text:
             line = next(line for line in text.splitlines() if clue in line).strip()
@@ -167,6 +171,33 @@ _NOT_YET = {
 }
 """Hints for what may change. Unknown codes are worth a retry, too."""
 
+_UNUSABLE = re.compile(
+    r"""
+    (?: invalid\ port\ number:
+    | invalid\ \S+\ value:\ "
+    | invalid\ integer\ value\ "
+    | invalid\ SSL\ protocol\ version\ range
+    | could\ not\ set\ (?:minimum|maximum)\ SSL\ protocol\ version
+    | could\ not\ parse\ network\ address
+    | could\ not\ match\ \d+\ (?:host\ names|port\ numbers)\ to
+    | (?:negative\ )?require_auth\ method\ "
+    | weak\ sslmode\ "
+    | \w+\ value\ "[^"]*"\ invalid\ when
+    | Unix-domain\ socket\ path\ ".*"\ is\ too\ long
+    ).*
+    """,
+    re.VERBOSE,
+)
+"""What libpq says of options that no waiting cures, before it connects."""
+
+_NOT_NAMED = {
+    "network address": "hostaddr: ",
+    "protocol version": "ssl_min_protocol_version, ssl_max_protocol_version: ",
+    "host names": "host, hostaddr: ",
+    "port numbers": "host, port: ",
+}
+"""The options that these are about, where it does not name them."""
+
 _OF_LIBPQ = {
     "certificate file": "Check sslrootcert and sslcert in the database URL.",
     "key file": "Check sslkey in the database URL.",
@@ -174,6 +205,7 @@ _OF_LIBPQ = {
     "does not match host name": "Write the host's name as in the server's certificate, or "
     "sslmode=verify-ca.",
     "does not support SSL": "Change sslmode in the database URL, or enable SSL.",
+    "GSSAPI encryption": "Change gssencmode in the database URL, or get a ticket of Kerberos.",
     "authentication method requirement": "Change require_auth in the database URL.",
     "channel binding": "Change channel_binding in the database URL.",
     "service file": "Check service in the database URL, PGSERVICE and PGSERVICEFILE.",
