@@ -241,11 +241,6 @@ def _cannot_connect(database: Database, error: pymysql.Error) -> AgtoolError:
         return DeniedError(
             f"cannot log in to {database}: {reason}", hint=_NO_ENTRY[error_number(error)]
         )
-    if "AF_UNIX path too long" in reason:  # Python's words, without a number
-        return ConfigurationError(
-            f"cannot connect to {database}: {reason}",
-            hint="Correct unix_socket in the database URL, or --host.",
-        )
     cause = error.__context__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return DeniedError(
