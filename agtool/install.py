@@ -33,7 +33,8 @@ def install(target: Path) -> bool:
             hint="Run `install` with the agtool of the image or of the tar.gz.",
         )
     try:
-        target.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for folder in (*reversed(target.parents), target):
+            _make_folder(folder)
         with _alone(target):
             if _is(source, target):
                 return False
@@ -102,7 +103,7 @@ def _copy(source: Path, target: Path) -> None:
 def _make_folder(path: Path) -> None:
     """Whatever the umask says, everybody may read it."""
     if not path.exists():
-        path.mkdir()
+        path.mkdir(exist_ok=True)  # another installation may do the same
         path.chmod(0o755)
 
 

@@ -66,7 +66,7 @@ def look_interval(waited: float) -> float:
     return max(1.0, min(10.0, waited), min(30.0, waited * 0.05))
 
 
-_IDENTIFIER = r'(?:[A-Za-z_][A-Za-z0-9_$]*|"[^"%\0]+")'
+_IDENTIFIER = r'(?:[A-Za-z_][A-Za-z0-9_$]*|"[^"%\0\ud800-\udfff]+")'
 
 
 class TableName(NamedTuple):

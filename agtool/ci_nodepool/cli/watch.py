@@ -70,18 +70,18 @@ def watch(
             stack.enter_context(serve(listen, answers))
         # Short patience: what cannot be reached is tried again here, and told.
         session = stack.enter_context(cluster.session(connections=THREADS + 1, patience=2.0))
-        stack.enter_context(stoppable())
         try:
-            if not kept.selector:
-                kept = wait_for_pool(session, state, say)
-            wanted = given or Wanted(taints=default_taints(kept, ()), overwrite=overwrite)
-            if not (wanted.labels or wanted.taints):
-                raise UsageError(
-                    "there is nothing to keep: the provider taints these nodes by itself",
-                    hint="Add what to keep at the end: KEY=VALUE:EFFECT or KEY=VALUE.",
-                )
-            say(f"keeping {', '.join(map(str, (*wanted.labels, *wanted.taints)))} on {kept}")
-            keep(session, kept.selector, lambda node: plan_node(node, wanted), state, say)
+            with stoppable():
+                if not kept.selector:
+                    kept = wait_for_pool(session, state, say)
+                wanted = given or Wanted(taints=default_taints(kept, ()), overwrite=overwrite)
+                if not (wanted.labels or wanted.taints):
+                    raise UsageError(
+                        "there is nothing to keep: the provider taints these nodes by itself",
+                        hint="Add what to keep at the end: KEY=VALUE:EFFECT or KEY=VALUE.",
+                    )
+                say(f"keeping {', '.join(map(str, (*wanted.labels, *wanted.taints)))} on {kept}")
+                keep(session, kept.selector, lambda node: plan_node(node, wanted), state, say)
         except Stopped:
             say("stopped by SIGTERM")
     return Result(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,10 @@ _TURN = 240.0
 """Seconds that one watch lasts."""
 
 
+_AGAIN = 1.0
+"""Seconds after which Stopped is raised once more, if we are still there."""
+
+
 class Stopped(BaseException):
     """SIGTERM came: a pod is deleted, or a person ends it."""
 
@@ -67,13 +72,24 @@ class State:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """SIGTERM raises Stopped inside; as PID 1 of a container we would ignore it otherwise."""
+    """SIGTERM raises Stopped inside; as PID 1 of a container we would ignore it otherwise.
+
+    It is raised again and again: where Python happens to run a callback (of an import, of what is
+    collected as garbage), it only reports what is raised, and goes on.
+    """
+    if sys.platform == "win32":  # nobody sends it there
+        yield
+        return
 
     def stop(*_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
         raise Stopped
 
-    with handled({signal.SIGTERM: stop}):
-        yield
+    with handled({signal.SIGTERM: stop, signal.SIGALRM: stop}):
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def wait_for_pool(session: Session, state: State, log: Callable[[str], None]) -> Pool:

@@ -37,7 +37,7 @@ def _port(context: typer.Context, value: str | None) -> str | None:
     if value is None or (value.startswith("tcp://") and "--port" not in given_options(context)):
         return None
     not_empty(value)
-    if not (is_port(value) and int(value)):
+    if not is_port(value):
         raise typer.BadParameter(f"{value!r} is not a number from 1 to 65535.")
     return value
 
@@ -150,8 +150,10 @@ class DatabaseOptions(NamedTuple):
         str | None, option("NAME", "Read the database's name from this environment variable.")
     ] = None
 
-    def from_environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def from_environment(self, environ: Mapping[str, str], given: set[str]) -> dict[str, str]:
         """What the variables hold whose names were given, by the option that says the same.
+
+        given: the options on the command line. agtool's own variables do not count beside them.
 
         Raises:
             UsageError: that option is given as well.
@@ -163,10 +165,9 @@ class DatabaseOptions(NamedTuple):
             if name is None:
                 continue
             shown = field.replace("_", "-")
-            for beside in (field, f"{field}_file", f"{field}_command"):
-                if getattr(self, beside, None) is not None:
-                    other = beside.replace("_", "-")
-                    raise UsageError(f"--{shown}-env and --{other} cannot be given together")
+            for other in (f"--{shown}", f"--{shown}-file", f"--{shown}-command"):
+                if other in given:
+                    raise UsageError(f"--{shown}-env and {other} cannot be given together")
             if not environ.get(name, "").strip():
                 raise ConfigurationError(
                     f"the environment variable {name}, which --{shown}-env names, is not set or "
@@ -338,8 +339,9 @@ def backend(
 
 def _find(where: DatabaseOptions, given: set[str]) -> Database:
     """The database; of two options that say the same, what stands on the command line wins."""
-    from_variables = where.from_environment(os.environ)
-    url, file = where.database_url, where.database_url_file
+    from_variables = where.from_environment(os.environ, given)
+    url = from_variables.get("database_url", where.database_url)
+    file = where.database_url_file
     if file is not None and "--database-url-file" not in given:
         if url is not None:
             file = None
@@ -349,7 +351,9 @@ def _find(where: DatabaseOptions, given: set[str]) -> Database:
                 hint="Unset one of them.",
             )
     password_file, password_command = where.password_file, where.password_command
-    if password_file is not None and password_command is not None:
+    if "password" in from_variables:
+        password_file = password_command = None
+    elif password_file is not None and password_command is not None:
         on_line = given & {"--password-file", "--password-command"}
         if len(on_line) != 1:
             raise UsageError("--password-file and --password-command cannot be given together")
@@ -370,9 +374,9 @@ def _find(where: DatabaseOptions, given: set[str]) -> Database:
         password_command,
         from_variables.get("password"),
     )
-    found = find_database(from_variables.get("database_url", url), file, parts, os.environ)
-    if url is not None:
-        _hide_from_process_list(url, str(found))
+    found = find_database(url, file, parts, os.environ)
+    if where.database_url is not None:
+        _hide_from_process_list(where.database_url, str(found))
     return found
 
 

@@ -100,7 +100,7 @@ class Parts(NamedTuple):
 
 def is_port(text: str) -> bool:
     """Whether it is a number that a port can have."""
-    return len(text) <= 5 and text.isdecimal() and int(text) <= 65535
+    return len(text) <= 5 and text.isdecimal() and 1 <= int(text) <= 65535
 
 
 def unreadable() -> ConfigurationError:

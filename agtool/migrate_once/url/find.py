@@ -24,7 +24,7 @@ def find_database(
 
     Raises:
         UsageError: two options that cannot be given together.
-        ConfigurationError: it is nowhere, contradicts itself, or cannot be read.
+        ConfigurationError: it is nowhere, contradicts itself, or cannot be read or sent.
     """
     read = partial(_read, flag, file, parts, environ)
     database = read()
@@ -54,12 +54,50 @@ def _read(
 ) -> Database:
     url = _find(flag, file, environ)
     if url is not None and not any(part is not None for part in parts):
-        return parse(url)
+        return _sendable(parse(url))
     from agtool.migrate_once.url import parts as by_parts
 
     if url is not None:
-        return by_parts.completed(parse(url, parts.engine), parts)
-    return by_parts.assembled(parts, environ) or _nowhere()
+        return _sendable(by_parts.completed(parse(url, parts.engine), parts))
+    return _sendable(by_parts.assembled(parts, environ) or _nowhere())
+
+
+def _sendable(database: Database) -> Database:
+    """The database, if a driver can hand over all of it.
+
+    Raises:
+        ConfigurationError: a part holds a NUL or is not UTF-8. It is named and not quoted: it may
+            be the password, or the tail of one.
+    """
+    texts = [(part, getattr(database, part)) for part in ("user", "password", "host")]
+    texts += [("name", database.database)]
+    for name, values in database.query.items():
+        # What is no name is not fit to be shown either.
+        what = f"option {name}" if name.isidentifier() else "list of options"
+        texts += [(what, text) for text in (name, *values)]
+    for what, text in texts:
+        if not text:
+            continue
+        if "\0" in text:
+            raise ConfigurationError(
+                f"the database's {what} holds a NUL character",
+                hint="Correct it: in a URL it is written %00.",
+            )
+        if database.engine != "sqlite" and not _is_utf_8(text):  # a file's name may be any bytes
+            raise ConfigurationError(
+                f"the database's {what} is not UTF-8 text",
+                hint="Write it in UTF-8, where the URL or the variable is set.",
+            )
+    return database
+
+
+def _is_utf_8(text: str) -> bool:
+    """Whether it came as UTF-8: other bytes of arguments and variables are surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def find_url(flag: str | None, file: Path | None, environ: Mapping[str, str]) -> str:

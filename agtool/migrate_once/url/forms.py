@@ -246,9 +246,9 @@ def keywords(text: str) -> Database:
         query={key: (value,) for key, value in given.items() if value},
     )
     if re.fullmatch(r"[\w.-]+", host) and "," not in port:
-        if not is_port(port or "0"):
+        if port and not is_port(port):
             raise unreadable()
-        return database._replace(host=host, port=int(port or 0) or None)
+        return database._replace(host=host, port=int(port) if port else None)
     # Sockets, addresses of IPv6, several hosts: libpq's own words.
     place = {key: (value,) for key, value in (("host", host), ("port", port)) if value}
     return database._replace(query={**database.query, **place})
@@ -272,7 +272,7 @@ def with_hosts(database: Database, hosts: str) -> Database:
     """
     items = [_ITEM.fullmatch(item) for item in hosts.split(",")]
     places = [((i["v6"] or i["name"]), i["port"] or "") for i in items if i is not None]
-    if len(places) != len(items) or not all(is_port(port or "0") for _, port in places):
+    if len(places) != len(items) or not all(is_port(port) for _, port in places if port):
         raise unreadable()
     if len(places) == 1:
         ((host, port),) = places

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from agtool.migrate_once.url.database import Database, unreadable
+from agtool.migrate_once.url.database import Database, is_port, unreadable
 from agtool.migrate_once.url.schemes import engine
 
 # The account as SQLAlchemy reads it, then host and path. An @ in those belongs to a password
@@ -49,6 +49,8 @@ def read(url: str, scheme: str) -> Found:
         raise unreadable() from None
     rest = _ACCOUNT_AND_REST.match(url)
     if known != "sqlite" and rest is not None and _TORN_PASSWORD.match(rest[1]):
+        raise unreadable()
+    if made.port is not None and not is_port(str(made.port)):
         raise unreadable()
     database = Database(
         engine=known,

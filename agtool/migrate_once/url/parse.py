@@ -113,15 +113,15 @@ def _settled(database: Database) -> Database:
             parts[part] = value
     if not parts:
         return database
-    port = parts.get("port", "0")
-    if not is_port(port):
+    port = parts.get("port")
+    if port is not None and not is_port(port):
         raise unreadable()
     return database._replace(
         query=query,
         user=parts.get("user", database.user),
         password=parts.get("password", database.password),
         host=parts.get("host", database.host),
-        port=int(port) or database.port,
+        port=database.port if port is None else int(port),
         database=parts.get("database", database.database),
     )
 

@@ -205,7 +205,9 @@ def with_parts(database: Database, parts: Mapping[str, str]) -> Database:
     host = parts.get("host", "")
     several = port.count(",") if database.engine == "postgresql" else 0
     if not several and port and not is_port(port):
-        raise ConfigurationError(f"the database's port {port[:20]!r} is not a number up to 65535")
+        raise ConfigurationError(
+            f"the database's port {port[:20]!r} is not a number from 1 to 65535"
+        )
     made = database._replace(
         user=parts.get("user", database.user),
         password=parts.get("password", database.password),

@@ -136,7 +136,7 @@ def _database(engine: str, driver: str, given: Mapping[str, str]) -> Database:
                 hint=f"Leave out {name}, or make it the same.",
             )
         before = part
-    if not is_port(parts.get("port", "0")):
+    if "port" in parts and not is_port(parts["port"]):
         raise unreadable()  # it may be the end of a password
     return with_parts(Database(engine, driver, None, None, None, None, None, query), parts)
 

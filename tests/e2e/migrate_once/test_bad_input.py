@@ -310,6 +310,48 @@ def test_arguments_that_are_not_utf_8(agtool: Agtool, tmp_path: Path) -> None:
         assert f"{option} is not UTF-8" in done.stderr
 
 
+@pytest.mark.parametrize("engine", ["postgres", "mysql"])
+@pytest.mark.parametrize(
+    ("byte", "told"), [("\udcff", "is not UTF-8 text"), ("%00", "holds a NUL")]
+)
+def test_a_password_that_cannot_be_sent(engine: str, byte: str, told: str, agtool: Agtool) -> None:
+    url = f"{engine}://u:{SECRET}{byte}@127.0.0.1:1/d"
+    for arguments, exit_code in (["--", "true"], 125), (["--status"], 3), (["--check"], 1):
+        done = agtool.run("migrate-once", "--database-url", url, *arguments)
+        assert done.exit_code == exit_code, done.stderr
+        assert f"the database's password {told}" in done.stderr + done.stdout
+        assert SECRET not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("PGSERVICE", "\udcff", "definition of service"),
+        ("PGHOST", "/nowhere/\udcff", "No such file or directory"),
+    ],
+)
+def test_variables_of_libpq_that_are_not_utf_8(
+    variable: str, value: str, told: str, agtool: Agtool
+) -> None:
+    done = agtool.run(
+        *("migrate-once", "--connect-timeout", "0.1s", "--", "true"),
+        url="postgresql:///d",
+        env={variable: value},
+    )
+    assert done.exit_code == 125
+    assert_clear(done)
+    assert told in done.stderr
+
+
+def test_the_name_of_a_table_that_is_not_utf_8(agtool: Agtool) -> None:
+    done = agtool.run(
+        *("migrate-once", "--lock-table", '"\udcff"', "--", "true"), url="postgresql:///d"
+    )
+    assert done.exit_code == 125
+    assert_clear(done)
+    assert "is not a valid name of a table" in done.stderr
+
+
 @pytest.mark.parametrize("option", ["--no-such-option", "--limit=none", "--output=yaml"])
 def test_a_usage_error_is_no_exit_code_of_the_command(option: str, agtool: Agtool) -> None:
     done = agtool.run("migrate-once", option, "--", "true")

@@ -299,6 +299,46 @@ def test_files_are_looked_at_before_connecting(url: str, option: str, tmp_path: 
         assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("keepalives=abc", "keepalives"),
+        ("keepalives_idle=abc", "keepalives_idle"),
+        ("tcp_user_timeout=abc", "tcp_user_timeout"),
+        ("hostaddr=abc", "hostaddr"),
+        ("hostaddr=127.0.0.1,127.0.0.2", "hostaddr"),
+        ("host=/{long}", "socket path"),
+        ("port=0", "port"),
+        ("port=1,2", "port"),
+        ("target_session_attrs=abc", "target_session_attrs"),
+        ("gssencmode=abc", "gssencmode"),
+        ("channel_binding=abc", "channel_binding"),
+        ("require_auth=md5,md5", "require_auth"),
+        ("ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2", "ssl_min_protocol"),
+    ],
+)
+def test_options_that_libpq_cannot_use(query: str, named: str) -> None:
+    """No waiting cures them."""
+    place = "" if query.startswith("host=") else "127.0.0.1" + ":1" * ("port=" not in query)
+    with pytest.raises(ConfigurationError, match="an option that libpq cannot use") as caught:
+        log_in(f"postgresql://u:p@{place}/db?{query.format(long='a' * 200)}")
+    assert named in caught.value.message
+    assert caught.value.hint
+
+
+def test_variables_that_libpq_cannot_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPORT", "0")
+    with pytest.raises(ConfigurationError, match="invalid port number") as caught:
+        log_in("postgresql://u:p@127.0.0.1/db")
+    assert "PGPORT" in caught.value.hint
+
+
+def test_a_socket_of_mysql_with_too_long_a_path() -> None:
+    with pytest.raises(ConfigurationError, match="too long") as caught:
+        log_in(f"mysql://u:p@/db?unix_socket=/{'a' * 200}")
+    assert "unix_socket" in caught.value.hint
+
+
 @pytest.mark.parametrize("variable", ["PGSSLROOTCERT", "PGSSLKEY", "PGPASSFILE"])
 def test_files_of_variables(variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, str(tmp_path / "missing"))

@@ -41,6 +41,27 @@ def take(port: SQLite, attempt: Attempt) -> SQLiteLock:
     return lock
 
 
+@pytest.mark.parametrize("name", ["", ".", "folder", "link", "new/"])
+def test_a_folder_is_no_database(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    with pytest.raises(ConfigurationError, match="names a folder"):
+        backend(f"{tmp_path}/{name}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link"]
+
+
+def test_the_root_is_no_database() -> None:
+    with pytest.raises(ConfigurationError, match="names a folder"):
+        backend("/")
+
+
+def test_names_that_no_file_can_have(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="holds a NUL"):
+        backend("file:a%2500?uri=true")
+    with pytest.raises(DeniedError, match="File name too long"):
+        backend(tmp_path / ("a" * 300))
+
+
 def test_one_has_the_lock_and_the_next_gets_it(tmp_path: Path) -> None:
     port = backend(tmp_path / "app.db")
     assert not port.status(5).held

@@ -1,7 +1,10 @@
 """How `watch` goes on after what seldom happens, and what its probes are told."""
 
 import json
+import os
 import re
+import signal
+import socket
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ import yaml  # type: ignore[import-untyped]  # its stubs would be one more packa
 from agtool.ci_nodepool.model import Node, Taint
 from agtool.ci_nodepool.pool.plan import Change, Wanted, plan_node
 from agtool.ci_nodepool.watch import keep as loop
-from agtool.ci_nodepool.watch.keep import State, Stopped, keep
+from agtool.ci_nodepool.watch.keep import State, Stopped, keep, stoppable
 from agtool.ci_nodepool.watch.metrics import Metrics
 from agtool.ci_nodepool.watch.reconcile import Reconciler
 from agtool.core.errors import UnreachableError
@@ -58,6 +61,25 @@ def kept(session: Told, state: State) -> list[str]:
     with pytest.raises(Stopped):
         keep(cast("Session", session), "", Change, state, log.append)
     return log
+
+
+class Garbage:
+    """Something that SIGTERM meets while Python collects it."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_sigterm_ends_it_where_python_swallows_the_exception() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        here.settimeout(60)  # would end it without Stopped
+        with pytest.raises(Stopped), stoppable():  # noqa: PT012  # all of it stands in its way
+            garbage = Garbage()
+            del garbage  # "Exception ignored in", and no more
+            here.recv(1)  # as of a watch in which nothing changes
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 def test_an_api_server_that_is_away_for_long_is_no_reason_to_be_restarted() -> None:

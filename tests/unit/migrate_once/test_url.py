@@ -106,6 +106,8 @@ def test_engines(text: str, engine: str) -> None:
         ("u:s3cret@db", "is not valid"),
         ("postgresql://u:s3cret@db:port/x", "is not valid"),
         ("postgresql://u:s3cret@db:99999/x", "is not valid"),
+        ("postgresql://u:s3cret@db:0/x", "is not valid"),
+        ("mysql://u:s3cret@db:0/x", "is not valid"),
         ("postgresql://u:s3cret@db/x\ty", "is not valid"),
         ("", "is not valid"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agtool.core.errors import ConfigurationError, UsageError
+from agtool.core.errors import ConfigurationError, UnreachableError, UsageError
 from agtool.migrate_once.url import Database, Parts, find_database
 
 SECRET = "s3cr3t"
@@ -121,7 +121,7 @@ def test_variables_that_contradict_each_other() -> None:
     assert "--password-file" in caught.value.hint
 
 
-@pytest.mark.parametrize("port", ["soon", "99999", "-1", "12345678901234567890"])
+@pytest.mark.parametrize("port", ["soon", "0", "99999", "-1", "12345678901234567890"])
 def test_a_port_that_is_none(port: str) -> None:
     with pytest.raises(ConfigurationError, match="port"):
         found({"MYSQL_HOST": "db", "MYSQL_TCP_PORT": port})
@@ -237,9 +237,59 @@ def test_nothing_but_our_errors(
         str(found(environ, parts=Parts(engine, host, port)))
 
 
-@given(before=st.text(max_size=4), after=st.text(max_size=4))
+_sendable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=4)
+
+
+@given(before=_sendable, after=_sendable)
 def test_no_password_in_text_or_message(before: str, after: str) -> None:
     password = before + SECRET + after
     read = found({"MYSQL_HOST": "db", "MYSQL_PASSWORD": password})
     assert read.password == password
     assert SECRET not in f"{read}{read!r}"
+
+
+# -- what no driver can hand over ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "part"),
+    [
+        ("postgres://u{0}:p@h/d", "user"),
+        ("postgres://u:s3cr3t{0}@h/d", "password"),
+        ("postgres://u:p@/d?host=h{0}", "option host"),
+        ("mysql://u:s3cr3t{0}@h/d", "password"),
+        ("mysql://u:p@h/d{0}", "name"),
+        ("mysql://u:p@h/d?charset={0}", "option charset"),
+        ("mysql://u:p@h/d?a{0}=b", "list of options"),
+    ],
+)
+def test_a_part_that_cannot_be_sent(url: str, part: str) -> None:
+    for bad, told in (("%00", "holds a NUL"), ("\udcff", "is not UTF-8")):
+        with pytest.raises(ConfigurationError, match=f"{part} {told}") as raised:
+            found(url=url.format(bad))
+        assert not any(text in raised.value.message for text in (SECRET, "\0", "\udcff"))
+
+
+def test_variables_that_cannot_be_sent() -> None:
+    for environ in (
+        {"PGHOST": "db", "PGPASSWORD": "\udce9t\udce9"},
+        {"MYSQL_HOST": "db", "MYSQL_PASSWORD": "\udce9t\udce9"},
+    ):
+        with pytest.raises(ConfigurationError, match="password is not UTF-8"):
+            found(environ)
+
+
+def test_a_renewed_password_that_cannot_be_sent(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("postgres://u:p@h/d")
+    renewal = find_database(None, file, Parts(), {}).renewal
+    assert renewal is not None
+    file.write_text("postgres://u:p%00@h/d")
+    with pytest.raises(UnreachableError, match="password holds a NUL"):
+        renewal.current(1.0)
+
+
+def test_a_file_of_sqlite_may_be_called_anything() -> None:
+    assert found(url="sqlite:///\udcff.db").database == "\udcff.db"
+    with pytest.raises(ConfigurationError, match="name holds a NUL"):
+        found(url="sqlite:///a%00b.db")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 # A try to connect gives up after this many seconds; the caller tries again. A server that looks
 # up our name in a slow DNS greets us late, so this is longer than any later answer may take.
 CONNECT_TIMEOUT = 10
+
+_LONGEST_PATH = 107 if sys.platform == "linux" else 103
+"""Bytes of a socket's path at most: sun_path of unix(7) without its NUL."""
 
 _VERSIONS = {
     "0": ssl.TLSVersion.TLSv1,
@@ -51,6 +56,12 @@ def parameters(database: Database) -> dict[str, Any]:
         "program_name": "agtool migrate-once",
         **_tls(database, query),
     }
+    if len(os.fsencode(query.get("unix_socket", ""))) > _LONGEST_PATH:
+        raise ConfigurationError(
+            f"the path of the socket of {database} is too long",
+            hint="Correct unix_socket in the database URL, or --host. "
+            f"It may have {_LONGEST_PATH} bytes.",
+        )
     for key in ("unix_socket", "bind_address"):
         if key in query:
             options[key] = query[key]

@@ -237,10 +237,6 @@ def _cannot_connect(database: Database, error: pymysql.Error) -> AgtoolError:
     reason = text(database, error)
     if error_number(error) in _PASSWORD:
         return _not_let_in(database, reason, _PASSWORD[error_number(error)])
-    if error_number(error) in _NO_DATABASE:
-        return NotYet(
-            f"cannot connect to {database}: {reason}", hint=_NO_DATABASE[error_number(error)]
-        )
     if error_number(error) in _NO_ENTRY:
         return DeniedError(
             f"cannot log in to {database}: {reason}", hint=_NO_ENTRY[error_number(error)]
@@ -258,7 +254,10 @@ def _cannot_connect(database: Database, error: pymysql.Error) -> AgtoolError:
         )
     return NotYet(
         f"cannot connect to {database}: {reason}",
-        hint="Check that host and port are right and that the server is up and reachable.",
+        hint=_NO_DATABASE.get(
+            error_number(error),
+            "Check that host and port are right and that the server is up and reachable.",
+        ),
     )
 
 

@@ -70,8 +70,8 @@ def ask(parameters: dict[str, Any], give_up: float, statement: str = "") -> Answ
             cursor = connection.cursor()  # which the connection does not keep
             cursor.execute(statement)
             _poll(connection, give_up)
-    except psycopg2.Error as error:
-        if error.pgcode:  # of the statement
+    except (psycopg2.Error, UnicodeDecodeError) as error:
+        if isinstance(error, psycopg2.Error) and error.pgcode:  # of the statement
             return Answer(error.pgcode, error.diag.message_primary or "")
         wants = (
             connection is not None
@@ -80,7 +80,7 @@ def ask(parameters: dict[str, Any], give_up: float, statement: str = "") -> Answ
             and bool(libpq.PQconnectionNeedsPassword(connection.pgconn_ptr))
         )
         # Of several hosts the last one: libpq goes on to the next after some refusals.
-        found = [*_ANSWER.finditer(str(error))][-1:]
+        found = [*_ANSWER.finditer(words(error))][-1:]
         return Answer(found[0]["code"], found[0]["text"]) if found else Answer("", "", wants)
     finally:
         if connection is not None:
@@ -113,23 +113,36 @@ def _poll(connection: Connection, give_up: float) -> bool:
     return True
 
 
+def words(error: psycopg2.Error | UnicodeDecodeError) -> str:
+    """libpq's words, which psycopg2 cannot read where they are not UTF-8.
+
+    They quote what its variables hold, and what a server says whose messages are in Latin-1.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return bytes(error.object).decode(errors="replace").strip()
+    return str(error).strip()
+
+
 def explained(
-    database: Database, error: psycopg2.Error, answer: Answer | None, *, any_server: bool
+    database: Database, text: str, answer: Answer | None, *, any_server: bool
 ) -> AgtoolError:
     """What a failed connection means.
 
-    error: libpq's. answer: the server's, asked once more. any_server: whether a standby would do.
+    text: libpq's. answer: the server's, asked once more. any_server: whether a standby would do.
     """
     if answer is not None and answer.code:
         return _by_code(database, answer)
-    text = str(error).strip()
     if answer is not None and answer.wants_password:
         return _not_let_in(
             database, "the server asks for a password", "The database URL holds no password."
         )
-    if re.match(r'invalid \S+ value: "', text):
-        line = database.redact(text.splitlines()[0])
-        return ConfigurationError(f"the database URL has an {line}")
+    if unusable := _UNUSABLE.search(text):
+        line = database.redact(unusable[0])
+        options = next((o for clue, o in _NOT_NAMED.items() if clue in line), "")
+        return ConfigurationError(
+            f"the database URL has an option that libpq cannot use: {options}{line}",
+            hint="Correct it, or the variable that libpq has for it, such as PGPORT.",
+        )
     for clue, hint in _OF_LIBPQ.items():
         if clue in text:
             line = next(line for line in text.splitlines() if clue in line).strip()
@@ -158,6 +171,33 @@ _NOT_YET = {
 }
 """Hints for what may change. Unknown codes are worth a retry, too."""
 
+_UNUSABLE = re.compile(
+    r"""
+    (?: invalid\ port\ number:
+    | invalid\ \S+\ value:\ "
+    | invalid\ integer\ value\ "
+    | invalid\ SSL\ protocol\ version\ range
+    | could\ not\ set\ (?:minimum|maximum)\ SSL\ protocol\ version
+    | could\ not\ parse\ network\ address
+    | could\ not\ match\ \d+\ (?:host\ names|port\ numbers)\ to
+    | (?:negative\ )?require_auth\ method\ "
+    | weak\ sslmode\ "
+    | \w+\ value\ "[^"]*"\ invalid\ when
+    | Unix-domain\ socket\ path\ ".*"\ is\ too\ long
+    ).*
+    """,
+    re.VERBOSE,
+)
+"""What libpq says of options that no waiting cures, before it connects."""
+
+_NOT_NAMED = {
+    "network address": "hostaddr: ",
+    "protocol version": "ssl_min_protocol_version, ssl_max_protocol_version: ",
+    "host names": "host, hostaddr: ",
+    "port numbers": "host, port: ",
+}
+"""The options that these are about, where it does not name them."""
+
 _OF_LIBPQ = {
     "certificate file": "Check sslrootcert and sslcert in the database URL.",
     "key file": "Check sslkey in the database URL.",
@@ -165,6 +205,7 @@ _OF_LIBPQ = {
     "does not match host name": "Write the host's name as in the server's certificate, or "
     "sslmode=verify-ca.",
     "does not support SSL": "Change sslmode in the database URL, or enable SSL.",
+    "GSSAPI encryption": "Change gssencmode in the database URL, or get a ticket of Kerberos.",
     "authentication method requirement": "Change require_auth in the database URL.",
     "channel binding": "Change channel_binding in the database URL.",
     "service file": "Check service in the database URL, PGSERVICE and PGSERVICEFILE.",

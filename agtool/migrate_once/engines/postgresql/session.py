@@ -58,14 +58,15 @@ def connect(database: Database, timeout: float = CONNECT_TIMEOUT) -> Connection:
         give_up = time.monotonic() + ready["connect_timeout"]
         try:
             connection: Connection = psycopg2.connect(**ready)
-        except psycopg2.Error as error:
+        except (psycopg2.Error, UnicodeDecodeError) as error:
             from agtool.migrate_once.engines.postgresql import diagnosis
 
             # After a time-out there is nobody to ask; who has just answered does so again.
             left = min(_ANSWER_TIMEOUT, give_up - time.monotonic())
             answer = diagnosis.ask(ready, time.monotonic() + left) if left > 0 else None
             any_server = ready.get("target_session_attrs", "any") == "any"
-            raise diagnosis.explained(database, error, answer, any_server=any_server) from None
+            text = diagnosis.words(error)
+            raise diagnosis.explained(database, text, answer, any_server=any_server) from None
     try:
         _refuse_without_locks(connection)
     except ConfigurationError:

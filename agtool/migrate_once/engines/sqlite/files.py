@@ -34,13 +34,31 @@ _DIALECT = Dialect(
 
 
 class Files:
-    """Where they are, and what an error means."""
+    """Where they are, and what an error means.
+
+    Raises:
+        ConfigurationError: the URL names no file that other processes can see.
+        DeniedError: the system does not let us look whether agtool's are there.
+    """
 
     def __init__(self, database: Database) -> None:
         # Without its symbolic links, so that all who use the file find the same lock.
-        self.database = Path(os.path.realpath(_file(database)))
+        name = _file(database)
+        self.database = Path(os.path.realpath(name))
+        # os.path: a folder that cannot be looked at is told when a file in it is opened.
+        if name.endswith("/") or os.path.isdir(self.database):  # noqa: PTH112
+            raise ConfigurationError(
+                f"{self.database} names a folder, and not the file of a database",
+                hint="Name a file in it: sqlite:////absolute/path or sqlite:///relative/path.",
+            )
         self.lock = self.database.with_name(f"{self.database.name}.agtool-lock")
         self.runs = self.database.with_name(f"{self.database.name}.agtool-runs")
+        try:
+            self.runs.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # that of the folder is told by whoever needs it
+        except OSError as error:  # too long a name, a folder that may not be entered
+            raise self.cannot(f"use {self.runs}", error) from error
         self.table = RunTable(TableName(None, DEFAULT_TABLE).runs, _DIALECT, "has_tables()")
 
     def is_done(self, attempt: Attempt) -> bool:
@@ -162,7 +180,7 @@ def _file(database: Database) -> str:
     """The database's file, as SQLAlchemy's pysqlite dialect finds it.
 
     Raises:
-        ConfigurationError: it is in memory.
+        ConfigurationError: it is in memory, or no name of a file.
     """
     name = database.database or ""
     query = database.options
@@ -172,6 +190,11 @@ def _file(database: Database) -> str:
         name = unquote(parts.path)
         if query.get("mode") == "memory" or "mode=memory" in parts.query.split("&"):
             name = ""
+    if "\0" in name:
+        raise ConfigurationError(
+            "the name of the database's file holds a NUL character",
+            hint="Correct it: in a URL it is written %00.",
+        )
     if name in ("", ":memory:", "file::memory:") or query.get("mode") == "memory":
         raise ConfigurationError(
             "the database is in memory, where no other process can see it",
