@@ -357,7 +357,8 @@ def _check(run: RunOptions, database: DatabaseOptions) -> None:
         raise UsageError("--password-file and --password-command cannot be given together")
     given: Any = {field: value for field, value in database._asdict().items() if value is not None}
     variables = dict.fromkeys(map(str, given.values()), "it is in the container")
-    options.DatabaseOptions(**given).from_environment(variables)
+    shown = {f"--{field.replace('_', '-')}" for field in given}
+    options.DatabaseOptions(**given).from_environment(variables, shown)
 
 
 def _arguments(run: RunOptions, database: DatabaseOptions) -> Iterator[str]:
