@@ -326,6 +326,35 @@ def test_every_style_of_a_string_is_edited(
     assert checked(run, file, "--preset", "gke-spot")["exit_code"] == 0
 
 
+def test_a_file_for_which_there_is_no_room_stays_as_it_was(agtool: Agtool, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    file = folder / "values.yaml"
+    file.write_text(yaml.safe_dump(values(MISFIT)) + "# a comment\n" * 1000)
+    before = file.read_bytes()
+    # No file may grow beyond a block, and so no half of the new one can be written over the old.
+    limited = ("sh", "-c", 'ulimit -f 1; exec "$@"', "sh", sys.executable, "-m", "agtool")
+    arguments = ("ci-nodepool", "edit", file, "--preset", "gke-spot", "--write")
+    done = agtool.run(*arguments, program=limited)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert f"cannot write {file}: " in done.stderr
+    assert "Nothing was changed." in done.stderr
+    assert file.read_bytes() == before
+    assert list(folder.iterdir()) == [file]
+
+
+def test_a_link_and_the_mode_of_its_file_stay(run: Callable[..., Done], tmp_path: Path) -> None:
+    file, link = tmp_path / "values.yaml", tmp_path / "link.yaml"
+    file.write_text(yaml.safe_dump(values(MISFIT)))
+    file.chmod(0o604)
+    link.symlink_to(file.name)
+    done = run("edit", link, "--preset", "gke-spot", "--write")
+    assert done.exit_code == 0, done.stderr
+    assert link.is_symlink()
+    assert (file.stat().st_mode & 0o777, file.is_symlink()) == (0o604, False)
+    assert "node_tolerations" in file.read_text()
+
+
 # -- where the nodes come from --------------------------------------------------------------------
 
 
