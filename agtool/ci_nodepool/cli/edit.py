@@ -62,7 +62,6 @@ def edit(
     from agtool.ci_nodepool.edit import plan_edit
     from agtool.ci_nodepool.files.load import STDIN, load
     from agtool.ci_nodepool.files.read import read
-    from agtool.core.yamltext import NotYaml
 
     taints = [parse.parse_taint(each) for each in taint or ()]
     asked = pool.pool(given=taints)
@@ -77,22 +76,16 @@ def edit(
     if Path(file).is_dir():
         raise UsageError(f"{file} is a folder", hint="Name one file at a time.")
     (loaded,) = load([file])
-    try:
-        found = read([loaded], "default")
-        edited = plan_edit(
-            loaded,
-            found,
-            asked if asked.selector else None,
-            taints,
-            names=runner or (),
-            prefer=prefer,
-            survive=survive,
-        )
-    except NotYaml as error:
-        raise ConfigurationError(
-            f"{file} is neither YAML nor TOML: {error}",
-            hint="Of a chart, edit its values, and not its templates.",
-        ) from error
+    found = read([loaded], "default")
+    edited = plan_edit(
+        loaded,
+        found,
+        asked if asked.selector else None,
+        taints,
+        names=runner or (),
+        prefer=prefer,
+        survive=survive,
+    )
     changed = edited.after != loaded.text
     if write and changed and file != STDIN:
         _write(Path(file), edited.after)
