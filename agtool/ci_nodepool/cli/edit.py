@@ -45,13 +45,14 @@ def edit(
     write: Annotated[
         bool, flag("Write the file; of standard input, print the new text.", "--write")
     ] = False,
-    output: Output = Format.table,  # noqa: ARG001  # read by the frame
+    output: Output = Format.table,
 ) -> Result[documents.Edited]:
     """Send the jobs of runners to a pool, in the file where the runners are kept.
 
     Makes the change that patch-runner makes in a cluster in a manifest, in Helm values, or in a
-    TOML file: only these lines are added, and all else stays as it is. Shows what would be
-    changed; with --write it is done. No cluster is needed.
+    TOML file: only these lines are added, and all else stays as it is; a string that is no block
+    (config: |) is written anew. Shows what would be changed; with --write it is done. No cluster
+    is needed.
 
     \b
     Examples:
@@ -73,6 +74,11 @@ def edit(
     for option, given in (("--taint", taints), ("--prefer", prefer)):
         if given and not asked.selector:
             raise without_effect(option, "without --preset or --selector")
+    if write and file == STDIN and output is Format.json:
+        raise UsageError(
+            "--write prints the new text of standard input, and so cannot be with --output json",
+            hint="Leave out --output json to get the text, or --write to get what would change.",
+        )
     if Path(file).is_dir():
         raise UsageError(f"{file} is a folder", hint="Name one file at a time.")
     (loaded,) = load([file])
@@ -86,8 +92,8 @@ def edit(
         prefer=prefer,
         survive=survive,
     )
-    changed = edited.after != loaded.text
-    if write and changed and file != STDIN:
+    written = write and file != STDIN and edited.after != loaded.text
+    if written:
         _write(Path(file), edited.after)
     data = documents.Edited(
         loaded.name,
@@ -96,7 +102,7 @@ def edit(
             for name, added in edited.added.items()
         ],
         list(edited.as_wanted),
-        write and changed,
+        written,
         edited.diff,
     )
     return Result(data, _view(edited, write=write, stdin=file == STDIN))
@@ -110,9 +116,9 @@ def _write(path: Path, text: str) -> None:
         raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _view(edited: FileEdit, *, write: bool, stdin: bool) -> Iterator[str]:
+def _view(edited: FileEdit, *, write: bool, stdin: bool) -> Iterator[str | bytes]:
     if write and stdin:
-        yield edited.after.removesuffix("\n")
+        yield edited.after.encode()  # to the byte, whatever the locale is
         return
     name = edited.file.name
     if edited.added:

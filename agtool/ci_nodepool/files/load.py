@@ -31,7 +31,7 @@ def load(names: Sequence[str]) -> Iterator[File]:
 
 def _load(name: str) -> Iterator[File]:
     if name == STDIN:
-        yield File("stdin", _text(name, sys.stdin.buffer.read()))
+        yield File("stdin", _text("stdin", sys.stdin.buffer.read()))
     elif Path(name).is_dir():
         for folder, folders, files in os.walk(name):
             folders[:] = sorted(each for each in folders if not each.startswith("."))
@@ -73,6 +73,6 @@ def _read(path: Path) -> bytes:
 
 def _text(name: str, data: bytes) -> str:
     try:
-        return data.decode("utf-8-sig" if name == STDIN else "utf-8")
+        return data.decode()
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{name} is not text in UTF-8") from error

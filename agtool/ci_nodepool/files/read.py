@@ -120,7 +120,7 @@ def _well_formed(name: str) -> Iterator[None]:
 
 def _is_toml(file: File) -> bool:
     return file.name.endswith(".toml") or bool(
-        re.search(r"^[ \t]*\[\[?[ \t]*runners\b", file.text, re.MULTILINE)
+        re.search(r"^\ufeff?[ \t]*\[\[?[ \t]*runners\b", file.text, re.MULTILINE)
         and not re.search(r"^\ufeff?(?:[\w.-]+:|[\"'{?])", file.text, re.MULTILINE)
     )
 

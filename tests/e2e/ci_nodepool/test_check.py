@@ -480,6 +480,58 @@ def test_a_folder_and_standard_input(run: Callable[..., Done], tmp_path: Path) -
     assert (done.returncode, "stdin:" in done.stdout) == (1, True), done.stderr
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"\ufeff# caf\u00e9\nrunners:\n  config: |\n{textwrap.indent(MISFIT, '    ')}".rstrip(),
+        f"\ufeff# caf\u00e9\r\n{MISFIT}".rstrip(),
+        f"\ufeff{FITS}",  # where nothing is to change
+    ],
+)
+def test_standard_input_comes_back_to_the_byte(text: str) -> None:
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    def edited(text: bytes) -> bytes:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "agtool", "ci-nodepool", "edit", "-", "--write"),
+                *("--preset", "gke-spot"),
+            ],
+            input=text,
+            capture_output=True,
+            env=clean_environment(locale),
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        return done.stdout
+
+    after = edited(text.encode())
+    added = [line for line in after.splitlines() if line not in text.encode().splitlines()]
+    assert len(added) == (0 if FITS in text else 2)
+    # Without these lines it is what it was, its last line end or the lack of it included.
+    rest = after
+    for line in added:
+        place = rest.index(line)
+        before = rest.rfind(b"\n", 0, place)
+        rest = rest[:before] + rest[place + len(line) :]
+    assert rest.replace(b"\r", b"") == text.encode().replace(b"\r", b"")
+    assert edited(after) == after
+
+
+def test_standard_input_has_no_document_with_its_new_text(
+    run: Callable[..., Done], tmp_path: Path
+) -> None:
+    done = run("edit", "-", "--preset", "gke-spot", "--write", "-o", "json")
+    assert done.exit_code == 2
+    (error,) = json.loads(done.stdout)["errors"]
+    assert (error["code"], "--output json" in error["message"]) == ("usage", True)
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values(MISFIT)))
+    for written in (True, False):  # the second time nothing is left to do
+        done = run("edit", file, "--preset", "gke-spot", "--write", "-o", "json")
+        assert json.loads(done.stdout)["data"]["written"] is written
+
+
 def test_that_no_runner_was_found(run: Callable[..., Done], tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n")
