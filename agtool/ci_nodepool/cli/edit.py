@@ -109,11 +109,15 @@ def edit(
 
 
 def _write(path: Path, text: str) -> None:
-    """Write in place, so that links and the file's rights stay."""
+    """Write all of it or nothing, so that a full disk costs nobody the file."""
+    from agtool.core.files import rewrite
+
     try:
-        path.write_bytes(text.encode())
+        rewrite(path, text.encode())
     except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
+        raise ConfigurationError(
+            f"cannot write {path}: {error.strerror}", hint="Nothing was changed."
+        ) from error
 
 
 def _view(edited: FileEdit, *, write: bool, stdin: bool) -> Iterator[str | bytes]:

@@ -88,7 +88,7 @@ class Upgraded(ABC):
 
     @abstractmethod
     def send(self, data: bytes) -> None:
-        """Take one message to be sent; `flush` sends it. Nobody gets it when all is `over`."""
+        """Take one message to be sent; `flush` sends it."""
 
     @abstractmethod
     def ping(self) -> None:

@@ -45,9 +45,8 @@ class WebSocket(Upgraded):
         return self._protocol.state is not State.OPEN
 
     def send(self, data: bytes) -> None:
-        if not self.over:  # its last word may have come together with its goodbye
-            self._protocol.send_binary(data)
-            self._collect()
+        self._protocol.send_binary(data)
+        self._collect()
 
     def ping(self) -> None:
         if not self.over:
