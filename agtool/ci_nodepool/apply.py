@@ -13,6 +13,7 @@ from agtool.ci_nodepool.nodes import NodesChange
 from agtool.ci_nodepool.pool.find import find_pool
 from agtool.ci_nodepool.pool.plan import Wanted, plan_node
 from agtool.ci_nodepool.presets import Pool, default_taints
+from agtool.ci_nodepool.runner.change import interrupted
 from agtool.ci_nodepool.runner.find import choose_all, find
 from agtool.core.errors import AgtoolError
 from agtool.core.kube.session import Session
@@ -91,20 +92,16 @@ def apply(
         return Applied(sent, tainted)
 
     # 1. The jobs get the selector and the toleration, and each runner is restarted.
-    done: list[RunnerChange] = []
-    for change in sent:
-        try:
-            done.append(jobs.carry_out(session, change, timeout=timeout, live=live))
-        except AgtoolError as error:
-            if not done:
-                raise
-            return Applied((*done, *sent[len(done) :]), NodesChange(pool), stopped=error)
+    done, stopped = jobs.carry_out_all(session, sent, timeout=timeout, live=live)
     sent = tuple(done)
+    if stopped:
+        return Applied(sent, NodesChange(pool), stopped)
 
     # 2. The nodes get the taint, also those that came while the runner was restarted.
     try:
         if any(change.outcome for change in sent):
-            tainted = plan_nodes(*find_pool(session, asked))
+            with interrupted():
+                tainted = plan_nodes(*find_pool(session, asked))
         tainted = nodes.carry_out(session, tainted)
     except AgtoolError as error:
         return Applied(sent, NodesChange(pool), stopped=error)

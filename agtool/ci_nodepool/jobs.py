@@ -8,14 +8,21 @@ from shlex import quote
 
 from agtool.ci_nodepool.model import Node, Taint
 from agtool.ci_nodepool.presets import Pool
-from agtool.ci_nodepool.runner.change import Outcome, hosts, manager_pods, needs_restart, roll_out
+from agtool.ci_nodepool.runner.change import (
+    Outcome,
+    hosts,
+    interrupted,
+    manager_pods,
+    needs_restart,
+    roll_out,
+)
 from agtool.ci_nodepool.runner.model import Runner
 from agtool.ci_nodepool.runner.ownership import owner
 from agtool.ci_nodepool.runner.placement import Tables, placement
 from agtool.ci_nodepool.runner.plan import RunnerPlan, manager_in_pool, plan_patch, plan_undo
 from agtool.ci_nodepool.runner.read import jobs, with_text
 from agtool.ci_nodepool.stranding import refuse_nowhere
-from agtool.core.errors import DeniedError
+from agtool.core.errors import AgtoolError, DeniedError
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import ConflictError, ForbiddenError
 from agtool.core.kube.session import Session
@@ -44,6 +51,11 @@ class RunnerChange:
     def __bool__(self) -> bool:
         """Whether anything is to be done."""
         return bool(self.plan) or self.restart
+
+    @property
+    def stopped(self) -> AgtoolError | None:
+        """That Ctrl-C came while its manager was restarted."""
+        return self.outcome.stopped if self.outcome else None
 
 
 def plan_jobs(
@@ -138,6 +150,8 @@ def carry_out(
     if not change:
         return change
     outcome = roll_out(session, change.plan, change.replan, timeout=timeout, live=live)
+    if outcome.stopped:
+        return replace(change, outcome=outcome)
     plan = outcome.plan
     config_map = session.get(plan.runner.config_map_path)
     if (config_map.get("data") or {}).get(plan.runner.key) != plan.after:
@@ -147,6 +161,36 @@ def carry_out(
             subject=plan.runner.subject,
         )
     return replace(change, outcome=outcome)
+
+
+def carry_out_all(
+    session: Session, changes: Sequence[RunnerChange], *, timeout: float, live: Live
+) -> tuple[list[RunnerChange], AgtoolError | None]:
+    """One after the other, until one fails or Ctrl-C comes; the same with the outcomes of those.
+
+    What kept us from the rest is beside them.
+
+    Args:
+        timeout: seconds for each manager to come up.
+
+    Raises:
+        AgtoolError: the first one failed, so that nothing is done.
+    """
+    done: list[RunnerChange] = []
+    stopped: AgtoolError | None = None
+    for change in changes:
+        try:
+            with interrupted():
+                done.append(carry_out(session, change, timeout=timeout, live=live))
+        except AgtoolError as error:
+            if not done:
+                raise
+            stopped = error
+        else:
+            stopped = done[-1].stopped
+        if stopped:
+            break
+    return [*done, *changes[len(done) :]], stopped
 
 
 def _manager_warnings(session: Session, runner: Runner, nodes: Sequence[Node]) -> Iterator[Finding]:

@@ -98,10 +98,15 @@ def carry_out(session: Session, change: NodesChange) -> NodesChange:
     """Change the nodes; the same with what became of each."""
     if not change.changes:
         return change
-    done = replace(change, report=write_all(session, change.changes, change.planned))
+    report = write_all(session, change.changes, change.planned)
+    done = replace(change, report=report)
     if not (done.looks_at_pods and done.complete):
         return done
-    after = _affected(session, change.changes)
+    try:
+        after = _affected(session, change.changes)
+    except KeyboardInterrupt:
+        report.interrupted = True
+        return done
     return replace(done, slipped=tuple(pod for pod in after if pod not in change.affected))
 
 

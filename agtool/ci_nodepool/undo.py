@@ -15,6 +15,7 @@ from agtool.ci_nodepool.pool.find import find_changed
 from agtool.ci_nodepool.pool.plan import undo_node
 from agtool.ci_nodepool.pool.write import count_as_failed
 from agtool.ci_nodepool.presets import Pool
+from agtool.ci_nodepool.runner.change import interrupted
 from agtool.ci_nodepool.runner.find import find_visible
 from agtool.core.errors import AgtoolError
 from agtool.core.finding import Finding
@@ -100,11 +101,16 @@ def undo(
             # 2. The runners get their old template, and are restarted.
             for runner in plan.runners:
                 with suppress(NotFoundError):  # it is gone, and with it what agtool changed
-                    restored = jobs.carry_out(session, runner, timeout=timeout, live=live)
+                    with interrupted():
+                        restored = jobs.carry_out(session, runner, timeout=timeout, live=live)
                     changed = (*changed, restored)
+                    if restored.stopped:
+                        raise restored.stopped
 
             # 3. The labels go.
-            done.append(_carry_out(session, asked, plan_nodes(_undo_labels)))
+            with interrupted():
+                labels = plan_nodes(_undo_labels)
+            done.append(_carry_out(session, asked, labels))
         except AgtoolError as error:
             stopped = error
     return Undone(tuple(done), changed, plan.warnings, stopped)
@@ -114,8 +120,11 @@ def _carry_out(session: Session, asked: Pool, change: NodesChange) -> NodesChang
     """Change the nodes; those that a watch has changed back count as failed."""
     done = nodes.carry_out(session, change)
     if done.report and done.report.changed:
-        time.sleep(_WATCH_REACTS)
-        with suppress(NotFoundError):
-            _, again = find_changed(session, asked)
-            count_as_failed(done.report, [node.name for node in again if change.planned(node)])
+        try:
+            time.sleep(_WATCH_REACTS)
+            with suppress(NotFoundError):
+                _, again = find_changed(session, asked)
+                count_as_failed(done.report, [node.name for node in again if change.planned(node)])
+        except KeyboardInterrupt:
+            done.report.interrupted = True
     return done

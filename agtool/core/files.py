@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -23,3 +24,12 @@ def write_atomically(path: Path, content: bytes, *, mode: int) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def rewrite(path: Path, content: bytes) -> None:
+    """Make a file hold `content`, or leave it as it was. Raises OSError.
+
+    A link stays a link, and the file that it leads to keeps its mode.
+    """
+    path = path.resolve()
+    write_atomically(path, content, mode=stat.S_IMODE(path.stat().st_mode))

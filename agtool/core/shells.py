@@ -86,6 +86,8 @@ def install(shell: str) -> Path:
         KeyError: another shell.
         ConfigurationError: there is no home folder, or a file in it cannot be written.
     """
+    from agtool.core.files import write_atomically  # not at each start
+
     home = home_folder()
     zsh = Path(os.environ.get("ZDOTDIR") or home)
     fish = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "fish"
@@ -102,14 +104,17 @@ def install(shell: str) -> Path:
         ),
         "fish": (fish / "completions/agtool.fish", None, ""),
     }[shell]
+    written = path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(script(shell), encoding="utf-8")
+        # Half of a script would trouble every shell that starts.
+        write_atomically(path.resolve(), script(shell).encode(), mode=0o644)
         if settings:
+            written = settings
             _append(settings, line)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot write {error.filename}: {error.strerror}",
+            f"cannot write {written}: {error.strerror}",
             hint=f"Have the shell read the script: agtool --show-completion {shell}",
         ) from error
     return path

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 Path = tuple[str | int, ...]
 """Of a value in a document: keys of mappings, and places in sequences."""
@@ -32,18 +32,27 @@ class NotYaml(ValueError):
         self.line = line
 
 
+class Opaque(NamedTuple):
+    """A value with a tag of some program: !reference of GitLab CI, !vault of Ansible.
+
+    Attributes:
+        text: its content, so that the same values are equal and others are not.
+    """
+
+    tag: str
+    text: str
+
+
 def parsed(text: str, loader: Any = None) -> Iterator[tuple[Any, Callable[[Any], Any]]]:
     """The documents of a text as nodes, each with the function that gives a node's value.
 
     Args:
-        loader: a class of PyYAML's; None: its safe one, in C if that is there.
+        loader: a class of PyYAML's; None: `tolerant`.
 
     Raises:
         NotYaml: also while the values are asked for.
     """
-    import yaml  # type: ignore[import-untyped]  # its stubs would be one more package
-
-    kind: Any = loader or getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    kind: Any = loader or tolerant()
     pairs = _has_pairs(text)
     with _translated():
         made = kind(_PAIR.sub(_as_private, text) if pairs else text)
@@ -116,7 +125,7 @@ def uncollected() -> Iterator[None]:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    import yaml
+    import yaml  # type: ignore[import-untyped]  # its stubs would be one more package
 
     try:
         yield
@@ -124,6 +133,24 @@ def _translated() -> Iterator[None]:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
         raise NotYaml(problem, mark.line + 1 if mark else None) from error
+
+
+@lru_cache(maxsize=1)
+def tolerant() -> Any:
+    """PyYAML's safe loader, in C if that is there, to which an unknown tag is no error."""
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        pass
+
+    def opaque(loader: Any, node: Any) -> Opaque:
+        if node.id == "scalar":
+            return Opaque(node.tag, node.value)
+        make = loader.construct_mapping if node.id == "mapping" else loader.construct_sequence
+        return Opaque(node.tag, repr(make(node, deep=True)))
+
+    Loader.add_constructor(None, opaque)
+    return Loader
 
 
 @lru_cache(maxsize=1)

@@ -154,7 +154,7 @@ def _labels(selector: str) -> dict[str, str]:
 
 def _json(text: str, name: str, command: str) -> Json:
     try:
-        data = read_json(text)
+        data = read_json(text.removeprefix("\ufeff"))
     except ValueError as error:
         raise ConfigurationError(
             f"{name} is not JSON: {error}", hint=f"Write it with: {command}"

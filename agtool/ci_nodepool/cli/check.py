@@ -9,7 +9,7 @@ import typer
 from agtool.ci_nodepool import documents, parse
 from agtool.ci_nodepool.cli import options
 from agtool.core.command import Format, Result
-from agtool.core.errors import ConfigurationError, UsageError, without_effect
+from agtool.core.errors import UsageError, without_effect
 from agtool.core.options import ClusterOptions, grouped, namespace_option, output_option
 
 if TYPE_CHECKING:
@@ -73,7 +73,6 @@ def check(
     from agtool.ci_nodepool.files.load import load
     from agtool.ci_nodepool.files.read import read
     from agtool.ci_nodepool.show import check as show
-    from agtool.core.yamltext import NotYaml
 
     taints = [parse.parse_taint(each) for each in taint or ()]
     asked = pool.pool(given=taints)
@@ -81,13 +80,7 @@ def check(
         raise UsageError("standard input can be only one of the files", hint="Name the others.")
     if nodes and terraform_plan:
         raise without_effect("--terraform-plan", "beside --nodes")
-    try:
-        found = read(load(files), namespace)
-    except NotYaml as error:
-        raise ConfigurationError(
-            f"a file is neither YAML nor TOML: {error}",
-            hint="Of a chart, check what helm template prints.",
-        ) from error
+    found = read(load(files), namespace)
     known = _known(asked, taints, nodes, terraform_plan, cluster)
     checked = judge(found, known)
     views = {

@@ -45,13 +45,14 @@ def edit(
     write: Annotated[
         bool, flag("Write the file; of standard input, print the new text.", "--write")
     ] = False,
-    output: Output = Format.table,  # noqa: ARG001  # read by the frame
+    output: Output = Format.table,
 ) -> Result[documents.Edited]:
     """Send the jobs of runners to a pool, in the file where the runners are kept.
 
     Makes the change that patch-runner makes in a cluster in a manifest, in Helm values, or in a
-    TOML file: only these lines are added, and all else stays as it is. Shows what would be
-    changed; with --write it is done. No cluster is needed.
+    TOML file: only these lines are added, and all else stays as it is; a string that is no block
+    (config: |) is written anew. Shows what would be changed; with --write it is done. No cluster
+    is needed.
 
     \b
     Examples:
@@ -62,7 +63,6 @@ def edit(
     from agtool.ci_nodepool.edit import plan_edit
     from agtool.ci_nodepool.files.load import STDIN, load
     from agtool.ci_nodepool.files.read import read
-    from agtool.core.yamltext import NotYaml
 
     taints = [parse.parse_taint(each) for each in taint or ()]
     asked = pool.pool(given=taints)
@@ -74,27 +74,26 @@ def edit(
     for option, given in (("--taint", taints), ("--prefer", prefer)):
         if given and not asked.selector:
             raise without_effect(option, "without --preset or --selector")
+    if write and file == STDIN and output is Format.json:
+        raise UsageError(
+            "--write prints the new text of standard input, and so cannot be with --output json",
+            hint="Leave out --output json to get the text, or --write to get what would change.",
+        )
     if Path(file).is_dir():
         raise UsageError(f"{file} is a folder", hint="Name one file at a time.")
     (loaded,) = load([file])
-    try:
-        found = read([loaded], "default")
-        edited = plan_edit(
-            loaded,
-            found,
-            asked if asked.selector else None,
-            taints,
-            names=runner or (),
-            prefer=prefer,
-            survive=survive,
-        )
-    except NotYaml as error:
-        raise ConfigurationError(
-            f"{file} is neither YAML nor TOML: {error}",
-            hint="Of a chart, edit its values, and not its templates.",
-        ) from error
-    changed = edited.after != loaded.text
-    if write and changed and file != STDIN:
+    found = read([loaded], "default")
+    edited = plan_edit(
+        loaded,
+        found,
+        asked if asked.selector else None,
+        taints,
+        names=runner or (),
+        prefer=prefer,
+        survive=survive,
+    )
+    written = write and file != STDIN and edited.after != loaded.text
+    if written:
         _write(Path(file), edited.after)
     data = documents.Edited(
         loaded.name,
@@ -103,23 +102,27 @@ def edit(
             for name, added in edited.added.items()
         ],
         list(edited.as_wanted),
-        write and changed,
+        written,
         edited.diff,
     )
     return Result(data, _view(edited, write=write, stdin=file == STDIN))
 
 
 def _write(path: Path, text: str) -> None:
-    """Write in place, so that links and the file's rights stay."""
+    """Write all of it or nothing, so that a full disk costs nobody the file."""
+    from agtool.core.files import rewrite
+
     try:
-        path.write_bytes(text.encode())
+        rewrite(path, text.encode())
     except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
+        raise ConfigurationError(
+            f"cannot write {path}: {error.strerror}", hint="Nothing was changed."
+        ) from error
 
 
-def _view(edited: FileEdit, *, write: bool, stdin: bool) -> Iterator[str]:
+def _view(edited: FileEdit, *, write: bool, stdin: bool) -> Iterator[str | bytes]:
     if write and stdin:
-        yield edited.after.removesuffix("\n")
+        yield edited.after.encode()  # to the byte, whatever the locale is
         return
     name = edited.file.name
     if edited.added:

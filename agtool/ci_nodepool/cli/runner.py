@@ -43,7 +43,7 @@ def patch_runner(
       agtool ci-nodepool patch-runner -l pool=ci --taint dedicated=ci:NoSchedule --yes
     """  # noqa: D301  # the backslash keeps the examples' lines apart
     from agtool.ci_nodepool.cli.agree import agree
-    from agtool.ci_nodepool.jobs import carry_out, plan_jobs
+    from agtool.ci_nodepool.jobs import carry_out_all, plan_jobs
     from agtool.ci_nodepool.pool.find import find_pool
     from agtool.ci_nodepool.runner.find import choose_all, find
     from agtool.ci_nodepool.show.changes import runners_document, runners_view
@@ -62,14 +62,7 @@ def patch_runner(
             for each in chosen
         ]
         if agree(change, runners=sent, named=bool(names)):
-            for number, each in enumerate(sent):
-                try:
-                    sent[number] = carry_out(session, each, timeout=timeout, live=live)
-                except AgtoolError as error:
-                    if not number:
-                        raise
-                    stopped = error
-                    break
+            sent, stopped = carry_out_all(session, sent, timeout=timeout, live=live)
     data = runners_document(sent, dry_run=change.dry_run)
     view = runners_view(sent, dry_run=change.dry_run)
     return Result(data, view, errors=[stopped] if stopped else [])

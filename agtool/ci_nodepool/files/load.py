@@ -31,12 +31,16 @@ def load(names: Sequence[str]) -> Iterator[File]:
 
 def _load(name: str) -> Iterator[File]:
     if name == STDIN:
-        yield File("stdin", _text(name, sys.stdin.buffer.read()))
+        yield File("stdin", _text("stdin", sys.stdin.buffer.read()))
     elif Path(name).is_dir():
         for folder, folders, files in os.walk(name):
             folders[:] = sorted(each for each in folders if not each.startswith("."))
             for each in sorted(files):
-                if each.endswith(_ENDINGS) and (file := _in_folder(Path(folder) / each)):
+                # Hidden ones are of editors and other tools; a pipe would never end.
+                if each.startswith(".") or not each.endswith(_ENDINGS):
+                    continue
+                path = Path(folder) / each
+                if path.is_file() and (file := _in_folder(path)):
                     yield file
     else:
         yield File(name, _text(name, _read(Path(name))))
@@ -46,6 +50,8 @@ def _in_folder(path: Path) -> File | None:
     """A file that nobody named: what is not one of ours is left out."""
     text = _read(path).decode(errors="replace")
     if not any(word in text for word in _WORDS):
+        return None
+    if path.suffix == ".toml" and "runners" not in text:  # a pyproject.toml, say
         return None
     file = File(str(path), text)
     if path.suffix != ".toml" and "{{" in text:
@@ -67,6 +73,6 @@ def _read(path: Path) -> bytes:
 
 def _text(name: str, data: bytes) -> str:
     try:
-        return data.decode("utf-8-sig" if name == STDIN else "utf-8")
+        return data.decode()
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{name} is not text in UTF-8") from error

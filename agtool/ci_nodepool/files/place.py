@@ -43,6 +43,8 @@ def replaced(text: str, place: Place, new: str) -> str:
     """
     if not place:
         return new
+    if text.startswith("\ufeff"):  # places are counted without it, where PyYAML is in C
+        return text[:1] + replaced(text[1:], place, new)
     before = list(documents(text))
     scalar = before[place[0].document].scalar(place[0].path)
     if scalar is None:
@@ -69,11 +71,41 @@ def _written(text: str, scalar: Scalar, value: str) -> str:
         indent = scalar.column + int(said[0])
     if scalar.style == ">":
         header = header.replace(">", "|", 1)
-    trailing = old[len(old.rstrip()) :]
-    made = [f"{' ' * indent}{line}" if line.strip() else line for line in value.split("\n")]
-    body = newline.join(line.rstrip("\r") for line in made).rstrip()
     # What follows a block, blank lines and the next key's indentation, stays as it was.
-    return f"{header.rstrip()}{newline}{body}{trailing}"
+    trailing = _TRAILING.search(old)
+    made = [f"{' ' * indent}{line}" if line else line for line in value.split("\n")]
+    if scalar.style == "|":
+        made = _kept(scalar.value.split("\n"), body.split("\n"), value.split("\n"), made)
+    while made and not made[-1].strip():
+        made.pop()
+    body = newline.join(line.rstrip("\r") for line in made)
+    return f"{header.rstrip()}{newline}{body}{trailing[0] if trailing else ''}"
+
+
+_TRAILING = re.compile(r"\r?(?:\n[ \t\r]*)*\Z")
+
+
+def _kept(
+    before: Sequence[str], written: Sequence[str], after: Sequence[str], made: Sequence[str]
+) -> list[str]:
+    """The lines of a block as they will be: those that stay as they were written.
+
+    The text may have any spaces in a line that is empty.
+
+    Args:
+        before: the lines of the string, and written: of its text.
+        after: the lines of the new string, and made: as they would be written.
+    """
+    old = iter(zip(before, written, strict=False))
+    now = next(old, None)
+    lines = []
+    for line, anew in zip(after, made, strict=True):
+        if now and now[0] == line:
+            lines.append(now[1])
+            now = next(old, None)
+        else:
+            lines.append(anew)
+    return lines
 
 
 def _prove(before: Sequence[Document], made: str, hop: Hop, value: str) -> None:

@@ -23,7 +23,7 @@ from agtool.core.errors import ConfigurationError
 from agtool.core.finding import Finding
 from agtool.core.kube.errors import NotFoundError
 from agtool.core.text import some
-from agtool.core.yamltext import Path
+from agtool.core.yamltext import NotYaml, Path
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def read(files: Iterable[File], namespace: str) -> list[Found]:
         namespace: of manifests that say none.
 
     Raises:
-        NotYaml: a file is neither YAML nor TOML.
-        ConfigurationError: a manifest has not the form that Kubernetes gives it.
+        ConfigurationError: a file is neither YAML nor TOML, or a manifest has not the form that
+            Kubernetes gives it.
     """
     objects = Objects(namespace)
     origins: dict[tuple[str, str, str], _Origin] = {}
@@ -120,14 +120,24 @@ def _well_formed(name: str) -> Iterator[None]:
 
 def _is_toml(file: File) -> bool:
     return file.name.endswith(".toml") or bool(
-        re.search(r"^[ \t]*\[\[?[ \t]*runners\b", file.text, re.MULTILINE)
+        re.search(r"^\ufeff?[ \t]*\[\[?[ \t]*runners\b", file.text, re.MULTILINE)
         and not re.search(r"^\ufeff?(?:[\w.-]+:|[\"'{?])", file.text, re.MULTILINE)
     )
 
 
 def _documents(file: File) -> Iterator[tuple[int, dict[str, Any], Path]]:
     """The documents of a file that are mappings, those of a List one by one."""
-    for number, document in enumerate(file.documents):
+    try:
+        documents = file.documents
+    except NotYaml as error:
+        raise ConfigurationError(
+            f"{file.name} is neither YAML nor TOML: {error}",
+            hint="Of a chart, edit its values, and check what helm template prints."
+            if "{{" in file.text
+            else "Correct it there, or name the files of the runners without it.",
+            subject=file.name,
+        ) from error
+    for number, document in enumerate(documents):
         data = document.data
         whole = isinstance(data, dict) and not str(data.get("kind", "")).endswith("List")
         items = [data] if whole else (data.get("items") or []) if isinstance(data, dict) else []

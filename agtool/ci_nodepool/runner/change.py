@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -13,11 +14,12 @@ from agtool.ci_nodepool.runner.fields import MANAGER, disown
 from agtool.ci_nodepool.runner.model import Runner
 from agtool.ci_nodepool.runner.plan import RESTARTED_AT, RunnerPlan, stale_pods, time_to_end
 from agtool.ci_nodepool.runner.rollout import is_ready, look, new_pods
-from agtool.core.errors import AgtoolError, DeniedError, UnreachableError
+from agtool.core.errors import INTERRUPTED, AgtoolError, DeniedError, UnreachableError
 from agtool.core.kube.errors import ConflictError
 from agtool.core.kube.session import Json, Session
 from agtool.core.live import Live
 from agtool.core.output import say
+from agtool.core.signals import handled
 
 _TRIES = 30
 """Conflicts in a row before we give up on a ConfigMap."""
@@ -33,6 +35,41 @@ class RolloutFailed(UnreachableError):
     code = "rollout-failed"
 
 
+class Interrupted(AgtoolError):
+    """Ctrl-C came when something was done already."""
+
+    exit_code = INTERRUPTED
+    code = "interrupted"
+
+
+@contextmanager
+def interrupted() -> Iterator[None]:
+    """Raise Ctrl-C inside as Interrupted, so that it is told what was done before."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted", hint="Run the same command again to do what is left to do."
+        ) from None
+
+
+@contextmanager
+def _completed() -> Iterator[list[int]]:
+    """Complete the requests inside after Ctrl-C; the list is not empty then. A second one counts.
+
+    Else nobody could tell whether they were carried out.
+    """
+    came: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        if came:
+            raise KeyboardInterrupt
+        came.append(number)
+
+    with handled({signal.SIGINT: note}):
+        yield came
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What was done.
@@ -41,11 +78,13 @@ class Outcome:
         plan: what was written, if anything.
         restarted: whether the Deployment was restarted, and is up.
         finishing: pods of before, which live on until their jobs have ended.
+        stopped: that Ctrl-C came before it was up: its restart goes on by itself.
     """
 
     plan: RunnerPlan
     restarted: bool
     finishing: tuple[str, ...] = ()
+    stopped: Interrupted | None = None
 
 
 def manager_pods(session: Session, runner: Runner) -> list[Json]:
@@ -81,6 +120,8 @@ def roll_out(
 ) -> Outcome:
     """Write the template, restart the manager if that is needed, and wait until it is up.
 
+    After Ctrl-C nobody waits, and the outcome says so.
+
     Args:
         replan: makes the plan again for a runner whose ConfigMap has changed since it was read.
         timeout: seconds for the new manager to come up, after the old one if that goes first.
@@ -91,30 +132,54 @@ def roll_out(
         ConflictError: somebody else changes the ConfigMap all the time.
         CannotPatch: what `replan` raises.
     """
-    plan, written = _write(session, plan, replan)
-    if not needs_restart(session, plan):
-        return Outcome(plan, restarted=False)
-    before = _restarted_at(plan.runner.deployment)
     stamp = datetime.now(timezone.utc).isoformat(timespec="microseconds")
+    with _completed() as came:
+        plan, written = _write(session, plan, replan)
+        restarts = needs_restart(session, plan)
+        if restarts:
+            with _put_back_on_failure(session, plan, written):
+                _stamp(session, plan.runner, stamp)
+    if not restarts:
+        if came:
+            raise KeyboardInterrupt  # nothing was done here
+        return Outcome(plan, restarted=False)
+    if came:
+        return Outcome(plan, restarted=False, stopped=_stopped(plan.runner))
     try:
-        _stamp(session, plan.runner, stamp)
-        _wait(session, plan.runner, stamp, timeout + time_to_end(plan.runner), live)
+        with _put_back_on_failure(session, plan, written):
+            _wait(session, plan.runner, stamp, timeout + time_to_end(plan.runner), live)
+        finishing = [
+            pod["metadata"]["name"]
+            for pod in manager_pods(session, plan.runner)
+            if "deletionTimestamp" in pod["metadata"]
+        ]
     except KeyboardInterrupt:
-        say(
-            f"stopped waiting: {plan.runner} is changed and restarting. See how far it is: "
-            f"kubectl -n {plan.runner.namespace} rollout status deployment/{plan.runner.name}"
-        )
-        raise
+        return Outcome(plan, restarted=False, stopped=_stopped(plan.runner))
+    return Outcome(plan, restarted=True, finishing=tuple(finishing))
+
+
+@contextmanager
+def _put_back_on_failure(
+    session: Session, plan: RunnerPlan, written: Json | None
+) -> Iterator[None]:
+    """Put back the template that was written, if any, when what is inside fails."""
+    try:
+        yield
     except AgtoolError as error:
         if written:
-            error.hint = f"{_put_back(session, plan, written, before)}\n{error.hint}".rstrip()
+            with _completed():
+                became = _put_back(session, plan, written, _restarted_at(plan.runner.deployment))
+            error.hint = f"{became}\n{error.hint}".rstrip()
         raise
-    finishing = [
-        pod["metadata"]["name"]
-        for pod in manager_pods(session, plan.runner)
-        if "deletionTimestamp" in pod["metadata"]
-    ]
-    return Outcome(plan, restarted=True, finishing=tuple(finishing))
+
+
+def _stopped(runner: Runner) -> Interrupted:
+    return Interrupted(
+        f"stopped waiting: {runner} is restarting",
+        hint=f"See how far it is: kubectl -n {runner.namespace} rollout status "
+        f"{runner.kind}/{runner.name}\nThen run the same command again to do what is left to do.",
+        subject=runner.subject,
+    )
 
 
 def _write(
@@ -187,7 +252,7 @@ def _wait(session: Session, runner: Runner, stamp: str, timeout: float, live: Li
             look_at = (
                 f"get events --field-selector involvedObject.name={rollout.pod}"
                 if rollout.pod
-                else f"describe deployment {runner.name}"
+                else f"describe {runner.kind} {runner.name}"
             )
             raise RolloutFailed(
                 f"{runner} {trouble}: {rollout.text}",

@@ -138,10 +138,14 @@ class Runner:
         return found
 
     @property
+    def kind(self) -> str:
+        """The workload's, as kubectl takes it: deployment or statefulset."""
+        return (self.kept.kind if self.kept else "Deployment").lower()
+
+    @property
     def path(self) -> str:
         """The workload's, in the API."""
-        kind = (self.kept.kind if self.kept else "Deployment").lower()
-        return f"/apis/apps/v1/namespaces/{self.namespace}/{kind}s/{self.name}"
+        return f"/apis/apps/v1/namespaces/{self.namespace}/{self.kind}s/{self.name}"
 
     @property
     def config_map_path(self) -> str:

@@ -204,7 +204,7 @@ def _warnings(runner: Runner, wanted: Tables) -> Iterator[Finding]:
         yield Finding("recreate", text, "", subject)
     if runner.deployment["spec"].get("replicas") == 0:
         text = "the runner is scaled to 0: no job runs before it is scaled up"
-        scale = f"kubectl -n {runner.namespace} scale deployment/{runner.name} --replicas 1"
+        scale = f"kubectl -n {runner.namespace} scale {runner.kind}/{runner.name} --replicas 1"
         yield Finding("scaled-to-zero", text, scale, subject)
 
 

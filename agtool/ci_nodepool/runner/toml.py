@@ -20,6 +20,8 @@ Path = tuple[str, ...]
 RUNNERS: Path = ("runners",)
 KUBERNETES: Path = ("runners", "kubernetes")
 
+_BYTE_ORDER_MARK = "\ufeff"
+
 
 class Insertion(NamedTuple):
     """A piece of text that was inserted: its offset in the new text, and itself."""
@@ -61,40 +63,62 @@ class Statement(NamedTuple):
 
 
 # A simple key, bare or quoted; and several of them, dotted.
-_SIMPLE = r"""(?:[\w-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
+_QUOTED = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
+_SIMPLE = rf"(?:[\w-]+|{_QUOTED})"
 _KEY = re.compile(rf"[ \t]*({_SIMPLE}(?:[ \t]*\.[ \t]*{_SIMPLE})*)[ \t]*=")
+
+# What may hold a line end or a bracket that is none, then these themselves.
+_MARK = re.compile(
+    r'''"""(?:[^"\\]|\\[\s\S]|"(?!""))*"{3,5}'''
+    r"|'''(?:[^']|'(?!''))*'{3,5}"
+    rf"|{_QUOTED}|#[^\n]*|[\[\]{{}}\n]"
+)
 
 
 def statements_of(text: str) -> list[Statement]:
     """The statements of a text that is valid TOML; together they are the text."""
     found = []
-    offset = 0
     table: Path = ()
-    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
-    while lines:
-        piece = lines.pop(0)
-        # An assignment goes on until it is complete: a value may be a string of several lines.
-        while (says := meaning(piece)) is None and lines:
-            piece += lines.pop(0)
-        opens = piece.lstrip().startswith("[")
-        key = _KEY.match(piece)
+    for offset, piece in _pieces(text):
+        bare = piece.removeprefix(_BYTE_ORDER_MARK)
+        says = meaning(bare)
+        opens = bare.lstrip().startswith("[")
+        key = _KEY.match(bare)
         if opens:
             table = _path(says)
         path = table + _path(says, len(re.findall(_SIMPLE, key[1]))) if key else ()
         found.append(Statement(offset, piece, table, path, opens))
-        offset += len(piece)
     return found
 
 
+def _pieces(text: str) -> Iterator[tuple[int, str]]:
+    """The text, cut at the ends of lines that are not within brackets or a string; offsets first.
+
+    Each character is looked at once: to parse a string of many lines again for each line of it
+    takes seconds.
+    """
+    start = depth = 0
+    for mark in _MARK.finditer(text):
+        if mark[0] in ("[", "{"):
+            depth += 1
+        elif mark[0] in ("]", "}"):
+            depth -= 1
+        elif mark[0] == "\n" and depth == 0:
+            yield start, text[start : mark.end()]
+            start = mark.end()
+    if start < len(text):
+        yield start, text[start:]
+
+
 def load(text: str) -> dict[str, Any]:
-    """What TOML says; raises ValueError."""
-    return tomllib.loads(text)
+    """What TOML says; raises ValueError. A byte order mark is read over, as by gitlab-runner."""
+    return tomllib.loads(text.removeprefix(_BYTE_ORDER_MARK))
 
 
 def meaning(text: str) -> dict[str, Any] | None:
     """What TOML says; None: it is not valid."""
     try:
-        return tomllib.loads(text)
+        return load(text)
     except tomllib.TOMLDecodeError:
         return None
 

@@ -161,18 +161,21 @@ def runner_view(change: RunnerChange, *, dry_run: bool) -> Iterator[str]:
     if dry_run and change:
         if text := diff_of(change):
             yield text
-        yield f"{plan.runner} would be {_deeds(plan, change.restart)}. Nothing was changed."
+        deeds = _deeds(plan, "restarted" * change.restart)
+        yield f"{plan.runner} would be {deeds}. Nothing was changed."
     elif outcome is None:
         yield f"{plan.runner} is already as wanted"
+    elif outcome.stopped:
+        yield f"{plan.runner} is {_deeds(outcome.plan, 'restarting')}"
     else:
-        yield f"{plan.runner} is {_deeds(outcome.plan, outcome.restarted)}"
+        yield f"{plan.runner} is {_deeds(outcome.plan, 'restarted' * outcome.restarted)}"
         for pod in outcome.finishing:
             yield f"  the old {pod} runs until its jobs have ended"
     yield from (f"  kept {kept}" for kept in plan.kept)
 
 
-def _deeds(plan: RunnerPlan, restarted: bool) -> str:
-    return " and ".join(["changed"] * bool(plan) + ["restarted"] * restarted)
+def _deeds(plan: RunnerPlan, restarted: str) -> str:
+    return " and ".join(filter(None, ["changed" if plan else "", restarted]))
 
 
 def runner_document(change: RunnerChange, *, dry_run: bool) -> documents.RunnerChanged:

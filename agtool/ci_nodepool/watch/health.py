@@ -36,6 +36,9 @@ def serve(address: str, answers: Mapping[str, Callable[[], str] | Page]) -> Iter
             hint="Write it as ADDRESS:PORT or :PORT, such as :8080.",
         )
 
+    # All addresses of both kinds; where IPv6 is off, those of IPv4.
+    every = not host and socket.has_dualstack_ipv6()
+
     class Handler(BaseHTTPRequestHandler):
         timeout = 10.0
 
@@ -60,8 +63,12 @@ def serve(address: str, answers: Mapping[str, Callable[[], str] | Page]) -> Iter
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
-        # All addresses, of both kinds.
-        address_family = socket.AF_INET6 if not host or ":" in host else socket.AF_INET
+        address_family = socket.AF_INET6 if every or ":" in host else socket.AF_INET
+
+        def server_bind(self) -> None:
+            if every:  # net.ipv6.bindv6only may say otherwise
+                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            super().server_bind()
 
         def handle_error(self, request: object, client_address: object) -> None:
             """A prober that went away is not an error of ours."""

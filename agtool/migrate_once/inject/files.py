@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from agtool.core.errors import ConfigurationError, UsageError
-from agtool.core.files import write_atomically
+from agtool.core.files import rewrite
 from agtool.migrate_once.inject.manifests import File
 
 STDIN = "-"
@@ -77,7 +76,7 @@ def write(files: Sequence[tuple[File, str]]) -> list[str]:
     done: list[File] = []
     for file, text in files:
         try:
-            _write(Path(file.name), text)
+            rewrite(Path(file.name), text.encode())
         except OSError as error:
             # Backwards: on a full disk each then has the room that it had before.
             changed = [each.name for each in reversed(done) if not _restored(each)]
@@ -93,15 +92,10 @@ def write(files: Sequence[tuple[File, str]]) -> list[str]:
 
 def _restored(file: File) -> bool:
     try:
-        _write(Path(file.name), file.text)
+        rewrite(Path(file.name), file.text.encode())
     except OSError:
         return False
     return True
-
-
-def _write(path: Path, text: str) -> None:
-    path = path.resolve()
-    write_atomically(path, text.encode(), mode=stat.S_IMODE(path.stat().st_mode))
 
 
 _STARTED = "---"

@@ -326,6 +326,35 @@ def test_every_style_of_a_string_is_edited(
     assert checked(run, file, "--preset", "gke-spot")["exit_code"] == 0
 
 
+def test_a_file_for_which_there_is_no_room_stays_as_it_was(agtool: Agtool, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    file = folder / "values.yaml"
+    file.write_text(yaml.safe_dump(values(MISFIT)) + "# a comment\n" * 1000)
+    before = file.read_bytes()
+    # No file may grow beyond a block, and so no half of the new one can be written over the old.
+    limited = ("sh", "-c", 'ulimit -f 1; exec "$@"', "sh", sys.executable, "-m", "agtool")
+    arguments = ("ci-nodepool", "edit", file, "--preset", "gke-spot", "--write")
+    done = agtool.run(*arguments, program=limited)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert f"cannot write {file}: " in done.stderr
+    assert "Nothing was changed." in done.stderr
+    assert file.read_bytes() == before
+    assert list(folder.iterdir()) == [file]
+
+
+def test_a_link_and_the_mode_of_its_file_stay(run: Callable[..., Done], tmp_path: Path) -> None:
+    file, link = tmp_path / "values.yaml", tmp_path / "link.yaml"
+    file.write_text(yaml.safe_dump(values(MISFIT)))
+    file.chmod(0o604)
+    link.symlink_to(file.name)
+    done = run("edit", link, "--preset", "gke-spot", "--write")
+    assert done.exit_code == 0, done.stderr
+    assert link.is_symlink()
+    assert (file.stat().st_mode & 0o777, file.is_symlink()) == (0o604, False)
+    assert "node_tolerations" in file.read_text()
+
+
 # -- where the nodes come from --------------------------------------------------------------------
 
 
@@ -449,6 +478,58 @@ def test_a_folder_and_standard_input(run: Callable[..., Done], tmp_path: Path) -
         check=False,
     )
     assert (done.returncode, "stdin:" in done.stdout) == (1, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"\ufeff# caf\u00e9\nrunners:\n  config: |\n{textwrap.indent(MISFIT, '    ')}".rstrip(),
+        f"\ufeff# caf\u00e9\r\n{MISFIT}".rstrip(),
+        f"\ufeff{FITS}",  # where nothing is to change
+    ],
+)
+def test_standard_input_comes_back_to_the_byte(text: str) -> None:
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    def edited(text: bytes) -> bytes:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "agtool", "ci-nodepool", "edit", "-", "--write"),
+                *("--preset", "gke-spot"),
+            ],
+            input=text,
+            capture_output=True,
+            env=clean_environment(locale),
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        return done.stdout
+
+    after = edited(text.encode())
+    added = [line for line in after.splitlines() if line not in text.encode().splitlines()]
+    assert len(added) == (0 if FITS in text else 2)
+    # Without these lines it is what it was, its last line end or the lack of it included.
+    rest = after
+    for line in added:
+        place = rest.index(line)
+        before = rest.rfind(b"\n", 0, place)
+        rest = rest[:before] + rest[place + len(line) :]
+    assert rest.replace(b"\r", b"") == text.encode().replace(b"\r", b"")
+    assert edited(after) == after
+
+
+def test_standard_input_has_no_document_with_its_new_text(
+    run: Callable[..., Done], tmp_path: Path
+) -> None:
+    done = run("edit", "-", "--preset", "gke-spot", "--write", "-o", "json")
+    assert done.exit_code == 2
+    (error,) = json.loads(done.stdout)["errors"]
+    assert (error["code"], "--output json" in error["message"]) == ("usage", True)
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values(MISFIT)))
+    for written in (True, False):  # the second time nothing is left to do
+        done = run("edit", file, "--preset", "gke-spot", "--write", "-o", "json")
+        assert json.loads(done.stdout)["data"]["written"] is written
 
 
 def test_that_no_runner_was_found(run: Callable[..., Done], tmp_path: Path) -> None:

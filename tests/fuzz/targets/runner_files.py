@@ -4,7 +4,6 @@ from agtool.ci_nodepool.files.place import line_of, replaced
 from agtool.ci_nodepool.files.read import read
 from agtool.ci_nodepool.files.text import File
 from agtool.core.errors import AgtoolError
-from agtool.core.yamltext import NotYaml
 
 NAMES = ("values.yaml", "config.toml")
 
@@ -18,7 +17,7 @@ def check(data: bytes) -> None:
     file = File(NAMES[(data or b"\0")[0] % len(NAMES)], text)
     try:
         found = read([file], "ns")
-    except (NotYaml, AgtoolError):
+    except AgtoolError:
         return
     for number, runner in enumerate(found):
         if runner.place is None:

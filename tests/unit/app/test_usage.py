@@ -2,12 +2,15 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from agtool.core import shells
 from agtool.core.command import asks_for_json
 from tests.unit.app.conftest import Done
 
@@ -206,3 +209,21 @@ def test_a_home_in_which_completion_cannot_be_installed(
     done = agtool("--install-completion", "bash")
     assert (done.exit_code, done.stdout) == (3, "")
     assert "agtool --show-completion bash" in done.stderr
+
+
+def test_a_completion_for_which_there_is_no_room(
+    agtool: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    script = tmp_path / ".bash_completions" / "agtool.sh"
+    script.parent.mkdir()
+    script.write_text("# as it was\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(shells.script("bash")) - 1, hard))
+    try:
+        done = agtool("--install-completion", "bash")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert done.exit_code == 3
+    assert f"cannot write {script}: " in done.stderr
+    assert script.read_text() == "# as it was\n"

@@ -48,6 +48,16 @@ FORMS = {
     "keys in quotes": "\"runners\":\n  'config': |\n" + block(4),
     "keys with a question mark": "? runners\n: ? config\n  : |\n" + block(4),
     "empty lines first": "runners:\n  config: |\n\n\n" + block(4) + "  name: x\n",
+    "a space at the end": "runners:\n  config: |\n" + block(4).rstrip() + " \nz: 1\n",
+    "spaces at the end of the text": "runners:\n  config: |\n" + block(4).rstrip() + " \t ",
+    "spaces at the end of Windows' lines": "runners:\r\n  config: |\r\n"
+    + block(4).replace("\n", " \r\n")
+    + "\r\n   \r\n  z: 1\r\n",
+    "spaces in empty lines": "runners:\n  config: |\n  \n"
+    + block(4)
+    + "    \n      \n    # c\n  \n   \nz: 1\n",
+    "no last line end": "runners:\n  config: |\n" + block(4).rstrip(),
+    "a byte order mark and no last line end": "\ufeffrunners:\n  config: |\n" + block(4).rstrip(),
     "characters beyond 16 bits": "# \U0001f600\nrunners:\n  config: |\n" + block(4),
 }
 
@@ -78,6 +88,15 @@ def test_other_strings_are_written_anew(written: str) -> None:
     assert after.startswith("# before\nrunners:\n  config: ")
     assert after.endswith("\n  name: x # after\n")
     assert GKE in yaml.safe_load(after)["runners"]["config"]
+
+
+@pytest.mark.parametrize("name", ["config.toml", "stdin"])
+def test_toml_with_a_byte_order_mark(name: str) -> None:
+    """As gitlab-runner reads it, and as an editor on Windows writes it."""
+    file = File(name, "\ufeff" + CONFIG)
+    after = plan_edit(file, read([file], "default"), PRESETS["gke-spot"].pool, ()).after
+    assert after.startswith("\ufeff" + CONFIG)
+    assert GKE in after
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """How `watch` goes on after what seldom happens, and what its probes are told."""
 
+import errno
+import http.client
 import json
 import os
 import re
@@ -16,6 +18,7 @@ import yaml  # type: ignore[import-untyped]  # its stubs would be one more packa
 from agtool.ci_nodepool.model import Node, Taint
 from agtool.ci_nodepool.pool.plan import Change, Wanted, plan_node
 from agtool.ci_nodepool.watch import keep as loop
+from agtool.ci_nodepool.watch.health import serve
 from agtool.ci_nodepool.watch.keep import State, Stopped, keep, stoppable
 from agtool.ci_nodepool.watch.metrics import Metrics
 from agtool.ci_nodepool.watch.reconcile import Reconciler
@@ -172,3 +175,41 @@ def test_the_dashboard_and_the_alerts_ask_for_what_there_is(name: str) -> None:
     there = set(re.findall(r"^(agtool_ci_nodepool_watch_\w+)", Metrics().text(), re.MULTILINE))
     assert asked
     assert asked <= there
+
+
+class WithoutIPv6(socket.socket):
+    """A socket where the kernel was started with ipv6.disable=1."""
+
+    def __init__(self, family: int = -1, *more: Any, **named: Any) -> None:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        super().__init__(family, *more, **named)
+
+
+class BoundToOneKind(socket.socket):
+    """A socket where the sysctl net.ipv6.bindv6only is 1."""
+
+    def __init__(self, family: int = -1, *more: Any, **named: Any) -> None:
+        super().__init__(family, *more, **named)
+        if family == socket.AF_INET6:
+            self.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+
+
+@pytest.mark.parametrize("kind", [socket.socket, WithoutIPv6, BoundToOneKind])
+def test_probes_over_ipv4_are_answered_whatever_becomes_of_ipv6(
+    monkeypatch: pytest.MonkeyPatch, kind: type[socket.socket]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "socket", kind)
+        serving = serve(f":{port}", {"/readyz": lambda: ""})
+        serving.__enter__()
+    try:
+        asking = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        asking.request("GET", "/readyz")
+        with asking.getresponse() as answer:
+            assert (answer.status, answer.read()) == (200, b"ok\n")
+        asking.close()
+    finally:
+        serving.__exit__(None, None, None)
