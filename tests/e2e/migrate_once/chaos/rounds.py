@@ -474,15 +474,24 @@ def run(
             if total.rounds % 50 == 0:
                 tell(f"{choice.engine}: {total.rounds} rounds, {len(total.violations)} violations")
 
-        for begin in range(0, len(choices), _BLOCK):
-            block = choices[begin : begin + _BLOCK]
-            with ThreadPoolExecutor(at_once) as pool:
-                try:
-                    list(pool.map(one, [c for c in block if not c.alone]))
-                except BaseException:
-                    pool.shutdown(cancel_futures=True)
-                    raise
-            for choice in block:
-                if choice.alone:
-                    one(choice)
+        try:
+            perform_all(choices, at_once, one)
+        except BaseException:
+            tell(f"{choices[0].engine}, ended early: {total}")
+            raise
     return total
+
+
+def perform_all(choices: Sequence[Choice], at_once: int, one: Callable[[Choice], None]) -> None:
+    """Those that strike the server come by themselves, after a few of the others."""
+    for begin in range(0, len(choices), _BLOCK):
+        block = choices[begin : begin + _BLOCK]
+        with ThreadPoolExecutor(at_once) as pool:
+            try:
+                list(pool.map(one, [c for c in block if not c.alone]))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        for choice in block:
+            if choice.alone:
+                one(choice)
