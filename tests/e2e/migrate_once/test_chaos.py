@@ -13,9 +13,10 @@ import pytest
 
 from tests.conftest import needed
 from tests.e2e.migrate_once.chaos.__main__ import choices_of, read_arguments
+from tests.e2e.migrate_once.chaos.choice import Choice, choose
 from tests.e2e.migrate_once.chaos.engines import ENGINES
 from tests.e2e.migrate_once.chaos.faults import FAULTS, possible
-from tests.e2e.migrate_once.chaos.rounds import Choice, choose, run
+from tests.e2e.migrate_once.chaos.rounds import run
 from tests.e2e.migrate_once.chaos.shrink import shrink
 from tests.e2e.migrate_once.chaos.verdict import (
     SECOND,

@@ -8,9 +8,10 @@ import signal
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tests.e2e.migrate_once.chaos.choice import Choice, choose
 from tests.e2e.migrate_once.chaos.engines import ENGINES
 from tests.e2e.migrate_once.chaos.faults import FAULTS
-from tests.e2e.migrate_once.chaos.rounds import Choice, choose, run
+from tests.e2e.migrate_once.chaos.rounds import run
 from tests.e2e.migrate_once.chaos.shrink import shrink
 from tests.programs import carry_out, tell
 from tests.servers.process import ServerUnavailable

@@ -1,52 +1,45 @@
-"""A round: what chance decides, the replicas, the faults, and what is wrong with what became."""
+"""Rounds: the replicas, the faults, and the end."""
 
 from __future__ import annotations
 
 import os
 import random
-import re
 import secrets
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg2
 
-from agtool.core.errors import WRAPPER_FAILED
 from agtool.migrate_once.model import time_to_die
 from tests.e2e.conftest import wait_until
+from tests.e2e.migrate_once.chaos.choice import Choice
 from tests.e2e.migrate_once.chaos.engines import Lane, PostgreSQLLane, lanes
-from tests.e2e.migrate_once.chaos.faults import FAULTS, possible
+from tests.e2e.migrate_once.chaos.faults import FAULTS
+from tests.e2e.migrate_once.chaos.judge import (
+    describe,
+    hold_against_model,
+    judge,
+    marked,
+    refused_sleep,
+)
 from tests.e2e.migrate_once.chaos.replica import (
     CLOCK,
     GRACE,
     NAMES,
     Plan,
-    Replica,
     Scene,
     library,
     start_replica,
 )
-from tests.e2e.migrate_once.chaos.verdict import (
-    Commit,
-    Run,
-    false_marks,
-    in_our_time,
-    late_commits,
-    overlaps,
-    read_work,
-    runs,
-)
-from tests.e2e.migrate_once.chaos.worker import FAILED
-from tests.model.trace import AT_MOST, is_explained, read
+from tests.e2e.migrate_once.chaos.report import Report, Violation
+from tests.e2e.migrate_once.chaos.verdict import read_work, runs
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.process import server_folder
 from tests.servers.proxy import TcpProxy
@@ -59,108 +52,6 @@ _BLOCK = 12
 
 LAST_ENDS = time_to_die(GRACE) + 30
 """Seconds for a replica that starts when all is over: it may have to wait for a dead one."""
-
-
-_REFUSED_SLEEP = re.compile(r"sleep\(.*\)\nOSError: \[Errno 22\]")
-"""What libfaketime 0.9.10 answers where the moment until which Python sleeps is just over."""
-
-
-@dataclass
-class Report:
-    """What many rounds came to."""
-
-    rounds: int = 0
-    replicas: int = 0
-    runs: int = 0
-    traces: int = 0
-    struck: Counter[str] = field(default_factory=Counter)
-    exit_codes: Counter[int | None] = field(default_factory=Counter)
-    violations: list[Violation] = field(default_factory=list)
-
-    def add(self, other: Report) -> None:
-        """Count what another one has."""
-        self.rounds += other.rounds
-        self.replicas += other.replicas
-        self.runs += other.runs
-        self.traces += other.traces
-        self.struck.update(other.struck)
-        self.exit_codes.update(other.exit_codes)
-        self.violations += other.violations
-
-    def __str__(self) -> str:
-        """For people."""
-        struck = ", ".join(f"{name} {count}" for name, count in self.struck.most_common())
-        codes = ", ".join(f"{code}: {count}" for code, count in self.exit_codes.most_common())
-        return (
-            f"{self.rounds} rounds, {self.replicas} replicas, {self.runs} runs of the command, "
-            f"{self.traces} traces held against the model, {len(self.violations)} violations\n"
-            f"faults: {struck}\nexit codes: {codes}"
-        )
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What chance decided about a round before it began.
-
-    Attributes:
-        engine: one of ENGINES.
-        faults: with their numbers, which stay when others are left out.
-        replicas: without the last one.
-        traced: whether it is small enough for the model of the lock, and held against it.
-    """
-
-    engine: str
-    seed: int
-    number: int
-    faults: tuple[tuple[int, str], ...]
-    replicas: int
-    traced: bool = False
-
-    @property
-    def alone(self) -> bool:
-        """Whether no other round can go on beside it."""
-        return self.engine != "sqlite" and any(FAULTS[name].alone for _, name in self.faults)
-
-    def chance(self, *of: object) -> random.Random:
-        """What decides about one part of it, whatever becomes of the others."""
-        return random.Random(f"{self.engine}:{self.seed}:{self.number}:{of}")  # noqa: S311
-
-    def __str__(self) -> str:
-        """What repeats it."""
-        keep = " ".join(str(number) for number, _ in self.faults)
-        return (
-            f'make chaos ENGINES={self.engine} SEED={self.seed} FIRST={self.number} KEEP="{keep}"'
-        )
-
-
-@dataclass(frozen=True)
-class Violation:
-    """A round that broke a promise: what was wrong, and all that is known about it."""
-
-    choice: Choice
-    problems: tuple[str, ...]
-    details: str
-
-    def __str__(self) -> str:
-        """For people."""
-        faults = ", ".join(f"{number} {name}" for number, name in self.choice.faults)
-        lines = [f"VIOLATION: {problem}" for problem in self.problems]
-        return "\n".join([*lines, f"  faults: {faults}", f"  {self.choice}", self.details])
-
-
-def choose(engine: str, seed: int, number: int, only: Sequence[str] = ()) -> Choice:
-    """The round of that number, always the same one."""
-    chance = Choice(engine, seed, number, (), 0).chance("faults")
-    weights = {n: f.weight for n, f in possible(engine).items() if not only or n in only}
-    modelled = [name for name in weights if FAULTS[name].modelled]
-    if modelled and chance.random() < 0.1:
-        one = chance.choice(modelled)
-        return Choice(engine, seed, number, ((0, one),), AT_MOST - 1, traced=True)
-    count = chance.choice((1, 1, 2, 2, 3, 4))
-    names = chance.choices(list(weights), list(weights.values()), k=count) if weights else ()
-    # The last one makes it 3 to 10.
-    replicas = chance.choice((2, 3, 3, 3, 4, 4, 5, 6, 7, 9))
-    return Choice(engine, seed, number, tuple(enumerate(names)), replicas)
 
 
 def perform(lane: Lane, choice: Choice) -> Report:
@@ -360,80 +251,6 @@ def lets_in(url: str) -> bool:
         connection.cursor().execute("SELECT 1")
         return True
     return False
-
-
-def judge(scene: Scene, marks: Sequence[Commit], in_order: Sequence[Run], mark: str) -> list[str]:
-    """What was wrong with a round, in words. in_order: the runs without the last replica's."""
-    problems = []
-    deadline = time.monotonic() + 20
-    while left := marked(mark):
-        if time.monotonic() > deadline:
-            problems.append(f"processes are left: {left}")
-            break
-        time.sleep(0.02)
-    everything = runs(read_work(scene.folder / "beats"))
-    problems += overlaps(everything)
-    if scene.lane.engine == "sqlite":  # there, who makes a mark says when
-        steps = {f"r{replica.number}": replica.steps for replica in scene.replicas}
-        marks = [in_our_time(mark, everything, steps[mark.run_id]) for mark in marks]
-    problems += false_marks(in_order, marks, scene.signals)
-    commits = scene.lane.work()
-    if any(run.complete for run in everything[-1:]) and not commits:
-        problems.append("the last run was complete, but its rows are not there")
-    problems += late_commits(everything, commits)
-    for replica in scene.replicas:
-        if replica.alive() or replica.any_code:
-            continue
-        code = replica.exit_code()
-        allowed = {0, *scene.codes, *replica.codes, *([FAILED] if replica.plan.fails else [])}
-        log = replica.stderr.read_text(errors="replace")
-        if code == 1 and "agtool:" not in log and log.rstrip().endswith("KeyboardInterrupt"):
-            continue  # SIGINT met Python itself, before agtool was there
-        if code == WRAPPER_FAILED and refused_sleep(replica):
-            continue
-        if code is not None and code not in allowed:
-            problems.append(f"r{replica.number} ended with {code}, and not one of {allowed}")
-    return problems
-
-
-def refused_sleep(replica: Replica) -> bool:
-    """Whether libfaketime has ended an agtool, in a way that is nobody else's."""
-    log = replica.stderr.read_text(errors="replace")
-    return replica.clock is not None and _REFUSED_SLEEP.search(log) is not None
-
-
-def hold_against_model(scene: Scene) -> list[str]:
-    """Whether the model can do what agtool says that it did, with one fault."""
-    lines = (scene.folder / "trace").read_text(encoding="utf-8").splitlines()
-    if is_explained(read(lines), scene.lane.model, faults=1):
-        return []
-    return ["the model of the lock cannot do what the trace says"]
-
-
-def describe(scene: Scene) -> str:
-    """All that is known about a round, in the order of time."""
-    events = list(scene.timeline)
-    for work in read_work(scene.folder / "beats"):
-        who = f"{work.role} {work.pid} of {work.run_id}"
-        complete = ", complete" if work.complete else ""
-        events += [(work.begin, f"{who} begins"), (work.end, f"{who} ends{complete}")]
-    events.sort()
-    lines = [f"  {(at - events[0][0]) / 1e9:8.3f}  {text}" for at, text in events]
-    for log in sorted(scene.folder.glob("*.stderr")):
-        lines += [f"  {log.stem}: {line}" for line in log.read_text().splitlines()]
-    lines += [f"  {row}" for row in scene.lane.record()]
-    lines.append(f"  kept: {scene.folder}")
-    return "\n".join(lines)
-
-
-def marked(mark: str) -> list[int]:
-    """The live processes with the round's mark in their environment."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):  # it ended meanwhile
-            if mark.encode() in path.read_bytes():
-                found.append(int(path.parent.name))
-    return found
 
 
 def kill_all(mark: str) -> None:

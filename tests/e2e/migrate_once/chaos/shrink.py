@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.e2e.migrate_once.chaos.rounds import Choice
+from tests.e2e.migrate_once.chaos.choice import Choice
 
 Fails = Callable[[Choice], bool]
 """Whether a round with this choice breaks a promise."""
