@@ -9,6 +9,7 @@ from shlex import quote
 from agtool.ci_nodepool.model import Node, Taint
 from agtool.ci_nodepool.presets import Pool
 from agtool.ci_nodepool.runner.change import (
+    Interrupted,
     Outcome,
     hosts,
     interrupted,
@@ -153,7 +154,11 @@ def carry_out(
     if outcome.stopped:
         return replace(change, outcome=outcome)
     plan = outcome.plan
-    config_map = session.get(plan.runner.config_map_path)
+    try:
+        with interrupted():
+            config_map = session.get(plan.runner.config_map_path)
+    except Interrupted as error:
+        return replace(change, outcome=replace(outcome, stopped=error))
     if (config_map.get("data") or {}).get(plan.runner.key) != plan.after:
         raise ConflictError(
             f"somebody else, perhaps Helm or GitOps, changed the ConfigMap of {plan.runner} again",

@@ -40,10 +40,17 @@ def _load(name: str) -> Iterator[File]:
                 if each.startswith(".") or not each.endswith(_ENDINGS):
                     continue
                 path = Path(folder) / each
-                if path.is_file() and (file := _in_folder(path)):
+                if _is_regular(path) and (file := _in_folder(path)):
                     yield file
     else:
         yield File(name, _text(name, _read(Path(name))))
+
+
+def _is_regular(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder that may be listed only: who reads the file says so
+        return True
 
 
 def _in_folder(path: Path) -> File | None:

@@ -142,7 +142,7 @@ def runners_view(changes: Sequence[RunnerChange], *, dry_run: bool) -> Iterator[
 
 def _jobs_lines(change: RunnerChange, *, dry_run: bool) -> Iterator[str]:
     yield from runner_view(change, dry_run=dry_run)
-    if not dry_run:
+    if not dry_run and (change.outcome or not change):
         wanted = change.wanted
         verb, labels = "go to", wanted.node_selector
         if wanted.preferred:
@@ -164,8 +164,8 @@ def runner_view(change: RunnerChange, *, dry_run: bool) -> Iterator[str]:
         deeds = _deeds(plan, "restarted" * change.restart)
         yield f"{plan.runner} would be {deeds}. Nothing was changed."
     elif outcome is None:
-        yield f"{plan.runner} is already as wanted"
-    elif outcome.stopped:
+        yield f"{plan.runner} {'was not changed' if change else 'is already as wanted'}"
+    elif outcome.stopped and not outcome.restarted:
         yield f"{plan.runner} is {_deeds(outcome.plan, 'restarting')}"
     else:
         yield f"{plan.runner} is {_deeds(outcome.plan, 'restarted' * outcome.restarted)}"

@@ -349,9 +349,10 @@ def _check(run: RunOptions, database: DatabaseOptions) -> None:
     for word in _arguments(run, database):
         check_utf8(word.partition("=")[0], word)
     options.KeyOptions(run.name or "default", run.key).attempt()
-    if run.lock_table:
+    # What has $(NAME) in it is known in the container only.
+    if run.lock_table and "$(" not in run.lock_table:
         TableName.parse(run.lock_table)
-    if database.password_command:
+    if database.password_command and "$(" not in database.password_command:
         PasswordCommand.parse(database.password_command)
     if database.password_file and database.password_command:
         raise UsageError("--password-file and --password-command cannot be given together")

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agtool.core.yamltext import NotYaml
+from agtool.migrate_once.inject.manifests import not_yaml
 from agtool.migrate_once.inject.problem import ManifestError, Place
 from agtool.migrate_once.inject.reading import at, read
 from agtool.migrate_once.inject.writing import as_written
@@ -21,12 +23,14 @@ def function_options(name: str, text: str) -> Mapping[str, Any] | None:
     Scalars are as they stand in the text: 12e4567 is a commit, and no number that is infinite.
 
     Raises:
-        ManifestError: there are none.
-        NotYaml
+        ManifestError: there are none, or it is not YAML.
     """
     if not all(sign in text[:4096] or sign in text[-4096:] for sign in _SIGNS):
         return None
-    root, data = read(text)
+    try:
+        root, data = read(text)
+    except NotYaml as error:
+        raise not_yaml(error, text, Place(name, 1, 1)) from error
     group = str(at(data, ("apiVersion",))).partition("/")[0]
     if at(data, ("kind",)) != "ResourceList" or group != "config.kubernetes.io":
         return None

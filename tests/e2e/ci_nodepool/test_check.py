@@ -1,6 +1,7 @@
 """`check` and `edit`: runners in files, without a cluster."""
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -12,8 +13,10 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs would be one more package for this line
 
+from tests.conftest import needed
 from tests.e2e.conftest import Agtool, Done, clean_environment
 from tests.gitlab_runner import DEFAULT_TEMPLATE, Chart
+from tests.servers.process import ServerUnavailable, find_program
 
 CASES = Path(__file__).parents[2] / "cases" / "ci_nodepool"
 GKE, KARPENTER = "cloud.google.com/gke-spot", "karpenter.sh/capacity-type"
@@ -353,6 +356,51 @@ def test_a_link_and_the_mode_of_its_file_stay(run: Callable[..., Done], tmp_path
     assert link.is_symlink()
     assert (file.stat().st_mode & 0o777, file.is_symlink()) == (0o604, False)
     assert "node_tolerations" in file.read_text()
+
+
+# Of these a mount namespace remembers nothing when the program ends.
+MOUNTED = 'mount --bind "$0/values.yaml" "$0/values.yaml"'
+FULL = (
+    'cp "$0/values.yaml" "$0.copy" && mount -t tmpfs -o size=32k tmpfs "$0" '
+    '&& cp "$0.copy" "$0/values.yaml" && { cat /dev/zero > "$0/rest" 2> /dev/null || true; }'
+)
+
+
+@pytest.mark.parametrize("make", [MOUNTED, f"{FULL} && {MOUNTED}"], ids=["roomy", "full"])
+def test_a_file_that_is_mounted_by_itself(agtool: Agtool, tmp_path: Path, make: str) -> None:
+    with needed():
+        if os.geteuid() != 0:
+            raise ServerUnavailable("a mount namespace needs root")
+        unshare = find_program("unshare")
+    file, seen = tmp_path / "files/values.yaml", tmp_path / "files.seen"
+    file.parent.mkdir()
+    text = yaml.safe_dump(values(MISFIT))
+    # It needs another page of a full disk.
+    file.write_text(f"{text}#{'.' * (4096 - len(text) - 2)}\n")
+    before = file.read_text()
+    script = (
+        f'{make} && {{ code=0; "$@" || code=$?; cat "$0/values.yaml" > "$0.seen"; exit $code; }}'
+    )
+    mounted = (str(unshare), "--mount", "sh", "-c", script, str(file.parent))
+    arguments = ("ci-nodepool", "edit", file, "--preset", "gke-spot", "--write")
+    done = agtool.run(*arguments, program=(*mounted, sys.executable, "-m", "agtool"))
+    if make == MOUNTED:
+        assert done.exit_code == 0, done.stderr
+        assert "node_tolerations" in seen.read_text()
+    else:
+        assert (done.exit_code, seen.read_text()) == (3, before)
+        assert "No space left on device" in done.stderr
+
+
+def test_a_file_keeps_its_owner(run: Callable[..., Done], tmp_path: Path) -> None:
+    with needed():
+        if os.geteuid() != 0:
+            raise ServerUnavailable("only root can give a file away")
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values(MISFIT)))
+    os.chown(file, 65534, 65533)
+    assert run("edit", file, "--preset", "gke-spot", "--write").exit_code == 0
+    assert (file.stat().st_uid, file.stat().st_gid) == (65534, 65533)
 
 
 # -- where the nodes come from --------------------------------------------------------------------

@@ -33,7 +33,7 @@ FULL = (
     'cp "$0/b.yaml" a-copy && mount -t tmpfs -o size=32k tmpfs "$0" && cp a-copy "$0/b.yaml" '
     '&& rm a-copy && { cat /dev/zero > "$0/rest" 2> /dev/null || true; }'
 )
-CLOSED = 'chmod a-w "$0"'
+CLOSED = 'chmod a-w "$0" "$0/b.yaml"'
 
 # What is in the folder, once agtool has ended, and how it ended.
 LOOK = 'code=0; "$@" || code=$?; ls -A "$0" >&3; cat "$0/b.yaml" >&3; exit $code'

@@ -48,6 +48,31 @@ def test_what_is_not_a_file_is_left_out(tmp_path: Path) -> None:
     assert runners(tmp_path) == ["link.yaml", "values.yaml"]
 
 
+def test_a_folder_that_may_only_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/values.yaml").write_text(VALUES)
+    (tmp_path / "sub").chmod(0o644)
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)  # whoever may not enter the folders above it is there already
+    reader, writer = os.pipe()
+    if not (child := os.fork()):
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            list(load(["."]))
+        except (OSError, ConfigurationError) as error:
+            os.write(writer, repr(error).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    (tmp_path / "sub").chmod(0o755)
+    said = os.read(reader, 1000).decode()
+    assert said.startswith("ConfigurationError"), said
+    assert "cannot read sub/values.yaml: Permission denied" in said
+
+
 @pytest.mark.parametrize(("text", "hint"), [("gitlab: [\n", "Correct it"), ("{{", "of a chart")])
 def test_what_is_not_yaml_is_named(tmp_path: Path, text: str, hint: str) -> None:
     file = tmp_path / "bad.yaml"

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from agtool import app
-from agtool.ci_nodepool import undo
+from agtool.ci_nodepool import jobs, undo
+from agtool.ci_nodepool.jobs import RunnerChange, carry_out_all
 from agtool.ci_nodepool.runner import change
-from agtool.ci_nodepool.runner.change import RolloutFailed, roll_out
+from agtool.ci_nodepool.runner.change import Outcome, RolloutFailed, roll_out
 from agtool.ci_nodepool.runner.model import TEMPLATE, Kept, Runner
 from agtool.ci_nodepool.runner.plan import plan_patch
+from agtool.ci_nodepool.show.changes import runner_view
 from agtool.core.live import Live
 from tests.unit.ci_nodepool.test_effect import (
     CHART,
@@ -116,6 +118,32 @@ def test_people_are_told_too(run: Run) -> None:
     assert f"gitlab/{CHART.name} is changed and restarting\n" in out
     assert "stopped waiting" in err
     assert f"rollout status deployment/{CHART.name}" in err
+
+
+def test_a_runner_that_was_not_reached_is_told_as_such() -> None:
+    runner = Runner(CHART.deployment, OBJECT)
+    plan = plan_patch(runner, TABLES)
+    changed = RunnerChange(plan, lambda _: plan, restart=True, wanted=TABLES)
+    api = Interrupting(WORLDS["fresh"], *WAITING)
+    sent, stopped = carry_out_all(api, [changed, changed], timeout=60, live=Live())
+    assert stopped is not None
+    told = [list(runner_view(each, dry_run=False)) for each in sent]
+    assert told == [
+        [f"{runner} is changed and restarting"],
+        [f"{runner} was not changed"],
+    ]
+
+
+def test_ctrl_c_when_a_runner_is_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = Runner(CHART.deployment, OBJECT)
+    plan = plan_patch(runner, TABLES)
+    # On this cluster no manager ever comes up.
+    monkeypatch.setattr(jobs, "roll_out", lambda *_, **__: Outcome(plan, restarted=True))
+    api = Interrupting(WORLDS["fresh"], f"GET {CONFIG_MAP}")
+    changed = RunnerChange(plan, lambda _: plan, restart=True, wanted=TABLES)
+    (sent,), stopped = carry_out_all(api, [changed], timeout=60, live=Live())
+    assert stopped is not None
+    assert list(runner_view(sent, dry_run=False)) == [f"{runner} is changed and restarted"]
 
 
 def test_undo_tells_the_nodes_and_the_runner(run: Run) -> None:

@@ -274,6 +274,8 @@ def test_what_the_pod_takes_is_handed_on(inject: Inject) -> None:
     command = spec_of(done)["initContainers"][-1]["command"]
     assert command[2] == f"--key={'k' * 500}"
     assert '--lock-table="My-App".t' in command
+    done = inject("--lock-table=$(SCHEMA).locks", "--", "m", stdin=SHOP)
+    assert "--lock-table=$(SCHEMA).locks" in spec_of(done)["initContainers"][-1]["command"]
 
 
 @pytest.mark.parametrize("init", [False, True])
@@ -406,6 +408,12 @@ def test_a_function_has_its_options_in_its_configuration(inject: Inject) -> None
     assert spec_of_pods["initContainers"][-1]["command"][-3:] == ["sh", "-c", "a && b"]
     removed = inject(stdin=resource_list({"remove": True}, yaml.safe_dump(document["items"][0])))
     assert removed.documents[0]["items"] == [yaml.safe_load(SHOP)]
+
+
+def test_a_function_that_is_not_yaml(inject: Inject) -> None:
+    broken = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems: [\n"
+    done = inject("--remove", stdin=broken)
+    assert (done.exit_code, "(document 1, line 3): it is not YAML" in done.stderr) == (3, True)
 
 
 SCALARS = ["12e4567", "1.10", "0123", "1e3", "true", "1_000", "0x1f", "yes", "12:30:45", "2026-01-02"]  # fmt: skip
