@@ -42,8 +42,10 @@ class Context:
     save: Callable[[], None]
 
 
-def kubeconfig_files(kubeconfig: Path | None) -> list[str]:
+def kubeconfig_files(kubeconfig: Path | None, *, needed: bool = True) -> list[str]:
     """The kubeconfig files that exist; of those in KUBECONFIG some may be missing.
+
+    needed: False: all of those in KUBECONFIG may be missing, as for kubectl where it sends nothing.
 
     None: no file was named, and ~/.kube/config is not there, or cannot be had in a pod, which has
     another account.
@@ -70,7 +72,7 @@ def kubeconfig_files(kubeconfig: Path | None) -> list[str]:
         if stat.S_ISDIR(mode):
             raise ConfigurationError(f"the kubeconfig {file} is a folder", hint=hint)
         found.append(file)  # a pipe will do
-    if named and not found:
+    if named and not found and (needed or kubeconfig):
         raise ConfigurationError(f"there is no kubeconfig {os.pathsep.join(files)}", hint=hint)
     return found
 
@@ -88,14 +90,14 @@ def namespace_of_pod() -> str:
 def namespace_of_context(kubeconfig: Path | None, context: str | None) -> str:
     """The namespace that is meant where none is named.
 
-    `default` where there is no kubeconfig at all, and none was named.
+    `default` where there is no kubeconfig, in a pod its own.
 
     Raises:
-        ConfigurationError: no kubeconfig where one was named, one that is not valid, or no such
+        ConfigurationError: `kubeconfig` is not there, one is not valid, or there is no such
             context.
     """
     lean_client()
-    files = kubeconfig_files(kubeconfig)
+    files = kubeconfig_files(kubeconfig, needed=False)
     if files:
         with explained(os.pathsep.join(files)):
             return read_context(files, context).namespace

@@ -63,9 +63,8 @@ def test_no_namespace_is_guessed_where_a_kubeconfig_was_named(
         namespace_of_context(None, "prod")
     with pytest.raises(ConfigurationError, match="there is no kubeconfig"):
         namespace_of_context(tmp_path / "none", None)
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    with pytest.raises(ConfigurationError, match="there is no kubeconfig"):
-        namespace_of_context(None, None)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))  # as kubectl: that is none
+    assert namespace_of_context(None, None) == "default"
 
 
 def test_nor_where_the_usual_one_is_not_valid(tmp_path: Path) -> None:

@@ -52,8 +52,9 @@ def test_none_is_printed_where_the_kubeconfig_is_missing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    code, found = namespaces(prints, monkeypatch, capsys)
+    named = [*prints, "--kubeconfig", str(tmp_path / "none")]
+    code, found = namespaces(named, monkeypatch, capsys)
     assert (code in {3, 125}, found) == (True, set())
-    monkeypatch.delenv("KUBECONFIG")
+    assert namespaces(prints, monkeypatch, capsys) == (0, {"default"})
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))  # as kubectl: that is none
     assert namespaces(prints, monkeypatch, capsys) == (0, {"default"})
