@@ -83,6 +83,15 @@ class Format(str, Enum):
     diff = "diff"
 
 
+def refuse_beside_print_rbac(output: Format) -> None:
+    """Raise UsageError for an `--output` that roles cannot have."""
+    if output not in {Format.table, Format.text}:
+        raise UsageError(
+            "--output and --print-rbac do not go together",
+            hint="Leave out --output: roles are printed as YAML.",
+        )
+
+
 class Result(Generic[Data_co]):
     """What a command has found or done. Not a dataclass, which would be compiled at each start.
 

@@ -18,6 +18,15 @@ def read_json(text: str | bytes) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
+def is_utf_8(text: str) -> bool:
+    """Whether it came as UTF-8: other bytes of arguments and variables are surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def printable(text: str, *, besides: str = "") -> str:
     """`text` with a mark in the place of each control character, so that it can do no harm.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import UsageError
+from agtool.core.text import is_utf_8
 from agtool.debug.model import DEFAULT_CONTAINER, MANAGED_BY, MARK, Copy, Custom, Workload
 from agtool.debug.pod.named import instead
 from agtool.debug.pod.profile import CAPABILITIES
@@ -311,13 +312,11 @@ def parse_text(option: str, text: str) -> str:
 
     The text is in no message.
     """
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
+    if not is_utf_8(text):
         raise UsageError(
             f"{option} is not valid UTF-8, and Kubernetes takes nothing else",
             hint="Send other bytes as input.",
-        ) from error
+        )
     return text
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agtool.core.command import Format, Result
+from agtool.core.command import Format, Result, refuse_beside_print_rbac
 from agtool.core.errors import UsageError
 from agtool.core.options import ClusterOptions, OutputOrReports, grouped, path
 from agtool.le_staging.cli.connecting import Connecting
@@ -59,11 +59,7 @@ def verify(  # noqa: PLR0917  # Typer's way: a parameter is an option
     from agtool.core.live import Progress
 
     if sources.print_rbac:
-        if output not in {Format.table, Format.text}:
-            raise UsageError(
-                "--output and --print-rbac do not go together",
-                hint="Leave out --output: roles are printed as YAML.",
-            )
+        refuse_beside_print_rbac(output)
         return Result(None, [sources.rbac()])
     port = connecting.default_port
     jobs = sources.jobs(hosts or [], port, cluster)

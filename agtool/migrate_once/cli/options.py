@@ -23,6 +23,7 @@ from agtool.core.options import (
     option,
     path,
 )
+from agtool.core.text import is_utf_8
 from agtool.migrate_once.backend import Backend
 from agtool.migrate_once.engines import open_backend
 from agtool.migrate_once.model import Attempt, TableName, new_run_id
@@ -250,12 +251,10 @@ class KeyOptions(NamedTuple):
                     f"{option_name} has {len(text)} characters",
                     hint=f"Shorten it. It may have {most} at most.",
                 )
-            try:
-                text.encode()
-            except UnicodeEncodeError:
+            if not is_utf_8(text):
                 raise UsageError(
                     f"{option_name} is not UTF-8 text", hint=f"Write {option_name} in UTF-8."
-                ) from None
+                )
         return Attempt(
             self.name,
             self.key,

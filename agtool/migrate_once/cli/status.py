@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agtool.core.command import Format, Result, make_app
-from agtool.core.errors import UsageError
+from agtool.core.command import Format, Result, make_app, refuse_beside_print_rbac
 from agtool.core.options import (
     ClusterOptions,
     Namespace,
@@ -73,11 +72,7 @@ def status(  # noqa: PLR0917  # Typer's way: a parameter is an option
 
     wanted = parse_workload(workload)
     if print_rbac:
-        if output is Format.json:
-            raise UsageError(
-                "--output and --print-rbac do not go together",
-                hint="Leave out --output: roles are printed as YAML.",
-            )
+        refuse_beside_print_rbac(output)
         return Result(None, [rights(wanted, namespace)])
     with cluster.session(namespace=namespace) as session:
         found, errors = reports.report(

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 
 from agtool.core.errors import UsageError
+from agtool.core.text import is_utf_8
 
 _SHELLS = {"sh", "bash", "ash", "dash", "ksh", "zsh", "busybox", "pwsh"}
 _OPERATORS = {"&&", "||", "|", ";", "&", ">", ">>", "<", "2>&1", "2>", "&>"}
@@ -63,10 +64,8 @@ def check_words(words: Sequence[str]) -> list[str]:
 
 def check_utf8(what: str, text: str) -> None:
     """Raise UsageError if a text, which `what` names, cannot stand in a manifest."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"{what} is not UTF-8 text", hint="Write it in UTF-8.") from None
+    if not is_utf_8(text):
+        raise UsageError(f"{what} is not UTF-8 text", hint="Write it in UTF-8.")
 
 
 def _needs_shell(what: str, instead: str) -> UsageError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from agtool.core.errors import ConfigurationError, UsageError
+from agtool.core.text import is_utf_8
 from agtool.migrate_once.url.database import Database, Parts, read_file
 from agtool.migrate_once.url.parse import parse
 
@@ -83,21 +84,12 @@ def _sendable(database: Database) -> Database:
                 f"the database's {what} holds a NUL character",
                 hint="Correct it: in a URL it is written %00.",
             )
-        if database.engine != "sqlite" and not _is_utf_8(text):  # a file's name may be any bytes
+        if database.engine != "sqlite" and not is_utf_8(text):  # a file's name may be any bytes
             raise ConfigurationError(
                 f"the database's {what} is not UTF-8 text",
                 hint="Write it in UTF-8, where the URL or the variable is set.",
             )
     return database
-
-
-def _is_utf_8(text: str) -> bool:
-    """Whether it came as UTF-8: other bytes of arguments and variables are surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def find_url(flag: str | None, file: Path | None, environ: Mapping[str, str]) -> str:

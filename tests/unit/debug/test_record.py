@@ -11,15 +11,7 @@ from agtool.core.options import ClusterOptions
 from agtool.debug.model import Job, Request
 from agtool.debug.run import run
 from agtool.debug.session.record import Recording
-
-KUBECONFIG = """
-apiVersion: v1
-kind: Config
-current-context: c
-contexts: [{name: c, context: {cluster: k, user: u}}]
-clusters: [{name: k, cluster: {server: "http://127.0.0.1:1"}}]
-users: [{name: u, user: {token: abc}}]
-"""
+from tests.unit.debug.test_run import KUBECONFIG
 
 
 def test_a_session_that_never_began_leaves_no_file(tmp_path: Path) -> None:
