@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -145,38 +144,6 @@ def container(bundle: Path, state: Path) -> Iterator[Container]:
         finally:
             subprocess.run([*command, "delete", "--force", name], check=False, timeout=60)
             running.wait(PATIENCE)
-
-
-def _lost(bundle: Path, state: Path, microseconds: int) -> bool | None:
-    """As in test_signals: None when the program had not begun.
-
-    Here one has to look before the signal: nothing gives this program precedence, so it may well
-    be kept from its first instruction until after the signal, and begin before one looks.
-    """
-    with container(bundle, state) as running:
-        until = time.perf_counter() + microseconds / 1e6
-        had_begun = begun(running.pid)
-        while time.perf_counter() < until:
-            pass
-        os.kill(running.pid, signal.SIGTERM)
-        if not had_begun:
-            return None
-        try:
-            return running.running.wait(15) != 0
-        except subprocess.TimeoutExpired:
-            return True
-
-
-@pytest.mark.parametrize("microseconds", [0, 100, 200, 400])
-def test_no_early_signal_is_lost(bundle: Path, tmp_path: Path, microseconds: int) -> None:
-    results: list[bool] = []
-    give_up = time.monotonic() + 80
-    while len(results) < 15 and time.monotonic() < give_up:
-        result = _lost(bundle, tmp_path, microseconds)
-        if result is not None:
-            results.append(result)
-    assert results.count(True) == 0
-    assert len(results) == 15, "too few runs in which the program had begun"
 
 
 @pytest.mark.parametrize("number", ["TERM", "QUIT", "WINCH", "37"])
