@@ -66,17 +66,21 @@ def escape(folder: Path, seconds: float) -> int:
 def connect(plan: dict[str, Any]) -> Any:
     """A connection that commits each statement, unless there is a BEGIN.
 
-    A busy machine resets one in some thousands before the server answers; and other faults than
-    those of a connection that is there are not the command's.
+    A busy machine resets one in some thousands before the server answers, which behind a pooler is
+    the first statement; and other faults than those of a connection that is there are not the
+    command's.
     """
     give_up = time.monotonic() + 30
     while True:
         try:
-            return _connect(plan["engine"], plan["url"])
+            connection = _connect(plan["engine"], plan["url"])
+            connection.cursor().execute("SELECT 1")
         except Exception:  # each library has its own errors
             if time.monotonic() > give_up:
                 raise
             time.sleep(0.05)
+        else:
+            return connection
 
 
 def _connect(engine: str, url: str) -> Any:
