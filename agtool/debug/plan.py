@@ -22,6 +22,7 @@ from agtool.debug.pod.owner import owner_job
 from agtool.debug.pod.process import identity, maker
 from agtool.debug.pod.rights import roles
 from agtool.debug.pod.security import ways
+from agtool.debug.pod.unlike import without_its_root
 from agtool.pause import binary
 
 if TYPE_CHECKING:
@@ -133,8 +134,9 @@ def _with_workload(request: Request, job: Job, session: Session) -> Request:
             f"not mounted, since each pod of {job.like} has a volume of its own there: "
             f"{', '.join(like.dropped)}"
         )
-    if like.differences:
-        say(f"not as in {job.like}: {'; '.join(like.differences)}")
+    differences = [*like.differences, *without_its_root(like.user, job.given)]
+    if differences:
+        say(f"not as in {job.like}: {'; '.join(differences)}")
     return replace(request, like=like)
 
 

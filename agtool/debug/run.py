@@ -68,7 +68,7 @@ def _run(job: Job, interrupts: Interrupts) -> int:
         from agtool.debug.session.remote import failure
 
         image = ("" if job.attach else job.request.image) or "the pod's image"
-        if error := failure(ended, job.command, job.shell, image):
+        if error := failure(ended, job.command, job.shell, image, job.given):
             if job.command and error.exit_code == NOT_FOUND:
                 with interrupts.allowed():
                     error.hint = hint_for(session, job.command[0]) or error.hint

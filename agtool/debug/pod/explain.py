@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from agtool.core.kube.ended import runtime_words
+from agtool.debug import hints
 from agtool.debug.model import CONTAINER, STATUSES
 from agtool.debug.modes import Given
-from agtool.debug.pod import hints
 from agtool.debug.pod.like import sidecars
 
 if TYPE_CHECKING:

@@ -206,7 +206,7 @@ def _create(
         except (DeniedError, RejectedError) as error:
             lacking = lacks_image_volumes(error.message)
             if not (lacking or is_policy(error.message)):
-                raise placed(explained(error), request.custom) from error
+                raise placed(explained(error, request), request.custom) from error
             if not lacking:
                 refused.append(error.message)
                 possible = possible[1:]
@@ -214,7 +214,7 @@ def _create(
                 request = replace(request, copies_tools=True)
                 possible = ways(request)
             elif lacking:
-                raise explained(error) from error
+                raise explained(error, request) from error
             continue
         uid = pod["metadata"]["uid"]
         why = policy_words(refused[0]) if refused else ""

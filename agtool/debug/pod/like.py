@@ -153,7 +153,7 @@ def like_of(workload: Workload, found: Json, container: str | None) -> Like:
         user=user_of(spec, main),
         group=group_of(spec, main),
         annotations=lasting(template.get("metadata", {}).get("annotations") or {}),
-        differences=differences(spec, main, user_of(spec, main)),
+        differences=differences(spec, main),
         dropped=[mount["mountPath"] for mount in mounts if mount["name"] not in names],
     )
 

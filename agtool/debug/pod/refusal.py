@@ -75,7 +75,7 @@ def changed(request: Request, made: Json) -> str:
     return ", ".join(words)
 
 
-def explained(error: AgtoolError) -> AgtoolError:
+def explained(error: AgtoolError, request: Request) -> AgtoolError:
     """A refusal to create a pod, with what to do about it."""
     message = error.message
     hint = error.hint
@@ -87,8 +87,9 @@ def explained(error: AgtoolError) -> AgtoolError:
         hint = "The namespace's quota asks for amounts: add --cpu 100m --memory 64Mi."
     elif "error looking up service account" in message:
         hint = (
-            "Check --serviceaccount. A new namespace gets its default service account after a "
-            "moment."
+            "Check --serviceaccount, or create it."
+            if request.service_account
+            else "Create it. A new namespace gets its default one after a moment."
         )
     elif "being terminated" in message:
         hint = "The namespace is being deleted. Choose another one with -n."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agtool.core.kube.session import Json
+    from agtool.debug.modes import Given
 
 _OF_POD = {
     "hostPID": "the processes of its node",
@@ -17,13 +18,12 @@ _OF_POD = {
 _OF_CONTAINER = {"volumeDevices": "block devices"}
 
 
-def differences(spec: Json, main: Json, user: int | None) -> list[str]:
+def differences(spec: Json, main: Json) -> list[str]:
     """What is not kept, each thing once.
 
     Args:
         spec: of the workload's pod.
         main: its container that ours is like.
-        user: as whom that one runs, if it says.
     """
     told = []
     inits = [
@@ -39,14 +39,25 @@ def differences(spec: Json, main: Json, user: int | None) -> list[str]:
     told += [words for field, words in _OF_CONTAINER.items() if main.get(field)]
     if (spec.get("affinity") or {}).get("podAntiAffinity"):
         told.append("podAntiAffinity, which would keep it away from its like")
-    if user == 0:
-        told.append("its user, root (add --root)")
     security = main.get("securityContext") or {}
     if security.get("privileged"):
         told.append("its privileges")
     if added := (security.get("capabilities") or {}).get("add"):
         told.append(f"capabilities ({', '.join(added)})")
     return told
+
+
+def without_its_root(user: int | None, given: Given) -> list[str]:
+    """The same of a workload that runs as root: at most one thing.
+
+    Args:
+        user: as whom it runs, if it says.
+        given: what stands on the command line.
+    """
+    if user != 0 or "--root" in given or "--user" in given:
+        return []
+    way = given.named("--root")
+    return [f"its user, root (add {way})" if way else "its user, root"]
 
 
 def _names(containers: list[Json]) -> str:

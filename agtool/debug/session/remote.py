@@ -15,6 +15,7 @@ from agtool.core.kube.ended import Ended
 from agtool.core.kube.plugin import without_a_person
 from agtool.core.kube.upgraded import ProtocolError, RefusedError, Upgraded
 from agtool.core.live import said_if_slow
+from agtool.debug import hints
 from agtool.debug.model import MARK, PLAIN_SHELL
 from agtool.debug.session.exec import Ends, ExecError, run
 from agtool.debug.session.terminal import Terminal, unblocked
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from agtool.core.kube.session import Session
     from agtool.debug.interrupts import Interrupts
+    from agtool.debug.modes import Given
     from agtool.debug.session.forward import Forwards
     from agtool.debug.session.held import Holder
     from agtool.debug.session.lifeline import Lifeline
@@ -192,26 +194,25 @@ def _no_protocol() -> ExecError:
 
 
 def failure(
-    ended: Ended, command: Sequence[str], shell: str | None, image: str
+    ended: Ended, command: Sequence[str], shell: str | None, image: str, given: Given
 ) -> ExecError | None:
-    """Why a command could not be run, with 126 or 127 if it was tried; None: it ran."""
+    """Why a command could not be run, with 126 or 127 if it was tried; None: it ran.
+
+    given: what stands on the command line.
+    """
     if not ended.message:
         return None
     # A pod that is kept starts a command by its shell.
     if ended.exit_code == NOT_FOUND and (not command or re.search(r"[\"`]sh[\"`]", ended.message)):
         error = ExecError(
             f"{image} has no {shell}" if shell else f"{image} has no shell: sh was not found",
-            hint="Leave out --shell, or name one that is there."
-            if shell
-            else "Add one to a new pod with --tools busybox:musl, choose another --image, or name "
-            "the path of a shell with --shell PATH.",
+            hint=hints.missing_shell(given),
         )
     else:
         name = command[0] if command else shell or "sh"
-        hint = "Choose an --image that has it, or add static programs with --tools busybox:musl."
         error = ExecError(
             f"cannot run {name}: {ended.message}",
-            hint=hint if ended.exit_code == NOT_FOUND else "",
+            hint=hints.missing_program(given) if ended.exit_code == NOT_FOUND else "",
         )
     if ended.exit_code is not None:
         error.exit_code = ended.exit_code

@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 
 from agtool.core.errors import DeniedError, UsageError
+from agtool.core.kube.ended import Ended
+from agtool.debug.model import Request
 from agtool.debug.modes import Given, check_modes, check_profile
 from agtool.debug.pod.explain import start_state
 from agtool.debug.pod.look import described
+from agtool.debug.pod.refusal import explained
 from agtool.debug.pod.target import ContainerPlan, Way, add_container
+from agtool.debug.session.remote import failure
 from tests.unit.debug.test_explain import PULL, event, pod, terminated, unschedulable
 from tests.unit.debug.test_look import PTRACE, SEEN
 
@@ -113,6 +117,44 @@ def test_where_the_files_of_the_target_cannot_be_read(
     given = given_of(words)
     for line in described(SIGHTS[sight], wants_root=wants_root, given=given):
         check_hint(line, given)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [one for one in INVOCATIONS if "--cp" not in one] + ["--attach", "--attach --shell", "--shell"],
+)
+@pytest.mark.parametrize("command", [("strace", "ls"), ()])
+def test_where_a_program_is_not_there(words: str, command: tuple[str, ...]) -> None:
+    given = given_of(words)
+    shell = "/bin/fish" if "--shell" in given else None
+    ended = Ended(127, "not found")
+    error = failure(ended, command, shell, "an image", given)
+    assert error is not None
+    assert error.hint
+    check_hint(error.hint, given)
+
+
+def test_another_way_to_have_a_program() -> None:
+    def told(words: str) -> str:
+        error = failure(Ended(127, "not found"), ["strace"], None, "an image", given_of(words))
+        return error.hint if error else ""
+
+    assert told("") == (
+        "Choose an --image that has it, or add static programs with --tools busybox:musl."
+    )
+    assert told("--target --tools") == "Add static programs with --tools busybox:musl."
+    assert told("--target --user") == "Choose an --image that has it."
+    assert "A new one can have it: agtool debug --tools" in told("--attach")
+
+
+@pytest.mark.parametrize(
+    ("account", "told"),
+    [(None, "Create it."), ("shop", "Check --serviceaccount")],
+)
+def test_a_service_account_that_is_not_there(account: str | None, told: str) -> None:
+    asked = Request(name="debug-x", namespace="a", image="i", lifetime=60, service_account=account)
+    refusal = DeniedError("error looking up service account a/b: serviceaccount b not found")
+    assert explained(refusal, asked).hint.startswith(told)
 
 
 @pytest.mark.parametrize(

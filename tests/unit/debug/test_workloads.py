@@ -8,9 +8,11 @@ import pytest
 from agtool.core.errors import ConfigurationError, UsageError
 from agtool.core.kube.session import Session
 from agtool.debug.model import Request, Workload
+from agtool.debug.modes import Given
 from agtool.debug.pod.like import like_of, read_like
 from agtool.debug.pod.security import NOBODY, ways
 from agtool.debug.pod.target import plan_container
+from agtool.debug.pod.unlike import without_its_root
 
 WEB = Workload("statefulset", "web")
 REQUEST = Request(name="debug-x", namespace="shop", image="alpine", lifetime=60)
@@ -99,12 +101,22 @@ def test_the_place_and_the_rights() -> None:
         "its other containers (side, log)",
         "the processes of its node",
         "podAntiAffinity, which would keep it away from its like",
-        "its user, root (add --root)",
         "capabilities (NET_ADMIN)",
     ]
     (first, *_) = ways(replace(REQUEST, like=like))
     assert (first.level, first.container["runAsGroup"]) == ("privileged", 8)
     assert "in the network of its node" in first.meaning
+
+
+def test_a_workload_that_runs_as_root() -> None:
+    def told(*options: str, profile: str | None = None) -> list[str]:
+        return without_its_root(0, Given(frozenset(("--like", *options)), profile))
+
+    assert without_its_root(1000, Given()) == without_its_root(None, Given()) == []
+    assert told() == ["its user, root (add --root)"]
+    assert told("--root") == told("--user") == []
+    (restricted,) = told("--profile", profile="restricted")
+    assert restricted == "its user, root (add --root in the place of --profile)"
 
 
 def test_a_container_that_is_named() -> None:

@@ -1,4 +1,4 @@
-"""Pure: what leads out of a container that does not start, by what stands on the command line.
+"""Pure: what leads out of what does not start, or is not there, by what is on the command line.
 
 No hint names an option that would be refused there, or that nobody has given.
 """
@@ -47,6 +47,29 @@ def _of_images(given: Given) -> str:
     """The options that say which image it is."""
     names = [name for name in ("--image", "--tools") if given.takes(name)]
     return " or ".join(name for name in names if name == "--image" or name in given)
+
+
+def missing_program(given: Given) -> str:
+    """Where an image has no such program."""
+    ways = []
+    if given.takes("--image"):
+        ways.append("Choose an --image that has it")
+    if given.takes("--tools"):
+        ways.append("add static programs with --tools busybox:musl")
+    if not ways:
+        return (
+            "The pod cannot be changed. A new one can have it: "
+            "agtool debug --tools busybox:musl -- COMMAND"
+        )
+    words = ", or ".join(ways)
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def missing_shell(given: Given) -> str:
+    """Where an image has no shell, or not the one that was asked for."""
+    if "--shell" in given:
+        return "Leave out --shell, or name one that is there."
+    return f"Name the path of a shell with --shell PATH. {missing_program(given)}"
 
 
 def not_as_root(given: Given) -> str:
