@@ -21,6 +21,7 @@ from agtool.core.options import (
     number,
     option,
     output_option,
+    source_of,
 )
 from agtool.core.output import say
 
@@ -230,7 +231,7 @@ def inject(  # noqa: PLR0917  # Typer's way: a parameter is an option
         _refuse_beside_remove(given, request.words)
         outcome = runs.remove(loaded, wanted)
     else:
-        outcome = runs.inject(loaded, wanted, _wish(request))
+        outcome = runs.inject(loaded, wanted, _wish(request, source_of(context, "--image")))
     changed = [
         (file, text) for file, text in zip(loaded, outcome.texts, strict=True) if text != file.text
     ]
@@ -291,8 +292,11 @@ def _refuse_beside_remove(given: set[str], words: Sequence[str]) -> None:
         raise UsageError("--remove runs no command", hint="Leave out what follows --.")
 
 
-def _wish(request: Request) -> "Wish":
+def _wish(request: Request, image_option: str) -> "Wish":
     """What is to be added.
+
+    Args:
+        image_option: where the image was named, for messages.
 
     Raises:
         UsageError: the options do not say it.
@@ -323,7 +327,7 @@ def _wish(request: Request) -> "Wish":
             "--image REF or in the environment variable AGTOOL_IMAGE.",
         )
     return Wish(
-        image=parse_image("--image", image),
+        image=parse_image(image_option, image),
         method=target.method,
         arguments=tuple(_arguments(request.run, database)),
         key=request.run.key,
@@ -342,6 +346,7 @@ def _wish(request: Request) -> "Wish":
 def _check(run: RunOptions, database: DatabaseOptions) -> None:
     """Raise UsageError for what the agtool in the pod would refuse at once, by its own checks."""
     from agtool.migrate_once.cli import options
+    from agtool.migrate_once.engines import check_lock
     from agtool.migrate_once.inject.command import check_utf8
     from agtool.migrate_once.model import TableName
     from agtool.migrate_once.url.password_command import PasswordCommand
@@ -356,6 +361,9 @@ def _check(run: RunOptions, database: DatabaseOptions) -> None:
         PasswordCommand.parse(database.password_command)
     if database.password_file and database.password_command:
         raise UsageError("--password-file and --password-command cannot be given together")
+    if engine := database.engine:
+        name = "mysql" if engine == "mariadb" else engine
+        check_lock(name, run.lock, f"of --engine {engine}", has_table=run.lock_table is not None)
     given: Any = {field: value for field, value in database._asdict().items() if value is not None}
     variables = dict.fromkeys(map(str, given.values()), "it is in the container")
     shown = {f"--{field.replace('_', '-')}" for field in given}

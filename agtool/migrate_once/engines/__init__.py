@@ -36,15 +36,7 @@ def open_backend(
         ConfigurationError: the driver is missing, or the path of the database cannot be used.
         UsageError: a kind of lock, and not in PostgreSQL; a table, and in SQLite.
     """
-    if table and database.engine == "sqlite":
-        raise without_effect(
-            "--lock-table", "with SQLite", "Leave out --lock-table, or AGTOOL_LOCK_TABLE."
-        )
-    if lock and database.engine != "postgresql":
-        raise UsageError(
-            f"--lock {lock} is for PostgreSQL only, and the database is {database}",
-            hint=f"Leave out --lock {lock}, or AGTOOL_LOCK={lock}.",
-        )
+    check_lock(database.engine, lock, str(database), has_table=table is not None)
     times = {"time_to_die": time_to_die(kill_grace), "connect_timeout": connect_timeout}
     try:
         if database.engine == "postgresql":
@@ -69,3 +61,25 @@ def open_backend(
         raise ConfigurationError(
             f"cannot use {database}: {error.strerror}", hint="Check the path in the database URL."
         ) from error
+
+
+def check_lock(engine: str, lock: str | None, shown: str, *, has_table: bool) -> None:
+    """Look whether an engine has what was asked for.
+
+    Args:
+        lock: 'table', 'advisory' or None.
+        shown: the database, for people.
+        has_table: whether a table is named.
+
+    Raises:
+        UsageError: a kind of lock, and not in PostgreSQL; a table, and in SQLite.
+    """
+    if has_table and engine == "sqlite":
+        raise without_effect(
+            "--lock-table", "with SQLite", "Leave out --lock-table, or AGTOOL_LOCK_TABLE."
+        )
+    if lock and engine != "postgresql":
+        raise UsageError(
+            f"--lock {lock} is for PostgreSQL only, and the database is {shown}",
+            hint=f"Leave out --lock {lock}, or AGTOOL_LOCK={lock}.",
+        )

@@ -243,6 +243,19 @@ def test_certificate_of_a_client_on_mysql(
     assert isinstance(failure(f"{url}?ssl_ca={client}/ca.crt"), DeniedError)
 
 
+def test_a_key_and_certificate_in_one_file_on_mysql(
+    mariadb_by_certificate: MariaDB, client: Path, tmp_path: Path
+) -> None:
+    """As mysql(1), which looks for the certificate beside a key that comes alone."""
+    both = tmp_path / "both.pem"
+    both.write_text((client / "tls.crt").read_text() + (client / "key-0600").read_text())
+    url = mariadb_by_certificate.url("certified", user="certified").replace("+pymysql", "")
+    log_in(f"{url}?ssl_ca={client}/ca.crt&ssl_key={both}")
+    error = failure(f"{url}?ssl_ca={client}/ca.crt&ssl_key={client}/key-0600")
+    assert isinstance(error, ConfigurationError)
+    assert "ssl_cert" in error.hint
+
+
 def test_a_password_file_with_the_mode_of_a_secret(
     postgresql: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """The port on SQLite: real files, real locks."""
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -284,6 +285,8 @@ def test_a_missing_directory(tmp_path: Path) -> None:
         error = failure(file)
         assert isinstance(error, ConfigurationError)
         assert str(file.parent) in error.message
+        with pytest.raises(ConfigurationError, match=re.escape(str(file.parent))):
+            backend(file).status(10)
 
 
 def test_a_directory_that_cannot_be_written() -> None:

@@ -142,7 +142,7 @@ def _context(files: Mapping[str, str]) -> ssl.SSLContext:
     )
     # MySQL's own self-signed certificates do not pass what Python 3.13 made the default.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if "cert" in files or "identity" in files:
+    if files.keys() & {"cert", "key", "identity"}:
         _load_certificate(context, files)
     if "cipher" in files:
         context.set_ciphers(files["cipher"])
@@ -153,7 +153,9 @@ def _load_certificate(context: ssl.SSLContext, files: Mapping[str, str]) -> None
     """The client's; without a password's text OpenSSL would ask for one at the terminal."""
     password = files.get("key_password", "")
     if "identity" not in files:
-        context.load_cert_chain(files["cert"], files.get("key"), password)
+        # As the server's own clients do with a key alone: the file has both.
+        certificate = files["cert"] if "cert" in files else files["key"]
+        context.load_cert_chain(certificate, files.get("key"), password)
         return
     with ExitStack() as until_loaded:
         pem = client_files.identity("sslidentity", files["identity"], password, until_loaded)

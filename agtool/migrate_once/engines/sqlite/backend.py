@@ -93,8 +93,9 @@ class SQLite:
 
         from agtool.migrate_once.documents import Status
 
+        has_runs = self.files.has_runs()
         held = is_held(self.files)
-        if not self.files.runs.exists():
+        if not has_runs:
             key = key_of(attempt, done=False, failures=())
             return Status(self.lock_name, held, datetime.now(timezone.utc), [], [], [], key)
         with self.files.transaction() as cursor:

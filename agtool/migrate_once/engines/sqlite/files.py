@@ -61,18 +61,28 @@ class Files:
             raise self.cannot(f"use {self.runs}", error) from error
         self.table = RunTable(TableName(None, DEFAULT_TABLE).runs, _DIALECT, "has_tables()")
 
+    def has_runs(self) -> bool:
+        """Whether there is a record of runs.
+
+        Raises:
+            ConfigurationError: the folder of the database is not there.
+        """
+        if self.runs.exists():
+            return True
+        if not self.database.parent.is_dir():
+            raise self.cannot(f"read {self.runs}", FileNotFoundError())
+        return False
+
     def is_done(self, attempt: Attempt) -> bool:
         """Whether the attempt's key is done under its name."""
-        if attempt.key is None or not self.runs.exists():
+        if attempt.key is None or not self.has_runs():
             return False
         with self._translated(), closing(self._connect()) as connection:
             return self._is_done(connection.cursor(), attempt)
 
     def look(self, attempt: Attempt) -> AlreadyDone | Exhausted | Situation:
         """As the port's."""
-        if not self.runs.exists():
-            if not self.database.parent.is_dir():
-                raise self.cannot(f"read {self.runs}", FileNotFoundError())
+        if not self.has_runs():
             return Situation(None, 0)
         with self._translated("read"), closing(self._connect("ro")) as connection:
             cursor = connection.cursor()

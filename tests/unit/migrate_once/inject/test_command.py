@@ -205,6 +205,8 @@ BAD: list[tuple[str, list[str], int, str]] = [
     (SHOP, ["--kill-grace=5h", "--", "m"], 2, "'--kill-grace': it is too long. It may be 1h at most"),
     (SHOP, ["--kill-grace=5x", "--", "m"], 2, "is not a duration"),
     (SHOP, ["--lock-table=a b", "--", "m"], 2, "'a b' is not a valid name of a table"),
+    (SHOP, ["--lock=table", "--engine=mariadb", "--host=h", "--", "m"], 2, "--lock table is for PostgreSQL only"),
+    (SHOP, ["--lock-table=t", "--engine=sqlite", "--database=/d", "--", "m"], 2, "--lock-table has no effect with SQLite"),
     (SHOP, ["--name", "n" * 201, "--", "m"], 2, "--name has 201 characters"),
     (SHOP, ["--key", "k" * 501, "--", "m"], 2, "--key has 501 characters"),
     (SHOP, ["--password-command='a", "--", "m"], 2, "cannot be split into words"),
@@ -264,6 +266,16 @@ def test_no_image(inject: Inject) -> None:
     done = inject("--", "migrate", stdin=SHOP, image="")
     assert done.exit_code == 2
     assert "--image REF" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "image", "told"),
+    [(["--image=B"], "a:1", "--image 'B' is not"), ([], "B", "AGTOOL_IMAGE 'B' is not")],
+)
+def test_where_a_wrong_image_was_named(
+    inject: Inject, arguments: list[str], image: str, told: str
+) -> None:
+    assert told in inject(*arguments, "--", "m", stdin=SHOP, image=image).stderr
 
 
 def test_what_the_pod_takes_is_handed_on(inject: Inject) -> None:
