@@ -1,6 +1,7 @@
 """A text without the values in it that may be secret. Pure.
 
 Whether a variable's value is one cannot be told by its name: MONGO, CONFIG. So each is left out.
+Of a command's words those are that look as if a password stood in them.
 """
 
 from __future__ import annotations
@@ -10,18 +11,26 @@ from collections.abc import Iterator
 from typing import Any
 
 from agtool.core.yamltext import as_kubernetes, parsed
+from agtool.migrate_once.inject.additions import ANNOTATION
 from agtool.migrate_once.inject.nodes import end_of, entries
 from agtool.migrate_once.inject.splice import Edit, edited
 from agtool.migrate_once.inject.stream import spans
 
-_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-"""An annotation with all of an object, as JSON."""
+_COPIES = {"kubectl.kubernetes.io/last-applied-configuration", ANNOTATION}
+"""Annotations with all of an object, or with what a command was, as JSON."""
+
+_NAMED_SO = r"(?i:passw(?:or)?d|pwd|secret|token)"
+
+_WITH_PASSWORD = re.compile(rf"://[^\s/:@]*:[^\s@]+@|{_NAMED_SO}=\S")
+
+_BEFORE_PASSWORD = re.compile(rf"--?[\w-]*{_NAMED_SO}")
 
 
 def masked(text: str, start: int, end: int) -> str:
     """The text with `...` in the place of each of them, and as many lines as before.
 
-    They are the literal values of variables, what Secrets hold, and objects as kubectl keeps them.
+    They are the literal values of variables, what Secrets hold, passwords in commands, and what
+    annotations keep of these.
 
     Args:
         start: the offset from which documents matter.
@@ -65,13 +74,15 @@ def _secret(root: Any) -> Iterator[Any]:
             rest += node.value
             continue
         own = {name: each.value for name, each in entries(node)}
-        secret = {_APPLIED}
+        secret = set(_COPIES)
         if "name" in own or len(own) < len(node.value):  # by a merge
             secret.add("value")
         if "kind" in own and own["kind"].value == "Secret":
             secret |= {"data", "stringData"}
         for name in secret & own.keys():
             yield from _scalars(own[name])
+        for name in {"command", "args"} & own.keys():
+            yield from _passwords(own[name])
         rest += [value for _, value in node.value]
 
 
@@ -80,3 +91,13 @@ def _scalars(node: Any) -> Iterator[Any]:
         yield node
     elif node.id == "mapping":
         yield from (value for _, value in node.value if value.id == "scalar")
+
+
+def _passwords(words: Any) -> Iterator[Any]:
+    """Of a command's words those in which a password may stand."""
+    before = ""
+    for word in words.value if words.id == "sequence" else ():
+        text = word.value if word.id == "scalar" else ""
+        if _WITH_PASSWORD.search(text) or _BEFORE_PASSWORD.fullmatch(before):
+            yield word
+        before = text

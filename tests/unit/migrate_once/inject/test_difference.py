@@ -77,6 +77,27 @@ def test_of_json_in_one_line(inject: Inject) -> None:
     assert '"name": "DB_PASSWORD", "value": ...}' in shown
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "[rake, 'postgres://u:hunter2@h/db']",
+        "[rake, --db-password=hunter2]",
+        "[rake, --password, hunter2]",
+        "[sh, -c, 'PGPASSWORD=hunter2 rake']",
+        "\n          - sh\n          - -c\n          - |\n            export API_TOKEN=hunter2\n            rake",
+    ],
+)
+def test_passwords_of_a_command(inject: Inject, words: str) -> None:
+    text = SHOP.replace("command: [rake]", f"command: {words}")
+    assert text != SHOP
+    done = inject("-o", "diff", "--init-container=migrate", "--password-file=/x", stdin=text)
+    assert done.exit_code == 0, done.stderr
+    shown = done.stdout.decode()
+    assert "hunter2" not in shown
+    assert "--password-file=/x" in shown
+    assert "..." in shown
+
+
 def test_a_secret_beside_it(inject: Inject) -> None:
     secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  a: hunter2\n"
     metadata = "metadata:\n  name: shop\n"
