@@ -54,10 +54,9 @@ def without_its_root(user: int | None, given: Given) -> list[str]:
         user: as whom it runs, if it says.
         given: what stands on the command line.
     """
-    if user != 0 or "--root" in given or "--user" in given:
-        return []
-    way = given.named("--root")
-    return [f"its user, root (add {way})" if way else "its user, root"]
+    # The last two take over the workload's user themselves.
+    kept = given.options & {"--root", "--user", "--profile", "--cap-add"}
+    return ["its user, root (add --root)"] if user == 0 and not kept else []
 
 
 def _names(containers: list[Json]) -> str:

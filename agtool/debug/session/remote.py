@@ -206,7 +206,7 @@ def failure(
     if ended.exit_code == NOT_FOUND and (not command or re.search(r"[\"`]sh[\"`]", ended.message)):
         error = ExecError(
             f"{image} has no {shell}" if shell else f"{image} has no shell: sh was not found",
-            hint=hints.missing_shell(given),
+            hint=hints.missing_program(given) if command else hints.missing_shell(given),
         )
     else:
         name = command[0] if command else shell or "sh"

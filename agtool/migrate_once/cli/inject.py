@@ -231,7 +231,8 @@ def inject(  # noqa: PLR0917  # Typer's way: a parameter is an option
         _refuse_beside_remove(given, request.words)
         outcome = runs.remove(loaded, wanted)
     else:
-        outcome = runs.inject(loaded, wanted, _wish(request, source_of(context, "--image")))
+        image_option = "--image" if "--image" in given else source_of(context, "--image")
+        outcome = runs.inject(loaded, wanted, _wish(request, image_option))
     changed = [
         (file, text) for file, text in zip(loaded, outcome.texts, strict=True) if text != file.text
     ]

@@ -19,11 +19,18 @@ from agtool.migrate_once.inject.stream import spans
 _COPIES = {"kubectl.kubernetes.io/last-applied-configuration", ANNOTATION}
 """Annotations with all of an object, or with what a command was, as JSON."""
 
-_NAMED_SO = r"(?i:passw(?:or)?d|pwd|secret|token)"
+_NAMED_SO = r"(?i:pass(?:w(?:or)?d|phrase)?|pwd|secret|token)"
 
-_WITH_PASSWORD = re.compile(rf"://[^\s/:@]*:[^\s@]+@|{_NAMED_SO}=\S")
+_WITH_PASSWORD = re.compile(
+    # URLs, the data source names of Go's MySQL, assignments as shells, JSON and properties have
+    # them, and options; `--auth-token --host h` is two of these.
+    r"://[^\s/:@]*:[^\s@]+@"
+    r"|\S:\S+@(?:tcp|unix)\("
+    rf"|{_NAMED_SO}[\"']?\s*[=:]\s*\S"
+    rf"|(?<!\S)--?[\w.-]*{_NAMED_SO}\s+[^\s-]"
+)
 
-_BEFORE_PASSWORD = re.compile(rf"--?[\w-]*{_NAMED_SO}")
+_BEFORE_PASSWORD = re.compile(rf"--?[\w.-]*{_NAMED_SO}")
 
 
 def masked(text: str, start: int, end: int) -> str:

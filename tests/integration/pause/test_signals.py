@@ -9,7 +9,7 @@ import struct
 import subprocess
 import termios
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import count, takewhile
 from pathlib import Path
@@ -112,6 +112,24 @@ def _ptrace(request: int, pid: int) -> None:
         raise ServerUnavailable(f"no process can be traced here: {os.strerror(ctypes.get_errno())}")
 
 
+@contextmanager
+def _traced(pause: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a pause as PID 1 that stops behind exec, before its first instruction."""
+    with ExitStack() as stack:
+        start = first_process([pause], preexec_fn=partial(_ptrace, PTRACE_TRACEME, 0))
+        try:
+            process = stack.enter_context(start)
+        except subprocess.SubprocessError as error:  # whatever preexec_fn raises
+            raise ServerUnavailable("no process can be traced here") from error
+        os.waitpid(process.pid, 0)
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                # Popen's own looks for an end first, and takes a stop for one.
+                os.kill(process.pid, signal.SIGKILL)
+
+
 def _waits(pid: int) -> bool:
     return status(pid)["State"].startswith("S")
 
@@ -124,9 +142,8 @@ def _ends_by_a_signal_at(stop: int, pause: Path) -> bool | None:
 
     Returns whether the signal ended it, or None where it waits before it comes to that stop.
     """
-    with first_process([pause], preexec_fn=partial(_ptrace, PTRACE_TRACEME, 0)) as process:
+    with _traced(pause) as process:
         pid = process.pid
-        os.waitpid(pid, 0)  # for the stop behind exec
         for _ in range(stop):
             _ptrace(PTRACE_SYSCALL, pid)
             wait_until(lambda: os.waitpid(pid, os.WNOHANG)[0] or _waits(pid), "it goes on")

@@ -124,13 +124,17 @@ def test_where_the_files_of_the_target_cannot_be_read(
     [one for one in INVOCATIONS if "--cp" not in one] + ["--attach", "--attach --shell", "--shell"],
 )
 @pytest.mark.parametrize("command", [("strace", "ls"), ()])
-def test_where_a_program_is_not_there(words: str, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("message", ["not found", 'exec: "sh": executable file not found'])
+def test_where_a_program_is_not_there(words: str, command: tuple[str, ...], message: str) -> None:
     given = given_of(words)
+    if command and "--shell" in given:
+        return  # refused
     shell = "/bin/fish" if "--shell" in given else None
-    ended = Ended(127, "not found")
+    ended = Ended(127, message)
     error = failure(ended, command, shell, "an image", given)
     assert error is not None
     assert error.hint
+    assert not (command and "--shell" in error.hint)
     check_hint(error.hint, given)
 
 

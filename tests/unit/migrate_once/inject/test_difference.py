@@ -83,6 +83,12 @@ def test_of_json_in_one_line(inject: Inject) -> None:
         "[rake, 'postgres://u:hunter2@h/db']",
         "[rake, --db-password=hunter2]",
         "[rake, --password, hunter2]",
+        "[rake, --spring.datasource.password, hunter2]",
+        "[rake, --db-pass=hunter2]",
+        "[rake, mysql, 'u:hunter2@tcp(h:3306)/db']",
+        """[rake, '{"password": "hunter2"}']""",
+        "[rake, 'Host=h;Password = hunter2']",
+        "[sh, -c, 'liquibase --password hunter2 update']",
         "[sh, -c, 'PGPASSWORD=hunter2 rake']",
         "\n          - sh\n          - -c\n          - |\n            export API_TOKEN=hunter2\n            rake",
     ],
@@ -96,6 +102,13 @@ def test_passwords_of_a_command(inject: Inject, words: str) -> None:
     assert "hunter2" not in shown
     assert "--password-file=/x" in shown
     assert "..." in shown
+
+
+def test_other_words_of_a_command_are_shown(inject: Inject) -> None:
+    words = "--token-ttl=5 --password-file=/run/x --auth-token --hostname h:80 https://h:80/a"
+    text = SHOP.replace("command: [rake]", f"command: [{', '.join(words.split())}]")
+    shown = inject("-o", "diff", "--init-container=migrate", stdin=text).stdout.decode()
+    assert all(shown.count(word) > 1 for word in words.split() if word != "--hostname")
 
 
 def test_a_secret_beside_it(inject: Inject) -> None:
