@@ -65,6 +65,7 @@ schemas: venv ## make the JSON Schemas and their page from the commands' types
 
 reference: venv ## make the tables of docs/reference from the commands
 	@$(PYTHON) -m release
+	@$(PYTHON) -m tests.url_options
 
 # What cannot run on Windows. What leads there refuses with words: agtool/core/system.py.
 NOT_ON_WINDOWS := ^agtool/(install\.py|core/process/|debug/session/|le_staging/browser/|migrate_once/(?!inject/|cluster/|cli/(inject|status)))

@@ -139,8 +139,9 @@ def start_replica(
     # With tracebacks, which stay in the folder that a violation keeps.
     argv = [sys.executable, "-m", "agtool", "--debug", "migrate-once"]
     argv += ["--kill-grace", f"{GRACE:.0f}s"]
-    # The command tells the time to the verdict, so it has the real clock.
-    argv += [*options, "--", "env", "-u", "LD_PRELOAD"]
+    # The command tells the time to the verdict, so it has the real clock. A SIGINT while its Python
+    # starts would be any exit code; the worker takes it as soon as it can.
+    argv += [*options, "--", "env", "-u", "LD_PRELOAD", "--block-signal=INT"]
     argv += [sys.executable, "-I", "-S", str(worker), plan.as_json()]
     if wrapped:
         # With a command after it, the shell forks and waits.

@@ -159,6 +159,7 @@ def main() -> None:
     beats = Beats(folder, "worker")
     signal.signal(signal.SIGTERM, signal.SIG_IGN if plan["ignores_term"] else signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGUSR1, lambda *_: os._exit(FAILED))
     began = time.monotonic()
     grandchild = escape(folder, plan["grandchild_seconds"]) if plan["grandchild_seconds"] else 0
