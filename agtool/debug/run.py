@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from agtool.core.errors import NOT_FOUND, ConfigurationError, UsageError
@@ -92,7 +93,8 @@ def _copy(job: Job, copy: Copy, interrupts: Interrupts) -> int:
             if running(pod, container) is None:
                 raise does_not_run(copy.pod, container)
             place = Place(session, ways.path(copy.pod), container)
-            found = place.look(copy.path)
+            with _known_to_run(copy.pod, container):
+                found = place.look(copy.path)
         if not found:
             say(f"container {container} has no tar, or no shell: one that has them is added")
             beside = stack.enter_context(added(job, session, interrupts, pod))
@@ -105,5 +107,17 @@ def _copy(job: Job, copy: Copy, interrupts: Interrupts) -> int:
                     f"image {job.request.image} has no tar, or no shell",
                     hint="Choose another --image.",
                 )
-        transfer(place, copy, found, interrupts)
+        with _known_to_run(copy.pod, place.container):
+            transfer(place, copy, found, interrupts)
     return 0
+
+
+@contextmanager
+def _known_to_run(pod: str, container: str) -> Iterator[None]:
+    """Where only its node knows that a container has ended, say so as where its status says it."""
+    from agtool.core.kube.exec import NotRunningError
+
+    try:
+        yield
+    except NotRunningError as error:
+        raise does_not_run(pod, container) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ from agtool.debug.pod.target import (
 from agtool.debug.pod.wait import NotStartedError, wait_until_running
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from agtool.core.kube.ended import Ended
     from agtool.core.kube.session import Json, Session
@@ -148,7 +148,7 @@ class Ways:
     def look(self, there: There, plan: ContainerPlan, way: Way) -> Seen | None:
         """See, and say, what can be read of the target."""
         context = way.container.get("securityContext") or {}
-        with self.interrupts.allowed():
+        with self.told_if_it_ended(there), self.interrupts.allowed():
             identity = plan.identity if plan.shared else ""
             seen = look(self.session, self.path(there.pod), there.container, identity)
         if seen is None:
@@ -179,7 +179,7 @@ class Ways:
         """The same with the shell that finds the programs of --tools."""
         from agtool.debug.session.toolbox import find_shell
 
-        with self.interrupts.allowed():
+        with self.told_if_it_ended(there), self.interrupts.allowed():
             runner = find_shell(self.session, self.path(there.pod), there.container, root)
         return replace(there, runner=runner)
 
@@ -288,6 +288,19 @@ class Ways:
         if ended.exit_code == _KILLED and (why := self.why_it_was_killed(at)):
             say(why)
         return ended
+
+    @contextmanager
+    def told_if_it_ended(self, at: There) -> Iterator[None]:
+        """Where the container does not run any more, have the error tell its end.
+
+        Raises NotStartedError: with the cluster's words, if it has some.
+        """
+        from agtool.core.kube.exec import NotRunningError
+
+        try:
+            yield
+        except NotRunningError as error:
+            raise NotStartedError(self._ended(at) or error.message) from error
 
     def why_it_was_killed(self, at: There) -> str:
         """The same for a command whose end has ended its container, where that was ours to end."""

@@ -32,6 +32,13 @@ class OutputTooLongError(AgtoolError):
     code = "exec"
 
 
+class NotRunningError(AgtoolError):
+    """The container's node knows no such container that runs, whatever the pod's status says."""
+
+    exit_code = 4
+    code = "not-running"
+
+
 @dataclass(frozen=True)
 class Printed:
     """What a command has printed, and how it ended."""
@@ -42,32 +49,50 @@ class Printed:
 
 
 def run(
-    session: Session, pod: str, container: str, command: Sequence[str], *, timeout: float
+    session: Session,
+    pod: str,
+    container: str,
+    command: Sequence[str],
+    *,
+    timeout: float,
+    patience: float = 0.0,
 ) -> Printed:
     """Run a command in a container to its end, without anything to read.
 
     Args:
         pod: its path in the API.
         timeout: seconds for all of it. A command that has not ended by then goes on without us.
+        patience: seconds for which a container that has just been started may be unknown to its
+            kubelet.
 
     Raises:
         UnreachableError: no connection, no answer in time, or it broke.
         ForbiddenError: no permission for pods/exec.
+        NotRunningError: the container has ended.
         ConflictError, NotFoundError and others: as the API server refuses.
         OutputTooLongError
     """
     query = {"container": container, "command": list(command), "stdout": "true", "stderr": "true"}
     path = f"{pod}/exec?{urlencode(query, doseq=True)}"
-    until = time.monotonic() + timeout
-    with _open(session, path, timeout) as connection:
+    began = time.monotonic()
+    until = began + timeout
+    with _open(session, path, timeout, began + patience) as connection:
         return _gather(connection, session.server, until, timeout)
 
 
-def _open(session: Session, path: str, timeout: float) -> Upgraded:
+def _open(session: Session, path: str, timeout: float, known_by: float) -> Upgraded:
     from agtool.core.kube.dial import dial, is_about_the_upgrade
 
     try:
-        return dial(session, path, timeout=timeout)
+        while True:
+            try:
+                return dial(session, path, timeout=timeout)
+            except RefusedError as error:
+                if not error.container_does_not_run:
+                    raise
+                if time.monotonic() > known_by:
+                    raise NotRunningError("the container does not run any more") from error
+            time.sleep(0.1)
     except (ProtocolError, RefusedError) as error:
         if isinstance(error, RefusedError) and not is_about_the_upgrade(error):
             raise error.reason from error

@@ -46,6 +46,16 @@ class RefusedError(AgtoolError):
         self.status = status
         self.answer = body[:2000].decode(errors="replace")
 
+    @property
+    def container_does_not_run(self) -> bool:
+        """Whether it is the kubelet that knows no such container, or pod, that runs.
+
+        It has just been started, or has ended and the pod's status does not tell so yet. Source:
+        pkg/kubelet/kubelet_pods.go and pkg/kubelet/server/server.go. What the API server says of a
+        pod that is gone is another answer.
+        """
+        return "container not found" in self.answer or self.answer.strip() == "pod does not exist"
+
 
 class ProtocolError(AgtoolError):
     """The server takes such connections, but not the subprotocol that it was offered."""

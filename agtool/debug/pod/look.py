@@ -6,7 +6,6 @@ process is the kernel's decision: ptrace(2), "Ptrace access mode checking". So b
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,22 +89,20 @@ def look(session: Session, pod: str, container: str, identity: str) -> Seen | No
     Args:
         pod: its path in the API.
         identity: of the target's container in its runtime; empty: its process is 1.
+
+    Raises NotRunningError: ours has ended.
     """
-    from agtool.core.kube.exec import run
+    from agtool.core.kube.exec import NotRunningError, run
 
     wanted = identity.rpartition("/")[2]
     command = ["sh", "-c", _SCRIPT, "agtool-look", wanted]
-    until = time.monotonic() + _STARTING
-    while True:
-        try:
-            printed = run(session, pod, container, command, timeout=_ENOUGH)
-        except AgtoolError as error:
-            early = "container not found" in error.message or "pod does not exist" in error.message
-            if early and time.monotonic() < until:
-                time.sleep(0.1)
-                continue
-            return None
-        return read_seen(printed.stdout.decode(errors="replace"))
+    try:
+        printed = run(session, pod, container, command, timeout=_ENOUGH, patience=_STARTING)
+    except NotRunningError:
+        raise
+    except AgtoolError:
+        return None
+    return read_seen(printed.stdout.decode(errors="replace"))
 
 
 def read_seen(text: str) -> Seen | None:

@@ -12,6 +12,7 @@ from agtool.core.errors import NOT_FOUND, UnreachableError
 from agtool.core.kube.channels import PROTOCOL
 from agtool.core.kube.dial import dial, is_about_the_upgrade, lacks_the_header
 from agtool.core.kube.ended import Ended
+from agtool.core.kube.exec import NotRunningError
 from agtool.core.kube.plugin import without_a_person
 from agtool.core.kube.upgraded import ProtocolError, RefusedError, Upgraded
 from agtool.core.live import said_if_slow
@@ -88,6 +89,7 @@ def execute(
 
     Raises:
         ExecError: the server does not run it.
+        NotRunningError: the container has ended.
         LostError: the connection broke: its end is unknown.
         DeniedError: no permission for pods/exec.
         UnreachableError: no connection.
@@ -133,9 +135,11 @@ def _open(session: Session, path: str) -> Upgraded:
         try:
             return dial(session, path, timeout=_CONNECT)
         except RefusedError as error:
-            if _not_known_yet(error) and time.monotonic() < until:
+            if error.container_does_not_run and time.monotonic() < until:
                 time.sleep(0.1)
                 continue
+            if error.container_does_not_run:
+                raise NotRunningError("the container does not run any more") from error
             if error.status in {414, 431}:
                 raise ExecError(
                     "the command line is longer than this API server accepts",
@@ -148,15 +152,6 @@ def _open(session: Session, path: str) -> Upgraded:
             if time.monotonic() >= until:
                 raise
             time.sleep(0.5)
-
-
-def _not_known_yet(error: RefusedError) -> bool:
-    """Whether it is the kubelet that knows no such container, or pod: it has just been started.
-
-    Source: pkg/kubelet/kubelet_pods.go and pkg/kubelet/server/server.go. That of the API server
-    for a pod that is gone is another one.
-    """
-    return "container not found" in error.answer or error.answer == "pod does not exist"
 
 
 def _by_a_gateway(error: RefusedError, server: str) -> ExecError | None:

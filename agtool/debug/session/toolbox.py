@@ -7,11 +7,9 @@ container of that image, seen through the processes that both share.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from agtool.core.errors import AgtoolError
 from agtool.debug.model import PLAIN_SHELL
 
 if TYPE_CHECKING:
@@ -63,17 +61,9 @@ def find_shell(session: Session, pod: str, container: str, root: str) -> list[st
     """
     from agtool.core.kube.exec import run
 
-    until = time.monotonic() + _STARTING
     for shell in shells(root):
-        while True:
-            try:
-                printed = run(session, pod, container, [*shell, "-c", "exit 0"], timeout=_ENOUGH)
-            except AgtoolError as error:
-                if "not found" in error.message and time.monotonic() < until:
-                    time.sleep(0.1)
-                    continue
-                raise
-            break
+        command = [*shell, "-c", "exit 0"]
+        printed = run(session, pod, container, command, timeout=_ENOUGH, patience=_STARTING)
         if printed.ended.exit_code == 0:
             return with_path(shell, root)
     return list(PLAIN_SHELL)

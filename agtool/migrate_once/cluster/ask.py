@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agtool.core.command import VERSION
 from agtool.core.errors import CANNOT_EXECUTE, NOT_FOUND, AgtoolError, UnreachableError
 from agtool.core.kube.errors import ForbiddenError
-from agtool.core.kube.exec import run
+from agtool.core.kube.exec import NotRunningError, run
 from agtool.core.kube.retry import backoff
 from agtool.core.text import read_json
 from agtool.migrate_once.cluster.container import LIKE_RUNNING, Candidate
@@ -79,6 +79,8 @@ def ask(session: Session, path: str, pod: str, candidate: Candidate, limit: int)
                 f"no command may be run in {where}: {error.message.rstrip(': ')}",
                 hint="The rights that it takes: add --print-rbac to this command.",
             ) from error
+        except NotRunningError as error:
+            raise NoAnswerError(f"{where} does not run any more") from error
         if printed.ended.exit_code in _MISSING and printed.ended.message:
             continue
         return read_answer(printed, where, like_running=LIKE_RUNNING in candidate.options)
