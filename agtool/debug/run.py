@@ -100,7 +100,7 @@ def _copy(job: Job, copy: Copy, interrupts: Interrupts) -> int:
             beside = stack.enter_context(added(job, session, interrupts, pod))
             ways.wait_beside(pod, beside.plan)
             place = Place(session, ways.path(copy.pod), job.request.name, "/proc/1/root")
-            with interrupts.allowed():
+            with interrupts.allowed(), _known_to_run(copy.pod, place.container):
                 found = place.look(copy.path)
             if not found:
                 raise ConfigurationError(

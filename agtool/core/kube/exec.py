@@ -76,23 +76,43 @@ def run(
     path = f"{pod}/exec?{urlencode(query, doseq=True)}"
     began = time.monotonic()
     until = began + timeout
-    with _open(session, path, timeout, began + patience) as connection:
+    with _open(session, path, container, timeout, began + patience) as connection:
         return _gather(connection, session.server, until, timeout)
 
 
-def _open(session: Session, path: str, timeout: float, known_by: float) -> Upgraded:
-    from agtool.core.kube.dial import dial, is_about_the_upgrade
+def dial_container(
+    session: Session, path: str, container: str, *, timeout: float, known_by: float
+) -> Upgraded:
+    """Ask for a command in a container that runs, or has just been started.
+
+    Args:
+        path: of the pod's exec, with its query.
+        container: its name, for the error.
+        timeout: seconds for connecting and for each answer of the server.
+        known_by: until when its kubelet may not know it yet, by time.monotonic().
+
+    Raises:
+        NotRunningError: the container has ended.
+        RefusedError and others: as of `dial`.
+    """
+    from agtool.core.kube.dial import dial
+
+    while True:
+        try:
+            return dial(session, path, timeout=timeout)
+        except RefusedError as error:
+            if not error.container_does_not_run:
+                raise
+            if time.monotonic() >= known_by:
+                raise NotRunningError(f"container {container} does not run any more") from error
+        time.sleep(0.1)
+
+
+def _open(session: Session, path: str, container: str, timeout: float, known_by: float) -> Upgraded:
+    from agtool.core.kube.dial import is_about_the_upgrade
 
     try:
-        while True:
-            try:
-                return dial(session, path, timeout=timeout)
-            except RefusedError as error:
-                if not error.container_does_not_run:
-                    raise
-                if time.monotonic() > known_by:
-                    raise NotRunningError("the container does not run any more") from error
-            time.sleep(0.1)
+        return dial_container(session, path, container, timeout=timeout, known_by=known_by)
     except (ProtocolError, RefusedError) as error:
         if isinstance(error, RefusedError) and not is_about_the_upgrade(error):
             raise error.reason from error

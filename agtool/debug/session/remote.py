@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 from agtool.core.errors import NOT_FOUND, UnreachableError
 from agtool.core.kube.channels import PROTOCOL
-from agtool.core.kube.dial import dial, is_about_the_upgrade, lacks_the_header
+from agtool.core.kube.dial import is_about_the_upgrade, lacks_the_header
 from agtool.core.kube.ended import Ended
-from agtool.core.kube.exec import NotRunningError
+from agtool.core.kube.exec import dial_container
 from agtool.core.kube.plugin import without_a_person
 from agtool.core.kube.upgraded import ProtocolError, RefusedError, Upgraded
 from agtool.core.live import said_if_slow
@@ -109,7 +109,7 @@ def execute(
         # The API server asks the node's kubelet, which may not answer.
         slow = said_if_slow("waiting for the container's node to answer ...")
         with interrupts.allowed(), slow:
-            connection = stack.enter_context(_open(session, path))
+            connection = stack.enter_context(_open(session, path, container))
         if lifeline:
             stack.enter_context(lifeline)
         if forwards:
@@ -128,18 +128,13 @@ def execute(
         return run(connection, ends, interrupts)
 
 
-def _open(session: Session, path: str) -> Upgraded:
+def _open(session: Session, path: str, container: str) -> Upgraded:
     """Open the connection; a kubelet may need a moment to know the container."""
     until = time.monotonic() + _STARTING
     while True:
         try:
-            return dial(session, path, timeout=_CONNECT)
+            return dial_container(session, path, container, timeout=_CONNECT, known_by=until)
         except RefusedError as error:
-            if error.container_does_not_run and time.monotonic() < until:
-                time.sleep(0.1)
-                continue
-            if error.container_does_not_run:
-                raise NotRunningError("the container does not run any more") from error
             if error.status in {414, 431}:
                 raise ExecError(
                     "the command line is longer than this API server accepts",
